@@ -1,0 +1,99 @@
+"""The embedded model's training: packed rows equal separate ones, replies say what they should."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from training.easy_vqa import COLOURS, SHAPES, ask, load, sentence, told
+from training.packing import Branch, pack
+
+
+def test_a_packed_row_gives_every_branch_the_logits_it_gets_alone() -> None:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=50,
+    )
+    model = LlamaForCausalLM(config).eval()
+    rows = [
+        ([1, 2, 3], [Branch([4, 5], [6, 7]), Branch([8], [9]), Branch([10, 11, 12], [13])]),
+        ([14], [Branch([15, 16], [17, 18, 19])]),
+    ]
+    packed = pack(rows, pad=0)
+    with torch.no_grad():
+        hidden = model.model(
+            input_ids=packed.input_ids,
+            attention_mask=packed.attention_mask,
+            position_ids=packed.position_ids,
+        ).last_hidden_state
+        together = model.lm_head(hidden.flatten(0, 1)[packed.read])
+        alone = []
+        for prefix, branches in rows:
+            for branch in branches:
+                ids = torch.tensor([prefix + branch.question + branch.reply])
+                alone.append(model(ids).logits[0, -len(branch.reply) - 1 : -1])
+    # Same sums in another order: a few float32 roundings apart.
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+    assert packed.target.tolist() == [6, 7, 9, 13, 17, 18, 19]
+    assert packed.weight.tolist() == pytest.approx([1 / 2, 1 / 2, 1, 1, 1 / 3, 1 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "colour", "shape"),
+    [
+        ("what color is the circle?", "teal", "teal", "circle"),
+        ("is there a red shape?", "yes", "red", None),
+        ("is there a red shape?", "no", None, None),
+        ("is there not a red shape?", "no", "red", None),
+        ("is no triangle present?", "no", None, "triangle"),
+        ("is no triangle present?", "yes", None, None),
+        ("what is the gray shape?", "rectangle", "gray", "rectangle"),
+    ],
+)
+def test_a_question_tells_colour_and_shape(
+    question: str, answer: str, colour: str | None, shape: str | None
+) -> None:
+    assert told([(question, answer)], COLOURS, "colour") == colour
+    assert told([(question, answer)], SHAPES, "shape") == shape
+
+
+def test_no_picture_contradicts_itself() -> None:
+    pictures = load("train")
+    assert len(pictures) == 4000
+    for picture in pictures:
+        for _, answer in picture.questions:
+            assert answer not in COLOURS or picture.colour == answer
+            assert answer not in SHAPES or picture.shape == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reply"),
+    [
+        ("what is the color of the circle?", "teal", "The circle is teal."),
+        ("what is the blue shape?", "rectangle", "The blue shape is a rectangle."),
+        ("what shape is present?", "circle", "The image shows a circle."),
+        ("is there a red shape?", "no", "No, there is no red shape."),
+        ("is there not a red shape?", "yes", "Yes, there is no red shape."),
+        ("does the image not contain a circle?", "no", "No, there is a circle."),
+    ],
+)
+def test_sentences_say_the_answer(question: str, answer: str, reply: str) -> None:
+    assert sentence(question, answer) == reply
+
+
+def test_a_letter_names_the_option_that_holds_the_answer() -> None:
+    rng = random.Random(0)
+    lettered = [ask("what color is the shape?", "teal", rng) for _ in range(200)]
+    lettered = [(q, r) for q, r in lettered if "letter" in q]
+    assert 30 < len(lettered) < 90  # a share of .3 of 200
+    for question, reply in lettered:
+        assert f"({reply}) teal" in question
+    assert len({reply for _, reply in lettered}) == len(COLOURS)
