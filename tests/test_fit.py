@@ -1,0 +1,200 @@
+"""Temperature scaling: golden fits, degenerate sets, an independent solver, files."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calib.fit import COLDEST, HOTTEST, DegenerateTemperatureWarning, TemperatureScaling, softmax
+from calib.records import InputError
+
+ORACLES = Path(__file__).parent / "data" / "oracles" / "vlm_uncertainty_bench"
+
+# In-sample minima over all rows, from the project's specification of the oracle files; each was
+# also found by scikit-learn to five decimals.
+ORACLE_TEMPERATURES = {
+    "llava-v1.5-7b.mmbench": 1.362743,
+    "llava-v1.5-7b.oodcv": 0.887511,
+    "llava-v1.5-13b.mmbench": 1.462493,
+    "llava-v1.5-13b.oodcv": 1.049259,
+    "Qwen-VL.mmbench": 0.778489,
+    "Qwen-VL.oodcv": 0.999694,
+    "Qwen-VL-Chat.mmbench": 1.065367,
+    "Qwen-VL-Chat.oodcv": 1.119863,
+    "Monkey.mmbench": 0.784265,
+    "Monkey.oodcv": 7.347286,
+    "Monkey-Chat.mmbench": 1.018029,
+    "Monkey-Chat.oodcv": 0.870029,
+}
+
+# (true temperature, fitted): one stream of numpy's default_rng(0), sets drawn in this order.
+GOLDEN = [(0.5, 0.5049494), (1, 1.0238485), (2, 2.0339420), (5, 5.1847565), (20, 20.474162)]
+
+
+def golden_sets():
+    rng = np.random.default_rng(0)
+    for true, fitted in GOLDEN:
+        z = 3 * rng.normal(size=(3000, 4))
+        y = np.array([rng.choice(4, p=row) for row in softmax(z / true)])
+        yield true, fitted, z, y
+
+
+def test_golden_fits():
+    for _, fitted, z, y in golden_sets():
+        # The golden values are printed to seven or eight digits.
+        assert TemperatureScaling().fit(z, y).temperature_ == pytest.approx(fitted, rel=1e-7)
+
+
+@pytest.mark.parametrize("name", ORACLE_TEMPERATURES)
+def test_oracle_temperatures(name):
+    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as data:
+        fitted = TemperatureScaling().fit(data["logits"], data["answer"])
+    assert fitted.temperature_ == pytest.approx(ORACLE_TEMPERATURES[name], abs=6e-7)
+    assert fitted.nll_after_ <= fitted.nll_before_
+    assert not fitted.degenerate_
+
+
+def test_closed_form():
+    # All rows (s, 0, ..., 0) over K classes with share q of class 0: T = s / ln((K-1) q / (1-q)).
+    z = np.tile([4.0, 0.0, 0.0], (10, 1))
+    y = np.array([0] * 8 + [1, 2])
+    assert TemperatureScaling().fit(z, y).temperature_ == pytest.approx(4 / math.log(8), rel=1e-12)
+
+
+def test_agrees_with_scikit_learn():
+    pytest.importorskip("sklearn", minversion="1.8")
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
+
+    class Logits(ClassifierMixin, BaseEstimator):
+        def fit(self, z, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def decision_function(self, z):
+            return z
+
+        def predict(self, z):
+            return z.argmax(axis=1)
+
+    _, _, z, y = next(golden_sets())
+    judge = CalibratedClassifierCV(FrozenEstimator(Logits().fit(z, y)), method="temperature")
+    theirs = 1 / judge.fit(z, y).calibrated_classifiers_[0].calibrators[0].beta_
+    # scikit-learn stops its scalar minimiser at about 1e-6.
+    assert TemperatureScaling().fit(z, y).temperature_ == pytest.approx(float(theirs), rel=2e-6)
+
+
+def test_grid_takes_the_first_minimum():
+    for true, fitted, z, y in golden_sets():
+        if true <= 5:
+            grid = TemperatureScaling(method="grid").fit(z, y)
+            assert grid.temperature_ == pytest.approx(fitted, abs=0.0051)
+            assert round(grid.temperature_ * 100) == pytest.approx(grid.temperature_ * 100)
+
+
+@pytest.mark.parametrize(
+    ("z", "y", "expected", "reason"),
+    [
+        ([[3.0, 0.0], [0.0, 3.0]], [0, 1], COLDEST, "highest logit"),
+        ([[3.0, 0.0], [0.0, 3.0]], [1, 0], HOTTEST, "nothing in favour"),
+        ([[1.0, 1.0], [2.0, 2.0]], [0, 1], 1.0, "constant"),
+    ],
+)
+def test_degenerate_sets_are_clamped_and_said(z, y, expected, reason):
+    with pytest.warns(DegenerateTemperatureWarning, match=reason):
+        fitted = TemperatureScaling().fit(z, y)
+    assert fitted.temperature_ == expected
+    assert fitted.degenerate_
+    assert reason in str(fitted.reason_)
+
+
+def test_a_finite_minimum_out_of_bounds_is_clamped():
+    z = np.array([[1e-9, 0.0]] * 10)
+    with pytest.warns(DegenerateTemperatureWarning, match="below"):
+        assert TemperatureScaling().fit(z, [0] * 9 + [1]).temperature_ == COLDEST
+
+
+def test_transform_keeps_every_answer_and_scales():
+    _, _, z, y = next(golden_sets())
+    fitted = TemperatureScaling().fit(z, y)
+    scaled = fitted.transform(z)
+    assert np.array_equal(scaled.argmax(1), z.argmax(1))
+    np.testing.assert_allclose(scaled * fitted.temperature_, z, rtol=1e-15)
+    np.testing.assert_allclose(fitted.predict_proba(z).sum(1), 1, rtol=1e-12)
+
+
+def test_absent_classes_change_nothing():
+    _, _, z, y = next(golden_sets())
+    padded = np.concatenate([z, np.full((len(z), 3), -np.inf)], axis=1)
+    assert TemperatureScaling().fit(padded, y).temperature_ == pytest.approx(
+        TemperatureScaling().fit(z, y).temperature_, rel=1e-12
+    )
+
+
+def test_shift_of_a_row_changes_nothing():
+    _, _, z, y = next(golden_sets())
+    shifted = z + 1000 * np.arange(len(z))[:, None]
+    assert TemperatureScaling().fit(shifted, y).temperature_ == pytest.approx(
+        TemperatureScaling().fit(z, y).temperature_, rel=1e-8
+    )
+
+
+def test_logits_processor_and_tensors():
+    torch = pytest.importorskip("torch")
+    _, _, z, y = next(golden_sets())
+    fitted = TemperatureScaling().fit(torch.tensor(z), torch.tensor(y))
+    scores = torch.tensor(z[:2], dtype=torch.bfloat16)
+    out = fitted.logits_processor()(None, scores)
+    assert out.dtype == torch.bfloat16
+    assert torch.equal(out, scores / fitted.temperature_)
+    assert torch.equal(fitted.transform(scores), out)
+    TemperatureScaling().fit(scores, torch.tensor([int(z[0].argmin()), int(z[1].argmax())]))
+
+
+def test_saved_and_loaded(tmp_path):
+    _, _, z, y = next(golden_sets())
+    fitted = TemperatureScaling().fit(z, y)
+    path = fitted.save(tmp_path / "temperature.json", facts={"model": "a"})
+    loaded = TemperatureScaling.load(path)
+    assert loaded == fitted
+    assert [entry.name for entry in tmp_path.iterdir()] == ["temperature.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": "other"}'])
+def test_another_file_is_refused(tmp_path, content):
+    path = tmp_path / "temperature.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"temperature\.json"):
+        TemperatureScaling.load(path)
+
+
+@pytest.mark.parametrize(
+    ("z", "y", "message"),
+    [
+        (np.zeros((0, 3)), np.zeros(0, int), "at least one row"),
+        (np.zeros((2, 1)), [0, 0], "two classes"),
+        (np.zeros((2, 3)), [0], "labels: expected shape"),
+        (np.zeros((2, 3)), [0.0, 1.0], "integers"),
+        (np.zeros((2, 3)), [0, 3], r"expected 0\.\.2"),
+        ([[0.0, np.nan]], [0], "NaN"),
+        ([[0.0, np.inf]], [0], "inf"),
+        ([[0.0, -np.inf]], [1], "gold class"),
+    ],
+)
+def test_bad_input_is_named(z, y, message):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match=message):
+            TemperatureScaling().fit(z, y)
+
+
+def test_unfitted_and_unknown_method_are_refused():
+    with pytest.raises(InputError, match="not been fitted"):
+        TemperatureScaling().transform(np.zeros((1, 2)))
+    with pytest.raises(InputError, match="method"):
+        TemperatureScaling(method="lbfgs")
