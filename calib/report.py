@@ -1,0 +1,355 @@
+"""A run folder's results.json, report.html and report.md, written from its rows.
+
+The HTML needs nothing but itself: drawings are inline, pictures embedded. All three files can be
+deleted and written again from the records.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from calib import plots
+from calib.records import CalibError
+from calib.summary import summarize
+
+TEMPLATES = Path(__file__).with_name("templates")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+LARGEST_PICTURE = 2_000_000
+"""Bytes of a picture that is embedded as it is; a larger one is named instead."""
+OPTIONS_SHOWN = 5
+NULL_NOTE = (
+    "“Expected if calibrated” is the metric's mean, and p the share of 1,000 draws at least as "
+    "large, when the answers are redrawn so that every confidence is true. Binned errors are above "
+    "zero even then, so an interval that excludes zero proves nothing; p decides."
+)
+MEDIA = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif"}
+
+
+def write_report(run: Any) -> Path:
+    """Write results.json, report.md and report.html into the run's folder; return the last."""
+    results = summarize(run)
+    folder = Path(run.path)
+    _write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    pages = render(results, folder)
+    _write(folder / "report.md", pages["md"])
+    _write(folder / "report.html", pages["html"])
+    return folder / "report.html"
+
+
+def render(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """The HTML and Markdown texts of ``results``; ``folder`` is where relative pictures lie."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html", "html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        percent=percent,
+        fixed=fixed,
+        points=points,
+        pvalue=pvalue,
+        count=count,
+        cell=cell,
+        span_percent=lambda row: span(row, percent_digits=1),
+    )
+    context = {
+        "results": results,
+        "words": words(results),
+        "figures": figures(results),
+        "mistakes": [card(item, folder) for item in results["mistakes"]],
+        "css": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        "version": _version(),
+    }
+    return {
+        "html": environment.get_template("report.html.j2").render(context),
+        "md": environment.get_template("report.md.j2").render(context),
+    }
+
+
+def words(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The sentences, tiles and table cells of the report."""
+    overall, facts = results["overall"], results["facts"]
+    counts, metrics = results["counts"], results["metrics"]
+    shown = len(results["mistakes"])
+    return {
+        "model": str(facts.get("model", "the model")),
+        "task": str(overall["task"]),
+        "headline": headline(results["diagram"]["rows"]),
+        "verdict": verdict(overall),
+        "remedy": remedy(results["temperature"]),
+        "tiles": [
+            {
+                "name": "accuracy",
+                "value": percent(overall["accuracy"], 1),
+                "note": f"{count(counts['scored'])} questions",
+            },
+            {
+                "name": "mean confidence",
+                "value": percent(overall["confidence"], 1),
+                "note": f"{points(overall['gap'])} points to accuracy",
+            },
+            {
+                "name": "ECE",
+                "value": fixed(overall["ece"], 3),
+                "note": f"{fixed(overall['expected'], 3)} if calibrated",
+            },
+            {
+                "name": "answers in the asked form",
+                "value": percent(overall["parse_rate"], 1),
+                "note": f"option mass {fixed(overall['mass'], 3)}",
+            },
+        ],
+        "temperature_rows": temperature_rows(results["temperature"]),
+        "mistakes_count": NUMBERS[shown] if shown < len(NUMBERS) else str(shown),
+        "metric_rows": [metric_row(name, entry) for name, entry in metrics.items()],
+        "null_note": NULL_NOTE,
+        "facts": [*count_facts(counts), *flat(facts)],
+    }
+
+
+def headline(bins: Sequence[Mapping[str, Any]]) -> str:
+    """What the model's word is worth where it gives it most often, in one sentence."""
+    bin_ = max(bins, key=lambda row: row["n"])
+    return (
+        f"When it says {percent(bin_['confidence'])}, it is right {percent(bin_['accuracy'])} of "
+        "the time."
+    )
+
+
+def verdict(overall: Mapping[str, Any]) -> str:
+    """Whether the gap is real, and which way it points."""
+    gap = overall["gap"]
+    facts = (
+        f"Over {count(overall['n'])} questions it was {percent(overall['confidence'], 1)} sure on "
+        f"average and right {percent(overall['accuracy'], 1)} of the time; its expected calibration "
+        f"error is {fixed(overall['ece'], 3)}, where a perfectly calibrated model would show "
+        f"{fixed(overall['expected'], 3)} (p {pvalue(overall['p'], relation=True)})."
+    )
+    if overall["p"] >= 0.05:
+        return f"No miscalibration can be shown with so many questions. {facts}"
+    side = "over-confident" if gap > 0 else "under-confident"
+    degree = "on the whole" if abs(gap) >= 0.01 else "in places, though not on average; slightly"
+    return f"It is {side} {degree}. {facts}" if abs(gap) >= 0.01 else f"It is miscalibrated. {facts}"
+
+
+def remedy(temperature: Mapping[str, Any] | None) -> str:
+    """What the fitted temperature does on questions it has not seen."""
+    if temperature is None:
+        return ""
+    ece, nll = temperature["metrics"]["ece"], temperature["metrics"]["nll"]
+    change = "lowers" if ece["after"]["value"] < ece["before"]["value"] else "does not lower"
+    return (
+        f"One number {change} it: a temperature of {fixed(temperature['value'], 2)}, fitted on one "
+        f"half of the questions, takes the ECE of the other half from "
+        f"{fixed(ece['before']['value'], 3)} to {fixed(ece['after']['value'], 3)} and its NLL from "
+        f"{fixed(nll['before']['value'], 3)} to {fixed(nll['after']['value'], 3)}, and changes no answer."
+    )
+
+
+def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    if temperature is None:
+        return []
+    return [
+        {
+            "name": entry["label"],
+            "before": fixed(entry["before"]["value"], 4),
+            "after": fixed(entry["after"]["value"], 4),
+        }
+        for entry in temperature["metrics"].values()
+    ]
+
+
+def metric_row(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    """One line of the metric table, as text."""
+    low, high = entry.get("low"), entry.get("high")
+    known = low is not None and high is not None
+    interval = f"{fixed(low, 4)} … {fixed(high, 4)}" if known else "–"
+    convention = entry["convention"]
+    if known and entry.get("method"):
+        convention += f"; interval: {entry['method']}"
+    return {
+        "label": entry.get("label", name),
+        "value": fixed(entry["value"], 4),
+        "interval": interval,
+        "expected": fixed(entry.get("expected"), 4),
+        "p": pvalue(entry.get("p")),
+        "n": count(entry["n"]),
+        "convention": convention,
+    }
+
+
+def figures(results: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The drawings with their titles and captions."""
+    overall, temperature = results["overall"], results["temperature"]
+    reliability = [
+        _diagram(
+            "before",
+            "As it is",
+            results["diagram"]["rows"],
+            overall["ece"],
+            overall["expected"],
+            f"All {count(overall['n'])} scored questions.",
+        )
+    ]
+    if temperature is not None:
+        after = temperature["metrics"]["ece"]["after"]
+        reliability.append(
+            _diagram(
+                "after",
+                f"After temperature {fixed(temperature['value'], 2)}",
+                temperature["after"],
+                after["value"],
+                after["expected"],
+                f"T was fitted on {count(temperature['n_fit'])} questions; these are the other "
+                f"{count(temperature['n_judged'])}. No answer changed.",
+            )
+        )
+    curve = results["risk_coverage"]
+    histogram = plots.confidence_histogram(
+        results["diagram"]["rows"], confidence=overall["confidence"], accuracy=overall["accuracy"]
+    )
+    ranking = plots.risk_coverage(curve["points"], overall=curve["overall"], best=curve["best"])
+    auroc = fixed(results["metrics"]["auroc"]["value"], 3)
+    return {
+        "reliability": reliability,
+        "ranking": [
+            {
+                "title": "Where its confidence lies",
+                "svg": Markup(plots.svg(histogram, name="histogram", label="Confidence histogram")),
+                "caption": "Right and wrong answers by confidence. The dashed line is the mean "
+                "confidence, the solid line the accuracy: calibrated means that they meet.",
+            },
+            {
+                "title": "Risk and coverage",
+                "svg": Markup(plots.svg(ranking, name="risk", label="Risk-coverage curve")),
+                "caption": "Answer only the most confident share: how many of those answers are "
+                f"wrong? AUROC of confidence against correctness: {auroc}.",
+            },
+        ],
+    }
+
+
+def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """One mistake with its pictures embedded and its likeliest options first."""
+    options = sorted(item["options"], key=lambda option: -option["prob"])
+    shown = [o for i, o in enumerate(options) if i < OPTIONS_SHOWN or o["role"]]
+    hidden = [o for o in options if o not in shown]
+    return {
+        **item,
+        "options": [{**o, "width": round(100 * o["prob"], 1)} for o in shown],
+        "others": {"count": len(hidden), "prob": sum(o["prob"] for o in hidden)} if hidden else None,
+        "pictures": [picture(folder, name) for name in item["images"]],
+    }
+
+
+def picture(folder: Path, name: str) -> dict[str, Any]:
+    """A picture as a data URI, or why there is none."""
+    path = folder / name
+    media = MEDIA.get(path.suffix.lower())
+    if media is None:
+        return {"uri": None, "missing": f"{name}: not a picture a browser shows"}
+    try:
+        if path.stat().st_size > LARGEST_PICTURE:
+            return {"uri": None, "missing": f"{name}: too large to embed"}
+        content = path.read_bytes()
+    except OSError:
+        return {"uri": None, "missing": f"{name}: no longer there"}
+    code = base64.b64encode(content).decode("ascii")
+    return {"uri": f"data:image/{media};base64,{code}", "small": len(content) < 16_384}
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def fixed(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def points(value: float | None) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
+
+
+def pvalue(value: float | None, relation: bool = False) -> str:
+    if value is None:
+        return "–"
+    if value < 0.001:
+        return "< 0.001"
+    return f"= {value:.3f}" if relation else f"{value:.3f}"
+
+
+def count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def span(row: Mapping[str, Any], percent_digits: int) -> str:
+    if row["low"] is None:
+        return "–"
+    return f"{percent(row['low'], percent_digits)} … {percent(row['high'], percent_digits)}"
+
+
+def cell(value: Any) -> str:
+    """Text that fits into one cell of a Markdown table."""
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """What became of every row, in words."""
+    return [
+        ("questions", count(counts["total"])),
+        ("scored", count(counts["scored"])),
+        ("without an answer", count(counts["without_answer"])),
+        ("invalid (NaN)", count(counts["invalid"])),
+        ("top token was an option", count(counts["parsed"])),
+        ("ties for the best option", f"{count(counts['ties'])} (the first option was taken)"),
+        ("independent clusters", count(counts["clusters"])),
+    ]
+
+
+def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested facts as (name, text) lines."""
+    lines: list[tuple[str, str]] = []
+    for name, value in facts.items():
+        label = f"{prefix}{str(name).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            lines += flat(value, f"{label}: ")
+        elif value is not None:
+            lines.append((label, str(value)))
+    return lines
+
+
+def _diagram(
+    name: str, title: str, rows: Sequence[Any], ece: float, expected: float, caption: str
+) -> dict[str, Any]:
+    note = f"ECE {fixed(ece, 3)}\n{fixed(expected, 3)} if calibrated"
+    drawing = plots.svg(plots.reliability(rows, note=note), name=name, label=f"{title}: {note}")
+    return {"title": title, "svg": Markup(drawing), "caption": caption}
+
+
+def _version() -> str:
+    try:
+        return version("mllm-calib")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as cause:
+        raise CalibError(f"{path}: could not be written ({cause.strerror})") from cause

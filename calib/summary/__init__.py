@@ -1,0 +1,135 @@
+"""From a run's rows to ``results.json``: every number with its interval and its convention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.runs import open_run
+from calib.summary.curves import diagram, risk_coverage
+from calib.summary.remedies import abstain, split, temperature
+from calib.summary.rows import Row, Scored, collect
+from calib.summary.table import entry, measure, specs
+
+FORMAT = "calib.results/1"
+BINS = 15
+MISTAKES = 10
+BESIDE = "beside"
+"""A run folder's sub-folder of runs that its report shows in one line each."""
+
+
+def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
+    """Everything a report says about ``run``, as plain JSON values.
+
+    ``seed`` (default: the run's own) rules the split into halves and the resampling, so the same
+    records give the same file. Raises CalibError where no row can be judged.
+    """
+    config = dict(run.config)
+    seed = int(config.get("seed") or 0) if seed is None else seed
+    bins = int(config.get("bins") or BINS)
+    rows = run.scores().to_dict("records")
+    scored, kept, counts = collect(rows, vocabulary=_vocabulary(config))
+    fit, judge = split(scored.cluster, seed)
+    table = specs(bins)
+    results = {
+        "format": FORMAT,
+        "counts": counts,
+        "overall": overall(scored, bins, seed),
+        "metrics": measure(scored, table, seed),
+        "diagram": {"bins": bins, "closed": "left", "strategy": "width", "rows": diagram(scored, bins)},
+        "risk_coverage": risk_coverage(scored),
+        "temperature": temperature(scored, fit, judge, bins, seed),
+        "abstain": abstain(scored, fit, judge),
+        "groups": [
+            {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
+            for name in sorted(set(scored.group))
+        ],
+        "beside": beside(Path(run.path) / BESIDE, seed),
+        "mistakes": mistakes(scored, kept),
+        "facts": {**config, "report seed": seed},
+    }
+    names = sorted(set(scored.task))
+    if len(names) > 1:
+        results["tasks"] = {
+            name: measure(scored.take(scored.task == name), table, seed) for name in names
+        }
+    plain: dict[str, Any] = to_json(results)
+    return plain
+
+
+def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
+    """The handful of numbers that stand for a group of questions in a table."""
+    ece = entry(scored, next(spec for spec in specs(bins) if spec.name == "ece"), seed)
+    accuracy, confidence = float(scored.correct.mean()), float(scored.confidence.mean())
+    return {
+        "n": len(scored),
+        "accuracy": accuracy,
+        "confidence": confidence,
+        "gap": confidence - accuracy,
+        "ece": ece["value"],
+        "expected": ece["expected"],
+        "p": ece["p"],
+        "mass": float(scored.mass.mean()),
+        "parse_rate": float(scored.parsed.mean()),
+    }
+
+
+def beside(folder: Path, seed: int) -> list[dict[str, Any]]:
+    """The same numbers of the runs that lie in the run's own folder, such as the lettered form."""
+    found = []
+    for path in sorted(entry.parent for entry in folder.glob("*/config.json")):
+        other = open_run(path)
+        config = dict(other.config)
+        scored, _, _ = collect(other.scores().to_dict("records"), vocabulary=_vocabulary(config))
+        found.append(overall(scored, int(config.get("bins") or BINS), seed))
+    return found
+
+
+def overall(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
+    return {"task": ", ".join(sorted(set(scored.task))), **brief(scored, bins, seed)}
+
+
+def mistakes(scored: Scored, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The wrong answers given with the most confidence, as the questions they were."""
+    wrong = [i for i in range(len(scored)) if not scored.correct[i]]
+    wrong.sort(key=lambda i: (-scored.confidence[i], str(rows[i]["id"])))
+    return [mistake(rows[i]) for i in wrong[:MISTAKES]]
+
+
+def _vocabulary(config: Mapping[str, Any]) -> bool:
+    return config.get("confidence") == "vocab"
+
+
+def mistake(row: Row) -> dict[str, Any]:
+    given, gold = int(row["prediction"]), int(row["answer"])
+    roles = {given: "given", gold: "gold"}
+    return {
+        "id": str(row["id"]),
+        "group": row.get("group"),
+        "question": row["question"],
+        "images": [str(name) for name in row["images"] or []],
+        "options": [
+            {"text": text, "prob": prob, "role": roles.get(k, "")}
+            for k, (text, prob) in enumerate(zip(row["options"], row["prob"], strict=True))
+        ],
+        "given": row["options"][given],
+        "gold": row["options"][gold],
+        "confidence": row["confidence"],
+        "parsed": bool(row["parsed"]),
+    }
+
+
+def to_json(value: Any) -> Any:
+    """Plain Python values; what is not finite becomes None, since JSON has no word for it."""
+    if isinstance(value, dict):
+        return {str(name): to_json(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return to_json(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

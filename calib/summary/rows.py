@@ -1,0 +1,135 @@
+"""The rows of a run that can be judged, as arrays, and the count of those that cannot.
+
+Axis legend: N questions, O options (questions with fewer are padded: probability 0, logit -inf).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.fit import softmax
+from calib.records import CalibError
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Row = Mapping[str, Any]
+
+MOST_CLASSES = 50
+"""With more option texts than this in a run, an option's class is its position (A, B, ...)."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The rows that have an answer and finite numbers."""
+
+    confidence: Floats  # (N,)
+    correct: Bools  # (N,)
+    answer: NDArray[np.int64]  # (N,)
+    logprob: Floats  # (N, O)
+    mass: Floats  # (N,)
+    parsed: Bools  # (N,)
+    cluster: NDArray[np.int64]  # (N,)
+    group: NDArray[np.str_]  # (N,)
+    task: NDArray[np.str_]  # (N,)
+    classes: NDArray[np.int64]  # (N, O): the option's class, -1 where there is no option
+    vocabulary: bool  # the confidence is a probability over the whole vocabulary
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    def take(self, chosen: NDArray[Any]) -> Self:
+        """The rows that an index array or a mask names."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return type(self)(
+            **{name: v[chosen] if isinstance(v, np.ndarray) else v for name, v in values.items()}
+        )
+
+    def probabilities(self) -> Floats:
+        """(N, O); where the confidence is over the vocabulary, (N, O + 1) with the rest last."""
+        p = softmax(self.logprob)
+        if not self.vocabulary:
+            return p
+        mass = np.clip(self.mass, 0.0, 1.0)[:, None]
+        return np.concatenate([p * mass, 1.0 - mass], axis=1)
+
+    def ties(self) -> Bools:
+        """Rows whose two best options are equally likely; the first of them was taken."""
+        if self.logprob.shape[1] < 2:
+            return np.zeros(len(self), dtype=np.bool_)
+        best = np.sort(self.logprob, axis=1)[:, -2:]
+        return np.asarray(best[:, 0] == best[:, 1])
+
+
+def collect(rows: Sequence[Row], *, vocabulary: bool) -> tuple[Scored, list[Row], dict[str, int]]:
+    """Arrays of the rows that can be judged, these rows, and what became of all.
+
+    Raises CalibError where not one row can be judged.
+    """
+    kept = [row for row in rows if _judgeable(row)]
+    unlabelled = sum(_missing(row.get("answer")) for row in rows)
+    if not kept:
+        raise CalibError(
+            f"this run holds {len(rows)} rows; none has both an answer and finite numbers, so "
+            "there is nothing to report"
+        )
+    logprob, classes = _options(kept)
+    clusters = [str(row["id"] if _missing(row.get("cluster")) else row["cluster"]) for row in kept]
+    scored = Scored(
+        confidence=np.array([row["confidence"] for row in kept], dtype=np.float64),
+        correct=np.array([bool(row["correct"]) for row in kept]),
+        answer=np.array([int(row["answer"]) for row in kept], dtype=np.int64),
+        logprob=logprob,
+        mass=np.array([row["mass"] for row in kept], dtype=np.float64),
+        parsed=np.array([bool(row["parsed"]) for row in kept]),
+        cluster=np.unique(clusters, return_inverse=True)[1].astype(np.int64),
+        group=np.array([_text(row.get("group")) for row in kept]),
+        task=np.array([_text(row.get("task")) for row in kept]),
+        classes=classes,
+        vocabulary=vocabulary,
+    )
+    counts = {
+        "total": len(rows),
+        "scored": len(kept),
+        "without_answer": unlabelled,
+        "invalid": len(rows) - len(kept) - unlabelled,
+        "parsed": int(scored.parsed.sum()),
+        "ties": int(scored.ties().sum()),
+        "clusters": int(scored.cluster.max()) + 1,
+    }
+    return scored, kept, counts
+
+
+def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
+    """Log-probabilities and classes of all options, padded to the longest list."""
+    width = max(len(row["logprob"]) for row in rows)
+    logprob = np.full((len(rows), width), -np.inf)
+    classes = np.full((len(rows), width), -1, dtype=np.int64)
+    texts = sorted({text for row in rows for text in row["options"]})
+    index = {text: k for k, text in enumerate(texts)} if len(texts) <= MOST_CLASSES else None
+    for i, row in enumerate(rows):
+        count = len(row["logprob"])
+        logprob[i, :count] = [-np.inf if value is None else value for value in row["logprob"]]
+        classes[i, :count] = np.arange(count) if index is None else [index[t] for t in row["options"]]
+    return logprob, classes
+
+
+def _judgeable(row: Row) -> bool:
+    return (
+        not _missing(row.get("answer"))
+        and bool(row.get("valid", True))
+        and not _missing(row.get("confidence"))
+    )
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _text(value: Any) -> str:
+    return "" if _missing(value) else str(value)

@@ -1,0 +1,192 @@
+"""Every metric of a report: value, interval, expectation and p under perfect calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib import intervals, metrics
+from calib.summary.rows import Scored
+
+RESAMPLES = 1000
+Pair = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One metric: its function of two arrays, which arrays of the rows, and what it means."""
+
+    name: str
+    label: str
+    convention: str
+    function: Callable[[Any, Any], float]
+    arrays: Callable[[Scored], Pair]
+    null: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def specs(bins: int) -> list[Spec]:
+    """The metrics in reading order."""
+    return [*plain(), *binned(bins), classwise(bins), *proper_and_ranking()]
+
+
+def plain() -> list[Spec]:
+    def share(name: str, label: str, convention: str, of: Callable[[Scored], Any]) -> Spec:
+        return Spec(name, label, convention, mean, lambda r: (np.asarray(of(r), float), r.correct))
+
+    return [
+        share("accuracy", "accuracy", "right / scored", lambda r: r.correct),
+        share("confidence", "mean confidence", "mean over scored", lambda r: r.confidence),
+        share(
+            "gap",
+            "confidence − accuracy",
+            "above 0: over-confident",
+            lambda r: r.confidence - r.correct,
+        ),
+        share(
+            "parse_rate",
+            "parse rate",
+            "the likeliest token of all was an option",
+            lambda r: r.parsed,
+        ),
+        share("mass", "option mass", "probability of all options together", lambda r: r.mass),
+        share("tie_rate", "tie rate", "two best options equal; the first taken", Scored.ties),
+    ]
+
+
+def binned(bins: int) -> list[Spec]:
+    """Binned errors of the answer's confidence; all know their value under perfect calibration."""
+    gap = "|accuracy − confidence|"
+    equal = f"{bins} bins of equal width, [a, b), the last closed"
+    width = {"bins": bins, "closed": "left", "strategy": "width"}
+    mass = {"bins": bins, "strategy": "mass"}
+    rows: list[tuple[str, str, str, Callable[..., float], dict[str, Any]]] = [
+        ("ece", "ECE", f"Σ n_b/n · {gap}; {equal}", metrics.ece, {**width, "norm": "l1"}),
+        (
+            "ece_mass",
+            "ECE, equal mass",
+            f"Σ n_b/n · {gap}; {bins} bins of equal count",
+            metrics.ece,
+            {**mass, "norm": "l1"},
+        ),
+        ("mce", "MCE", f"largest {gap}; {equal}", metrics.mce, {**width, "norm": "max"}),
+        ("rmsce", "RMSCE", f"√(Σ n_b/n · {gap}²); {equal}", metrics.rmsce, {**width, "norm": "l2"}),
+        (
+            "ence",
+            "ENCE, confidence",
+            f"mean over bins of {gap} / confidence; {equal}",
+            metrics.ence,
+            {**width, "kind": "confidence"},
+        ),
+        (
+            "ence_bernoulli",
+            "ENCE, Bernoulli",
+            f"mean over bins of |RMSE − RMV| / RMV, std = √(c(1−c)); {bins} bins of equal width "
+            "over the std",
+            metrics.ence,
+            {**width, "kind": "bernoulli"},
+        ),
+        ("ace", "ACE", f"mean {gap} over {bins} bins of equal count, unweighted", metrics.ace, mass),
+        (
+            "smooth_ece",
+            "smooth ECE",
+            "reflected Gaussian kernel, bandwidth by fixed point; no bins",
+            metrics.smooth_ece,
+            {},
+        ),
+        ("ks", "KS", "largest |Σ (right − confidence)| / n by confidence; no bins", metrics.ks, {}),
+    ]
+    known = {"bins", "closed", "strategy", "kind"}
+    return [
+        Spec(
+            name,
+            label,
+            convention,
+            partial(function, **{k: v for k, v in facts.items() if k in known}),
+            lambda r: (r.confidence, r.correct),
+            True,
+            facts,
+        )
+        for name, label, convention, function, facts in rows
+    ]
+
+
+def classwise(bins: int) -> Spec:
+    """Binned error of every answer's probability, over the questions that offer the answer."""
+
+    def by_class(r: Scored) -> Pair:
+        names = np.unique(r.classes[r.classes >= 0])
+        p = np.full((len(r), names[-1] + 1), np.nan)
+        rows, columns = np.nonzero(r.classes >= 0)
+        p[rows, r.classes[rows, columns]] = r.probabilities()[rows, columns]
+        return p[:, names], np.searchsorted(names, r.classes[np.arange(len(r)), r.answer])
+
+    def over_classes(p: Any, y: Any) -> float:
+        offered = ~np.isnan(p)
+        return float(
+            np.mean(
+                [
+                    metrics.ece(p[offered[:, k], k], y[offered[:, k]] == k, bins=bins)
+                    for k in range(p.shape[1])
+                    if offered[:, k].any()
+                ]
+            )
+        )
+
+    return Spec(
+        "classwise_ece",
+        "classwise ECE",
+        f"mean over answers of the ECE of their probability, where offered; {bins} bins of equal "
+        "width, [a, b), the last closed",
+        over_classes,
+        by_class,
+        facts={"bins": bins, "closed": "left", "strategy": "width", "norm": "l1"},
+    )
+
+
+def proper_and_ranking() -> list[Spec]:
+    def top(r: Scored) -> Pair:
+        return r.confidence, r.correct
+
+    def options(r: Scored) -> Pair:
+        return r.probabilities(), r.answer
+
+    return [
+        Spec("brier", "Brier", "Σ over options of (p − [right])², not halved", metrics.brier, options),
+        Spec("nll", "NLL", "mean −ln p of the right option, nats", metrics.nll, options),
+        Spec("auroc", "AUROC", "a right answer is surer than a wrong one", metrics.auroc, top),
+        Spec("aurc", "AURC", "mean error rate over all coverages", metrics.aurc, top),
+    ]
+
+
+def mean(values: Any, _: Any) -> float:
+    return float(np.mean(values))
+
+
+def measure(scored: Scored, chosen: Sequence[Spec], seed: int) -> dict[str, dict[str, Any]]:
+    """One entry of results.json per metric."""
+    return {spec.name: entry(scored, spec, seed) for spec in chosen}
+
+
+def entry(scored: Scored, spec: Spec, seed: int) -> dict[str, Any]:
+    """A metric with its interval; None with the reason where it does not exist (one class only)."""
+    facts = {"label": spec.label, "convention": spec.convention, **spec.facts, "n": len(scored)}
+    first, second = spec.arrays(scored)
+    try:
+        bounds = intervals.bootstrap(
+            spec.function, first, second, groups=scored.cluster, n=RESAMPLES, seed=seed
+        )
+    except ValueError as reason:
+        facts["convention"] += f"; not defined here ({reason})"
+        return {"value": None, "low": None, "high": None, "method": None, **facts}
+    found = {"value": bounds.value, "low": bounds.low, "high": bounds.high, "method": bounds.method}
+    return {**found, **facts, **(null(scored, spec, seed) if spec.null else {})}
+
+
+def null(scored: Scored, spec: Spec, seed: int) -> dict[str, float]:
+    return intervals.null(spec.function, scored.confidence, scored.correct, seed)
