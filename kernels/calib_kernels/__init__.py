@@ -1,0 +1,31 @@
+"""Fused kernels that turn logits into confidence, entropy and calibration bins.
+
+Every op exists three times under one name and one contract: ``reference`` (plain PyTorch, the
+definition), ``native`` (C++ for CPUs) and ``triton`` (GPUs). Nothing but torch and numpy is needed
+to import this package; the other two backends are used where they are available.
+
+    >>> import torch
+    >>> from calib_kernels import CalibrationHistogram, option_scores
+    >>> h = CalibrationHistogram(bins=15)
+    >>> logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
+    >>> scores = option_scores(logits, torch.tensor([0, 2]), torch.tensor([0]), histogram=h)
+    >>> round(scores.confidence.item(), 4), scores.correct.item(), int(h.count.sum())
+    (0.8808, True, 1)
+"""
+
+from __future__ import annotations
+
+from calib_kernels.backend import available_backends, use_backend
+from calib_kernels.histogram import CalibrationHistogram
+from calib_kernels.ops import OptionScores, histogram_delta, option_scores
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CalibrationHistogram",
+    "OptionScores",
+    "available_backends",
+    "histogram_delta",
+    "option_scores",
+    "use_backend",
+]

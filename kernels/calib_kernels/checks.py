@@ -1,0 +1,143 @@
+"""Every argument check of the public ops, once: shapes, dtypes, host values.
+
+Values that live on a device are never read here, which would wait for the device: what is wrong
+with them shows in the row's ``valid`` instead. Messages name the argument, what was expected and
+what came.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calib_kernels.bins import MAX_BINS
+
+LOGIT_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+CONFIDENCES = ("options", "vocab")
+
+
+def logits(value: Any) -> Tensor:
+    """(N, V) floating-point tensor with V >= 1, without its gradient history."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"logits must be a torch.Tensor, got {type(value).__name__}")
+    if value.dim() != 2:
+        raise ValueError(f"logits must be (N, V), got shape {tuple(value.shape)}")
+    if value.dtype not in LOGIT_DTYPES:
+        raise TypeError(f"logits must be float32, bfloat16, float16 or float64, got {value.dtype}")
+    if value.shape[1] < 1:
+        raise ValueError("logits must have at least one column, got V = 0")
+    return value.detach()
+
+
+def vocab_size(value: int | None, columns: int) -> int:
+    """How many leading columns exist; the others are padding and count as absent."""
+    if value is None:
+        return columns
+    if not 1 <= value <= columns:
+        raise ValueError(f"vocab_size must be in 1..{columns} (the columns of logits), got {value}")
+    return int(value)
+
+
+def option_ids(value: Tensor | Sequence[Any], rows: int) -> Tensor:
+    """(1 or N, O, M) int64 ids from (O,), (O, M) or (N, O, M); -1 pads."""
+    ids = value if isinstance(value, Tensor) else torch.as_tensor(value)
+    if ids.dtype not in INTEGERS:
+        raise TypeError(f"option_ids must be integers, got {ids.dtype}")
+    shape = tuple(ids.shape)
+    if ids.dim() == 1:
+        ids = ids[None, :, None]
+    elif ids.dim() == 2:
+        ids = ids[None]
+    elif ids.dim() != 3 or ids.shape[0] != rows:
+        raise ValueError(f"option_ids must be (O,), (O, M) or (N={rows}, O, M), got {shape}")
+    if ids.shape[1] < 1 or ids.shape[2] < 1:
+        raise ValueError(f"option_ids must hold at least one option and one spelling, got {shape}")
+    return ids.to(torch.int64)
+
+
+def host_option_ids(ids: Tensor, columns: int) -> None:
+    """Read the values of ids that are on the host: in range, and each in one option of its row."""
+    if ids.device.type != "cpu" or ids.numel() == 0:
+        return
+    low, high = int(ids.min()), int(ids.max())
+    if low < -1 or high >= columns:
+        wrong = low if low < -1 else high
+        raise ValueError(f"option_ids must be in 0..{columns - 1} or -1 for padding, got {wrong}")
+    _, options, spellings = ids.shape
+    owner = torch.arange(options).repeat_interleave(spellings)
+    ordered, order = ids.flatten(1).sort(dim=1)
+    owners = owner[order]
+    shared = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    shared &= owners[:, 1:] != owners[:, :-1]
+    if shared.any():
+        row, place = shared.nonzero()[0].tolist()
+        first, second = sorted(owners[row, place : place + 2].tolist())
+        raise ValueError(
+            f"option_ids must not share a token between options: id {int(ordered[row, place])} is "
+            f"in options {first} and {second} of row {row}"
+        )
+
+
+def labels(value: Tensor | None, rows: int) -> Tensor | None:
+    """(N,) int32 or int64."""
+    if value is None:
+        return None
+    if not isinstance(value, Tensor) or value.dtype not in INTEGERS:
+        raise TypeError(f"labels must be an integer tensor, got {_kind(value)}")
+    if tuple(value.shape) != (rows,):
+        raise ValueError(f"labels must be (N={rows},), got shape {tuple(value.shape)}")
+    return value if value.dtype in (torch.int32, torch.int64) else value.to(torch.int64)
+
+
+def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]:
+    """A host number, checked, or (1.0, a float32 tensor of 1 or N values, unread)."""
+    if not isinstance(value, Tensor):
+        number = float(value)
+        if not (number > 0 and math.isfinite(number)):
+            raise ValueError(f"temperature must be positive and finite, got {number}")
+        return number, None
+    if not value.is_floating_point():
+        raise TypeError(f"temperature must be floating point, got {value.dtype}")
+    if tuple(value.shape) not in ((), (1,), (rows,)):
+        raise ValueError(f"temperature must be a scalar or (N={rows},), got {tuple(value.shape)}")
+    return 1.0, value.detach().reshape(-1).to(torch.float32)
+
+
+def confidence_mode(value: str) -> str:
+    if value not in CONFIDENCES:
+        raise ValueError(f"confidence must be 'options' or 'vocab', got {value!r}")
+    return value
+
+
+def bin_count(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_BINS:
+        raise ValueError(f"bins must be an integer in 1..{MAX_BINS}, got {value!r}")
+    return value
+
+
+def confidences(value: Any) -> Tensor:
+    """(N,) float32 or float64; sixteen-bit values are widened."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        raise TypeError(f"confidence must be a floating-point tensor, got {_kind(value)}")
+    if value.dim() != 1:
+        raise ValueError(f"confidence must be (N,), got shape {tuple(value.shape)}")
+    value = value.detach()
+    return value if value.dtype in (torch.float32, torch.float64) else value.float()
+
+
+def flags(name: str, value: Any, like: Tensor) -> Tensor:
+    """(N,) bool, on the device and of the shape of ``like``."""
+    if not isinstance(value, Tensor) or value.dtype != torch.bool:
+        raise TypeError(f"{name} must be a bool tensor, got {_kind(value)}")
+    if value.shape != like.shape:
+        raise ValueError(f"{name} must be {tuple(like.shape)}, got shape {tuple(value.shape)}")
+    return value.to(like.device)
+
+
+def _kind(value: Any) -> str:
+    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__

@@ -1,0 +1,293 @@
+"""The public ops: arguments checked, outputs allocated, a backend chosen, torch.library told.
+
+``torch.ops.calib_kernels.option_scores`` and ``.histogram_delta`` are functional and opaque, so
+they pass opcheck and ``torch.compile(fullgraph=True)``; the backend is chosen when they run. The
+public functions below call the same implementation directly where nothing traces, which saves the
+dispatcher's share of a small call.
+
+What a backend's launcher is given
+----------------------------------
+A launcher writes into tensors that are allocated here. It neither checks nor waits for a device, and
+allocates nothing but scratch of its own.
+N >= 1 always; all tensors are on one device. Its module is imported at its first use.
+
+``native.option_scores`` and ``gpu.options.option_scores``::
+
+    option_scores(
+        logits,        # (N, V) float32, bfloat16 or float16; stride(1) == 1; any stride(0), also 0
+                       # or odd; any storage offset. Padding columns are already cut off.
+        option_ids,    # (1 or N, O, M) int64, contiguous; one row serves all rows. -1 pads; other
+                       # ids outside [0, V) make the row invalid and are not read. A repeat inside
+                       # an option counts once. An option of padding only has probability 0.
+        labels,        # (N,) int32 or int64, contiguous, any alignment of int; or None
+        scale,         # float: log2(e)/T, from float64; unused where temperature is a tensor
+        temperature,   # None, or (1,) or (N,) float32, contiguous: log2(e)/T is a float32 division;
+                       # a value that is not positive and finite makes the row invalid
+        vocab_mode,    # bool: confidence is the predicted option's full-vocabulary probability
+        ignore_index,  # int, compared before the label is used
+        edges,         # (B-1,) float32, ``bins.edges``; or None: no histogram
+        out,           # OptionScores of allocated contiguous tensors; correct is None iff labels is
+        seen,          # (3B+1,) int64 zeros to add to (see ``bins``); None iff edges is
+    ) -> None
+
+Its rows, beyond the contract: a row is *lost* if it holds a NaN, two +inf, nothing but -inf, a bad
+temperature or a wrong id. ``token`` is the argmax of the raw logits always (first NaN, first +inf).
+Lost: every real output NaN (after a wrong id alone, vocab_entropy is still right), prediction 0,
+valid False. All options -inf: prob, entropy and confidence NaN, logprob -inf, mass 0, prediction 0,
+valid False. Label neither ignore_index nor in [0, O): confidence NaN, correct False, valid False,
+the rest as usual. Ignored: correct False, valid as without labels, not in the histogram. Any other
+row that is not valid goes to the histogram's invalid counter. One +inf: the limit, so an option
+holding it has logprob 0, and where none does, logprob is -inf, mass 0 and prob still the softmax
+over the options. prediction: the highest score, the first on ties, and equal to the comparison of
+raw logits where options have one spelling: order options a, b by c*(max_a - max_b) + (s_a - s_b)
+with s = log2(sum 2^(c*(x - max))), not by numbers that were shifted by the row's maximum.
+
+``native.histogram_delta`` and ``gpu.histogram.histogram_delta``::
+
+    histogram_delta(
+        confidence,    # (N,) float32, contiguous
+        correct,       # (N,) bool, contiguous
+        valid,         # (N,) bool, contiguous; or None
+        edges,         # (B-1,) float32
+        seen,          # (3B+1,) int64 zeros to add to
+    ) -> None          # NaN, outside [0, 1] or not valid: the invalid counter only
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from calib_kernels import backend, checks, reference
+from calib_kernels import bins as binning
+
+if TYPE_CHECKING:
+    from calib_kernels.histogram import CalibrationHistogram
+
+_LOG2_E = math.log2(math.e)
+_MODULES = {
+    ("native", "option_scores"): "calib_kernels.native",
+    ("native", "histogram_delta"): "calib_kernels.native",
+    ("triton", "option_scores"): "calib_kernels.gpu.options",
+    ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
+}
+
+
+class OptionScores(NamedTuple):
+    """What ``option_scores`` returns; float32 (float64 for float64 logits), in nats."""
+
+    logprob: Tensor  # (N, O) log-probability in the whole vocabulary, spellings summed
+    prob: Tensor  # (N, O) renormalised over the row's options
+    mass: Tensor  # (N,) probability of all options together in the whole vocabulary
+    confidence: Tensor  # (N,) prob of the predicted option; times mass in mode "vocab"
+    prediction: Tensor  # (N,) int64 index of the likeliest option
+    entropy: Tensor  # (N,) over the renormalised options
+    vocab_entropy: Tensor  # (N,) over the whole vocabulary
+    token: Tensor  # (N,) int64 likeliest token of the whole vocabulary
+    correct: Tensor | None  # (N,) bool, prediction == label; None without labels
+    valid: Tensor  # (N,) bool
+
+
+def _launcher(name: str, op: str) -> Any:
+    return getattr(importlib.import_module(_MODULES[name, op]), op)
+
+
+def _rows_contiguous(logits: Tensor) -> Tensor:
+    """Last stride 1, which costs the one documented copy where it is not."""
+    return logits if logits.stride(1) == 1 or logits.shape[1] == 1 else logits.contiguous()
+
+
+def _outputs(
+    logits: Tensor, options: int, labelled: bool, bins: int
+) -> tuple[OptionScores, Tensor | None]:
+    n = logits.shape[0]
+    real = torch.float64 if logits.dtype == torch.float64 else torch.float32
+
+    def new(*shape: int, dtype: torch.dtype = real) -> Tensor:
+        return logits.new_empty(shape, dtype=dtype)
+
+    out = OptionScores(
+        logprob=new(n, options),
+        prob=new(n, options),
+        mass=new(n),
+        confidence=new(n),
+        prediction=new(n, dtype=torch.int64),
+        entropy=new(n),
+        vocab_entropy=new(n),
+        token=new(n, dtype=torch.int64),
+        correct=new(n, dtype=torch.bool) if labelled else None,
+        valid=new(n, dtype=torch.bool),
+    )
+    seen = logits.new_zeros(binning.length(bins), dtype=torch.int64) if bins else None
+    return out, seen
+
+
+def _flat(out: OptionScores, seen: Tensor | None) -> tuple[Tensor, ...]:
+    """As the registered op returns them: what is absent is an empty tensor."""
+    correct = out.valid.new_empty(0) if out.correct is None else out.correct
+    absent = out.token.new_empty(0)
+    return (*out[:8], correct, out.valid, absent if seen is None else seen)
+
+
+def _option_scores(
+    logits: Tensor,
+    option_ids: Tensor,
+    labels: Tensor | None,
+    temperature: float,
+    row_temperature: Tensor | None,
+    confidence: str,
+    ignore_index: int,
+    vocab_size: int,
+    bins: int,
+) -> tuple[Tensor, ...]:
+    checks.host_option_ids(option_ids, vocab_size)
+    name = backend.choose(logits.device, logits.dtype)
+    logits = logits[:, :vocab_size]
+    option_ids = option_ids.to(logits.device).contiguous()
+    vocab_mode = confidence == "vocab"
+    if logits.shape[0] == 0:
+        return _flat(*_outputs(logits, option_ids.shape[1], labels is not None, bins))
+    if name == "reference":
+        t = temperature if row_temperature is None else row_temperature
+        return reference.option_scores(
+            logits, option_ids, labels, t, vocab_mode, ignore_index, bins
+        )
+    logits = _rows_contiguous(logits)
+    out, seen = _outputs(logits, option_ids.shape[1], labels is not None, bins)
+    _launcher(name, "option_scores")(
+        logits,
+        option_ids,
+        None if labels is None else labels.contiguous(),
+        _LOG2_E / temperature,
+        None if row_temperature is None else row_temperature.contiguous(),
+        vocab_mode,
+        ignore_index,
+        binning.edges(bins, torch.float32, logits.device) if bins else None,
+        out,
+        seen,
+    )
+    return _flat(out, seen)
+
+
+def _fake_option_scores(
+    logits: Tensor,
+    option_ids: Tensor,
+    labels: Tensor | None,
+    temperature: float,
+    row_temperature: Tensor | None,
+    confidence: str,
+    ignore_index: int,
+    vocab_size: int,
+    bins: int,
+) -> tuple[Tensor, ...]:
+    return _flat(*_outputs(logits, option_ids.shape[1], labels is not None, bins))
+
+
+def _histogram_delta(
+    confidence: Tensor, correct: Tensor, valid: Tensor | None, bins: int
+) -> Tensor:
+    name = backend.choose(confidence.device, confidence.dtype)
+    if name == "reference":
+        return reference.histogram_delta(confidence, correct, valid, bins, None)
+    seen = confidence.new_zeros(binning.length(bins), dtype=torch.int64)
+    if confidence.shape[0]:
+        table = binning.edges(bins, torch.float32, confidence.device)
+        valid = None if valid is None else valid.contiguous()
+        launch = _launcher(name, "histogram_delta")
+        launch(confidence.contiguous(), correct.contiguous(), valid, table, seen)
+    return seen
+
+
+def _fake_histogram_delta(
+    confidence: Tensor, correct: Tensor, valid: Tensor | None, bins: int
+) -> Tensor:
+    return confidence.new_empty(binning.length(bins), dtype=torch.int64)
+
+
+def _register(name: str, signature: str, run: Any, fake: Any) -> Any:
+    op = torch.library.custom_op(f"calib_kernels::{name}", mutates_args=(), schema=signature)(run)
+    op.register_fake(fake)
+    return op
+
+
+_option_scores_op = _register(
+    "option_scores",
+    "(Tensor logits, Tensor option_ids, Tensor? labels, float temperature, "
+    "Tensor? row_temperature, str confidence, int ignore_index, SymInt vocab_size, int bins) -> "
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    _option_scores,
+    _fake_option_scores,
+)
+_histogram_delta_op = _register(
+    "histogram_delta",
+    "(Tensor confidence, Tensor correct, Tensor? valid, int bins) -> Tensor",
+    _histogram_delta,
+    _fake_histogram_delta,
+)
+
+
+def _traced(x: Tensor) -> bool:
+    """Whether something must see the registered op: a compiler, or a tensor of another kind."""
+    return torch.compiler.is_compiling() or type(x) not in (Tensor, torch.nn.Parameter)
+
+
+def option_scores(
+    logits: Tensor,
+    option_ids: Tensor | Sequence[Any],
+    labels: Tensor | None = None,
+    *,
+    temperature: float | Tensor = 1.0,
+    confidence: str = "options",
+    ignore_index: int = -100,
+    vocab_size: int | None = None,
+    histogram: CalibrationHistogram | None = None,
+) -> OptionScores:
+    """Score the options of N multiple-choice questions from the logits of their answer positions.
+
+    logits (N, V); option_ids (O,), (O, M) or (N, O, M): the token ids that spell each option, -1
+    pads. labels (N,): the index of the right option. With a histogram, its confidences and
+    correctness are added in the same pass. An option's score is the log-sum-exp over its
+    spellings; no gradient flows. Ids on the host are checked: one id in two options raises.
+    """
+    logits = checks.logits(logits)
+    rows, columns = logits.shape
+    size = checks.vocab_size(vocab_size, columns)
+    ids = checks.option_ids(option_ids, rows)
+    wanted = checks.labels(labels, rows)
+    number, row_temperature = checks.temperature(temperature, rows)
+    mode = checks.confidence_mode(confidence)
+    if wanted is not None:
+        wanted = wanted.to(logits.device)
+    elif histogram is not None:
+        raise ValueError("histogram needs labels, got labels=None")
+    if row_temperature is not None:
+        row_temperature = row_temperature.to(logits.device)
+    bins = 0 if histogram is None else histogram.bins
+    run = _option_scores_op if _traced(logits) else _option_scores
+    *found, seen = run(logits, ids, wanted, number, row_temperature, mode, ignore_index, size, bins)
+    if histogram is not None:
+        histogram.add(seen)
+    if wanted is None:
+        found[8] = None
+    return OptionScores(*found)
+
+
+def histogram_delta(
+    confidence: Tensor, correct: Tensor, valid: Tensor | None = None, *, bins: int
+) -> Tensor:
+    """What N rows add to a histogram of B bins: int64 (3B + 1,), see ``calib_kernels.bins``.
+
+    confidence (N,) floating point; correct (N,) bool; valid (N,) bool: False counts as invalid.
+    """
+    checks.bin_count(bins)
+    confidence = checks.confidences(confidence)
+    correct = checks.flags("correct", correct, confidence)
+    valid = None if valid is None else checks.flags("valid", valid, confidence)
+    run = _histogram_delta_op if _traced(confidence) else _histogram_delta
+    delta: Tensor = run(confidence, correct, valid, bins)
+    return delta
