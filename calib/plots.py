@@ -58,6 +58,7 @@ RC: dict[str, Any] = {
 }
 PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.0f}")
 COUNT = FuncFormatter(lambda value, _: f"{value:,.0f}")
+FEW = 10  # bins with fewer questions are drawn faint
 PANEL = 3.7  # inches; with 9 pt text legible when shown 340 pixels wide
 
 
@@ -194,6 +195,7 @@ def _draw_reliability(top: Axes, strip: Axes, bins: Sequence[Bin], note: str, th
         over = row["confidence"] > row["accuracy"]
         colour = theme.over if over else theme.under
         width = row["high"] - row["low"]
+        strength = 1.0 if row["n"] >= FEW else 0.35
         top.bar(
             row["low"] + 0.14 * width,
             row["accuracy_high"] - row["accuracy_low"],
@@ -201,16 +203,25 @@ def _draw_reliability(top: Axes, strip: Axes, bins: Sequence[Bin], note: str, th
             row["accuracy_low"],
             align="edge",
             color=colour,
-            alpha=0.20,
+            alpha=0.22 * strength,
             linewidth=0,
             zorder=2,
         )
         ends = (row["confidence"], row["accuracy"])
-        top.plot([row["confidence"]] * 2, ends, color=colour, linewidth=1.3, zorder=3)
+        top.plot(
+            [row["confidence"]] * 2, ends, color=colour, linewidth=1.3, alpha=strength, zorder=3
+        )
         size = 14 + 42 * (row["n"] / largest) ** 0.5
         marker = "o" if over else "^"
         top.scatter(
-            *ends, s=size, color=colour, marker=marker, linewidth=0, zorder=4, clip_on=False
+            *ends,
+            s=size,
+            color=colour,
+            marker=marker,
+            linewidth=0,
+            alpha=strength,
+            zorder=4,
+            clip_on=False,
         )
     top.set(xlim=(0, 1), ylim=(0, 1), ylabel="right, %", box_aspect=1)
     top.xaxis.set_major_formatter(PERCENT)

@@ -130,18 +130,17 @@ def headline(bins: Sequence[Mapping[str, Any]]) -> str:
 
 def verdict(overall: Mapping[str, Any]) -> str:
     """Whether the gap is real, and which way it points."""
-    gap = overall["gap"]
-    facts = (
+    numbers = (
         f"Over {count(overall['n'])} questions it was {percent(overall['confidence'], 1)} sure on "
-        f"average and right {percent(overall['accuracy'], 1)} of the time; its expected calibration "
-        f"error is {fixed(overall['ece'], 3)}, where a perfectly calibrated model would show "
+        f"average and right {percent(overall['accuracy'], 1)} of the time. Its expected calibration "
+        f"error is {fixed(overall['ece'], 3)}; a perfectly calibrated model would show "
         f"{fixed(overall['expected'], 3)} (p {pvalue(overall['p'], relation=True)})."
     )
     if overall["p"] >= 0.05:
-        return f"No miscalibration can be shown with so many questions. {facts}"
-    side = "over-confident" if gap > 0 else "under-confident"
-    degree = "on the whole" if abs(gap) >= 0.01 else "in places, though not on average; slightly"
-    return f"It is {side} {degree}. {facts}" if abs(gap) >= 0.01 else f"It is miscalibrated. {facts}"
+        return f"So many questions show no miscalibration. {numbers}"
+    if abs(overall["gap"]) < 0.01:
+        return f"It is miscalibrated in places, though not on average. {numbers}"
+    return f"It is {'over' if overall['gap'] > 0 else 'under'}-confident. {numbers}"
 
 
 def remedy(temperature: Mapping[str, Any] | None) -> str:
@@ -192,30 +191,8 @@ def metric_row(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
 
 def figures(results: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The drawings with their titles and captions."""
-    overall, temperature = results["overall"], results["temperature"]
-    reliability = [
-        _diagram(
-            "before",
-            "As it is",
-            results["diagram"]["rows"],
-            overall["ece"],
-            overall["expected"],
-            f"All {count(overall['n'])} scored questions.",
-        )
-    ]
-    if temperature is not None:
-        after = temperature["metrics"]["ece"]["after"]
-        reliability.append(
-            _diagram(
-                "after",
-                f"After temperature {fixed(temperature['value'], 2)}",
-                temperature["after"],
-                after["value"],
-                after["expected"],
-                f"T was fitted on {count(temperature['n_fit'])} questions; these are the other "
-                f"{count(temperature['n_judged'])}. No answer changed.",
-            )
-        )
+    overall = results["overall"]
+    reliability = diagrams(results)
     curve = results["risk_coverage"]
     histogram = plots.confidence_histogram(
         results["diagram"]["rows"], confidence=overall["confidence"], accuracy=overall["accuracy"]
@@ -241,6 +218,33 @@ def figures(results: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def diagrams(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Before and after on the same judged questions, or all questions where nothing was fitted."""
+    temperature = results["temperature"]
+    if temperature is None:
+        overall = results["overall"]
+        caption = f"All {count(overall['n'])} scored questions."
+        return [_diagram("before", "As it is", results["diagram"]["rows"], overall, caption)]
+    fitted, judged = count(temperature["n_fit"]), count(temperature["n_judged"])
+    ece = temperature["metrics"]["ece"]
+    return [
+        _diagram(
+            "before",
+            "As it is",
+            temperature["before"],
+            {**ece["before"], "ece": ece["before"]["value"]},
+            f"{judged} questions that the temperature has not seen.",
+        ),
+        _diagram(
+            "after",
+            f"After temperature {fixed(temperature['value'], 2)}",
+            temperature["after"],
+            {**ece["after"], "ece": ece["after"]["value"]},
+            f"The same questions. T was fitted on {fitted} others; no answer changed.",
+        ),
+    ]
+
+
 def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """One mistake with its pictures embedded and its likeliest options first."""
     options = sorted(item["options"], key=lambda option: -option["prob"])
@@ -249,7 +253,9 @@ def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {
         **item,
         "options": [{**o, "width": round(100 * o["prob"], 1)} for o in shown],
-        "others": {"count": len(hidden), "prob": sum(o["prob"] for o in hidden)} if hidden else None,
+        "others": {"count": len(hidden), "prob": sum(o["prob"] for o in hidden)}
+        if hidden
+        else None,
         "pictures": [picture(folder, name) for name in item["images"]],
     }
 
@@ -271,7 +277,8 @@ def picture(folder: Path, name: str) -> dict[str, Any]:
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    # A no-break space: the sign stays with its number.
+    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def fixed(value: float | None, digits: int = 3) -> str:
@@ -332,9 +339,9 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _diagram(
-    name: str, title: str, rows: Sequence[Any], ece: float, expected: float, caption: str
+    name: str, title: str, rows: Sequence[Any], ece: Mapping[str, Any], caption: str
 ) -> dict[str, Any]:
-    note = f"ECE {fixed(ece, 3)}\n{fixed(expected, 3)} if calibrated"
+    note = f"ECE {fixed(ece['ece'], 3)}\n{fixed(ece['expected'], 3)} if calibrated"
     drawing = plots.svg(plots.reliability(rows, note=note), name=name, label=f"{title}: {note}")
     return {"title": title, "svg": Markup(drawing), "caption": caption}
 

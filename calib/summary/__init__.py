@@ -39,7 +39,12 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
         "counts": counts,
         "overall": overall(scored, bins, seed),
         "metrics": measure(scored, table, seed),
-        "diagram": {"bins": bins, "closed": "left", "strategy": "width", "rows": diagram(scored, bins)},
+        "diagram": {
+            "bins": bins,
+            "closed": "left",
+            "strategy": "width",
+            "rows": diagram(scored, bins),
+        },
         "risk_coverage": risk_coverage(scored),
         "temperature": temperature(scored, fit, judge, bins, seed),
         "abstain": abstain(scored, fit, judge),

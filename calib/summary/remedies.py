@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.fit import DegenerateTemperatureWarning, TemperatureScaling, softmax
+from calib.fit import DegenerateTemperatureWarning, Method, TemperatureScaling, softmax
+from calib.records import CalibError
+from calib.runs import open_run
 from calib.summary.curves import diagram, wilson
-from calib.summary.rows import Scored
+from calib.summary.rows import Scored, collect
 from calib.summary.table import measure, specs
 
 Rows = NDArray[np.int64]
@@ -35,18 +38,24 @@ def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
     return np.flatnonzero(first), np.flatnonzero(~first)
 
 
-def temperature(scored: Scored, fit: Rows, judge: Rows, bins: int, seed: int) -> dict[str, Any] | None:
-    """Before and after on the judged half; None where a half is empty.
-
-    The temperature acts on the options' log-probabilities, so both sides of the comparison use the
-    confidence among the options, whichever confidence the run itself records.
-    """
-    rows = replace(scored, vocabulary=False)
-    fitted = fit_on(rows, fit)
+def temperature(
+    scored: Scored, fit: Rows, judge: Rows, bins: int, seed: int
+) -> dict[str, Any] | None:
+    """Before and after on the judged half; None where a half is empty."""
+    fitted = fit_on(scored, fit)
     if fitted is None or len(judge) == 0:
         return None
-    before = rescaled(rows.take(judge), 1.0)
-    after = rescaled(rows.take(judge), fitted.temperature_)
+    how = {"split": f"half of the clusters, seed {seed}"}
+    return {**judged(fitted, scored.take(judge), bins, seed), **how}
+
+
+def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> dict[str, Any]:
+    """What a fitted temperature does to questions it was not fitted on.
+
+    It acts on the options' log-probabilities, so both sides of the comparison use the confidence
+    among the options, whichever confidence the run itself records.
+    """
+    before, after = rescaled(scored, 1.0), rescaled(scored, fitted.temperature_)
     if not np.array_equal(before.correct, after.correct):
         raise ArithmeticError("a temperature changed an answer, which dividing by it cannot do")
     chosen = [spec for spec in specs(bins) if spec.name in JUDGED]
@@ -57,9 +66,8 @@ def temperature(scored: Scored, fit: Rows, judge: Rows, bins: int, seed: int) ->
         "degenerate": fitted.degenerate_,
         "reason": fitted.reason_,
         "confidence": "options",
-        "split": f"half of the clusters, seed {seed}",
         "n_fit": fitted.n_fit_,
-        "n_judged": len(judge),
+        "n_judged": len(scored),
         "accuracy_unchanged": True,
         "metrics": {
             name: {"label": first[name]["label"], "before": first[name], "after": second[name]}
@@ -70,28 +78,24 @@ def temperature(scored: Scored, fit: Rows, judge: Rows, bins: int, seed: int) ->
     }
 
 
-def fit_on(scored: Scored, rows: Rows) -> TemperatureScaling | None:
+def fit_on(scored: Scored, rows: Rows, method: Method = "exact") -> TemperatureScaling | None:
     """The temperature of some rows; degenerate fits are told by their fields, not by a warning."""
     usable = rows[np.isfinite(scored.logprob[rows, scored.answer[rows]])]
     if len(usable) == 0 or scored.logprob.shape[1] < 2:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateTemperatureWarning)
-        return TemperatureScaling().fit(scored.logprob[usable], scored.answer[usable])
+        return TemperatureScaling(method=method).fit(scored.logprob[usable], scored.answer[usable])
 
 
 def rescaled(scored: Scored, temperature: float) -> Scored:
     """The rows as they would be at a temperature: confidence among the options."""
     logits = scored.logprob / temperature
-    p = softmax(logits)
-    chosen = scored.logprob.argmax(axis=1)
-    if not np.array_equal(p[np.arange(len(p)), chosen], p.max(axis=1)):
-        raise ArithmeticError("a temperature changed an answer, which dividing by it cannot do")
     return replace(
         scored,
         logprob=logits,
-        confidence=p.max(axis=1),
-        correct=chosen == scored.answer,
+        confidence=softmax(logits).max(axis=1),
+        correct=logits.argmax(axis=1) == scored.answer,
         vocabulary=False,
     )
 
@@ -123,7 +127,9 @@ def abstain(scored: Scored, choose: Rows, judge: Rows) -> dict[str, Any] | None:
     return {"n_choose": len(choose), "n_judged": len(judge), "rows": rows}
 
 
-def lowest_threshold(confidence: NDArray[Any], correct: NDArray[Any], target: float) -> float | None:
+def lowest_threshold(
+    confidence: NDArray[Any], correct: NDArray[Any], target: float
+) -> float | None:
     """The lowest confidence above which the answers are right with the target share."""
     order = np.argsort(-confidence, kind="stable")
     ranked, right = confidence[order], np.cumsum(correct[order])
@@ -132,3 +138,30 @@ def lowest_threshold(confidence: NDArray[Any], correct: NDArray[Any], target: fl
     last = np.append(ranked[1:] != ranked[:-1], True)
     reached = last & (answered >= LEAST_ANSWERED) & (right >= target * answered)
     return float(ranked[np.flatnonzero(reached)[-1]]) if reached.any() else None
+
+
+def fit_runs(
+    run: Path, evaluate: Path | None, *, method: Method, seed: int
+) -> tuple[TemperatureScaling, dict[str, Any]]:
+    """Fit on one run and judge on another, or fit on half of a run and judge on its other half.
+
+    Returns the fit and what ``temperature`` returns, with the facts of both runs.
+    """
+    opened = open_run(run)
+    scored, _, _ = collect(opened.scores().to_dict("records"), vocabulary=False)
+    fit_rows, judge_rows = split(scored.cluster, seed)
+    facts: dict[str, Any] = {"fitted on": dict(opened.config)}
+    judged_rows = scored.take(judge_rows)
+    if evaluate is not None:
+        other = open_run(evaluate)
+        facts["judged on"] = dict(other.config)
+        judged_rows, _, _ = collect(other.scores().to_dict("records"), vocabulary=False)
+        fit_rows = np.arange(len(scored))
+    fitted = fit_on(scored, fit_rows, method)
+    if fitted is None or len(judged_rows) == 0:
+        raise CalibError(
+            f"{run}: too few questions to fit a temperature on some and judge it on others"
+        )
+    how = f"half of the clusters, seed {seed}" if evaluate is None else str(evaluate)
+    bins = int(opened.config.get("bins") or 15)
+    return fitted, {**judged(fitted, judged_rows, bins, seed), "split": how, "facts": facts}

@@ -115,7 +115,9 @@ def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
     for i, row in enumerate(rows):
         count = len(row["logprob"])
         logprob[i, :count] = [-np.inf if value is None else value for value in row["logprob"]]
-        classes[i, :count] = np.arange(count) if index is None else [index[t] for t in row["options"]]
+        classes[i, :count] = (
+            np.arange(count) if index is None else [index[t] for t in row["options"]]
+        )
     return logprob, classes
 
 

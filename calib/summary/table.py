@@ -91,7 +91,13 @@ def binned(bins: int) -> list[Spec]:
             metrics.ence,
             {**width, "kind": "bernoulli"},
         ),
-        ("ace", "ACE", f"mean {gap} over {bins} bins of equal count, unweighted", metrics.ace, mass),
+        (
+            "ace",
+            "ACE",
+            f"mean {gap} over {bins} bins of equal count, unweighted",
+            metrics.ace,
+            mass,
+        ),
         (
             "smooth_ece",
             "smooth ECE",
@@ -157,7 +163,9 @@ def proper_and_ranking() -> list[Spec]:
         return r.probabilities(), r.answer
 
     return [
-        Spec("brier", "Brier", "Σ over options of (p − [right])², not halved", metrics.brier, options),
+        Spec(
+            "brier", "Brier", "Σ over options of (p − [right])², not halved", metrics.brier, options
+        ),
         Spec("nll", "NLL", "mean −ln p of the right option, nats", metrics.nll, options),
         Spec("auroc", "AUROC", "a right answer is surer than a wrong one", metrics.auroc, top),
         Spec("aurc", "AURC", "mean error rate over all coverages", metrics.aurc, top),

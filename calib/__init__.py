@@ -1,0 +1,88 @@
+"""Measure how far a multimodal model's confidence can be trusted.
+
+    >>> import calib
+    >>> round(calib.metrics.ece([0.9, 0.8, 0.6], [1, 1, 0], bins=10), 4)
+    0.3
+
+Names are loaded at their first use, so ``import calib`` is quick and imports no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as _version
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calib import metrics as metrics
+    from calib.fit import TemperatureScaling as TemperatureScaling
+    from calib.hf.model import load_model as load_model
+    from calib.intervals import Interval as Interval
+    from calib.intervals import bootstrap as bootstrap
+    from calib.intervals import paired_difference as paired_difference
+    from calib.records import CalibError as CalibError
+    from calib.records import InputError as InputError
+    from calib.records import Item as Item
+    from calib.report import write_report as write_report
+    from calib.runs import Run as Run
+    from calib.runs import open_run as open_run
+    from calib.score import score as score
+    from calib.summary import summarize as summarize
+    from calib.tasks import load_task as load_task
+
+try:
+    __version__ = _version("mllm-calib")
+except PackageNotFoundError:  # a source folder on sys.path
+    __version__ = "0.1.0"
+
+_HOMES = {
+    "CalibError": "calib.records",
+    "InputError": "calib.records",
+    "Interval": "calib.intervals",
+    "Item": "calib.records",
+    "Run": "calib.runs",
+    "TemperatureScaling": "calib.fit",
+    "bootstrap": "calib.intervals",
+    "load_model": "calib.hf.model",
+    "load_task": "calib.tasks",
+    "open_run": "calib.runs",
+    "paired_difference": "calib.intervals",
+    "score": "calib.score",
+    "summarize": "calib.summary",
+    "write_report": "calib.report",
+}
+_MODULES = ("metrics",)
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return import_module(f"calib.{name}")
+    raise AttributeError(f"module 'calib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """A package where ``calib.score`` stays the function although ``calib/score.py`` exists.
+
+    Importing a submodule stores it on its package under its name; that is left out where the name
+    is a public function's.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

