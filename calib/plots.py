@@ -11,6 +11,7 @@ the bin's accuracy, the strip beneath counts the questions.
 
 from __future__ import annotations
 
+import html
 import io
 import os
 import re
@@ -169,7 +170,8 @@ def svg(figure: Figure, *, name: str, label: str) -> str:
         text = text.replace(getattr(CSS, role), f"var(--{role})")
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).strip()
+    opening = f'<svg role="img" aria-label="{html.escape(label)}" '
+    return text.replace("<svg ", opening, 1).strip()
 
 
 def png(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 160) -> None:
