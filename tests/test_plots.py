@@ -79,9 +79,7 @@ def test_a_perfect_ranking_ends_at_the_overall_error():
 @pytest.mark.parametrize("bins", [BINS, EMPTY], ids=["bins", "empty"])
 @pytest.mark.parametrize("name", ["reliability", "histogram", "risk"])
 def test_svg_is_whole_themed_and_repeatable(name, bins):
-    first, second = (
-        plots.svg(drawings(bins)[name], name=name, label='a < "b"') for _ in range(2)
-    )
+    first, second = (plots.svg(drawings(bins)[name], name=name, label='a < "b"') for _ in range(2))
     assert first == second
     root = ElementTree.fromstring(first)
     assert root.get("aria-label") == 'a < "b"'
