@@ -143,7 +143,7 @@ def self_check(seconds: float) -> Fact:
         for name, floor in CHECKED.items():
             expected = getattr(true, name)
             error = (getattr(fast, name).double() - expected).abs() / expected.abs().clamp(
-                min=FLOOR
+                min=floor
             )
             worst = max(worst, float(error.max()))
         agree = torch.equal(fast.prediction, true.prediction)
