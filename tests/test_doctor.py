@@ -49,14 +49,15 @@ def test_the_backend_asked_for_is_the_one_said(monkeypatch, wanted, verdict):
     assert wanted in fact.text
 
 
-def test_a_kernel_that_lies_is_noticed(monkeypatch):
+@pytest.mark.parametrize("factor", [1.001, float("nan")])
+def test_a_kernel_that_lies_is_noticed(monkeypatch, factor):
     true = calib_kernels.option_scores
 
     def lying(logits, *rest, **named):
         scores = true(logits, *rest, **named)
         if logits.dtype == torch.float64:
             return scores
-        return SimpleNamespace(**{**scores._asdict(), "mass": scores.mass * 1.001})
+        return SimpleNamespace(**{**scores._asdict(), "mass": scores.mass * factor})
 
     monkeypatch.setattr(calib_kernels, "option_scores", lying)
     check = doctor.self_check(0.0)
