@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 failed while running; 2 refused before a model was loaded.
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -159,15 +160,18 @@ def score(
     ] = None,
 ) -> None:
     """Score a model on a task; write its report."""
-    from calib.report import headline, write_report
-
     name, arguments = model_arguments(model, model_args)
     if device is not None:
         arguments["device"] = device
+    size = batch(batch_size)
+    if confidence not in ("options", "vocab"):
+        raise InputError(f"--confidence: expected options or vocab, got {confidence!r}")
     chosen = [entry.strip() for entry in tasks.split(",") if entry.strip()]
     folders = run_folders(name, chosen, output_path)
     loaded = [load(entry, include_path) for entry in chosen]
+
     from calib.hf.model import load_model
+    from calib.report import headline, write_report
     from calib.score import score as run_score
 
     asked = {} if prompt is None else {"prompt": prompt}
@@ -179,7 +183,7 @@ def score(
                 task,
                 out=folder,
                 limit=limit,
-                batch_size=batch(batch_size),
+                batch_size=size,
                 seed=seed,
                 confidence=confidence,
                 bins=bins,
@@ -394,7 +398,7 @@ class Lines:
 
     def __init__(self) -> None:
         self.begun: dict[str, tuple[float, int]] = {}
-        self.said = 0.0
+        self.said = -math.inf
 
     def __call__(self, done: int, total: int, note: str) -> None:
         now = time.monotonic()
