@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-ImageRef = Any
-"""A path to an image file, or a PIL image."""
+if TYPE_CHECKING:
+    from PIL import Image
+
+ImageRef: TypeAlias = "Path | Image.Image"
 
 
 class CalibError(Exception):
@@ -21,15 +23,19 @@ class InputError(CalibError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question. ``answer`` is the index of the right option, None where it is not known.
+    """One question.
 
-    ``group`` is the row of the per-group table; ``meta["cluster"]`` is what resampling keeps
-    together (an image that several questions are about) and defaults to the item itself.
+    ``answer`` is the index of the right option, None where it is not known. ``group`` is the row
+    of the per-group table. ``meta`` may hold
+
+    * ``cluster``: what resampling keeps together, as an image that several questions are about;
+    * ``spellings``: per option, the texts that count as it (default: the option's own text);
+    * ``instruction``: what to ask for instead of the prompt form's own wording.
     """
 
     id: str
     question: str
-    images: tuple[Path | ImageRef, ...] = ()
+    images: tuple[ImageRef, ...] = ()
     options: tuple[str, ...] = ()
     answer: int | None = None
     group: str | None = None
@@ -40,11 +46,11 @@ class Item:
 class Prompt:
     """What a model is shown for an item.
 
-    ``text`` ends where the answer begins. ``options`` holds, per option, the spellings that count
-    as that option.
+    ``text`` is the user's turn where ``chat`` is true, else the whole text up to the answer.
+    ``options`` holds, per option, the texts whose appearance right there counts as that option.
     """
 
-    item_id: str
     text: str
-    images: tuple[Path | ImageRef, ...]
+    images: tuple[ImageRef, ...]
     options: tuple[tuple[str, ...], ...]
+    chat: bool = True

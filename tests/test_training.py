@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from training.easy_vqa import COLOURS, SHAPES, ask, load, sentence, told
+from calib.easy_vqa import COLOURS, SHAPES, load, told
+from training.questions import ask, sentence
 from training.packing import Branch, pack
 
 
@@ -61,8 +62,8 @@ def test_a_packed_row_gives_every_branch_the_logits_it_gets_alone() -> None:
 def test_a_question_tells_colour_and_shape(
     question: str, answer: str, colour: str | None, shape: str | None
 ) -> None:
-    assert told([(question, answer)], COLOURS, "colour") == colour
-    assert told([(question, answer)], SHAPES, "shape") == shape
+    assert told([(question, answer)], COLOURS) == colour
+    assert told([(question, answer)], SHAPES) == shape
 
 
 def test_no_picture_contradicts_itself() -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.easy_vqa import Picture, describe
+from calib.easy_vqa import Picture
+from training.questions import describe
 from training.packing import Branch, Packed, pack
 from training.progress import Schedule
 from training.replies import Tokens, reply_loss

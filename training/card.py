@@ -21,7 +21,7 @@ import transformers
 import calib
 from calib.hf.embedded import WEIGHTS
 from calib.metrics import ece
-from training.easy_vqa import kind_of, load
+from calib.easy_vqa import kind_of, load
 
 KINDS = ("yes/no", "colour", "shape")
 RUNS = (("stage2", "easy-vqa"), ("stage2", "easy-vqa-letters"), ("stage1", "easy-vqa"))

@@ -15,7 +15,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from training.easy_vqa import Picture, ask, describe, pick
+from calib.easy_vqa import Picture
+from training.questions import ask, describe, pick
 from training.packing import Branch, pack
 from training.progress import Schedule
 from training.replies import Tokens, reply_loss

@@ -11,7 +11,7 @@ from PIL import Image
 
 from calib.hf import embedded
 from calib.records import InputError
-from training.easy_vqa import load
+from calib.easy_vqa import load
 
 TEXT = "<|im_start|>user\nName a city in Italy.<|im_end|>\n<|im_start|>assistant\n"
 

@@ -1,0 +1,89 @@
+"""Prompt forms: an item in, the text a model is shown and the texts that count as each option out.
+
+``options``  the option texts themselves are scored as the answer.
+``letters``  options are listed as (A), (B), ...; the letters are scored.
+``llava``    LLaVA's wording of the lettered form.
+``paper``    the wording of the published code (hfutml/Calibration-MLLM): plain completion without
+             a chat template, ending in "Answer: (".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calib.records import InputError, Item, Prompt
+from calib.task_files import LETTERS
+
+ASK_FOR_TEXT = "Answer with one word or a short phrase."
+ASK_FOR_LETTER = "Answer with the option's letter."
+
+
+def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -> Prompt:
+    """The prompt of ``item`` in ``form``.
+
+    ``chat``: the model has a chat template; without one the text ends in an answer cue, and an
+    answer begins with a space. ``variants``: capitalised and spaced spellings count too.
+    """
+    if form not in FORMS:
+        raise InputError(f"prompt {form!r}: expected one of {', '.join(FORMS)}")
+    if form != "options" and len(item.options) > len(LETTERS):
+        raise InputError(f"item {item.id!r}: {len(item.options)} options are more than letters")
+    text, spellings, chat_form = FORMS[form](item)
+    if chat_form and not chat:
+        text += "\nAnswer:"
+        spellings = tuple(tuple(f" {s}" for s in option) for option in spellings)
+    if variants:
+        spellings = tuple(with_variants(option) for option in spellings)
+    return Prompt(text, item.images, spellings, chat=chat and chat_form)
+
+
+Spellings = tuple[tuple[str, ...], ...]
+
+
+def of_texts(item: Item) -> tuple[str, Spellings, bool]:
+    spelled = item.meta.get("spellings") or tuple((option,) for option in item.options)
+    return f"{item.question}\n{item.meta.get('instruction', ASK_FOR_TEXT)}", spelled, True
+
+
+def of_letters(item: Item) -> tuple[str, Spellings, bool]:
+    return f"{item.question}\n{listed(item, '({}) {}')}\n{ASK_FOR_LETTER}", letters(item), True
+
+
+def of_llava(item: Item) -> tuple[str, Spellings, bool]:
+    ask = "Answer with the option's letter from the given choices directly."
+    return f"{item.question}\n{listed(item, '{}. {}')}\n{ask}", letters(item), True
+
+
+def of_paper(item: Item) -> tuple[str, Spellings, bool]:
+    ask = "Please provide the option letter directly.\nAnswer: ("
+    return f"{item.question}\n{listed(item, '({}) {}')}\n{ask}", letters(item), False
+
+
+FORMS: dict[str, Callable[[Item], tuple[str, Spellings, bool]]] = {
+    "options": of_texts,
+    "letters": of_letters,
+    "llava": of_llava,
+    "paper": of_paper,
+}
+
+
+def listed(item: Item, line: str) -> str:
+    return "\n".join(map(line.format, LETTERS, item.options))
+
+
+def letters(item: Item) -> Spellings:
+    return tuple((LETTERS[index],) for index in range(len(item.options)))
+
+
+def with_variants(spellings: tuple[str, ...]) -> tuple[str, ...]:
+    """Each spelling, and it capitalised, in lower case where it is one letter, and after a space."""
+    found: dict[str, None] = {}
+    for spelling in spellings:
+        base = spelling.strip()
+        cases = [spelling, base, base[:1].upper() + base[1:]]
+        if len(base) == 1:
+            cases.append(base.lower())
+        for case in cases:
+            found[case] = None
+            found[f" {case.strip()}"] = None
+    return tuple(found)

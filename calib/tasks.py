@@ -1,0 +1,137 @@
+"""Tasks: a name, a file or a function in, items out.
+
+A task is read, checked and put in order here, before any model is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from calib import easy_vqa
+from calib.images import check_images
+from calib.records import ImageRef, InputError, Item
+from calib.task_files import SUFFIXES, read_file
+
+TASKS = {
+    "easy-vqa": "easy-VQA's 9,673 test questions; the answer words themselves are scored",
+    "easy-vqa-letters": "the same questions with lettered options",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A name, its items in their own order, and the prompt form they are meant for."""
+
+    name: str
+    items: tuple[Item, ...]
+    prompt: str = "options"
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def selection(self, limit: int | None, seed: int) -> tuple[Item, ...]:
+        """``limit`` items drawn by ``seed``, in the task's order; all without a limit."""
+        if limit is None or limit >= len(self.items):
+            return self.items
+        if limit < 1:
+            raise InputError(f"limit: expected a positive number of questions, got {limit}")
+        chosen = random.Random(seed).sample(range(len(self.items)), limit)
+        return tuple(self.items[index] for index in sorted(chosen))
+
+
+def load_task(source: str | Path | Callable[[], Iterable[Item]] | Sequence[Item]) -> Task:
+    """A task by name (``calib tasks`` lists them), from a file, a function or items themselves.
+
+    Files are JSONL, CSV or LLaVA JSON (see ``calib.task_files``). Raises InputError, naming the
+    place, for what cannot be asked: no items, an id given twice, an item without an answer or with
+    fewer than two options, an image that is missing, broken or too large.
+    """
+    if callable(source):
+        task = Task(getattr(source, "__name__", "items"), tuple(source()))
+    elif isinstance(source, (str, Path)):
+        task = named(str(source))
+    else:
+        task = Task("items", tuple(source))
+    if not task.items:
+        raise InputError(f"task {task.name}: there is no question in it")
+    counts = Counter(item.id for item in task.items)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise InputError(
+            f"task {task.name}: every id must be there once, but {twice[0]!r} is there "
+            f"{counts[twice[0]]} times" + (f" (and {len(twice) - 1} more)" if twice[1:] else "")
+        )
+    for item in task.items:
+        if len(item.options) < 2:
+            raise InputError(
+                f"task {task.name}, item {item.id!r}: expected two or more options, "
+                f"got {list(item.options)}"
+            )
+        if item.answer is not None and not 0 <= item.answer < len(item.options):
+            raise InputError(
+                f"task {task.name}, item {item.id!r}: answer {item.answer} is not the index of "
+                f"one of its {len(item.options)} options"
+            )
+    check_images(task.items)
+    return task
+
+
+def named(source: str) -> Task:
+    if source == "easy-vqa":
+        return Task(source, easy_vqa_items())
+    if source == "easy-vqa-letters":
+        return Task(source, easy_vqa_items(), prompt="letters")
+    path = Path(source)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"task {source!r}: expected one of {', '.join(TASKS)}, or a file ending in "
+            f"{', '.join(SUFFIXES)}"
+        )
+    return Task(path.stem, read_file(path))
+
+
+def easy_vqa_items() -> tuple[Item, ...]:
+    """easy-VQA's test questions; a picture's questions form a cluster."""
+    items = []
+    for picture in easy_vqa.load("test"):
+        for number, (question, answer) in enumerate(picture.questions):
+            kind = easy_vqa.kind_of(answer)
+            options = easy_vqa.OPTIONS[kind]
+            items.append(
+                Item(
+                    id=f"{picture.id}-{number}",
+                    question=question,
+                    images=(picture.path,),
+                    options=options,
+                    answer=options.index(answer),
+                    group=kind,
+                    meta={"cluster": str(picture.id), "instruction": "Answer with one word."},
+                )
+            )
+    return tuple(items)
+
+
+def digest(items: Iterable[Item]) -> str:
+    """Twelve characters that change with any question, option, answer or image of ``items``."""
+    hashed = hashlib.sha256()
+    for item in items:
+        images = [image_name(image) for image in item.images]
+        row = [item.id, item.question, item.options, item.answer, item.group, images]
+        hashed.update(json.dumps([*row, dict(item.meta)], default=str).encode())
+    return hashed.hexdigest()[:12]
+
+
+def image_name(image: ImageRef) -> str:
+    """What tells one image from another: file name and size, or the pixels of one in memory."""
+    if isinstance(image, Path):
+        return f"{image.name}:{image.stat().st_size}"
+    return hashlib.sha256(image.tobytes()).hexdigest()[:12]
