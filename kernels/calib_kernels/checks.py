@@ -19,6 +19,7 @@ from calib_kernels.bins import MAX_BINS
 LOGIT_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 CONFIDENCES = ("options", "vocab")
+LEAST_TEMPERATURE = 1e-38  # below it log2(e)/T leaves float32
 
 
 def logits(value: Any) -> Tensor:
@@ -98,7 +99,7 @@ def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]
     """A host number, checked, or (1.0, a float32 tensor of 1 or N values, unread)."""
     if not isinstance(value, Tensor):
         number = float(value)
-        if not (number > 0 and math.isfinite(number)):
+        if not (number >= LEAST_TEMPERATURE and math.isfinite(number)):
             raise ValueError(f"temperature must be positive and finite, got {number}")
         return number, None
     if not value.is_floating_point():

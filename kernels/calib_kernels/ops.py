@@ -22,7 +22,7 @@ N >= 1 always; all tensors are on one device. Its module is imported at its firs
         labels,        # (N,) int32 or int64, contiguous, any alignment of int; or None
         scale,         # float: log2(e)/T, from float64; unused where temperature is a tensor
         temperature,   # None, or (1,) or (N,) float32, contiguous: log2(e)/T is a float32 division;
-                       # a value that is not positive and finite makes the row invalid
+                       # a value that is not in [1e-38, inf) makes the row invalid
         vocab_mode,    # bool: confidence is the predicted option's full-vocabulary probability
         ignore_index,  # int, compared before the label is used
         edges,         # (B-1,) float32, ``bins.edges``; or None: no histogram

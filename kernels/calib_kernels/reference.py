@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calib_kernels import bins as binning
+from calib_kernels.checks import LEAST_TEMPERATURE
 
 _INF = float("inf")
 
@@ -54,7 +55,7 @@ def option_scores(
     x = logits if logits.dtype == torch.float64 else logits.float()
     if isinstance(temperature, Tensor):
         t = temperature.to(x.dtype).expand(rows)
-        bad_t = ~((t > 0) & t.isfinite())
+        bad_t = ~((t >= LEAST_TEMPERATURE) & t.isfinite())
         t_row: float | Tensor = t[:, None]
         t_option: float | Tensor = t[:, None, None]
     else:

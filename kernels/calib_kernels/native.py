@@ -1,0 +1,67 @@
+"""Launchers of the C++ core: tensors in, addresses and strides on.
+
+They write into what they are given (see ``ops`` for the arguments). Threads are the core's own, as
+many as ``torch.get_num_threads()`` says; results do not depend on their number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from calib_kernels import _native
+
+if TYPE_CHECKING:
+    from calib_kernels.ops import OptionScores
+
+_DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def simd() -> str:
+    """The instruction-set variant in use: v4 (AVX-512), v3 (AVX2) or baseline."""
+    name: str = _native.simd()
+    return name
+
+
+def option_scores(
+    logits: Tensor,
+    option_ids: Tensor,
+    labels: Tensor | None,
+    scale: float,
+    temperature: Tensor | None,
+    vocab_mode: bool,
+    ignore_index: int,
+    edges: Tensor | None,
+    out: OptionScores,
+    seen: Tensor | None,
+) -> None:
+    rows, columns = logits.shape
+    bins = 0 if edges is None else edges.shape[0] + 1
+    _native.option_scores(
+        (logits.data_ptr(), _DTYPES[logits.dtype], rows, columns, logits.stride(0)),
+        (option_ids.data_ptr(), option_ids.shape[0] == 1, *option_ids.shape[1:]),
+        (_address(labels), labels is not None and labels.dtype == torch.int64, ignore_index),
+        (scale, _address(temperature), temperature is not None and temperature.shape[0] == 1),
+        vocab_mode,
+        (_address(edges), bins, _address(seen)),
+        tuple(_address(field) for field in out),
+        torch.get_num_threads(),
+    )
+
+
+def histogram_delta(
+    confidence: Tensor, correct: Tensor, valid: Tensor | None, edges: Tensor, seen: Tensor
+) -> None:
+    _native.histogram_delta(
+        confidence.data_ptr(),
+        correct.data_ptr(),
+        _address(valid),
+        confidence.shape[0],
+        (_address(edges), edges.shape[0] + 1, _address(seen)),
+    )

@@ -1,0 +1,87 @@
+// The Python module calib_kernels._native. Tensors come as addresses and strides that
+// calib_kernels/native.py takes from checked tensors; the interpreter lock is dropped around loops.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/tuple.h>
+
+#include <stdexcept>
+#include <tuple>
+
+#include "options.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+using Address = uintptr_t;
+
+template <class T>
+T* at(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+const char* simd() {
+  const char* error = nullptr;
+  const char* name = calib::row_kernels(&error).name;
+  if (error) throw std::runtime_error(error);
+  return name;
+}
+
+// (address, dtype, rows, columns, stride), (address, shared, options, spellings),
+// (address or 0, wide), ...
+using Logits = std::tuple<Address, int, int64_t, int64_t, int64_t>;
+using Ids = std::tuple<Address, bool, int64_t, int64_t>;
+using Labels = std::tuple<Address, bool, int64_t>;
+using Temperature = std::tuple<double, Address, bool>;
+using Bins = std::tuple<Address, int64_t, Address>;
+using Outputs = std::tuple<Address, Address, Address, Address, Address, Address, Address, Address,
+                           Address, Address>;
+
+calib::Histogram histogram_of(const Bins& bins) {
+  return {at<const float>(std::get<0>(bins)), std::get<1>(bins), at<int64_t>(std::get<2>(bins))};
+}
+
+void option_scores(const Logits& logits, const Ids& ids, const Labels& labels,
+                   const Temperature& temperature, bool vocab_mode, const Bins& bins,
+                   const Outputs& outputs, int threads) {
+  calib::OptionInput in = {};
+  int type;
+  Address x, id, label, t;
+  double scale;
+  std::tie(x, type, in.rows, in.columns, in.stride) = logits;
+  std::tie(id, in.shared_ids, in.options, in.spellings) = ids;
+  std::tie(label, in.wide_labels, in.ignore_index) = labels;
+  std::tie(scale, t, in.shared_temperature) = temperature;
+  in.logits = at<const void>(x);
+  in.type = static_cast<calib::DType>(type);
+  in.ids = at<const int64_t>(id);
+  in.labels = at<const void>(label);
+  in.scale = static_cast<float>(scale);
+  in.temperatures = at<const float>(t);
+  in.vocab_mode = vocab_mode;
+  const auto& [logprob, prob, mass, confidence, prediction, entropy, vocab_entropy, token, correct,
+               valid] = outputs;
+  const calib::OptionOutput out = {
+      at<float>(logprob),    at<float>(prob),    at<float>(mass),
+      at<float>(confidence), at<int64_t>(prediction), at<float>(entropy),
+      at<float>(vocab_entropy), at<int64_t>(token), at<bool>(correct),
+      at<bool>(valid)};
+  const calib::Histogram histogram = histogram_of(bins);
+  nb::gil_scoped_release released;
+  calib::option_scores(in, out, histogram.bins ? &histogram : nullptr, threads);
+}
+
+void histogram_delta(Address confidence, Address correct, Address valid, int64_t rows,
+                     const Bins& bins) {
+  const calib::Histogram histogram = histogram_of(bins);
+  nb::gil_scoped_release released;
+  calib::add_rows(histogram, at<const float>(confidence), at<const bool>(correct),
+                  at<const bool>(valid), rows);
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.def("simd", &simd, "Name of the instruction-set variant in use.");
+  m.def("option_scores", &option_scores);
+  m.def("histogram_delta", &histogram_delta);
+}

@@ -1,0 +1,238 @@
+// The loops over logits; compiled once per instruction set (see simd.hpp for what that forbids).
+#include "rows.hpp"
+
+#include "simd.hpp"
+
+namespace calib::CALIB_VARIANT {
+namespace {
+
+constexpr float MINUS_INF = -__builtin_inff();
+// A block whose maximum exceeds the reference by more is summed again from its own maximum: sums
+// stay far from overflow, and what dominates them keeps an exact exponent.
+constexpr float HEADROOM = 8.0f;
+constexpr int64_t PROBE = 512;  // logits that the first reference is taken from
+
+// Bytes read ahead: hardware prefetchers stop at page borders, each of which would cost a wait.
+constexpr int64_t AHEAD = 4096;
+
+// Registers that are summed at a time: as many as leave no accumulator in memory.
+constexpr int REGISTERS = static_cast<int>(LANES) / Floats::W;
+constexpr int AT_ONCE = Floats::W == 16 ? 4 : 2;
+
+struct F32 {
+  typedef float Scalar;
+  static constexpr uint32_t minus_inf = 0xff800000;
+  static CALIB_INLINE Floats load(const float* p) { return Floats::load(p); }
+};
+struct BF16 {
+  typedef uint16_t Scalar;
+  static constexpr uint16_t minus_inf = 0xff80;
+  static CALIB_INLINE Floats load(const uint16_t* p) { return Floats::load_bf16(p); }
+};
+struct F16 {
+  typedef uint16_t Scalar;
+  static constexpr uint16_t minus_inf = 0xfc00;
+  static CALIB_INLINE Floats load(const uint16_t* p) { return Floats::load_f16(p); }
+};
+
+struct Lanes {
+  alignas(64) float max[LANES];
+  alignas(64) float d[LANES];
+  alignas(64) float w[LANES];
+};
+
+// 2^z for z in [-126, 127], to 1.1e-7 relative.
+CALIB_INLINE Floats exp2(Floats z) {
+  const Floats magic = Floats::all(0x1.8p23f);  // rounds to an integer, kept in the low bits
+  const Floats t = z + magic;
+  const Floats f = z - (t - magic);
+  Floats p = Floats::all(0x1.5bba14p-10f);
+  p = madd(p, f, Floats::all(0x1.3cea88p-7f));
+  p = madd(p, f, Floats::all(0x1.c6b752p-5f));
+  p = madd(p, f, Floats::all(0x1.ebf9bcp-3f));
+  p = madd(p, f, Floats::all(0x1.62e42ap-1f));
+  p = madd(p, f, Floats::all(1.0f));
+  return add_exponent(p, t);
+}
+
+// Lane l of out gets the sums over x[l], x[l + 64], ... of `groups` groups of 64.
+template <class X>
+CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c, float g,
+                            Lanes& out) {
+  const Floats scale = Floats::all(c), minus_g = Floats::all(-g), low = Floats::all(-126.0f);
+  for (int first = 0; first < REGISTERS; first += AT_ONCE) {
+    Floats max_[AT_ONCE], d[AT_ONCE], w[AT_ONCE];
+    for (int r = 0; r < AT_ONCE; ++r) {
+      max_[r] = Floats::all(MINUS_INF);
+      d[r] = w[r] = Floats::all(0.0f);
+    }
+    const typename X::Scalar* p = x + first * Floats::W;
+    for (int64_t i = 0; i < groups; ++i, p += LANES) {
+      if (first == 0)
+        for (int line = 0; line < LANES * static_cast<int>(sizeof *p); line += 64)
+          __builtin_prefetch(reinterpret_cast<const char*>(p) + AHEAD + line);
+#pragma GCC unroll 4
+      for (int r = 0; r < AT_ONCE; ++r) {
+        const Floats v = X::load(p + r * Floats::W);
+        max_[r] = max(v, max_[r]);
+        const Floats z = fma(scale, v, minus_g);
+        const Floats clamped = max(low, z);  // keeps NaN; 0 * clamped is 0, not NaN
+        const Floats e = keep_above(exp2(clamped), z, low);
+        d[r] = d[r] + e;
+        w[r] = madd(e, clamped, w[r]);
+      }
+    }
+    for (int r = 0; r < AT_ONCE; ++r) {
+      const int lane = (first + r) * Floats::W;
+      max_[r].store(out.max + lane);
+      d[r].store(out.d + lane);
+      w[r].store(out.w + lane);
+    }
+  }
+}
+
+template <class X>
+CALIB_INLINE void max_lanes(const typename X::Scalar* x, int64_t groups, float* out) {
+  Floats m[REGISTERS];
+  for (int r = 0; r < REGISTERS; ++r) m[r] = Floats::all(MINUS_INF);
+  for (int64_t i = 0; i < groups; ++i, x += LANES)
+    for (int r = 0; r < REGISTERS; ++r) m[r] = max(X::load(x + r * Floats::W), m[r]);
+  for (int r = 0; r < REGISTERS; ++r) m[r].store(out + r * Floats::W);
+}
+
+CALIB_INLINE float largest(const float* lanes) {
+  float m = lanes[0];
+  for (int l = 1; l < LANES; ++l) m = lanes[l] > m ? lanes[l] : m;
+  return m;
+}
+
+CALIB_INLINE double fold(const float* lanes) {
+  double s[8];
+  for (int j = 0; j < 8; ++j) s[j] = lanes[j];
+  for (int r = 1; r < 8; ++r)
+    for (int j = 0; j < 8; ++j) s[j] += lanes[8 * r + j];
+  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
+// Up to 64 logits that do not fill a group, and -inf in place of the others.
+template <class X>
+struct Tail {
+  typename X::Scalar x[LANES];
+  CALIB_INLINE Tail(const typename X::Scalar* from, int64_t n) {
+    typename X::Scalar absent;
+    const auto bits = X::minus_inf;
+    std::memcpy(&absent, &bits, sizeof absent);
+    for (int64_t i = 0; i < LANES; ++i) x[i] = i < n ? from[i] : absent;
+  }
+};
+
+template <class X>
+float largest_of(const typename X::Scalar* x, int64_t n) {
+  alignas(64) float lanes[LANES];
+  max_lanes<X>(x, n / LANES, lanes);
+  float m = largest(lanes);
+  if (n % LANES) {
+    const Tail<X> tail(x + n / LANES * LANES, n % LANES);
+    max_lanes<X>(tail.x, 1, lanes);
+    const float rest = largest(lanes);
+    m = rest > m ? rest : m;
+  }
+  return m;
+}
+
+struct Block {
+  float max;
+  double d, w;
+};
+
+template <class X>
+CALIB_INLINE Block sum_block(const typename X::Scalar* x, int64_t n, float c, float g) {
+  Lanes lanes;
+  sum_lanes<X>(x, n / LANES, c, g, lanes);
+  Block block = {largest(lanes.max), fold(lanes.d), fold(lanes.w)};
+  if (n % LANES) {
+    const Tail<X> tail(x + n / LANES * LANES, n % LANES);
+    sum_lanes<X>(tail.x, 1, c, g, lanes);
+    const float rest = largest(lanes.max);
+    block.max = rest > block.max ? rest : block.max;
+    block.d += fold(lanes.d);
+    block.w += fold(lanes.w);
+  }
+  return block;
+}
+
+template <class X>
+void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
+  const auto* x = static_cast<const typename X::Scalar*>(data);
+  *out = {MINUS_INF, 0, false, false, 0.0f, 0.0, 0.0};
+  for (int64_t start = 0; start < n; start += BLOCK) {
+    const int64_t length = n - start < BLOCK ? n - start : BLOCK;
+    float g = out->g;
+    if (!out->seen) {
+      g = c * largest_of<X>(x + start, length < PROBE ? length : PROBE);
+      if (g == MINUS_INF) g = c * largest_of<X>(x + start, length);
+      if (g == MINUS_INF) g = 0.0f;
+    }
+    Block block = sum_block<X>(x + start, length, c, g);
+    if (block.max > out->max) {
+      out->max = block.max;
+      out->max_block = start;
+    }
+    if (block.max == __builtin_inff()) {
+      out->odd = true;
+      return;
+    }
+    const float own = c * block.max;
+    if (own == MINUS_INF) {  // nothing but -inf, or masks near the lowest float: d is 0 or NaN
+      out->odd = out->odd || block.d != block.d;
+      continue;
+    }
+    if (own - g > HEADROOM) {
+      block = sum_block<X>(x + start, length, c, own);
+      if (out->seen) {
+        const double shift = static_cast<double>(out->g) - static_cast<double>(own);
+        const double a = __builtin_exp2(shift);
+        out->w = a == 0.0 ? 0.0 : a * (out->w + shift * out->d);
+        out->d *= a;
+      }
+      g = own;
+    }
+    out->seen = true;
+    out->g = g;
+    out->d += block.d;
+    out->w += block.w;
+  }
+  // Infinite g, a NaN logit, overflow of c * x: the sums say nothing.
+  if (!(out->d - out->d == 0.0) || !(out->w - out->w == 0.0)) out->odd = true;
+}
+
+template <class X>
+int64_t find(const void* data, int64_t n, float value) {
+  const auto* x = static_cast<const typename X::Scalar*>(data);
+  const Floats wanted = Floats::all(value);
+  for (int64_t start = 0; start < n; start += LANES) {
+    const int64_t length = n - start < LANES ? n - start : LANES;
+    const Tail<X> group(x + start, length);
+    for (int r = 0; r < REGISTERS; ++r) {
+      if (!any_equal(X::load(group.x + r * Floats::W), wanted)) continue;
+      alignas(64) float lanes[Floats::W];
+      X::load(group.x + r * Floats::W).store(lanes);
+      for (int l = 0; l < Floats::W; ++l)
+        if (lanes[l] == value) return start + r * Floats::W + l;
+    }
+  }
+  return n;
+}
+
+}  // namespace
+
+#define CALIB_NAME_OF(variant) #variant
+#define CALIB_NAME(variant) CALIB_NAME_OF(variant)
+
+extern const RowKernels kernels = {
+    CALIB_NAME(CALIB_VARIANT),
+    {sum_chunk<F32>, sum_chunk<BF16>, sum_chunk<F16>},
+    {find<F32>, find<BF16>, find<F16>},
+};
+
+}  // namespace calib::CALIB_VARIANT

@@ -1,0 +1,58 @@
+// What one read of a piece of a logits row leaves behind, and the functions that read.
+//
+// A row is cut into chunks of CHUNK logits, a chunk into blocks of BLOCK: a fixed partition, so a
+// row's bits depend on the row alone, not on threads or on other rows. Inside a block, 64 lanes sum
+// in float; lanes are folded and blocks added in double.
+#pragma once
+
+#include <cstdint>
+
+namespace calib {
+
+enum class DType : int { f32 = 0, bf16 = 1, f16 = 2 };
+
+constexpr int64_t LANES = 64;
+constexpr int64_t BLOCK = 4096;
+constexpr int64_t CHUNK = 8 * BLOCK;
+
+// With g = fl(c * ref), z = fma(c, x, -g), e = 2^z over the chunk's logits x: d = sum e and
+// w = sum e * z. Where odd is set (NaN, +inf or overflow), only max may be used, and not if NaN.
+struct Chunk {
+  float max;          // -inf if nothing is larger; NaNs are passed over
+  int64_t max_block;  // offset in the chunk of the block that holds max first
+  bool seen;          // whether c * x is above -inf for any logit: else g, d and w are 0
+  bool odd;
+  float g;
+  double d;
+  double w;
+};
+
+struct RowKernels {
+  const char* name;
+  void (*chunk[3])(const void* x, int64_t n, float c, Chunk* out);  // n <= CHUNK
+  // Index of the first logit equal to value, or n. By dtype, as above.
+  int64_t (*find[3])(const void* x, int64_t n, float value);
+};
+
+namespace baseline {
+extern const RowKernels kernels;
+}
+namespace v3 {
+extern const RowKernels kernels;
+}
+namespace v4 {
+extern const RowKernels kernels;
+}
+
+// The best variant this processor runs, or the one CALIB_KERNELS_SIMD names.
+const RowKernels& row_kernels();
+// Sets error to what is wrong with CALIB_KERNELS_SIMD, or to null.
+const RowKernels& row_kernels(const char** error);
+
+inline int64_t size_of(DType type) { return type == DType::f32 ? 4 : 2; }
+
+inline const void* offset(const void* x, DType type, int64_t i) {
+  return static_cast<const char*>(x) + i * size_of(type);
+}
+
+}  // namespace calib

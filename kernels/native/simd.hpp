@@ -1,0 +1,146 @@
+// A vector of W floats for the instruction set this file is compiled for.
+//
+// Everything is in the variant's own namespace and inlined: the same source is compiled several
+// times with different flags, and the linker must never take one variant's function for another's.
+//
+// max(a, b) returns b where either is NaN. fma rounds once; madd may round twice where there is no
+// hardware fma (the baseline), so the baseline's bits differ from the others'. v3 and v4 agree.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#define CALIB_INLINE inline __attribute__((always_inline))
+
+namespace calib::CALIB_VARIANT {
+
+#if defined(__AVX512F__)
+
+struct Floats {
+  __m512 v;
+  static constexpr int W = 16;
+  static CALIB_INLINE Floats all(float x) { return {_mm512_set1_ps(x)}; }
+  static CALIB_INLINE Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static CALIB_INLINE Floats load_bf16(const uint16_t* p) {
+    const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
+  }
+  static CALIB_INLINE Floats load_f16(const uint16_t* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  CALIB_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
+};
+CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
+CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
+// p * 2^n, where the low bits of t hold n and p * 2^n is a normal number.
+CALIB_INLINE Floats add_exponent(Floats p, Floats t) {
+  const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(t.v), 23);
+  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p.v), n))};
+}
+// x where z >= low or z is NaN, else 0.
+CALIB_INLINE Floats keep_above(Floats x, Floats z, Floats low) {
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(z.v, low.v, _CMP_NLT_UQ), x.v)};
+}
+CALIB_INLINE bool any_equal(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ) != 0;
+}
+
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+
+struct Floats {
+  __m256 v;
+  static constexpr int W = 8;
+  static CALIB_INLINE Floats all(float x) { return {_mm256_set1_ps(x)}; }
+  static CALIB_INLINE Floats load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static CALIB_INLINE Floats load_bf16(const uint16_t* p) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16))};
+  }
+  static CALIB_INLINE Floats load_f16(const uint16_t* p) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  CALIB_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
+};
+CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
+CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
+CALIB_INLINE Floats add_exponent(Floats p, Floats t) {
+  const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(t.v), 23);
+  return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p.v), n))};
+}
+CALIB_INLINE Floats keep_above(Floats x, Floats z, Floats low) {
+  return {_mm256_and_ps(_mm256_cmp_ps(z.v, low.v, _CMP_NLT_UQ), x.v)};
+}
+CALIB_INLINE bool any_equal(Floats a, Floats b) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)) != 0;
+}
+
+#else
+
+typedef float Quad __attribute__((vector_size(16)));
+typedef int32_t QuadBits __attribute__((vector_size(16)));
+
+struct Floats {
+  Quad v;
+  static constexpr int W = 4;
+  static CALIB_INLINE Floats all(float x) { return {Quad{x, x, x, x}}; }
+  static CALIB_INLINE Floats load(const float* p) {
+    Quad v;
+    std::memcpy(&v, p, sizeof v);
+    return {v};
+  }
+  static CALIB_INLINE Floats load_bf16(const uint16_t* p) {
+    const QuadBits bits = {p[0], p[1], p[2], p[3]};
+    return {(Quad)(bits << 16)};
+  }
+  static CALIB_INLINE Floats load_f16(const uint16_t* p) {
+    // Shift the fraction and exponent into place, then rescale: exact for subnormals, too.
+    const QuadBits half = {p[0], p[1], p[2], p[3]};
+    const QuadBits rest = half & 0x7fff;
+    const Quad scaled = (Quad)(rest << 13) * 0x1p112f;
+    const QuadBits special = (QuadBits)(rest >= 0x7c00) & 0x7f800000;
+    return {(Quad)((QuadBits)scaled | special | ((half & 0x8000) << 16))};
+  }
+  CALIB_INLINE void store(float* p) const { std::memcpy(p, &v, sizeof v); }
+};
+CALIB_INLINE Floats operator+(Floats a, Floats b) { return {a.v + b.v}; }
+CALIB_INLINE Floats operator-(Floats a, Floats b) { return {a.v - b.v}; }
+CALIB_INLINE Floats max(Floats a, Floats b) { return {a.v > b.v ? a.v : b.v}; }
+CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return {a.v * b.v + c.v}; }
+#if defined(__FP_FAST_FMAF)
+CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) {
+  Quad r;
+  for (int i = 0; i < 4; ++i) r[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
+  return {r};
+}
+#else
+// The product is exact in double: one rounding to double, one to float.
+CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) {
+  typedef double Wide __attribute__((vector_size(32)));
+  const Wide r = __builtin_convertvector(a.v, Wide) * __builtin_convertvector(b.v, Wide) +
+                 __builtin_convertvector(c.v, Wide);
+  return {__builtin_convertvector(r, Quad)};
+}
+#endif
+CALIB_INLINE Floats add_exponent(Floats p, Floats t) {
+  return {(Quad)((QuadBits)p.v + ((QuadBits)t.v << 23))};
+}
+CALIB_INLINE Floats keep_above(Floats x, Floats z, Floats low) {
+  return {(Quad)(~(QuadBits)(z.v < low.v) & (QuadBits)x.v)};
+}
+CALIB_INLINE bool any_equal(Floats a, Floats b) {
+  const QuadBits same = a.v == b.v;
+  return (same[0] | same[1] | same[2] | same[3]) != 0;
+}
+
+#endif
+
+}  // namespace calib::CALIB_VARIANT

@@ -1,0 +1,143 @@
+// A row's statistics from its chunks: combined in order, in double, special rows told apart.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "rows.hpp"
+
+namespace calib {
+
+inline float bf16_to_float(uint16_t h) {
+  const uint32_t bits = static_cast<uint32_t>(h) << 16;
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+inline float f16_to_float(uint16_t h) {
+  const uint32_t rest = h & 0x7fff, sign = static_cast<uint32_t>(h & 0x8000) << 16;
+  uint32_t bits = rest << 13;
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  x *= 0x1p112f;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits |= sign | (rest >= 0x7c00 ? 0x7f800000u : 0u);
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+inline float logit(const void* x, DType type, int64_t i) {
+  if (type == DType::f32) return static_cast<const float*>(x)[i];
+  const uint16_t half = static_cast<const uint16_t*>(x)[i];
+  return type == DType::bf16 ? bf16_to_float(half) : f16_to_float(half);
+}
+
+// Over the row's vocabulary at inverse temperature c (base 2): log2 p_i = (c * x_i - g) - log2_d.
+struct RowStats {
+  float max;        // NaN if the row holds one
+  int64_t token;    // where max stands first
+  bool lost;        // NaN, two +inf or nothing but -inf: only max and token mean anything
+  bool certain;     // one +inf: its probability is 1, entropy 0
+  double g;
+  double log2_d;
+  double mean_z;    // E[c * x_i - g]
+  double entropy;   // nats
+};
+
+constexpr double LN2 = 0.693147180559945309417232121458;
+
+inline int64_t chunks_of(int64_t columns) { return (columns + CHUNK - 1) / CHUNK; }
+
+// The row read again, slowly: for NaN, infinities, and logits so large that c * x overflows float.
+inline RowStats odd_row(const void* x, DType type, int64_t n, float c) {
+  RowStats s = {};
+  int64_t infinite = 0;
+  s.max = -std::numeric_limits<float>::infinity();
+  for (int64_t i = 0; i < n; ++i) {
+    const float v = logit(x, type, i);
+    if (std::isnan(v)) {
+      s.max = v;
+      s.token = i;
+      s.lost = true;
+      return s;
+    }
+    infinite += std::isinf(v) && v > 0;
+    if (v > s.max) {
+      s.max = v;
+      s.token = i;
+    }
+  }
+  s.lost = infinite > 1;
+  s.certain = infinite == 1;
+  if (infinite) return s;
+  s.g = static_cast<double>(c) * s.max;
+  double d = 0.0, w = 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double z = static_cast<double>(c) * logit(x, type, i) - s.g;
+    const double e = std::exp2(z);
+    d += e;
+    w += e == 0.0 ? 0.0 : e * z;
+  }
+  s.log2_d = std::log2(d);
+  s.mean_z = w / d;
+  s.entropy = (s.log2_d - s.mean_z) * LN2;
+  return s;
+}
+
+inline RowStats combine(const RowKernels& kernels, const void* x, DType type, int64_t n, float c,
+                        const Chunk* chunks) {
+  const int64_t count = chunks_of(n);
+  int64_t best = 0;
+  bool odd = false, seen = false;
+  double g = -std::numeric_limits<double>::infinity();
+  for (int64_t k = 0; k < count; ++k) {
+    odd = odd || chunks[k].odd;
+    if (chunks[k].max > chunks[best].max) best = k;
+    if (chunks[k].seen) {
+      seen = true;
+      g = std::fmax(g, chunks[k].g);
+    }
+  }
+  RowStats s = {};
+  s.max = chunks[best].max;
+  if (!odd && !seen && std::isinf(s.max)) {
+    s.lost = true;
+    return s;
+  }
+  if (odd || !seen) return odd_row(x, type, n, c);
+  const int64_t start = best * CHUNK + chunks[best].max_block;
+  const int64_t length = n - start < BLOCK ? n - start : BLOCK;
+  s.token = start + kernels.find[static_cast<int>(type)](offset(x, type, start), length, s.max);
+  double d = 0.0, w = 0.0;
+  for (int64_t k = 0; k < count; ++k) {
+    if (!chunks[k].seen) continue;
+    const double shift = chunks[k].g - g;
+    const double a = std::exp2(shift);
+    if (a == 0.0) continue;
+    d += a * chunks[k].d;
+    w += a * (chunks[k].w + shift * chunks[k].d);
+  }
+  s.g = g;
+  s.log2_d = std::log2(d);
+  s.mean_z = w / d;
+  s.entropy = (s.log2_d - s.mean_z) * LN2;
+  return s;
+}
+
+inline RowStats row_stats(const RowKernels& kernels, const void* x, DType type, int64_t n, float c) {
+  Chunk chunks[32];
+  const int64_t count = chunks_of(n);
+  Chunk* found = count <= 32 ? chunks : new Chunk[count];
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t length = n - k * CHUNK < CHUNK ? n - k * CHUNK : CHUNK;
+    kernels.chunk[static_cast<int>(type)](offset(x, type, k * CHUNK), length, c, found + k);
+  }
+  const RowStats s = combine(kernels, x, type, n, c, found);
+  if (found != chunks) delete[] found;
+  return s;
+}
+
+}  // namespace calib
