@@ -1,0 +1,184 @@
+"""Device functions shared by the kernels: one walk along a row, its reduction, the bin rule.
+
+For a row x (V,), c = log2(e) / T and a reference logit r, with z = c x - c r and e = 2^z,
+
+    D = sum e        W = sum e z        M = max x        token = first argmax x
+
+come from one read. Columns at V and beyond are never touched.
+
+Order of summation. The row is cut into partitions of PARTITION logits. Inside a partition, lane
+j % BLOCK adds its logits in order, then the lanes meet in one tree; partitions are added from
+left to right. That order depends on V alone: not on the grid, nor on the address of the row.
+
+Alignment. Loads start at the 16-byte boundary below the row, SHIFT elements before it, so that any
+V and any stride keep 128-bit loads. Lanes are then rotated by SHIFT, and rotated back before the
+tree.
+"""
+
+import triton
+import triton.language as tl
+
+LOG2E = tl.constexpr(1.4426950408889634)
+LN2 = tl.constexpr(0.6931471805599453)
+# Scale of the fixed-point confidence sums; exact in float32 because it is a power of two.
+FIXED_POINT = tl.constexpr(4294967296.0)
+# Largest (M - r) c for which D and W are used as summed. Overflow would allow 100; the entropy is
+# log2 D - W / D, and both terms grow with the distance, so their rounding sets the bound.
+HEADROOM = tl.constexpr(16.0)
+MINUS_INF = tl.constexpr(float("-inf"))
+PLUS_INF = tl.constexpr(float("inf"))
+NAN = tl.constexpr(float("nan"))
+
+
+@triton.jit
+def elements_past_boundary(row):
+    """How many elements the row starts past a 16-byte boundary."""
+    size: tl.constexpr = row.dtype.element_ty.primitive_bitwidth // 8
+    return ((row.to(tl.int64) & 15) // size).to(tl.int32)
+
+
+@triton.jit
+def step(x, k, d, w, m, at, c, ref, g, EXACT: tl.constexpr):
+    """Add block k of logits x to the lanes: sums d and w, maximum m and the block it came from."""
+    # EXACT: ref is the row's maximum, and the difference comes first, so nothing can overflow.
+    z = (x - ref) * c if EXACT else tl.fma(x, c, -g)
+    e = tl.exp2(z)
+    d += e
+    # A logit of -inf has e = 0 and must add 0, not 0 * -inf. NaN survives because e is NaN.
+    w = tl.fma(e, tl.maximum(z, -1000.0), w)
+    better = x > m
+    return d, w, tl.where(better, x, m), tl.where(better, k, at)
+
+
+@triton.jit
+def edge_block(start, k, shift, begin, end, V, BLOCK: tl.constexpr):
+    """Block k with everything outside the logits begin..end-1 replaced by -inf."""
+    lanes = tl.arange(0, BLOCK)
+    j = k * BLOCK - shift + lanes
+    if (k * BLOCK >= shift) & ((k + 1) * BLOCK - shift <= V):
+        x = tl.load(start + k * BLOCK + lanes)
+    else:
+        x = tl.load(start + k * BLOCK + lanes, mask=(j >= 0) & (j < V), other=MINUS_INF)
+    return tl.where((j >= begin) & (j < end), x.to(tl.float32), MINUS_INF)
+
+
+@triton.jit
+def scan(
+    row, first, last, V, c, ref, EXACT: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr
+):
+    """(D, W, M, token) of partitions first..last-1, relative to ref; token is 0 where M is -inf."""
+    shift = elements_past_boundary(row)
+    start = tl.multiple_of(row - shift, 16)
+    lanes = tl.arange(0, BLOCK)
+    g = c * ref
+    m = tl.full((BLOCK,), MINUS_INF, tl.float32)
+    at = tl.zeros((BLOCK,), tl.int32)
+    D = 0.0
+    W = 0.0
+    for p in range(first, last):
+        begin = p * PARTITION
+        end = tl.minimum(begin + PARTITION, V)
+        head = begin // BLOCK
+        tail = (end + shift) // BLOCK
+        d = tl.zeros((BLOCK,), tl.float32)
+        w = tl.zeros((BLOCK,), tl.float32)
+        x = edge_block(start, head, shift, begin, end, V, BLOCK)
+        d, w, m, at = step(x, head, d, w, m, at, c, ref, g, EXACT)
+        if tail > head + 1:
+            ahead = tl.load(start + (head + 1) * BLOCK + lanes)
+            for k in range(head + 1, tail):
+                x = ahead.to(tl.float32)
+                # One block is always on its way while another is worked on.
+                ahead = tl.load(start + tl.minimum(k + 1, tail - 1) * BLOCK + lanes)
+                d, w, m, at = step(x, k, d, w, m, at, c, ref, g, EXACT)
+        if (tail > head) & (tail * BLOCK - shift < end):
+            x = edge_block(start, tail, shift, begin, end, V, BLOCK)
+            d, w, m, at = step(x, tail, d, w, m, at, c, ref, g, EXACT)
+        if shift > 0:
+            d = tl.gather(d, (lanes + shift) % BLOCK, 0)
+            w = tl.gather(w, (lanes + shift) % BLOCK, 0)
+        D += tl.sum(d, 0)
+        W += tl.sum(w, 0)
+    M = tl.max(m, 0)
+    token = tl.min(tl.where(m == M, at * BLOCK - shift + lanes, V), 0)
+    return D, W, M, tl.where(M > MINUS_INF, token, 0)
+
+
+@triton.jit
+def largest_of_first_block(row, V, BLOCK: tl.constexpr):
+    lanes = tl.arange(0, BLOCK)
+    x = tl.load(row + lanes, mask=lanes < V, other=MINUS_INF).to(tl.float32)
+    return tl.max(tl.where(x == x, x, MINUS_INF), 0)
+
+
+@triton.jit
+def blemishes(row, V, BLOCK: tl.constexpr):
+    """Index of the row's first NaN (V if there is none) and its number of +inf."""
+    lanes = tl.arange(0, BLOCK)
+    nan_at = tl.full((BLOCK,), 2147483647, tl.int32)
+    infinite = tl.zeros((BLOCK,), tl.int32)
+    for j in range(0, V, BLOCK):
+        x = tl.load(row + j + lanes, mask=j + lanes < V, other=0.0).to(tl.float32)
+        nan_at = tl.minimum(nan_at, tl.where(x != x, j + lanes, 2147483647))
+        infinite += (x == PLUS_INF).to(tl.int32)
+    return tl.minimum(tl.min(nan_at, 0), V), tl.sum(infinite, 0)
+
+
+@triton.jit
+def settle(
+    row, n, V, c, ref, D, W, M, token, slow_ptr, PARTITION: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
+    """Turn the sums of a whole row into ones relative to its maximum, and look at its oddities.
+
+    Returns (M, D, W, token, broken). ``broken``: a NaN, several +inf, or nothing but -inf. A
+    single +inf is the limit: M = +inf, D = 1, W = 0.
+    """
+    z = tl.fma(M, c, -(c * ref))
+    finite = (M > MINUS_INF) & (M < PLUS_INF)
+    # Also true for a NaN in z: c * ref overflowed.
+    slow = finite & ~((z >= -1.0) & (z <= HEADROOM))
+    if slow:
+        partitions = tl.cdiv(V, PARTITION)
+        D, W, _m, _token = scan(row, 0, partitions, V, c, M, True, PARTITION, BLOCK)
+        z = 0.0
+    if slow_ptr is not None:
+        tl.store(slow_ptr + n, slow.to(tl.int32))
+    scale = tl.exp2(-z)
+    W = tl.fma(-z, D, W) * scale
+    D = D * scale
+    broken = M == MINUS_INF
+    if (M == PLUS_INF) | (D != D):
+        nan_at, infinite = blemishes(row, V, BLOCK)
+        if nan_at < V:
+            token = nan_at
+        broken = (nan_at < V) | (infinite != 1)
+        D = 1.0
+        W = 0.0
+    return M, D, W, token, broken
+
+
+@triton.jit
+def bin_of(c, edges_ptr, B, mask):
+    """Number of k in 1..B-1 with c >= t_k, where edges[k - 1] = t_k and c is in [0, 1]."""
+    guess = tl.minimum((c * B).to(tl.int32), B - 1)
+    # The guess is wrong by at most one; the table, not the product, decides.
+    below = tl.load(edges_ptr + guess - 1, mask=mask & (guess > 0), other=0.0)
+    above = tl.load(edges_ptr + guess, mask=mask & (guess < B - 1), other=2.0)
+    return guess - (c < below).to(tl.int32) + (c >= above).to(tl.int32)
+
+
+@triton.jit
+def count_in_histogram(seen_ptr, edges_ptr, c, correct, valid, counted, B):
+    """Add confidences c to seen (3B + 1,) int64: counts, correct, sums of trunc(c 2^32), invalid.
+
+    Integer addition: any order of arrival gives the same bits.
+    """
+    good = counted & valid & (c >= 0.0) & (c <= 1.0)
+    c = tl.where(good, c, 0.0)
+    b = bin_of(c, edges_ptr, B, good)
+    one = good.to(tl.int64)
+    fixed = (c * FIXED_POINT).to(tl.int64)
+    tl.atomic_add(seen_ptr + b, one, mask=good, sem="relaxed")
+    tl.atomic_add(seen_ptr + B + b, one, mask=good & correct, sem="relaxed")
+    tl.atomic_add(seen_ptr + 2 * B + b, fixed, mask=good, sem="relaxed")
+    tl.atomic_add(seen_ptr + 3 * B + 0 * b, one + 1, mask=counted & ~good, sem="relaxed")

@@ -1,0 +1,21 @@
+"""What every launch passes, whatever the kernel."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from .tuning import RowTuning
+
+
+def on_device(tensor: torch.Tensor) -> AbstractContextManager:
+    """Launch on the tensor's own GPU, which need not be the current one."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
+
+
+def launch_options(tensor: torch.Tensor, tune: RowTuning) -> dict[str, int | bool]:
+    """Compiler options. Fused multiply-adds stand in the source; nothing else is contracted, so
+    that the compiler's version and its default do not show in the bits."""
+    options: dict[str, int | bool] = {"num_warps": tune.warps, "enable_fp_fusion": False}
+    if tensor.is_cuda and torch.version.hip is None:
+        options["maxnreg"] = tune.registers
+    return options

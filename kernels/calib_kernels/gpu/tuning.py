@@ -1,0 +1,41 @@
+"""Block sizes: the only magic numbers of the Triton kernels.
+
+They fix the order of summation, so they may be keyed by architecture, dtype and V, never by the
+number of rows. No row here has been timed on a GPU yet: they were chosen from the instruction and
+register counts of the compiled code (sm_90).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RowTuning:
+    """How a kernel walks along one row of the vocabulary.
+
+    ``block`` logits are loaded at once; ``partition`` logits, a multiple of ``block``, are summed
+    before their sum meets that of the next partition; ``warps`` run one program; ``registers`` is
+    the most a thread may hold.
+    """
+
+    block: int = 2048
+    partition: int = 32768
+    warps: int = 8
+    # Three programs fit on a multiprocessor. 64 would fit four and spills.
+    registers: int = 80
+
+
+ROW = RowTuning()
+HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
+
+# Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of
+# a row are read by programs of their own instead. The results are the same bits either way.
+SPLIT_ROWS = 256
+
+
+def option_tile(spellings: int) -> tuple[int, int]:
+    """Options and spellings gathered at once; three sizes, so three compiled variants at most."""
+    if spellings == 1:
+        return 256, 1
+    return (64, 4) if spellings <= 4 else (16, 16)

@@ -1,0 +1,87 @@
+"""Runs the Triton kernels in Triton's interpreter, in a process of its own.
+
+Triton decides when a kernel is defined whether it will be compiled or interpreted, so the two
+cannot live in one process. Reads pickled (name, args, kwargs) from its input and writes back what
+that function of this file returned, or the traceback.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import traceback
+import warnings
+from typing import Any
+
+import calib_kernels
+import torch
+from calib_kernels import bins
+from calib_kernels.gpu import histogram, options
+from calib_kernels.gpu.tuning import RowTuning
+
+from bench.gate import LOG2_E, Poisoned
+
+# numpy reports each NaN and infinity of the rows that are made of them.
+warnings.simplefilter("ignore", RuntimeWarning)
+
+
+def option_scores(
+    logits: torch.Tensor,
+    ids: torch.Tensor,
+    labels: torch.Tensor | None,
+    temperature: float | torch.Tensor,
+    vocab_mode: bool,
+    tune: dict[str, int],
+    split: bool,
+    bin_count: int = 15,
+) -> Poisoned:
+    """The launcher on poisoned outputs."""
+    result = Poisoned.of(logits.shape[0], ids.shape[1], bin_count, "cpu")
+    out = result.out if labels is not None else result.out._replace(correct=None)
+    host = isinstance(temperature, float)
+    options.option_scores(
+        logits, ids, labels, LOG2_E / temperature if host else 1.0,
+        None if host else temperature, vocab_mode, -100,
+        None if labels is None else bins.edges(bin_count, torch.float32, torch.device("cpu")),
+        out, None if labels is None else result.seen,
+        tune=RowTuning(**tune), split=split, slow=result.slow,
+    )  # fmt: skip
+    return result
+
+
+def public_option_scores(*args: Any, bin_count: int = 0, **kwargs: Any) -> Any:
+    """The public op on this backend: (scores, the histogram's counts if it is to have one)."""
+    if bin_count:
+        kwargs["histogram"] = calib_kernels.CalibrationHistogram(bin_count)
+    with calib_kernels.use_backend("triton"):
+        scores = calib_kernels.option_scores(*args, **kwargs)
+    return tuple(scores), kwargs["histogram"].count if bin_count else None
+
+
+def histogram_delta(
+    confidence: torch.Tensor, correct: torch.Tensor, valid: torch.Tensor | None, bin_count: int
+) -> torch.Tensor:
+    seen = torch.zeros(bins.length(bin_count), dtype=torch.int64)
+    edges = bins.edges(bin_count, torch.float32, torch.device("cpu"))
+    histogram.histogram_delta(confidence, correct, valid, edges, seen)
+    return seen
+
+
+def serve() -> None:
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # nothing that prints may come between replies
+    while True:
+        try:
+            name, args, kwargs = pickle.load(requests)
+        except EOFError:
+            return
+        try:
+            reply = (globals()[name](*args, **kwargs), None)
+        except Exception:  # noqa: BLE001  (the caller raises it again)
+            reply = (None, traceback.format_exc())
+        pickle.dump(reply, replies)
+        replies.flush()
+
+
+if __name__ == "__main__":
+    serve()
