@@ -7,6 +7,7 @@ deleted and written again from the records.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,17 @@ import jinja2
 from markupsafe import Markup
 
 from calib import plots
+from calib.images import open_image
 from calib.records import CalibError
 from calib.summary import summarize
 
 TEMPLATES = Path(__file__).with_name("templates")
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-LARGEST_PICTURE = 2_000_000
-"""Bytes of a picture that is embedded as it is; a larger one is named instead."""
+LARGEST_PICTURE = 150_000
+"""Bytes of a picture that is embedded as it is; a larger one is scaled to LARGEST_SIDE pixels."""
+LARGEST_SIDE = 640
+SMALL_SIDE = 128
+"""A picture no larger than this is shown enlarged, its pixels kept square."""
 OPTIONS_SHOWN = 5
 NULL_NOTE = (
     "“Expected if calibrated” is the metric's mean, and p the share of 1,000 draws at least as "
@@ -261,19 +266,22 @@ def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def picture(folder: Path, name: str) -> dict[str, Any]:
-    """A picture as a data URI, or why there is none."""
+    """A picture as a data URI, scaled down where it is large; or why there is none."""
     path = folder / name
     media = MEDIA.get(path.suffix.lower())
-    if media is None:
-        return {"uri": None, "missing": f"{name}: not a picture a browser shows"}
     try:
-        if path.stat().st_size > LARGEST_PICTURE:
-            return {"uri": None, "missing": f"{name}: too large to embed"}
         content = path.read_bytes()
-    except OSError:
-        return {"uri": None, "missing": f"{name}: no longer there"}
+        image = open_image(path)
+    except (OSError, CalibError):
+        return {"uri": None, "missing": f"{name}: no longer there, or not readable"}
+    small = max(image.size) <= SMALL_SIDE
+    if media is None or len(content) > LARGEST_PICTURE:
+        image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+        buffer = io.BytesIO()
+        image.save(buffer, format="JPEG", quality=85)
+        media, content = "jpeg", buffer.getvalue()
     code = base64.b64encode(content).decode("ascii")
-    return {"uri": f"data:image/{media};base64,{code}", "small": len(content) < 16_384}
+    return {"uri": f"data:image/{media};base64,{code}", "small": small}
 
 
 def percent(value: float | None, digits: int = 0) -> str:

@@ -1,0 +1,311 @@
+"""The report: complete, self-contained, and written again from the records alone."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from calib.fit import softmax
+from calib.report import (
+    count,
+    fixed,
+    percent,
+    picture,
+    points,
+    pvalue,
+    verdict,
+    write_report,
+)
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+HOSTILE = "<script>alert('x')</script> | & a question\nof two lines"
+
+
+def rows(folder, n=400, seed=0):
+    """Over-confident answers to questions with two to eight options, with pictures."""
+    rng = np.random.default_rng(seed)
+    kinds = {
+        "yes/no": ["yes", "no"],
+        "colour": ["black", "gray", "red", "green", "blue", "yellow", "teal", "brown"],
+        "shape": ["circle", "rectangle", "triangle"],
+    }
+    for k in range(4):
+        Image.new("RGB", (64, 64), tuple(int(v) for v in rng.integers(256, size=3))).save(
+            folder / f"{k}.png"
+        )
+    for i in range(n):
+        group = list(kinds)[i % 3]
+        options = kinds[group]
+        z = 1.5 * rng.normal(size=len(options))
+        gold = int(rng.choice(len(options), p=softmax(z)))
+        prob = softmax(2 * z)
+        mass = float(rng.uniform(0.8, 1.0))
+        given = int(prob.argmax())
+        yield {
+            "id": f"q{i:04d}",
+            "task": "made-up",
+            "group": group,
+            "cluster": str(i // 3),
+            "question": HOSTILE if given != gold else "What is it?",
+            "images": [str(folder / f"{i % 4}.png")] if i % 5 else [str(folder / "gone.png")],
+            "options": options,
+            "answer": gold,
+            "prediction": given,
+            "confidence": float(prob[given]),
+            "prob": prob.tolist(),
+            "logprob": (np.log(prob) + np.log(mass)).tolist(),
+            "mass": mass,
+            "parsed": mass > 0.85,
+            "correct": given == gold,
+            "valid": True,
+        }
+
+
+def made_up_run(folder, n=400):
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(rows(folder, n))
+    config = {"model": "a/<model>", "task": "made-up", "seed": 1, "versions": {"torch": "2"}}
+    return SimpleNamespace(path=folder, config=config, scores=lambda: frame)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    run = made_up_run(tmp_path_factory.mktemp("run"))
+    write_report(run)
+    return run
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and whether all that opened was closed."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect"})
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_asks_nobody_for_anything(report):
+    page = Page()
+    page.feed((report.path / "report.html").read_text(encoding="utf-8"))
+    assert not page.open
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "iframe", "object", "embed")
+        for name in ("src", "href", "xlink:href"):
+            assert attributes.get(name, "data:").startswith(("data:", "#")), (tag, attributes)
+    style = re.findall(r"<style>(.*?)</style>", (report.path / "report.html").read_text(), re.S)
+    assert not any("@import" in text or re.search(r"url\((?!#)", text) for text in style)
+
+
+def test_text_from_the_data_stays_text(report):
+    page = (report.path / "report.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "a/&lt;model&gt;" in page
+
+
+def test_ten_mistakes_with_their_pictures(report):
+    page = Page()
+    page.feed((report.path / "report.html").read_text(encoding="utf-8"))
+    results = json.loads((report.path / "results.json").read_text())
+    shown = sum(tag == "article" for tag, _ in page.tags)
+    gone = sum("gone.png" in item["images"][0] for item in results["mistakes"])
+    assert shown == len(results["mistakes"]) == 10
+    assert sum(tag == "img" for tag, _ in page.tags) == 10 - gone
+    confidences = [item["confidence"] for item in results["mistakes"]]
+    assert confidences == sorted(confidences, reverse=True)
+    frame = report.scores()
+    assert confidences[0] == frame.confidence[~frame.correct].max()
+
+
+def test_every_metric_says_how_it_was_counted(report):
+    results = json.loads((report.path / "results.json").read_text())
+    expected = {
+        "ece", "mce", "rmsce", "ence", "ence_bernoulli", "ace", "classwise_ece", "smooth_ece",
+        "brier", "nll", "auroc", "aurc", "accuracy", "parse_rate", "mass", "tie_rate",
+    }  # fmt: skip
+    assert expected <= set(results["metrics"])
+    for name, entry in results["metrics"].items():
+        assert entry["n"] == 400, name
+        assert entry["convention"], name
+        assert entry["low"] is None or entry["low"] <= entry["high"], name
+    for name in ("ece", "mce", "rmsce", "ence", "ence_bernoulli"):
+        assert {"bins", "closed", "strategy", "expected", "p"} <= set(results["metrics"][name])
+    ece = results["metrics"]["ece"]
+    assert (ece["bins"], ece["closed"], ece["strategy"]) == (15, "left", "width")
+
+
+def test_numbers_agree_with_the_records(report):
+    results = json.loads((report.path / "results.json").read_text())
+    frame = report.scores()
+    metrics = results["metrics"]
+    assert metrics["accuracy"]["value"] == pytest.approx(frame.correct.mean(), abs=1e-12)
+    assert metrics["parse_rate"]["value"] == pytest.approx(frame.parsed.mean(), abs=1e-12)
+    assert metrics["mass"]["value"] == pytest.approx(frame.mass.mean(), abs=1e-12)
+    assert metrics["nll"]["value"] == pytest.approx(
+        -np.mean([np.log(p[a]) for p, a in zip(frame.prob, frame.answer, strict=True)]), abs=1e-12
+    )
+    brier = [
+        sum((v - (k == a)) ** 2 for k, v in enumerate(p))
+        for p, a in zip(frame.prob, frame.answer, strict=True)
+    ]
+    assert metrics["brier"]["value"] == pytest.approx(np.mean(brier), abs=1e-12)
+    for line in results["groups"]:
+        part = frame[frame.group == line["group"]]
+        assert line["n"] == len(part)
+        assert line["accuracy"] == pytest.approx(part.correct.mean(), abs=1e-12)
+    assert sum(row["n"] for row in results["diagram"]["rows"]) == 400
+
+
+def test_deleted_files_come_back_the_same(report):
+    names = ("results.json", "report.html", "report.md")
+    before = {name: (report.path / name).read_bytes() for name in names}
+    for name in names:
+        (report.path / name).unlink()
+    write_report(report)
+    assert {name: (report.path / name).read_bytes() for name in names} == before
+    assert not list(report.path.glob("*.partial"))
+
+
+def test_the_markdown_twin_has_the_same_numbers_in_whole_tables(report):
+    text = (report.path / "report.md").read_text(encoding="utf-8")
+    results = json.loads((report.path / "results.json").read_text())
+    for entry in results["metrics"].values():
+        assert f"| {entry['label']} | {fixed(entry['value'], 4)} |" in text
+    block: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("|"):
+            block.append(re.sub(r"\\\|", "", line))
+        elif block:
+            assert len({row.count("|") for row in block}) == 1, block
+            assert len(block) >= 2
+            assert re.fullmatch(r"[|: -]+", block[1])
+            block = []
+
+
+def test_few_questions_and_one_group_still_make_a_report(tmp_path):
+    run = made_up_run(tmp_path, n=1)
+    page = write_report(run).read_text(encoding="utf-8")
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["temperature"] is None
+    assert "By group" not in page
+    assert results["metrics"]["auroc"]["value"] is None
+
+
+def test_large_pictures_are_scaled_down(tmp_path):
+    noise = np.random.default_rng(0).integers(256, size=(900, 1200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png")
+    Image.fromarray(noise).save(tmp_path / "odd.bmp")
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert len(picture(tmp_path, "large.png")["uri"]) < 500_000
+    assert picture(tmp_path, "odd.bmp")["uri"].startswith("data:image/jpeg")
+    assert picture(tmp_path, "small.png")["small"]
+    for name in ("broken.png", "absent.png"):
+        assert picture(tmp_path, name)["uri"] is None
+        assert name in picture(tmp_path, name)["missing"]
+
+
+def test_verdicts_follow_p_and_the_gap():
+    numbers = {"n": 100, "accuracy": 0.7, "ece": 0.1, "expected": 0.05}
+    assert verdict({**numbers, "confidence": 0.8, "gap": 0.1, "p": 0.4}).startswith("So many")
+    assert "over-confident" in verdict({**numbers, "confidence": 0.8, "gap": 0.1, "p": 0.001})
+    assert "under-confident" in verdict({**numbers, "confidence": 0.6, "gap": -0.1, "p": 0.001})
+    assert "in places" in verdict({**numbers, "confidence": 0.7, "gap": 0.001, "p": 0.001})
+
+
+def test_number_formats():
+    assert percent(0.1234, 1) == "12.3\u00a0%"
+    assert points(-0.0123) == "−1.2"
+    assert points(0.5) == "+50.0"
+    assert fixed(None) == percent(None) == count(None) == pvalue(None) == "–"
+    assert pvalue(0.0) == "< 0.001"
+    assert pvalue(0.02, relation=True) == "= 0.020"
+    assert count(12345) == "12,345"
+
+
+PROBE = """<script>
+addEventListener("load", () => {
+  const page = document.documentElement;
+  const wide = [...document.querySelectorAll(".scroll, figure, .card, .tile, p, h1, h2, h3")]
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80));
+  const small = [...document.querySelectorAll("figure svg")].map(e =>
+    Math.min(...[...e.querySelectorAll("text")].map(t => t.getBoundingClientRect().height)));
+  parent.document.documentElement.dataset.probe = JSON.stringify({
+    width: innerWidth, scroll: page.scrollWidth, wide, small,
+    broken: [...document.images].filter(i => !i.complete || !i.naturalWidth).length,
+    figures: document.querySelectorAll("figure svg").length,
+    face: getComputedStyle(document.body).backgroundColor,
+  });
+});
+</script>"""
+
+
+def probe(page, width, folder, *flags):
+    """Open a page in the browser, ``width`` pixels wide, and measure what is seen.
+
+    It stands in a frame, since a browser window cannot be made as narrow as a phone.
+    """
+    probed = folder / f"probed-{width}.html"
+    framed = page.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>")
+    probed.write_text(
+        f'<iframe width="{width}" height="900" style="border:0" srcdoc="{html.escape(framed)}">',
+        encoding="utf-8",
+    )
+    ran = subprocess.run(
+        [
+            BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", f"--user-data-dir={folder / 'profile'}", "--hide-scrollbars",
+            "--window-size=1400,1000", *flags, "--dump-dom", probed.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    found = re.search(r'data-probe="([^"]*)"', ran.stdout)
+    assert found, ran.stderr[-2000:]
+    return json.loads(html.unescape(found[1]))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_in_a_browser(report, width, tmp_path):
+    seen = probe(report.path / "report.html", width, tmp_path)
+    assert seen["width"] == width
+    assert seen["scroll"] <= width, "the page scrolls sideways"
+    assert not seen["wide"]
+    assert not seen["broken"]
+    assert seen["figures"] == 4
+    assert min(seen["small"]) >= 9, "the smallest text of a figure is unreadable"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_dark_is_dark(report, tmp_path):
+    page = report.path / "report.html"
+    light = probe(page, 1280, tmp_path, "--blink-settings=preferredColorScheme=1")
+    dark = probe(page, 1280, tmp_path, "--blink-settings=preferredColorScheme=0")
+    assert sum(map(int, re.findall(r"\d+", light["face"]))) > 700
+    assert sum(map(int, re.findall(r"\d+", dark["face"]))) < 100
