@@ -152,7 +152,7 @@ def score(
         str, typer.Option(metavar="MODE", help="Among the options, or vocab: among all tokens.")
     ] = "options",
     prompt: Annotated[
-        str | None, typer.Option(metavar="FORM", help="options or letters; default: the task's.")
+        str | None, typer.Option(metavar="FORM", help="options, letters, llava or paper.")
     ] = None,
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
     include_path: Annotated[
@@ -160,12 +160,16 @@ def score(
     ] = None,
 ) -> None:
     """Score a model on a task; write its report."""
+    from calib.prompts import FORMS
+
     name, arguments = model_arguments(model, model_args)
     if device is not None:
         arguments["device"] = device
     size = batch(batch_size)
     if confidence not in ("options", "vocab"):
         raise InputError(f"--confidence: expected options or vocab, got {confidence!r}")
+    if prompt is not None and prompt not in FORMS:
+        raise InputError(f"--prompt: expected one of {', '.join(FORMS)}, got {prompt!r}")
     chosen = [entry.strip() for entry in tasks.split(",") if entry.strip()]
     folders = run_folders(name, chosen, output_path)
     loaded = [load(entry, include_path) for entry in chosen]

@@ -71,7 +71,7 @@ def crosscheck_run(path: Path, bins: int) -> list[Comparison]:
     """The same for a run folder."""
     run = open_run(path)
     vocabulary = run.config.get("confidence") == "vocab"
-    scored, _, _ = collect(run.scores().to_dict("records"), vocabulary=vocabulary)
+    scored, _, _ = collect(run.rows(), vocabulary=vocabulary)
     return crosscheck(scored, bins)
 
 

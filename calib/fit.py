@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calib.records import InputError
+from calib.runs import replace
 
 Method = Literal["exact", "grid"]
 Floats = NDArray[np.float64]
@@ -120,11 +121,8 @@ class TemperatureScaling:
             "nll_after": self.nll_after_,
             "facts": dict(facts or {}),
         }
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(target)
-        return target
+        replace(Path(path), json.dumps(content, indent=2) + "\n")
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

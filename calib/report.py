@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +20,7 @@ from markupsafe import Markup
 from calib import plots
 from calib.images import open_image
 from calib.records import CalibError
+from calib.runs import replace
 from calib.summary import summarize
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -267,7 +267,7 @@ def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def picture(folder: Path, name: str) -> dict[str, Any]:
     """A picture as a data URI, scaled down where it is large; or why there is none."""
-    path = folder / name
+    path = next((p for p in (folder / name, Path(name)) if p.exists()), Path(name))
     media = MEDIA.get(path.suffix.lower())
     try:
         content = path.read_bytes()
@@ -362,9 +362,7 @@ def _version() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        replace(path, text)
     except OSError as cause:
         raise CalibError(f"{path}: could not be written ({cause.strerror})") from cause

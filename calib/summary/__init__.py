@@ -30,7 +30,7 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
     config = dict(run.config)
     seed = int(config.get("seed") or 0) if seed is None else seed
     bins = int(config.get("bins") or BINS)
-    rows = run.scores().to_dict("records")
+    rows = run.rows()
     scored, kept, counts = collect(rows, vocabulary=_vocabulary(config))
     fit, judge = split(scored.cluster, seed)
     table = specs(bins)
@@ -88,7 +88,7 @@ def beside(folder: Path, seed: int) -> list[dict[str, Any]]:
     for path in sorted(entry.parent for entry in folder.glob("*/config.json")):
         other = open_run(path)
         config = dict(other.config)
-        scored, _, _ = collect(other.scores().to_dict("records"), vocabulary=_vocabulary(config))
+        scored, _, _ = collect(other.rows(), vocabulary=_vocabulary(config))
         found.append(overall(scored, int(config.get("bins") or BINS), seed))
     return found
 

@@ -148,14 +148,14 @@ def fit_runs(
     Returns the fit and what ``temperature`` returns, with the facts of both runs.
     """
     opened = open_run(run)
-    scored, _, _ = collect(opened.scores().to_dict("records"), vocabulary=False)
+    scored, _, _ = collect(opened.rows(), vocabulary=False)
     fit_rows, judge_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     judged_rows = scored.take(judge_rows)
     if evaluate is not None:
         other = open_run(evaluate)
         facts["judged on"] = dict(other.config)
-        judged_rows, _, _ = collect(other.scores().to_dict("records"), vocabulary=False)
+        judged_rows, _, _ = collect(other.rows(), vocabulary=False)
         fit_rows = np.arange(len(scored))
     fitted = fit_on(scored, fit_rows, method)
     if fitted is None or len(judged_rows) == 0:
