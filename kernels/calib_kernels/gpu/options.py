@@ -12,6 +12,7 @@ in a row: NaN there, counted as invalid. N = 0 never comes here.
 Axes: N rows, V vocabulary, O options, M spellings of an option, P partitions of a row, B bins.
 """
 
+import torch
 import triton
 import triton.language as tl
 

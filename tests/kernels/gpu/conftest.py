@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from calib_kernels.gpu import tuning
 
 pytest.importorskip("triton", reason="triton is not installed")
 
@@ -55,3 +59,120 @@ def interpreted() -> Iterator[Interpreter]:
     worker = Interpreter()
     yield worker
     worker.close()
+
+
+POINTERS = {
+    "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy",
+    "*i64": "ids labels prediction token seen",
+    "*i32": "tokens slow",
+    "*i1": "correct valid",
+}
+TYPES = {f"{name}_ptr": kind for kind, names in POINTERS.items() for name in names.split()}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What came out of the compiler for one kernel."""
+
+    instructions: list[str]  # SASS, in order
+    loops: list[list[str]]  # the instructions of each loop, nested ones included
+    resources: dict[str, int]  # REG, STACK, LOCAL, SHARED
+    asm: dict[str, Any]
+
+    def main_loops(self) -> list[list[str]]:
+        """The innermost loops that raise e to something: where the time goes."""
+        exponential = [body for body in self.loops if per_element(body)]
+        return [
+            body
+            for body in exponential
+            if not any(other is not body and contains(body, other) for other in exponential)
+            and any("LDG" in line for line in body)
+            and len(per_element(body)) > 1
+        ]
+
+
+def per_element(body: list[str]) -> list[str]:
+    """Instructions of which a logit needs exactly one: exponentials."""
+    return [line for line in body if "MUFU.EX2" in line]
+
+
+def contains(outer: list[str], inner: list[str]) -> bool:
+    return len(outer) > len(inner) and inner[0] in outer and inner[-1] in outer
+
+
+def disassembled(cubin: bytes, folder: Path) -> tuple[list[str], list[list[str]], dict[str, int]]:
+    """Instructions, loops and resources, by the tools that come with triton."""
+    import triton
+
+    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+    path = folder / "kernel.cubin"
+    path.write_bytes(cubin)
+
+    def run(tool: str, flag: str) -> str:
+        command = [str(tools / tool), flag, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    instructions: list[str] = []
+    labels: dict[str, int] = {}
+    for line in run("nvdisasm", "-c").splitlines():
+        if label := re.match(r"\s*(\.L_x_\d+):", line):
+            labels[label[1]] = len(instructions)
+        elif code := re.match(r"\s*/\*([0-9a-f]+)\*/\s+(.*?);", line):
+            instructions.append(f"{code[1]} {code[2]}")
+    loops = []
+    for i, line in enumerate(instructions):
+        target = re.search(r"BRA.*`\((\.L_x_\d+)\)", line)
+        if target and labels.get(target[1], i + 1) < i:
+            loops.append(instructions[labels[target[1]] : i + 1])
+    usage = run("cuobjdump", "-res-usage")
+    resources = {name: int(value) for name, value in re.findall(r"\b([A-Z]+):(\d+)", usage)}
+    return instructions, loops, resources
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """compiled(kernel, arch, dtype, constants): ahead of time, as a launch would have it."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    @cache
+    def build(kernel: Any, arch: int | str, dtype: str, items: frozenset[Any]) -> Compiled:
+        constants = dict(items)
+        names = list(kernel.arg_names)
+        constants = {name: value for name, value in constants.items() if name in names}
+        types = {**TYPES, "x_ptr": dtype, "scale": "fp32"}
+        outputs = [n for n in names if n.endswith("_ptr") and n not in kernel_unspecialised(kernel)]
+        source = ASTSource(
+            fn=kernel,
+            constexprs=constants,
+            signature={
+                name: "constexpr" if name in constants else types.get(name, "i32") for name in names
+            },
+            attrs={
+                (names.index(name),): [["tt.divisibility", 16]]
+                for name in outputs
+                if name not in constants
+            },
+        )
+        nvidia = isinstance(arch, int)
+        target = GPUTarget("cuda", arch, 32) if nvidia else GPUTarget("hip", arch, 64)
+        options = {"num_warps": tuning.ROW.warps, "enable_fp_fusion": False}
+        if nvidia:
+            options["maxnreg"] = tuning.ROW.registers
+        built = triton.compile(source, target=target, options=options)
+        if not nvidia:
+            return Compiled([], [], {}, dict(built.asm))
+        folder = tmp_path_factory.mktemp("cubin")
+        return Compiled(*disassembled(built.asm["cubin"], folder), dict(built.asm))
+
+    def compile_kernel(
+        kernel: Any, arch: int | str, dtype: str, constants: dict[str, Any]
+    ) -> Compiled:
+        return build(kernel, arch, dtype, frozenset(constants.items()))
+
+    return compile_kernel
+
+
+def kernel_unspecialised(kernel: Any) -> set[str]:
+    return {p.name for p in kernel.params if p.do_not_specialize or p.is_constexpr}

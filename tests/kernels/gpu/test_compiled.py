@@ -1,0 +1,132 @@
+"""Compile every Triton kernel for GPUs that are not here, and read what the compiler made of it.
+
+The kernels specialise on no size, stride or address, so one compilation stands for V divisible by
+16, odd V and every alignment alike. Figures below were read with triton 3.9.0.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+from typing import Any
+
+import pytest
+from calib_kernels.gpu import histogram, options, tuning
+
+KERNELS = {
+    "option_scores": options.option_scores_kernel,
+    "partition": options.partition_kernel,
+    "combine": options.combine_kernel,
+}
+HOPPER = 90
+# Instructions per logit of the main loop, sm_90: memory is the limit up to about 15 for the
+# 16-bit types and 30 for float32.
+MEASURED = {"*bf16": 10.62, "*fp16": 10.62, "*fp32": 10.88}
+
+
+def constants(spellings: int = 1, **changes: Any) -> dict[str, Any]:
+    tile_o, tile_m = tuning.option_tile(spellings)
+    return {
+        "VOCAB_CONFIDENCE": False,
+        "TILE_O": tile_o,
+        "TILE_M": tile_m,
+        "PARTITION": tuning.ROW.partition,
+        "BLOCK": tuning.ROW.block,
+        "slow_ptr": None,
+        **changes,
+    }
+
+
+QUICK = {("option_scores", HOPPER, "*bf16", 1), ("partition", HOPPER, "*bf16", 1)}
+MATRIX = [
+    pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
+    for case in itertools.product(
+        KERNELS, (80, HOPPER, 100, 120), ("*bf16", "*fp16", "*fp32"), (1, 5)
+    )
+]
+
+
+@pytest.mark.parametrize(("name", "arch", "dtype", "spellings"), MATRIX)
+def test_row_kernels(compiled: Any, name: str, arch: int, dtype: str, spellings: int) -> None:
+    code = compiled(KERNELS[name], arch, dtype, constants(spellings))
+    assert code.resources["STACK"] == code.resources["LOCAL"] == 0
+    assert code.resources["REG"] <= tuning.ROW.registers
+    loops = code.main_loops()
+    # The plain walk and, where a kernel can finish a row, the second reading.
+    assert len(loops) == {"option_scores": 2, "partition": 1, "combine": 1}[name]
+    for body in loops:
+        loads = [line for line in body if "LDG" in line]
+        assert loads
+        assert all(".128" in line for line in loads), loads
+        assert not any("BAR" in line for line in body)
+        if arch == HOPPER:
+            exponentials = sum("MUFU.EX2" in line for line in body)
+            assert len(body) / exponentials <= MEASURED[dtype] * 1.05
+
+
+@pytest.mark.parametrize("spellings", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_labels_and_temperatures_may_be_absent(compiled: Any, spellings: int) -> None:
+    """R36: no labels, no histogram, one temperature for all."""
+    absent = dict.fromkeys(
+        ("labels_ptr", "t_ptr", "edges_ptr", "correct_ptr", "seen_ptr", "slow_ptr")
+    )
+    code = compiled(options.option_scores_kernel, HOPPER, "*bf16", constants(spellings, **absent))
+    assert code.resources["STACK"] == 0
+    assert not any(re.search(r"\b(REDG?|ATOMG?)\.", line) for line in code.instructions)
+
+
+def test_the_histogram_needs_no_answer(compiled: Any) -> None:
+    """Relaxed integer reductions: nothing is sent back, nothing waits."""
+    for kernel, values in (
+        (options.option_scores_kernel, constants()),
+        (histogram.histogram_delta_kernel, {"BLOCK": tuning.HISTOGRAM.block}),
+    ):
+        code = compiled(kernel, HOPPER, "*bf16", values)
+        assert code.resources["STACK"] == 0
+        atomics = [line for line in code.instructions if re.search(r"\b(REDG?|ATOMG?)\.", line)]
+        assert len(atomics) >= 4
+        for line in atomics:
+            assert re.search(r"\bREDG?\.E\.ADD\.64", line), line
+
+
+def test_both_paths_add_in_the_same_tree(compiled: Any) -> None:
+    """R20: the reduction of a partition has one layout in the kernels that make it."""
+    layouts = set()
+    for name in ("option_scores", "partition"):
+        text = compiled(KERNELS[name], HOPPER, "*bf16", constants()).asm["ttgir"]
+        aliases = dict(re.findall(r"^(#\w+) = (#ttg\.blocked<.*>)", text, re.M))
+        block = tuning.ROW.block
+        used = re.findall(rf"\(tensor<{block}xf32, (#\w+)>\) -> f32", text)
+        assert len(used) >= 3
+        layouts |= {aliases[alias] for alias in used}
+    assert len(layouts) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("dtype", ["*bf16", "*fp32"])
+def test_amd(compiled: Any, name: str, dtype: str) -> None:
+    assembly = compiled(KERNELS[name], "gfx942", dtype, constants()).asm["amdgcn"]
+    assert re.search(r"\.vgpr_spill_count:\s+0\b", assembly)
+    assert re.search(r"\.sgpr_spill_count:\s+0\b", assembly)
+
+
+@pytest.mark.parametrize("kernel", [*KERNELS.values(), histogram.histogram_delta_kernel])
+def test_compiled_variants_are_bounded(kernel: Any) -> None:
+    """R34: no size, stride or input address is specialised on, and no constant follows one."""
+    outputs = {
+        "logprob_ptr", "prob_ptr", "mass_ptr", "confidence_ptr", "prediction_ptr", "entropy_ptr",
+        "vocab_entropy_ptr", "token_ptr", "correct_ptr", "valid_ptr", "seen_ptr", "slow_ptr",
+        "sums_ptr", "tokens_ptr",
+    }  # fmt: skip
+    free = {p.name for p in kernel.params if not (p.is_constexpr or p.do_not_specialize)}
+    assert free <= outputs
+    assert {tuning.option_tile(m) for m in range(1, 200)} == {(256, 1), (64, 4), (16, 16)}
+
+
+def test_contraction_is_never_left_to_the_compiler() -> None:
+    """Unset, it changes from one version of triton to the next, and the bits with it."""
+    from calib_kernels.gpu import launch
+
+    assert '"enable_fp_fusion": False' in inspect.getsource(launch)
