@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from calib.arguments import batch, load, model_arguments, one_of, run_folders
 from calib.records import CalibError, InputError
 
 P = ParamSpec("P")
@@ -166,10 +167,9 @@ def score(
     if device is not None:
         arguments["device"] = device
     size = batch(batch_size)
-    if confidence not in ("options", "vocab"):
-        raise InputError(f"--confidence: expected options or vocab, got {confidence!r}")
-    if prompt is not None and prompt not in FORMS:
-        raise InputError(f"--prompt: expected one of {', '.join(FORMS)}, got {prompt!r}")
+    one_of("--confidence", confidence, ("options", "vocab"))
+    if prompt is not None:
+        one_of("--prompt", prompt, FORMS)
     chosen = [entry.strip() for entry in tasks.split(",") if entry.strip()]
     folders = run_folders(name, chosen, output_path)
     loaded = [load(entry, include_path) for entry in chosen]
@@ -178,7 +178,6 @@ def score(
     from calib.report import headline, write_report
     from calib.score import score as run_score
 
-    asked = {} if prompt is None else {"prompt": prompt}
     subject = load_model(name, **arguments)
     for task, folder in zip(loaded, folders, strict=True):
         with progress() as tell:
@@ -189,10 +188,10 @@ def score(
                 limit=limit,
                 batch_size=size,
                 seed=seed,
+                prompt=prompt,
                 confidence=confidence,
                 bins=bins,
                 progress=tell,
-                **asked,
             )
         report = write_report(run)
         out.print(f"{headline(run.results['diagram']['rows'])}\n{report}", soft_wrap=True)
@@ -295,62 +294,6 @@ def crosscheck(
     )
     if any(line.agrees is False for line in found):
         raise typer.Exit(1)
-
-
-def model_arguments(model: str, text: str) -> tuple[str, dict[str, Any]]:
-    """A path or name and its arguments; ``hf`` takes the path from ``pretrained=``."""
-    arguments: dict[str, Any] = {}
-    for part in filter(None, (entry.strip() for entry in text.split(","))):
-        name, equals, value = part.partition("=")
-        if not equals or not name:
-            raise InputError(f"--model_args: expected name=value,name=value, got {part!r}")
-        arguments[name.strip()] = typed(value.strip())
-    if model not in ("hf", "hf-multimodal"):
-        return model, arguments
-    if "pretrained" not in arguments:
-        raise InputError(f"--model {model} needs --model_args pretrained=<path or name>")
-    return str(arguments.pop("pretrained")), arguments
-
-
-def typed(value: str) -> Any:
-    """true, none, 3 and 0.5 as what they mean; everything else as text."""
-    words = {"true": True, "false": False, "none": None}
-    if value.lower() in words:
-        return words[value.lower()]
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
-
-
-def batch(value: str) -> int | str:
-    if value == "auto" or (value.isdigit() and int(value) > 0):
-        return value if value == "auto" else int(value)
-    raise InputError(f"--batch_size: expected auto or a positive number, got {value!r}")
-
-
-def run_folders(model: str, tasks: list[str], output_path: Path | None) -> list[Path]:
-    """One folder per task: ``output_path`` itself for one task, sub-folders for several."""
-    if not tasks:
-        raise InputError("--tasks: expected at least one name or file; calib tasks lists them")
-    names = [Path(task).stem or task for task in tasks]
-    if len(set(names)) < len(names):
-        raise InputError(f"--tasks: {tasks} would share one folder; give the files other names")
-    if output_path is not None and len(tasks) == 1:
-        return [output_path]
-    base = output_path or Path("runs") / "".join(
-        c if c.isalnum() or c in "-._" else "_" for c in model
-    )
-    return [base / name for name in names]
-
-
-def load(task: str, include_path: Path | None) -> Any:
-    from calib.tasks import load_task
-
-    beside = include_path / task if include_path is not None else None
-    return load_task(str(beside) if beside is not None and beside.exists() else task)
 
 
 def show(head: tuple[str, ...], rows: Any) -> None:

@@ -1,8 +1,9 @@
 """Temperature scaling: one number that makes a model's confidence honest, and no answer different.
 
-``logits / T`` keeps every arg-max. T minimises the mean negative log-likelihood, which is convex in
-the inverse temperature b = 1/T: gradient mean(E_p[z] - z_y), curvature mean(Var_p[z]). The solve is
-Newton's in log b inside a shrinking bracket, with float64 sums over one read of the logits per step.
+``logits / T`` keeps every arg-max. T minimises the mean negative log-likelihood, which is convex
+in the inverse temperature b = 1/T: gradient mean(E_p[z] - z_y), curvature mean(Var_p[z]). The solve
+is Newton's in log b inside a shrinking bracket, with float64 sums over one read of the logits a
+step.
 
 Axis legend: N rows, K classes (the options of a question, or the vocabulary).
 """
@@ -16,7 +17,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +25,6 @@ from numpy.typing import ArrayLike, NDArray
 from calib.records import InputError
 from calib.runs import replace
 
-Method = Literal["exact", "grid"]
 Floats = NDArray[np.float64]
 
 COLDEST, HOTTEST = 1e-3, 1e3
@@ -59,11 +59,11 @@ class TemperatureScaling:
 
     ``method="exact"`` solves for the minimum; ``"grid"`` takes the first minimum of 0.01 .. 9.99.
     K may be the options of a question or a whole vocabulary; a class that a row does not have is
-    ``-inf`` there. Fitted: ``temperature_``, ``n_fit_``, ``nll_before_``, ``nll_after_`` (nats), and
-    ``degenerate_`` with ``reason_`` where no finite positive temperature is best.
+    ``-inf`` there. Fitted: ``temperature_``, ``n_fit_``, ``nll_before_``, ``nll_after_`` (nats),
+    and ``degenerate_`` with ``reason_`` where no finite positive temperature is best.
     """
 
-    method: Method = "exact"
+    method: str = "exact"
     temperature_: float = field(default=math.nan, init=False)
     degenerate_: bool = field(default=False, init=False)
     reason_: str | None = field(default=None, init=False)

@@ -1,7 +1,7 @@
 """Draw what ``summary`` computed: reliability, confidence histogram, risk-coverage.
 
-Each function takes plain numbers out of ``results.json`` and returns a matplotlib Figure; nothing is
-computed here but positions. ``svg`` gives an inline drawing whose colours are the page's CSS
+Each function takes plain numbers out of ``results.json`` and returns a matplotlib Figure; nothing
+is computed here but positions. ``svg`` gives an inline drawing whose colours are the page's CSS
 variables, so that one drawing serves light and dark; ``png`` gives a picture for a README.
 
 Reading a reliability diagram: a dot on the diagonal keeps its word. Below it the model is
@@ -45,7 +45,7 @@ DARK = Theme("#e6e8eb", "#98a2b3", "#344054", "#ff8f5e", "#6cb6f5", "#14171c")
 # Stand-ins, each of a colour that is drawn nowhere else; ``svg`` turns them into CSS variables.
 CSS = Theme("#010001", "#010002", "#010003", "#010004", "#010005", "#010006")
 
-RC: dict[str, Any] = {
+RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "calib",
     "font.family": "DejaVu Sans",
@@ -64,7 +64,7 @@ PANEL = 3.7  # inches; with 9 pt text legible when shown 340 pixels wide
 
 
 def reliability(bins: Sequence[Bin], *, note: str = "", theme: Theme = CSS) -> Figure:
-    """One diagram with its counts. A bin has low, high, n, confidence, accuracy and its interval."""
+    """One diagram with its counts; ``bins`` as in ``calib.summary.curves.diagram``."""
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(PANEL, 4.2), layout="constrained")
         top, strip = _diagram_axes(figure)
@@ -78,9 +78,8 @@ def before_after(
     """Two diagrams side by side in light colours, for a README."""
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(2 * PANEL, 4.4), layout="constrained", facecolor=LIGHT.face)
-        for part, bins, title, note in zip(
-            figure.subfigures(1, 2), (before, after), titles, notes, strict=True
-        ):
+        parts: Any = figure.subfigures(1, 2)
+        for part, bins, title, note in zip(parts, (before, after), titles, notes, strict=True):
             part.set_facecolor(LIGHT.face)
             top, strip = _diagram_axes(part)
             _draw_reliability(top, strip, bins, note, LIGHT)

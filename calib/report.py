@@ -137,8 +137,8 @@ def verdict(overall: Mapping[str, Any]) -> str:
     """Whether the gap is real, and which way it points."""
     numbers = (
         f"Over {count(overall['n'])} questions it was {percent(overall['confidence'], 1)} sure on "
-        f"average and right {percent(overall['accuracy'], 1)} of the time. Its expected calibration "
-        f"error is {fixed(overall['ece'], 3)}; a perfectly calibrated model would show "
+        f"average and right {percent(overall['accuracy'], 1)} of the time. Its expected "
+        f"calibration error is {fixed(overall['ece'], 3)}; a perfectly calibrated model would show "
         f"{fixed(overall['expected'], 3)} (p {pvalue(overall['p'], relation=True)})."
     )
     if overall["p"] >= 0.05:
@@ -158,7 +158,8 @@ def remedy(temperature: Mapping[str, Any] | None) -> str:
         f"One number {change} it: a temperature of {fixed(temperature['value'], 2)}, fitted on one "
         f"half of the questions, takes the ECE of the other half from "
         f"{fixed(ece['before']['value'], 3)} to {fixed(ece['after']['value'], 3)} and its NLL from "
-        f"{fixed(nll['before']['value'], 3)} to {fixed(nll['after']['value'], 3)}, and changes no answer."
+        f"{fixed(nll['before']['value'], 3)} to {fixed(nll['after']['value'], 3)}, and changes no "
+        "answer."
     )
 
 

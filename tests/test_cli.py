@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import typer
@@ -112,28 +111,6 @@ def test_refused_before_a_model_is_loaded(arguments, tmp_path):
     assert "Traceback" not in ran.stderr
     assert ran.stderr.strip()
     assert not list(tmp_path.iterdir())
-
-
-def test_model_arguments():
-    text = "pretrained=a/b, dtype=bfloat16,trust_remote_code=False,max_length=512,ratio=0.5,x=none"
-    name, arguments = cli.model_arguments("hf", text)
-    assert name == "a/b"
-    assert arguments == {
-        "dtype": "bfloat16",
-        "trust_remote_code": False,
-        "max_length": 512,
-        "ratio": 0.5,
-        "x": None,
-    }
-    assert cli.model_arguments("a/b", "") == ("a/b", {})
-
-
-def test_run_folders():
-    assert cli.run_folders("a/b", ["t"], Path("out")) == [Path("out")]
-    assert cli.run_folders("a/b", ["t", "u.jsonl"], Path("out")) == [Path("out/t"), Path("out/u")]
-    assert cli.run_folders("a/b:c", ["t"], None) == [Path("runs/a_b_c/t")]
-    with pytest.raises(InputError, match="share one folder"):
-        cli.run_folders("m", ["a/t.jsonl", "b/t.jsonl"], None)
 
 
 def test_progress_in_a_log_gives_rate_and_time_left(capsys, monkeypatch):

@@ -252,7 +252,8 @@ PROBE = """<script>
 addEventListener("load", () => {
   const page = document.documentElement;
   const wide = [...document.querySelectorAll(".scroll, figure, .card, .tile, p, h1, h2, h3")]
-    .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80));
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5)
+    .map(e => e.outerHTML.slice(0, 80));
   const small = [...document.querySelectorAll("figure svg")].map(e =>
     Math.min(...[...e.querySelectorAll("text")].map(t => t.getBoundingClientRect().height)));
   parent.document.documentElement.dataset.probe = JSON.stringify({

@@ -85,8 +85,8 @@ def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
 def beside(folder: Path, seed: int) -> list[dict[str, Any]]:
     """The same numbers of the runs that lie in the run's own folder, such as the lettered form."""
     found = []
-    for path in sorted(entry.parent for entry in folder.glob("*/config.json")):
-        other = open_run(path)
+    for path in sorted(folder.glob("*/config.json")):
+        other = open_run(path.parent)
         config = dict(other.config)
         scored, _, _ = collect(other.rows(), vocabulary=_vocabulary(config))
         found.append(overall(scored, int(config.get("bins") or BINS), seed))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.fit import DegenerateTemperatureWarning, Method, TemperatureScaling, softmax
+from calib.fit import DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.records import CalibError
 from calib.runs import open_run
 from calib.summary.curves import diagram, wilson
@@ -78,7 +78,7 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
     }
 
 
-def fit_on(scored: Scored, rows: Rows, method: Method = "exact") -> TemperatureScaling | None:
+def fit_on(scored: Scored, rows: Rows, method: str = "exact") -> TemperatureScaling | None:
     """The temperature of some rows; degenerate fits are told by their fields, not by a warning."""
     usable = rows[np.isfinite(scored.logprob[rows, scored.answer[rows]])]
     if len(usable) == 0 or scored.logprob.shape[1] < 2:
@@ -141,7 +141,7 @@ def lowest_threshold(
 
 
 def fit_runs(
-    run: Path, evaluate: Path | None, *, method: Method, seed: int
+    run: Path, evaluate: Path | None, *, method: str, seed: int
 ) -> tuple[TemperatureScaling, dict[str, Any]]:
     """Fit on one run and judge on another, or fit on half of a run and judge on its other half.
 

@@ -1,0 +1,70 @@
+"""What the command's flags mean: text in, checked values out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from calib.records import InputError
+
+
+def model_arguments(model: str, text: str) -> tuple[str, dict[str, Any]]:
+    """A path or name and its arguments; ``hf`` takes the path from ``pretrained=``."""
+    arguments: dict[str, Any] = {}
+    for part in filter(None, (entry.strip() for entry in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name:
+            raise InputError(f"--model_args: expected name=value,name=value, got {part!r}")
+        arguments[name.strip()] = typed(value.strip())
+    if model not in ("hf", "hf-multimodal"):
+        return model, arguments
+    if "pretrained" not in arguments:
+        raise InputError(f"--model {model} needs --model_args pretrained=<path or name>")
+    return str(arguments.pop("pretrained")), arguments
+
+
+def typed(value: str) -> Any:
+    """true, none, 3 and 0.5 as what they mean; everything else as text."""
+    words = {"true": True, "false": False, "none": None}
+    if value.lower() in words:
+        return words[value.lower()]
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def batch(value: str) -> int | str:
+    if value == "auto" or (value.isdigit() and int(value) > 0):
+        return value if value == "auto" else int(value)
+    raise InputError(f"--batch_size: expected auto or a positive number, got {value!r}")
+
+
+def one_of(flag: str, value: str, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        raise InputError(f"{flag}: expected one of {', '.join(allowed)}, got {value!r}")
+
+
+def run_folders(model: str, tasks: list[str], output_path: Path | None) -> list[Path]:
+    """One folder per task: ``output_path`` itself for one task, sub-folders for several."""
+    if not tasks:
+        raise InputError("--tasks: expected at least one name or file; calib tasks lists them")
+    names = [Path(task).stem or task for task in tasks]
+    if len(set(names)) < len(names):
+        raise InputError(f"--tasks: {tasks} would share one folder; give the files other names")
+    if output_path is not None and len(tasks) == 1:
+        return [output_path]
+    base = output_path or Path("runs") / "".join(
+        c if c.isalnum() or c in "-._" else "_" for c in model
+    )
+    return [base / name for name in names]
+
+
+def load(task: str, include_path: Path | None) -> Any:
+    from calib.tasks import load_task
+
+    beside = include_path / task if include_path is not None else None
+    return load_task(str(beside) if beside is not None and beside.exists() else task)
