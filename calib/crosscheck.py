@@ -120,20 +120,32 @@ def _left_closed(bins: int) -> Iterator[Judge]:
         ("max", "MCE", metrics.mce),
         ("l2", "RMSCE", metrics.rmsce),
     ):
-        yield Judge(
-            name, left, "torchmetrics", "torchmetrics.functional.classification",
-            lambda r, f=function: f(r.confidence, r.correct, bins=bins),
-            lambda m, r, norm=norm: m.binary_calibration_error(
-                _tensor(r.confidence), _tensor(_int(r.correct)), n_bins=bins, norm=norm
-            ),
-            lambda r: _at_one(r) or _on_linspace_edge(r, bins),
-        )  # fmt: skip
+        yield _torchmetrics(name, left, norm, function, bins)
     yield Judge(
         "MCE", left, "netcal", "netcal.metrics",
         lambda r: metrics.mce(r.confidence, r.correct, bins=bins),
         lambda m, r: m.MCE(bins).measure(r.confidence, _int(r.correct)),
         lambda r: _on_linspace_edge(r, bins),
     )  # fmt: skip
+
+
+def _torchmetrics(
+    name: str, convention: str, norm: str, function: Callable[..., float], bins: int
+) -> Judge:
+    def theirs(module: Any, r: Scored) -> float:
+        confidence, correct = _tensor(r.confidence), _tensor(_int(r.correct))
+        found = module.binary_calibration_error(confidence, correct, n_bins=bins, norm=norm)
+        return float(found)
+
+    return Judge(
+        name,
+        convention,
+        "torchmetrics",
+        "torchmetrics.functional.classification",
+        lambda r: function(r.confidence, r.correct, bins=bins),
+        theirs,
+        lambda r: _at_one(r) or _on_linspace_edge(r, bins),
+    )
 
 
 def _right_closed(bins: int) -> Iterator[Judge]:

@@ -8,14 +8,11 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
-from calib.fit import softmax
 from calib.report import (
     count,
     fixed,
@@ -26,63 +23,16 @@ from calib.report import (
     verdict,
     write_report,
 )
+from calib.runs import open_run
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-HOSTILE = "<script>alert('x')</script> | & a question\nof two lines"
-
-
-def rows(folder, n=400, seed=0):
-    """Over-confident answers to questions with two to eight options, with pictures."""
-    rng = np.random.default_rng(seed)
-    kinds = {
-        "yes/no": ["yes", "no"],
-        "colour": ["black", "gray", "red", "green", "blue", "yellow", "teal", "brown"],
-        "shape": ["circle", "rectangle", "triangle"],
-    }
-    for k in range(4):
-        Image.new("RGB", (64, 64), tuple(int(v) for v in rng.integers(256, size=3))).save(
-            folder / f"{k}.png"
-        )
-    for i in range(n):
-        group = list(kinds)[i % 3]
-        options = kinds[group]
-        z = 1.5 * rng.normal(size=len(options))
-        gold = int(rng.choice(len(options), p=softmax(z)))
-        prob = softmax(2 * z)
-        mass = float(rng.uniform(0.8, 1.0))
-        given = int(prob.argmax())
-        yield {
-            "id": f"q{i:04d}",
-            "task": "made-up",
-            "group": group,
-            "cluster": str(i // 3),
-            "question": HOSTILE if given != gold else "What is it?",
-            "images": [str(folder / f"{i % 4}.png")] if i % 5 else [str(folder / "gone.png")],
-            "options": options,
-            "answer": gold,
-            "prediction": given,
-            "confidence": float(prob[given]),
-            "prob": prob.tolist(),
-            "logprob": (np.log(prob) + np.log(mass)).tolist(),
-            "mass": mass,
-            "parsed": mass > 0.85,
-            "correct": given == gold,
-            "valid": True,
-        }
-
-
-def made_up_run(folder, n=400):
-    folder.mkdir(parents=True, exist_ok=True)
-    records = list(rows(folder, n))
-    config = {"model": "a/<model>", "task": "made-up", "seed": 1, "versions": {"torch": "2"}}
-    return SimpleNamespace(path=folder, config=config, rows=lambda: records)
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    run = made_up_run(tmp_path_factory.mktemp("run"))
+def report(tmp_path_factory, make_run):
+    run = open_run(make_run(tmp_path_factory.mktemp("run")))
     write_report(run)
     return run
 
@@ -138,7 +88,7 @@ def test_ten_mistakes_with_their_pictures(report):
     assert sum(tag == "img" for tag, _ in page.tags) == 10 - gone
     confidences = [item["confidence"] for item in results["mistakes"]]
     assert confidences == sorted(confidences, reverse=True)
-    frame = pd.DataFrame(report.rows())
+    frame = report.scores()
     assert confidences[0] == frame.confidence[~frame.correct].max()
 
 
@@ -161,7 +111,7 @@ def test_every_metric_says_how_it_was_counted(report):
 
 def test_numbers_agree_with_the_records(report):
     results = json.loads((report.path / "results.json").read_text())
-    frame = pd.DataFrame(report.rows())
+    frame = report.scores()
     metrics = results["metrics"]
     assert metrics["accuracy"]["value"] == pytest.approx(frame.correct.mean(), abs=1e-12)
     assert metrics["parse_rate"]["value"] == pytest.approx(frame.parsed.mean(), abs=1e-12)
@@ -207,8 +157,8 @@ def test_the_markdown_twin_has_the_same_numbers_in_whole_tables(report):
             block = []
 
 
-def test_few_questions_and_one_group_still_make_a_report(tmp_path):
-    run = made_up_run(tmp_path, n=1)
+def test_few_questions_and_one_group_still_make_a_report(tmp_path, make_run):
+    run = open_run(make_run(tmp_path, n=1))
     page = write_report(run).read_text(encoding="utf-8")
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["temperature"] is None
