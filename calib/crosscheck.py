@@ -8,6 +8,7 @@ touch an edge on which it deviates further, the line says so instead of claiming
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import io
 import warnings
 from collections.abc import Callable, Iterator
@@ -77,19 +78,22 @@ def crosscheck_run(path: Path, bins: int) -> list[Comparison]:
 
 def ask(judge: Judge, scored: Scored) -> Comparison | None:
     """One comparison, or None where the library is not installed."""
-    try:
-        module = _silently(lambda: importlib.import_module(judge.module))
-    except ImportError:
+    if not present(judge.module.partition(".")[0]):
         return None
-    ours = float(judge.ours(scored))
-    line = (judge.metric, judge.convention, ours, judge.library)
+    line = (judge.metric, judge.convention, float(judge.ours(scored)), judge.library)
     if reason := judge.unlike(scored):
         return Comparison(*line, None, reason)
     try:
+        module = _silently(lambda: importlib.import_module(judge.module))
         theirs = float(_silently(lambda: judge.theirs(module, scored)))
     except Exception as error:  # noqa: BLE001  (a foreign library may raise anything)
         return Comparison(*line, None, f"raised {type(error).__name__}: {error}"[:200])
     return Comparison(*line, theirs)
+
+
+def present(module: str) -> bool:
+    """Whether a top-level module can be imported; nothing is imported to find out."""
+    return importlib.util.find_spec(module) is not None
 
 
 def judges(bins: int) -> Iterator[Judge]:
