@@ -94,6 +94,7 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
         "headline": headline(results["diagram"]["rows"]),
         "verdict": verdict(overall),
         "remedy": remedy(results["temperature"]),
+        "caveats": caveats(results),
         "tiles": [
             {
                 "name": "accuracy",
@@ -161,6 +162,27 @@ def remedy(temperature: Mapping[str, Any] | None) -> str:
         f"{fixed(nll['before']['value'], 3)} to {fixed(nll['after']['value'], 3)}, and changes no "
         "answer."
     )
+
+
+def caveats(results: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    counts, overall, temperature = results["counts"], results["overall"], results["temperature"]
+    said = []
+    if overall["mass"] < 0.5:
+        said.append(
+            f"Only {percent(overall['mass'], 1)} of its probability lies on the options: left "
+            "alone it would mostly say something else, and the confidence here is that of a "
+            "forced choice."
+        )
+    if (left_out := counts["total"] - counts["scored"]) > 0:
+        said.append(
+            f"{count(left_out)} of {count(counts['total'])} questions are not in these numbers: "
+            f"{count(counts['without_answer'])} have no known answer, {count(counts['invalid'])} "
+            "gave no valid scores."
+        )
+    if temperature is not None and temperature["degenerate"]:
+        said.append(f"The temperature is not a true minimum: {temperature['reason']}.")
+    return said
 
 
 def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from calib.report import (
+    caveats,
     count,
     fixed,
     percent,
@@ -186,6 +187,23 @@ def test_verdicts_follow_p_and_the_gap():
     assert "over-confident" in verdict({**numbers, "confidence": 0.8, "gap": 0.1, "p": 0.001})
     assert "under-confident" in verdict({**numbers, "confidence": 0.6, "gap": -0.1, "p": 0.001})
     assert "in places" in verdict({**numbers, "confidence": 0.7, "gap": 0.001, "p": 0.001})
+
+
+def test_what_a_reader_must_know_first_is_said():
+    fine = {
+        "counts": {"total": 10, "scored": 10, "without_answer": 0, "invalid": 0},
+        "overall": {"mass": 0.9},
+        "temperature": None,
+    }
+    assert caveats(fine) == []
+    counts = {"total": 10, "scored": 7, "without_answer": 2, "invalid": 1}
+    bad = {"degenerate": True, "reason": "because"}
+    first, second, third = caveats(
+        {"counts": counts, "overall": {"mass": 0.01}, "temperature": bad}
+    )
+    assert "1.0\u00a0%" in first
+    assert "3 of 10" in second
+    assert "because" in third
 
 
 def test_number_formats():
