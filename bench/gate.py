@@ -117,7 +117,7 @@ def compare(found: OptionScores, truth: OptionScores, names: list[str]) -> Itera
         got, want = got.cpu(), want.cpu()
         if field in TOLERANCE:
             absolute, relative = TOLERANCE[field]
-            got, want = got.double(), want.double()
+            got, want = got.double(), want.to(got.dtype).double()
             same = (got == want) | (got.isnan() & want.isnan())
             near = (got - want).abs() <= absolute + relative * want.abs()
             wrong = ~(same | near)

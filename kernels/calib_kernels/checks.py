@@ -45,7 +45,7 @@ def vocab_size(value: int | None, columns: int) -> int:
 
 
 def option_ids(value: Tensor | Sequence[Any], rows: int) -> Tensor:
-    """(1 or N, O, M) int64 ids from (O,), (O, M) or (N, O, M); -1 pads."""
+    """(1 or N, O, M) int64 ids from (O,), (O, M) or (1 or N, O, M); -1 pads."""
     ids = value if isinstance(value, Tensor) else torch.as_tensor(value)
     if ids.dtype not in INTEGERS:
         raise TypeError(f"option_ids must be integers, got {ids.dtype}")
@@ -54,7 +54,7 @@ def option_ids(value: Tensor | Sequence[Any], rows: int) -> Tensor:
         ids = ids[None, :, None]
     elif ids.dim() == 2:
         ids = ids[None]
-    elif ids.dim() != 3 or ids.shape[0] != rows:
+    elif ids.dim() != 3 or ids.shape[0] not in (1, rows):
         raise ValueError(f"option_ids must be (O,), (O, M) or (N={rows}, O, M), got {shape}")
     if ids.shape[1] < 1 or ids.shape[2] < 1:
         raise ValueError(f"option_ids must hold at least one option and one spelling, got {shape}")

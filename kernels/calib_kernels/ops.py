@@ -147,7 +147,7 @@ def _option_scores(
 ) -> tuple[Tensor, ...]:
     checks.host_option_ids(option_ids, vocab_size)
     name = backend.choose(logits.device, logits.dtype)
-    logits = logits[:, :vocab_size]
+    logits = _rows_contiguous(logits[:, :vocab_size])
     option_ids = option_ids.to(logits.device).contiguous()
     vocab_mode = confidence == "vocab"
     if logits.shape[0] == 0:
@@ -157,7 +157,6 @@ def _option_scores(
         return reference.option_scores(
             logits, option_ids, labels, t, vocab_mode, ignore_index, bins
         )
-    logits = _rows_contiguous(logits)
     out, seen = _outputs(logits, option_ids.shape[1], labels is not None, bins)
     _launcher(name, "option_scores")(
         logits,

@@ -10,6 +10,8 @@ constexpr float MINUS_INF = -__builtin_inff();
 // A block whose maximum exceeds the reference by more is summed again from its own maximum: sums
 // stay far from overflow, and what dominates them keeps an exact exponent.
 constexpr float HEADROOM = 8.0f;
+// An exponent this large would take more than the rounding of g can carry: such rows are `odd`.
+constexpr float FAR = 0x1p27f;
 constexpr int64_t PROBE = 512;  // logits that the first reference is taken from
 
 // Bytes read ahead: hardware prefetchers stop at page borders, each of which would cost a wait.
@@ -70,7 +72,7 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
     for (int64_t i = 0; i < groups; ++i, p += LANES) {
       if (first == 0)
         for (int line = 0; line < LANES * static_cast<int>(sizeof *p); line += 64)
-          __builtin_prefetch(reinterpret_cast<const char*>(p) + AHEAD + line);
+          __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + AHEAD + line));
 #pragma GCC unroll 4
       for (int r = 0; r < AT_ONCE; ++r) {
         const Floats v = X::load(p + r * Floats::W);
@@ -170,20 +172,20 @@ void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
     float g = out->g;
     if (!out->seen) {
       g = c * largest_of<X>(x + start, length < PROBE ? length : PROBE);
-      if (g == MINUS_INF) g = c * largest_of<X>(x + start, length);
-      if (g == MINUS_INF) g = 0.0f;
+      if (g < -FAR) g = c * largest_of<X>(x + start, length);
+      if (g < -FAR) g = 0.0f;
     }
     Block block = sum_block<X>(x + start, length, c, g);
     if (block.max > out->max) {
       out->max = block.max;
       out->max_block = start;
     }
-    if (block.max == __builtin_inff()) {
+    const float own = c * block.max;
+    if (own > FAR) {
       out->odd = true;
       return;
     }
-    const float own = c * block.max;
-    if (own == MINUS_INF) {  // nothing but -inf, or masks near the lowest float: d is 0 or NaN
+    if (own < -FAR) {  // nothing but -inf, or what masks are often filled with: d is 0 or NaN
       out->odd = out->odd || block.d != block.d;
       continue;
     }
@@ -202,8 +204,8 @@ void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
     out->d += block.d;
     out->w += block.w;
   }
-  // Infinite g, a NaN logit, overflow of c * x: the sums say nothing.
-  if (!(out->d - out->d == 0.0) || !(out->w - out->w == 0.0)) out->odd = true;
+  // A NaN logit: the sums say nothing.
+  if (!(out->d - out->d == 0.0)) out->odd = true;
 }
 
 template <class X>

@@ -16,11 +16,11 @@ constexpr int64_t BLOCK = 4096;
 constexpr int64_t CHUNK = 8 * BLOCK;
 
 // With g = fl(c * ref), z = fma(c, x, -g), e = 2^z over the chunk's logits x: d = sum e and
-// w = sum e * z. Where odd is set (NaN, +inf or overflow), only max may be used, and not if NaN.
+// w = sum e * z. Where odd is set (NaN, or c * x beyond 2^27), nothing else may be used.
 struct Chunk {
   float max;          // -inf if nothing is larger; NaNs are passed over
   int64_t max_block;  // offset in the chunk of the block that holds max first
-  bool seen;          // whether c * x is above -inf for any logit: else g, d and w are 0
+  bool seen;          // whether c * x >= -2^27 for any logit: else g, d and w are 0
   bool odd;
   float g;
   double d;

@@ -51,7 +51,7 @@ constexpr double LN2 = 0.693147180559945309417232121458;
 
 inline int64_t chunks_of(int64_t columns) { return (columns + CHUNK - 1) / CHUNK; }
 
-// The row read again, slowly: for NaN, infinities, and logits so large that c * x overflows float.
+// The row read again, slowly: for NaN, +inf, and rows whose logits are too large for float sums.
 inline RowStats odd_row(const void* x, DType type, int64_t n, float c) {
   RowStats s = {};
   int64_t infinite = 0;
@@ -107,7 +107,8 @@ inline RowStats combine(const RowKernels& kernels, const void* x, DType type, in
     s.lost = true;
     return s;
   }
-  if (odd || !seen) return odd_row(x, type, n, c);
+  // Below -2^26, logits that no chunk has seen may weigh as much as those seen.
+  if (odd || !seen || g < -0x1p26) return odd_row(x, type, n, c);
   const int64_t start = best * CHUNK + chunks[best].max_block;
   const int64_t length = n - start < BLOCK ? n - start : BLOCK;
   s.token = start + kernels.find[static_cast<int>(type)](offset(x, type, start), length, s.max);
