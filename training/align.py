@@ -28,8 +28,9 @@ def train_stage1(
     core = model.model
     core.vision_tower.requires_grad_(True)
     core.multi_modal_projector.requires_grad_(True)
-    tower, projector = list(core.vision_tower.parameters()), list(
-        core.multi_modal_projector.parameters()
+    tower, projector = (
+        list(core.vision_tower.parameters()),
+        list(core.multi_modal_projector.parameters()),
     )
     optimizer = torch.optim.AdamW(
         [{"params": tower, "lr": 1e-4}, {"params": projector, "lr": 1e-3}], weight_decay=0.01

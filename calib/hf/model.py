@@ -1,0 +1,176 @@
+"""Load a model by path, hub name or ``embedded:`` state, and keep what is needed to drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from calib.hf.batching import plan
+from calib.hf.encoding import Encoded, collate, encode
+from calib.hf.scoring import Scores, score_batch
+from calib.prompts import build
+from calib.records import CalibError, InputError, Item
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A Hugging Face model with its tokenizer, and its processor if it reads images."""
+
+    name: str
+    hf: Any
+    tokenizer: Any
+    processor: Any | None
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.hf.device)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Model, class, dtype, device and the attention each tower really uses."""
+        config = self.hf.config
+        parts = {"model": config}
+        for part in ("text_config", "vision_config"):
+            if getattr(config, part, None) is not None:
+                parts[part.removesuffix("_config")] = getattr(config, part)
+        return {
+            "model": self.name,
+            "class": type(self.hf).__name__,
+            "parameters": sum(p.numel() for p in self.hf.parameters()),
+            "dtype": str(self.hf.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "attention": {name: c._attn_implementation for name, c in parts.items()},
+        }
+
+    def encode(self, items: Sequence[Item], prompt: str, *, variants: bool) -> list[Encoded]:
+        """Items in prompt form ``prompt``, as token ids."""
+        speaker = self.processor if self.processor is not None else self.tokenizer
+        chat = getattr(speaker, "chat_template", None) is not None
+        return [
+            encode(
+                build(item, prompt, chat=chat, variants=variants),
+                self.tokenizer,
+                self.processor,
+                item.id,
+            )
+            for item in items
+        ]
+
+    def option_scores(
+        self,
+        items: Sequence[Item],
+        *,
+        prompt: str = "options",
+        variants: bool = False,
+        batch_size: int | str = "auto",
+        **scoring: Any,
+    ) -> list[dict[str, Any]]:
+        """One dict per item, in the items' order; ``calib.score`` is this with a run folder.
+
+        ``scoring`` goes to ``calib.hf.scoring.score_batch``: confidence, temperature, normalize,
+        histogram.
+        """
+        encoded = self.encode(items, prompt, variants=variants)
+        lengths, kinds = [e.length for e in encoded], [e.kind for e in encoded]
+        found: dict[int, dict[str, Any]] = {}
+        for batch in plan(lengths, kinds, batch_size, self.device.type):
+            answers = [items[i].answer for i in batch]
+            scores = self.score_batch([encoded[i] for i in batch], answers, **scoring)
+            found.update(zip(batch, scores.rows(), strict=True))
+        return [found[i] for i in range(len(items))]
+
+    def score_batch(
+        self, batch: Sequence[Encoded], answers: Sequence[int | None], **scoring: Any
+    ) -> Scores:
+        """Scores of prompts of one kind; they stay on the device until ``rows()`` is asked for."""
+        inputs = collate(batch, self.tokenizer, self.processor, self.device)
+        options = [encoded.options for encoded in batch]
+        return score_batch(self.hf, inputs, options, answers, **scoring)
+
+    def generate(
+        self, items: Sequence[Item], *, prompt: str = "options", max_new_tokens: int = 32
+    ) -> list[str]:
+        """The greedy answer to each item, as text."""
+        encoded = self.encode(items, prompt, variants=False)
+        lengths, kinds = [e.length for e in encoded], [e.kind for e in encoded]
+        found: dict[int, str] = {}
+        for batch in plan(lengths, kinds, "auto", self.device.type):
+            inputs = collate(
+                [encoded[i] for i in batch], self.tokenizer, self.processor, self.device
+            )
+            with torch.inference_mode():
+                ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+            new = ids[:, inputs["input_ids"].shape[1] :]
+            texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+            found.update(zip(batch, (text.strip() for text in texts), strict=True))
+        return [found[i] for i in range(len(items))]
+
+
+def load_model(
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str = "auto",
+    attn_implementation: str | None = None,
+    **model_args: Any,
+) -> Model:
+    """A multimodal model or a text LLM, in evaluation mode on ``device``.
+
+    ``embedded:base|stage1|stage2`` names the embedded model; anything else is a folder or a hub
+    name, and ``model_args`` go to ``from_pretrained``. ``dtype="auto"`` is bfloat16 on CUDA and
+    float32 elsewhere: on CPUs without matrix units bfloat16 is the slower of the two.
+    """
+    name = str(name_or_path)
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if dtype == "auto":
+        dtype = "bfloat16" if where.type == "cuda" else "float32"
+    options = {"dtype": getattr(torch, dtype), **model_args}
+    if attn_implementation is not None:
+        options["attn_implementation"] = attn_implementation
+    if name.startswith("embedded:"):
+        from calib.hf.embedded import load_embedded
+
+        hf, speaker = load_embedded(name.removeprefix("embedded:"))
+        hf = hf.to(options["dtype"])
+        if attn_implementation is not None:
+            hf.set_attn_implementation(attn_implementation)
+    else:
+        hf, speaker = load_pretrained(name, options)
+    tokenizer = getattr(speaker, "tokenizer", speaker)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Model(name, hf.eval().to(where), tokenizer, None if tokenizer is speaker else speaker)
+
+
+def load_pretrained(name: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoProcessor,
+        AutoTokenizer,
+    )
+
+    try:
+        config = AutoConfig.from_pretrained(
+            name, trust_remote_code=options.get("trust_remote_code", False)
+        )
+        if getattr(config, "vision_config", None) is not None:
+            model = AutoModelForImageTextToText.from_pretrained(name, **options)
+            return model, AutoProcessor.from_pretrained(name)
+        return (
+            AutoModelForCausalLM.from_pretrained(name, **options),
+            AutoTokenizer.from_pretrained(name),
+        )
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        kind = CalibError if Path(name).is_dir() else InputError
+        raise kind(f"model {name!r} cannot be loaded: {first}") from error

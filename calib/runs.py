@@ -1,0 +1,232 @@
+"""A run folder: what was asked, one durable record per question, and what came of it.
+
+``config.json``    every argument, versions, machine facts.
+``records.jsonl``  one JSON object per question, appended batch by batch and synced to disk.
+``results.json``, ``report.html``, ``report.md``  written by ``calib report``; may be deleted.
+
+A batch is the unit of resuming: records after the last whole batch are cut off when the folder is
+opened for writing, and that batch is run again, so records do not depend on where a run stopped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import platform
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from calib.records import CalibError, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORDS, CONFIG, RESULTS = "records.jsonl", "config.json", "results.json"
+
+CIRCUMSTANCES = ("versions", "machine", "git", "started")
+"""Facts in config.json that may differ when a run goes on; everything else must be the same."""
+
+
+@dataclass
+class Run:
+    """An opened run folder. Writing starts with ``create`` and ends with ``close``."""
+
+    path: Path
+    config: dict[str, Any]
+    _file: IO[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def results(self) -> Any:
+        """results.json as a dict, or None where it has not been written."""
+        path = self.path / RESULTS
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every whole record, in the order of the task's questions."""
+        rows, _ = whole_records(self.path / RECORDS)
+        return sorted(rows, key=lambda row: int(row["index"]))
+
+    def scores(self) -> pd.DataFrame:
+        """One line per question: id, group, prediction, answer, confidence, correct, mass, ..."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write one batch's records and wait until they are on disk.
+
+        Raises CalibError where they cannot be written; the records before stay whole.
+        """
+        assert self._file is not None, "a run is written to between create() and close()"
+        data = "".join(json.dumps(finite(row)) + "\n" for row in rows).encode()
+        before = self._file.tell()
+        try:
+            self._file.write(data)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(before)
+            self._file.seek(before)
+            raise CalibError(
+                f"{self.path / RECORDS}: writing failed ({error.strerror}); everything scored "
+                "before is kept, and the same command goes on from there"
+            ) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def open_run(path: str | Path) -> Run:
+    """An existing run folder, to read. InputError where ``path`` is none."""
+    path = Path(path)
+    config = path / CONFIG
+    if not config.is_file():
+        raise InputError(f"{path}: this is not a run folder ({CONFIG} is not there)")
+    try:
+        return Run(path, json.loads(config.read_text()))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{config}: this is not JSON ({error})") from error
+
+
+def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tuple[Run, int]:
+    """Open ``path`` for writing and say how many of its ``batches`` (rows of each) are done.
+
+    A new folder gets ``config`` and the circumstances; an old one must have been begun with the
+    same. Raises InputError for a folder of another run or one that is being written, CalibError
+    where nothing can be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: expected a folder for the run, found a file")
+    wanted = json.loads(json.dumps(dict(config), default=str))
+    if (path / CONFIG).exists():
+        run = open_run(path)
+        refuse_other(run, wanted)
+    elif path.is_dir() and any(path.iterdir()) and (path / RECORDS).exists():
+        raise InputError(f"{path}: it holds records but no {CONFIG}; choose another folder")
+    else:
+        run = Run(path, {**wanted, **circumstances()})
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
+        except OSError as error:
+            raise CalibError(f"{path}: the run cannot be begun there ({error.strerror})") from error
+    file = (path / RECORDS).open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise InputError(f"{path}: another process is writing this run") from error
+    done, end = done_batches(path / RECORDS, batches)
+    file.truncate(end)
+    file.seek(end)
+    run._file = file
+    return run, done
+
+
+def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
+    old = {name: value for name, value in run.config.items() if name not in CIRCUMSTANCES}
+    differ = sorted(name for name in {*old, *wanted} if old.get(name) != wanted.get(name))
+    if differ:
+        told = "; ".join(f"{n}: {old.get(n)!r} there, {wanted.get(n)!r} now" for n in differ)
+        raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
+
+
+def done_batches(path: Path, batches: Sequence[int]) -> tuple[int, int]:
+    """How many batches stand whole at the start of the records, and the byte where they end."""
+    done, rows, end = 0, 0, 0
+    for row, position in lines(path):
+        if done == len(batches) or row.get("batch") != done:
+            break
+        rows += 1
+        if rows == batches[done]:
+            done, rows, end = done + 1, 0, position
+    return done, end
+
+
+def whole_records(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Records up to the first torn line, without the last batch if it lacks rows."""
+    read = list(lines(path))
+    rows = [row for row, _ in read]
+    if rows and "of_batch" in rows[-1]:
+        last = Counter(row["batch"] for row in rows)[rows[-1]["batch"]]
+        if last < rows[-1]["of_batch"]:
+            rows = rows[:-last]
+    return rows, read[-1][1] if read else 0
+
+
+def lines(path: Path) -> Iterable[tuple[dict[str, Any], int]]:
+    """Each record and the byte after it; stops at a line that is torn or no record."""
+    if not path.exists():
+        return
+    position = 0
+    with path.open("rb") as file:
+        for line in file:
+            position += len(line)
+            if not line.endswith(b"\n"):
+                return
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                return
+            if not isinstance(row, dict):
+                return
+            yield row, position
+
+
+def finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with null for what JSON cannot hold: NaN and infinities."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return [clean(v) for v in value] if isinstance(value, list) else value
+
+    return {name: clean(value) for name, value in row.items()}
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    staging = path.with_name(f".{path.name}.new")
+    try:
+        staging.write_text(text)
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def circumstances() -> dict[str, Any]:
+    """Versions, machine and git revision: what was there, not what was asked for."""
+    names = ("mllm-calib", "torch", "transformers", "numpy", "triton")
+    return {
+        "versions": {"python": platform.python_version(), **{n: known(n) for n in names}},
+        "machine": {"system": platform.platform(), "processors": os.cpu_count()},
+        "git": revision(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def known(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def revision() -> str | None:
+    """The git revision this code was checked out at, if it was."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

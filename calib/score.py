@@ -1,0 +1,162 @@
+"""Story A, on one page: questions in, a run folder of scored answers out.
+
+items -> prompts -> token ids -> batches -> one forward each -> option_scores -> records
+
+Until a batch's rows are finished everything stays on the device; they leave it in one copy, while
+the next batch is already under way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from calib.hf.batching import plan
+from calib.hf.model import Model, load_model
+from calib.hf.scoring import Scores
+from calib.prompts import FORMS
+from calib.records import InputError, Item
+from calib.runs import Run, create
+from calib.tasks import Task, digest, load_task
+
+Progress = Callable[[int, int, str], None]
+"""Called with (questions done, questions in all, what is being done)."""
+
+
+def score(
+    model: Model | str,
+    task: Task | str,
+    *,
+    out: str | Path | None = None,
+    seed: int = 0,
+    batch_size: int | str = "auto",
+    limit: int | None = None,
+    prompt: str | None = None,
+    variants: bool = False,
+    confidence: str = "options",
+    temperature: float = 1.0,
+    normalize: str = "sum",
+    bins: int = 15,
+    progress: Progress | None = None,
+) -> Run:
+    """Score every option of every question and keep one record per question in ``out``.
+
+    ``limit`` questions are drawn by ``seed``. ``prompt`` is a form of ``calib.prompts`` (default:
+    the task's own), ``variants`` lets capitalised and spaced spellings count, ``normalize`` is
+    "sum" or "mean" over the tokens of longer options, ``bins`` are the report's. The same call
+    goes on where an earlier one was stopped. Raises InputError for what can be refused at once.
+    """
+    task = load_task(task) if isinstance(task, str) else task
+    form = prompt or task.prompt
+    check_arguments(form, confidence, normalize, temperature)
+    items = task.selection(limit, seed)
+    model = load_model(model) if isinstance(model, str) else model
+    encoded = model.encode(items, form, variants=variants)
+    batches = plan(
+        [e.length for e in encoded], [e.kind for e in encoded], batch_size, model.device.type
+    )
+    config = {
+        **model.facts,
+        "task": task.name,
+        "questions": len(items),
+        "items": digest(items),
+        "seed": seed,
+        "limit": limit,
+        "batch_size": batch_size,
+        "prompt": form,
+        "variants": variants,
+        "confidence": confidence,
+        "temperature": temperature,
+        "normalize": normalize,
+        "bins": bins,
+    }
+    folder = Path(out) if out is not None else Path("runs") / slug(f"{model.name}-{task.name}")
+    run, done = create(folder, config, [len(batch) for batch in batches])
+    tell = progress or (lambda done, total, note: None)
+    finished = sum(len(batch) for batch in batches[:done])
+    tell(finished, len(items), task.name)
+    pending: tuple[int, Scores] | None = None
+    try:
+        for number in range(done, len(batches)):
+            batch = batches[number]
+            scores = model.score_batch(
+                [encoded[i] for i in batch],
+                [items[i].answer for i in batch],
+                confidence=confidence,
+                temperature=temperature,
+                normalize=normalize,
+            )
+            # The device computes this batch while the one before is copied and written.
+            if pending is not None:
+                finished += keep(run, task.name, items, batches, *pending)
+                tell(finished, len(items), task.name)
+            pending = number, scores
+        if pending is not None:
+            finished += keep(run, task.name, items, batches, *pending)
+            tell(finished, len(items), task.name)
+    finally:
+        run.close()
+    return run
+
+
+def keep(
+    run: Run,
+    task: str,
+    items: Sequence[Item],
+    batches: Sequence[Sequence[int]],
+    number: int,
+    scores: Scores,
+) -> int:
+    """Append one batch's records; returns how many."""
+    batch = batches[number]
+    records = []
+    for index, row in zip(batch, scores.rows(), strict=True):
+        item = items[index]
+        records.append(
+            {
+                "id": item.id,
+                "index": index,
+                "task": task,
+                "group": item.group,
+                "cluster": item.meta.get("cluster", item.id),
+                "question": item.question,
+                "images": [saved(run, item, k) for k in range(len(item.images))],
+                "options": list(item.options),
+                "answer": item.answer,
+                **row,
+                "correct": None if item.answer is None else row["correct"],
+                "batch": number,
+                "of_batch": len(batch),
+            }
+        )
+    run.append(records)
+    return len(records)
+
+
+def saved(run: Run, item: Item, number: int) -> str:
+    """The path of an item's image; one that has no file of its own is put into the run folder."""
+    image = item.images[number]
+    if isinstance(image, Path):
+        return str(image)
+    path = run.path / "images" / f"{slug(item.id)}-{number}.png"
+    path.parent.mkdir(exist_ok=True)
+    image.save(path)
+    return str(path)
+
+
+def check_arguments(form: str, confidence: str, normalize: str, temperature: float) -> None:
+    choices = {
+        "prompt": (form, tuple(FORMS)),
+        "confidence": (confidence, ("options", "vocab")),
+        "normalize": (normalize, ("sum", "mean")),
+    }
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+    if not 0 < temperature < float("inf"):
+        raise InputError(f"temperature: expected a positive number, got {temperature}")
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text).strip("_")
