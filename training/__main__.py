@@ -26,7 +26,7 @@ from training.tune import train_stage2
 STEPS = {
     "tower": {"steps": 1600, "batch": 64},
     "stage1": {"steps": 240, "batch": 16},
-    "stage2": {"steps": 800, "batch": 8, "questions": 4},
+    "stage2": {"steps": 500, "batch": 8, "questions": 4},
 }
 
 

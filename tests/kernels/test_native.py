@@ -1,0 +1,165 @@
+"""The C++ core: its instruction sets, its threads, and processes that fork."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import torch
+from bench.gate import compare, hard_rows, option_sets
+from calib_kernels import OptionScores, available_backends, option_scores, use_backend
+from torch import Tensor
+
+pytestmark = pytest.mark.skipif(
+    "native" not in available_backends("cpu"), reason="the C++ core is not built here"
+)
+ROOT = Path(__file__).resolve().parents[2]
+COLUMNS = 70001  # three chunks, the last of them no multiple of anything
+
+
+def example(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    rows = torch.stack(list(hard_rows(COLUMNS, 4096).values()))
+    return rows.to(dtype), option_sets(len(rows), COLUMNS)["spellings"]
+
+
+def native(x: Tensor, ids: Tensor, threads: int = 1) -> OptionScores:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with use_backend("native"):
+            return option_scores(x, ids, torch.arange(len(x)) % 3)
+    finally:
+        torch.set_num_threads(before)
+
+
+def digest(scores: OptionScores) -> list[bytes]:
+    return [f.nan_to_num(-7.0).numpy().tobytes() for f in scores if f is not None]
+
+
+VARIANT = """
+import sys, torch
+from tests.kernels.test_native import DTYPES, example, native
+from calib_kernels import native as core
+torch.save([core.simd()] + [list(native(*example(d), threads=2)) for d in DTYPES], sys.argv[1])
+"""
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+
+
+@functools.cache
+def runnable() -> tuple[str, ...]:
+    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
+    found = ["baseline"]
+    if {"avx2", "fma", "f16c", "bmi2"} <= set(flags):
+        found.append("v3")
+        if {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= set(flags):
+            found.append("v4")
+    return tuple(found)
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[OptionScores]]:
+    """Results of every instruction set this processor has, each from a process of its own."""
+    results = {}
+    for name in runnable():
+        path = tmp_path_factory.mktemp("simd") / name
+        environment = {
+            **os.environ,
+            "CALIB_KERNELS_SIMD": name,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        }
+        subprocess.run([sys.executable, "-c", VARIANT, path], cwd=ROOT, env=environment, check=True)
+        used, *scores = torch.load(path)
+        assert used == name
+        results[name] = [OptionScores(*fields) for fields in scores]
+    return results
+
+
+def test_the_best_instruction_set_is_taken() -> None:
+    from calib_kernels import native as core
+
+    assert core.simd() == os.environ.get("CALIB_KERNELS_SIMD", runnable()[-1])
+
+
+def test_every_instruction_set_keeps_the_contract(
+    variants: dict[str, list[OptionScores]],
+) -> None:
+    for i, dtype in enumerate(DTYPES):
+        x, ids = example(dtype)
+        names = list(hard_rows(COLUMNS, 4096))
+        with use_backend("reference"):
+            truth = option_scores(x.double(), ids, torch.arange(len(x)) % 3)
+        for variant, results in variants.items():
+            rows = [f"{name}, {variant}" for name in names]
+            assert not list(compare(results[i], truth, rows))
+
+
+def test_avx2_and_avx512_give_the_same_bits(variants: dict[str, list[OptionScores]]) -> None:
+    if "v4" not in variants:
+        pytest.skip("this processor has no AVX-512")
+    for a, b in zip(variants["v3"], variants["v4"], strict=True):
+        assert digest(a) == digest(b)
+
+
+def test_an_instruction_set_that_is_not_there_is_named() -> None:
+    code = "from calib_kernels import native; native.simd()"
+    environment = {**os.environ, "CALIB_KERNELS_SIMD": "v9"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert ran.returncode and "CALIB_KERNELS_SIMD must be baseline, v3 or v4" in ran.stderr
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, None])
+def test_the_number_of_threads_changes_no_bit(rows: int | None) -> None:
+    """Few rows are shared by chunks, many by rows."""
+    x, ids = example()
+    one = digest(native(x[:rows], ids, threads=1))
+    for threads in (2, 3, 8):
+        assert digest(native(x[:rows], ids, threads=threads)) == one
+
+
+def test_calls_from_many_python_threads() -> None:
+    x, ids = example()
+    with use_backend("native"):
+        expected = digest(option_scores(x, ids))
+
+    def call(_: int) -> list[bytes]:
+        with use_backend("native"):
+            return digest(option_scores(x, ids))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(found == expected for found in pool.map(call, range(24)))
+
+
+def _in_child(x: Tensor, ids: Tensor) -> list[bytes]:
+    return digest(native(x, ids, threads=2))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    x, ids = example()
+    parent = digest(native(x, ids, threads=2))  # the pool is running when the process forks
+    with get_context("fork").Pool(2) as pool:
+        children = [pool.apply_async(_in_child, (x, ids)) for _ in range(4)]
+        assert all(child.get(timeout=60) == parent for child in children)
+    assert digest(native(x, ids, threads=2)) == parent
+
+
+def test_all_16_bit_floats_are_read_exactly() -> None:
+    """Every bfloat16 and float16 bit pattern, as the only token: it is the row's maximum."""
+    for dtype in (torch.bfloat16, torch.float16):
+        x = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(dtype)
+        x = x[x.isfinite()]
+        rows = torch.stack((x, x.roll(1)), 1)
+        found = native(rows, torch.tensor([[0], [1]]))
+        with use_backend("reference"):
+            expected = option_scores(rows.double(), torch.tensor([[0], [1]]))
+        assert torch.equal(found.token, expected.token)
+        assert torch.equal(found.prediction, expected.prediction)
+        assert torch.allclose(found.prob.double(), expected.prob, atol=2e-6, rtol=0)
