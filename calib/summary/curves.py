@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from calib import metrics
 from calib.summary.rows import Scored
 
 Z95 = 1.959963984540054
@@ -23,43 +24,39 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:
     """One entry per bin of equal width, empty ones included (their means are None)."""
-    edges = [k / bins for k in range(1, bins)]
-    place = np.searchsorted(edges, scored.confidence, side="right")
-    rows = []
-    for b in range(bins):
-        inside = place == b
-        n, right = int(inside.sum()), int(scored.correct[inside].sum())
-        low, high = wilson(right, n) if n else (None, None)
-        rows.append(
-            {
-                "low": b / bins,
-                "high": (b + 1) / bins,
-                "n": n,
-                "correct": right,
-                "confidence": float(scored.confidence[inside].mean()) if n else None,
-                "accuracy": right / n if n else None,
-                "accuracy_low": low,
-                "accuracy_high": high,
-            }
-        )
+    empty = {"n": 0, "correct": 0} | dict.fromkeys(
+        ("confidence", "accuracy", "accuracy_low", "accuracy_high")
+    )
+    rows = [{"low": b / bins, "high": (b + 1) / bins, **empty} for b in range(bins)]
+    curve = metrics.reliability_curve(scored.confidence, scored.correct, bins=bins)
+    for b, n, confidence, accuracy in zip(
+        np.rint(curve.low * bins).astype(int),
+        curve.count.tolist(),
+        curve.confidence.tolist(),
+        curve.accuracy.tolist(),
+        strict=True,
+    ):
+        right = round(accuracy * n)
+        low, high = wilson(right, n)
+        rows[b] |= {
+            "n": n,
+            "correct": right,
+            "confidence": confidence,
+            "accuracy": accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
+        }
     return rows
 
 
 def risk_coverage(scored: Scored) -> dict[str, Any]:
-    """Error rate among the most confident share, thinned to what a drawing can show.
-
-    Equal confidences cannot be told apart, so a point stands only where a tie is complete.
-    """
-    order = np.argsort(-scored.confidence, kind="stable")
-    ranked = scored.confidence[order]
-    answered = np.arange(1, len(order) + 1)
-    risk = np.cumsum(~scored.correct[order]) / answered
-    complete = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    every = max(1, len(complete) // CURVE_POINTS)
-    shown = np.unique([*complete[::every], complete[-1]])
+    """Error rate among the most confident share, thinned to what a drawing can show."""
+    coverage, risk = metrics.risk_coverage(scored.confidence, scored.correct)
+    every = max(1, len(coverage) // CURVE_POINTS)
+    shown = np.unique([*range(0, len(coverage), every), len(coverage) - 1])
     accuracy = float(scored.correct.mean())
     return {
-        "points": [[float(answered[i] / len(order)), float(risk[i])] for i in shown],
+        "points": [[float(coverage[i]), float(risk[i])] for i in shown],
         "overall": 1.0 - accuracy,
         "best": accuracy,
     }

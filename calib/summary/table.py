@@ -25,7 +25,7 @@ class Spec:
     label: str
     convention: str
     function: Callable[[Any, Any], float]
-    arrays: Callable[[Scored], Pair]
+    arrays: Callable[[Scored], tuple[NDArray[Any], ...]]  # the third, where given: offered
     null: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -125,31 +125,22 @@ def binned(bins: int) -> list[Spec]:
 def classwise(bins: int) -> Spec:
     """Binned error of every answer's probability, over the questions that offer the answer."""
 
-    def by_class(r: Scored) -> Pair:
+    def by_class(r: Scored) -> tuple[NDArray[Any], ...]:
         names = np.unique(r.classes[r.classes >= 0])
-        p = np.full((len(r), names[-1] + 1), np.nan)
         rows, columns = np.nonzero(r.classes >= 0)
-        p[rows, r.classes[rows, columns]] = r.probabilities()[rows, columns]
-        return p[:, names], np.searchsorted(names, r.classes[np.arange(len(r)), r.answer])
-
-    def over_classes(p: Any, y: Any) -> float:
-        offered = ~np.isnan(p)
-        return float(
-            np.mean(
-                [
-                    metrics.ece(p[offered[:, k], k], y[offered[:, k]] == k, bins=bins)
-                    for k in range(p.shape[1])
-                    if offered[:, k].any()
-                ]
-            )
-        )
+        column = np.searchsorted(names, r.classes[rows, columns])
+        p, offered = np.zeros((2, len(r), len(names)))
+        p[rows, column] = r.probabilities()[rows, columns]
+        offered[rows, column] = 1
+        gold = np.searchsorted(names, r.classes[np.arange(len(r)), r.answer])
+        return p, gold, offered.astype(bool)
 
     return Spec(
         "classwise_ece",
         "classwise ECE",
         f"mean over answers of the ECE of their probability, where offered; {bins} bins of equal "
         "width, [a, b), the last closed",
-        over_classes,
+        partial(metrics.classwise_ece, bins=bins),
         by_class,
         facts={"bins": bins, "closed": "left", "strategy": "width", "norm": "l1"},
     )
@@ -184,17 +175,19 @@ def measure(scored: Scored, chosen: Sequence[Spec], seed: int) -> dict[str, dict
 def entry(scored: Scored, spec: Spec, seed: int) -> dict[str, Any]:
     """A metric with its interval; None with the reason where it does not exist (one class only)."""
     facts = {"label": spec.label, "convention": spec.convention, **spec.facts, "n": len(scored)}
-    first, second = spec.arrays(scored)
+    first, second, *offered = spec.arrays(scored)
+    function = partial(spec.function, offered=offered[0]) if offered else spec.function
     try:
         bounds = intervals.bootstrap(
-            spec.function, first, second, groups=scored.cluster, n=RESAMPLES, seed=seed
+            function, first, second, groups=scored.cluster, n=RESAMPLES, seed=seed
         )
     except ValueError as reason:
         facts["convention"] += f"; not defined here ({reason})"
         return {"value": None, "low": None, "high": None, "method": None, **facts}
     found = {"value": bounds.value, "low": bounds.low, "high": bounds.high, "method": bounds.method}
-    return {**found, **facts, **(null(scored, spec, seed) if spec.null else {})}
-
-
-def null(scored: Scored, spec: Spec, seed: int) -> dict[str, float]:
-    return intervals.null(spec.function, scored.confidence, scored.correct, seed)
+    if not spec.null:
+        return {**found, **facts}
+    null = intervals.under_calibration(
+        spec.function, scored.confidence, scored.correct, n=RESAMPLES, seed=seed
+    )
+    return {**found, **facts, "expected": null.expected, "p": null.p}

@@ -1,0 +1,91 @@
+"""Is a predicted spread the spread of the errors? RMV root mean variance, RMSE of a bin."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from calib.metrics.binning import BINS, Floats, Ints, bin_count
+
+
+def ence_regression(
+    mean: ArrayLike,
+    std: ArrayLike,
+    target: ArrayLike,
+    *,
+    bins: int | None = None,
+    strategy: Literal["width", "mass"] = "width",
+    min_count: int = 1,
+) -> float:
+    """Expected normalised calibration error: mean over bins of |RMV_b - RMSE_b| / RMV_b.
+
+    mean, std, target: (N,), std >= 0. ``width``: equal-width bins over [min std, max std], as
+    netcal has it; ``mass``: near-equal counts by std (Levi et al. 2022). Bins without variance or
+    with fewer than ``min_count`` rows are skipped; nan where none is left. Raises ValueError on
+    unfit arrays.
+    """
+    squared, variance = _errors(mean, std, target)
+    spread = np.sqrt(variance)
+    if strategy == "mass":
+        order = np.argsort(spread, kind="stable")
+        where = np.empty(len(order), dtype=np.int64)
+        count = min(_bins(bins), len(order))
+        for number, part in enumerate(np.array_split(order, count)):
+            where[part] = number
+    elif strategy == "width":
+        where = _equal_width(spread, _bins(bins))
+    else:
+        raise ValueError(f"strategy must be 'width' or 'mass', got {strategy!r}")
+    count, mse, mv = _bin_means(where, squared, variance)
+    kept = (mv > 0) & (count >= min_count)
+    if not kept.any():
+        return math.nan
+    rmv = np.sqrt(mv[kept])
+    return float(np.mean(np.abs(rmv - np.sqrt(mse[kept])) / rmv))
+
+
+def uce(mean: ArrayLike, std: ArrayLike, target: ArrayLike, *, bins: int | None = None) -> float:
+    """Uncertainty calibration error, sum of n_b/n |MSE_b - mean variance_b| (Laves et al. 2020).
+
+    Equal-width bins over the variance; arguments as for ``ence_regression``.
+    """
+    squared, variance = _errors(mean, std, target)
+    count, mse, mv = _bin_means(_equal_width(variance, _bins(bins)), squared, variance)
+    return float(count @ np.abs(mse - mv) / count.sum())
+
+
+def _bins(bins: int | None) -> int:
+    return BINS if bins is None else bin_count(bins)
+
+
+def _errors(mean: ArrayLike, std: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
+    """Squared errors and variances (N,), checked."""
+    m, s, t = (np.asarray(values, dtype=np.float64) for values in (mean, std, target))
+    if m.ndim != 1 or not m.shape == s.shape == t.shape:
+        raise ValueError(
+            f"mean, std and target must be 1-D of one length, got {m.shape}, {s.shape}, {t.shape}"
+        )
+    if len(m) == 0:
+        raise ValueError("mean is empty: no rows, no metric")
+    if not (np.isfinite(m).all() and np.isfinite(s).all() and np.isfinite(t).all()):
+        raise ValueError("mean, std and target must be finite")
+    if (s < 0).any():
+        raise ValueError(f"std must not be negative, got {s.min()}")
+    return (m - t) ** 2, s**2
+
+
+def _equal_width(values: Floats, bins: int) -> Ints:
+    """Bins [a, b) over [min, max], the last closed."""
+    edges = np.linspace(values.min(), values.max(), bins + 1)[1:-1]
+    return np.searchsorted(edges, values, side="right")
+
+
+def _bin_means(where: Ints, squared: Floats, variance: Floats) -> tuple[Ints, Floats, Floats]:
+    count = np.bincount(where)
+    filled = count > 0
+    count = count[filled]
+    mse = np.bincount(where, squared)[filled] / count
+    return count, mse, np.bincount(where, variance)[filled] / count

@@ -1,0 +1,57 @@
+"""Calibration error as a torchmetrics metric: integer sums of a few bins, on any number of ranks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from calib_kernels import CalibrationHistogram
+from torch import Tensor
+from torchmetrics import Metric
+
+from calib.metrics.binned import ece, mce, rmsce
+from calib.metrics.binning import BINS
+
+NORMS = {"l1": ece, "l2": rmsce, "max": mce}
+
+
+class CalibrationError(Metric):
+    """ECE (``norm="l1"``), RMSCE (``"l2"``) or MCE (``"max"``) over all updates and ranks.
+
+    The state is one int64 vector that ranks add up, so the order, split and number of ranks leave
+    the result's bits alone. Rows whose confidence is NaN or outside [0, 1] are counted in
+    ``histogram.invalid`` and in no bin.
+    """
+
+    is_differentiable = False
+    higher_is_better = False
+    full_state_update = False
+
+    def __init__(
+        self, bins: int = BINS, norm: Literal["l1", "l2", "max"] = "l1", **kwargs: Any
+    ) -> None:
+        """``kwargs`` go to torchmetrics.Metric. Raises ValueError for an unknown norm."""
+        super().__init__(**kwargs)
+        if norm not in NORMS:
+            raise ValueError(f"norm must be one of {', '.join(NORMS)}, got {norm!r}")
+        self.bins, self.norm = bins, norm
+        empty = CalibrationHistogram(bins).state_dict()["sums"]
+        self.add_state("sums", default=empty, dist_reduce_fx="sum")
+
+    def update(self, confidence: Tensor, correct: Tensor) -> None:
+        """Add rows: confidence (N,) in [0, 1], correct (N,) bool or 0/1."""
+        rows = CalibrationHistogram(self.bins, self.sums.device)
+        rows.update(confidence, correct)
+        self.sums = self.sums + rows.state_dict()["sums"]
+
+    @property
+    def histogram(self) -> CalibrationHistogram:
+        """What has been added so far."""
+        found = CalibrationHistogram(self.bins, self.sums.device)
+        found.load_state_dict({**found.state_dict(), "sums": self.sums})
+        return found
+
+    def compute(self) -> Tensor:
+        """() float64; nan, with a warning, before the first row."""
+        value = NORMS[self.norm](self.histogram)
+        return torch.tensor(value, dtype=torch.float64, device=self.sums.device)

@@ -1,0 +1,54 @@
+"""The torchmetrics metric: sums, so that batches, order and ranks do not matter."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from calib import metrics
+
+
+@pytest.mark.parametrize(("norm", "name"), [("l1", "ece"), ("l2", "rmsce"), ("max", "mce")])
+def test_batches_add_up_to_the_whole(rows, norm, name):
+    c, a = (torch.from_numpy(values) for values in rows)
+    metric = metrics.CalibrationError(bins=10, norm=norm)
+    for part in torch.arange(len(c)).split(300):
+        metric.update(c[part], a[part])
+    assert float(metric.compute()) == pytest.approx(getattr(metrics, name)(*rows, bins=10), abs=1e-9)
+
+
+def test_order_leaves_the_bits_alone(rows):
+    c, a = (torch.from_numpy(values) for values in rows)
+    first, second = metrics.CalibrationError(), metrics.CalibrationError()
+    first.update(c, a)
+    order = torch.randperm(len(c), generator=torch.Generator().manual_seed(0))
+    for part in order.split(7):
+        second.update(c[part], a[part])
+    assert torch.equal(first.sums, second.sums)
+
+
+def test_reset_state_and_sync_by_sum():
+    metric = metrics.CalibrationError(bins=5)
+    metric.persistent(True)
+    metric.update(torch.tensor([0.9, 0.2]), torch.tensor([1, 0]))
+    other = metrics.CalibrationError(bins=5)
+    other.load_state_dict(copy.deepcopy(metric.state_dict()))
+    metric.reset()
+    assert int(metric.sums.sum()) == 0
+    assert metric._reductions["sums"](torch.stack([metric.sums, other.sums])).sum() == other.sums.sum()
+
+
+def test_unfit_rows_are_counted():
+    metric = metrics.CalibrationError(bins=5)
+    metric.update(torch.tensor([0.9, float("nan")]), torch.tensor([1, 0]))
+    assert int(metric.histogram.invalid) == 1
+    assert int(metric.histogram.count.sum()) == 1
+
+
+def test_nothing_yet_is_nan_and_unknown_norms_are_named():
+    with pytest.warns(RuntimeWarning), pytest.warns(UserWarning):
+        assert torch.isnan(metrics.CalibrationError().compute())
+    with pytest.raises(ValueError, match="norm must be one of l1, l2, max"):
+        metrics.CalibrationError(norm="l3")
