@@ -32,7 +32,12 @@ class BuildOrGoWithout(BuildCMake):
     def run(self) -> None:
         try:
             super().run()
-        except (CMakeNotFoundError, CalledProcessError, FailedLiveProcessError, SetupError) as error:
+        except (
+            CMakeNotFoundError,
+            CalledProcessError,
+            FailedLiveProcessError,
+            SetupError,
+        ) as error:
             if REQUIRED:
                 raise
             sys.stderr.write(f"The C++ core was not built, reference will be used: {error}\n")

@@ -173,7 +173,9 @@ class _Cells:
         """Bins as the metric itself takes them; 15 of equal width for one that has none."""
         keywords = metric.keywords if isinstance(metric, partial) else {}
         bins = keywords.get("bins") or binning.BINS
-        strategy = "mass" if _base(metric) is metrics.ace else keywords.get("strategy", "width")
+        strategy = keywords.get("strategy", "width")
+        if _base(metric) is metrics.ace:
+            strategy = "mass"
         closed = keywords.get("closed", "left")
         if first.ndim == 1:
             columns, offered = first[:, None], np.ones((len(first), 1), dtype=bool)

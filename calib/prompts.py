@@ -76,7 +76,7 @@ def letters(item: Item) -> Spellings:
 
 
 def with_variants(spellings: tuple[str, ...]) -> tuple[str, ...]:
-    """Each spelling, and it capitalised, in lower case where it is one letter, and after a space."""
+    """Each spelling, capitalised, in lower case where it is one letter, and after a space."""
     found: dict[str, None] = {}
     for spelling in spellings:
         base = spelling.strip()

@@ -9,8 +9,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from calib.easy_vqa import COLOURS, SHAPES, load, told
-from training.questions import ask, sentence
 from training.packing import Branch, pack
+from training.questions import ask, sentence
 
 
 def test_a_packed_row_gives_every_branch_the_logits_it_gets_alone() -> None:

@@ -7,16 +7,15 @@ language model stays the base model's, bit for bit.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from calib.easy_vqa import Picture
-from training.questions import describe
-from training.packing import Branch, Packed, pack
+from training.packing import Branch, pack
 from training.progress import Schedule
+from training.questions import describe
 from training.replies import Tokens, reply_loss
 
 

@@ -19,9 +19,9 @@ import torch
 import transformers
 
 import calib
+from calib.easy_vqa import kind_of, load
 from calib.hf.embedded import WEIGHTS
 from calib.metrics import ece
-from calib.easy_vqa import kind_of, load
 
 KINDS = ("yes/no", "colour", "shape")
 RUNS = (("stage2", "easy-vqa"), ("stage2", "easy-vqa-letters"), ("stage1", "easy-vqa"))
@@ -36,7 +36,9 @@ def main() -> None:
     for state, task in RUNS:
         run = calib.score(
             calib.load_model(f"embedded:{state}"),
-            calib.load_task(task, limit=arguments.limit, seed=0),
+            calib.load_task(task),
+            limit=arguments.limit,
+            seed=0,
             out=arguments.work / f"{state}-{task}",
         )
         rows.append({"state": state, "task": task, "kinds": by_kind(run.scores())})
@@ -134,9 +136,9 @@ def card(facts: dict[str, Any]) -> str:
         "",
         "## Held-out questions",
         "",
-        f"{facts['limit']:,} seeded questions of the test split (pictures never trained on), scored",
-        "by calib: `options` confidence, ECE with 15 left-closed bins. `easy-vqa` scores the answer",
-        "words themselves (2, 8 or 3 per question), `easy-vqa-letters` their letters.",
+        f"{facts['limit']:,} seeded questions of the test split (pictures never trained on),",
+        "scored by calib: `options` confidence, ECE with 15 left-closed bins. `easy-vqa` scores",
+        "the answer words themselves (2, 8 or 3 a question), `easy-vqa-letters` their letters.",
         "",
         "| state | task | kind | n | accuracy | mean confidence | ECE |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -46,7 +46,7 @@ class Schedule:
             if done % 20 == 0 or done == self.steps:
                 rate = (time.monotonic() - began) / (done - self.start)
                 left = rate * (self.steps - done) / 60
-                print(  # noqa: T201 - a training run talks to its terminal
+                print(
                     f"{self.name} {done}/{self.steps}  loss {self.recent_loss:.4f}"
                     f"  {rate:.2f} s/step  {left:.0f} min left",
                     flush=True,

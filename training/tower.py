@@ -50,7 +50,10 @@ def moved(pixels: Tensor) -> Tensor:
     padded = F.pad(pixels, [SHIFT] * 4, mode="replicate")
     offsets = torch.randint(0, 2 * SHIFT + 1, (count, 2)).tolist()
     shifted = torch.stack(
-        [image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets)]
+        [
+            image[:, y : y + height, x : x + width]
+            for image, (y, x) in zip(padded, offsets, strict=True)
+        ]
     )
     mirrored = torch.rand(count) < 0.5
     return torch.where(mirrored[:, None, None, None], shifted.flip(3), shifted)

@@ -16,9 +16,9 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
 from calib.easy_vqa import Picture
-from training.questions import ask, describe, pick
 from training.packing import Branch, pack
 from training.progress import Schedule
+from training.questions import ask, describe, pick
 from training.replies import Tokens, reply_loss
 
 LORA = LoraConfig(

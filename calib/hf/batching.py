@@ -1,4 +1,4 @@
-"""Which questions share a forward pass: a function of the whole list, never of where a run stood."""
+"""Which questions share a forward pass: a function of the whole list alone."""
 
 from __future__ import annotations
 

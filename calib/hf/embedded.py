@@ -161,13 +161,13 @@ def gguf_path() -> Path:
 
 def convert(source: Path, target: Path) -> None:
     """Write the GGUF model as float32 safetensors, and its tokenizer, into ``target``."""
-    where = {"pretrained_model_name_or_path": source.parent, "gguf_file": source.name}
-    loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-    config = loaded.config
+    folder, file = str(source.parent), source.name
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    config: Any = loaded.config
     # A model that knows it was quantised refuses to be saved; its weights are plain float32.
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     plain = LlamaForCausalLM(config)
     plain.load_state_dict(loaded.state_dict())
     plain.save_pretrained(target)
-    AutoTokenizer.from_pretrained(**where).save_pretrained(target)
+    AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(target)

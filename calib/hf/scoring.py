@@ -81,55 +81,83 @@ def score_batch(
     device = inputs["input_ids"].device
     labels = torch.tensor([-100 if a is None else a for a in answers], device=device)
     single = all(len(ids) == 1 for row in options for option in row for ids in option)
-    forward = with_positions(hf, inputs)
-    outputs = hf(**forward, use_cache=not single, logits_to_keep=1)
-    logits = outputs.logits[:, -1]
+    outputs = hf(**with_positions(hf, inputs), use_cache=not single, logits_to_keep=1)
     counts = tuple(len(row) for row in options)
     if single:
-        ids = padded_ids([[[s[0] for s in o] for o in row] for row in options]).to(device)
-        found = option_scores(
-            logits,
-            ids,
-            labels,
-            temperature=temperature,
-            confidence=confidence,
-            histogram=histogram,
+        logprob, prob, columns = of_single_tokens(
+            outputs.logits[:, -1], options, labels, confidence, temperature, histogram
         )
-        chosen = found.logprob.gather(1, found.prediction[:, None])[:, 0].exp()
-        columns = {
-            "mass": found.mass,
-            "confidence_options": found.prob.gather(1, found.prediction[:, None])[:, 0],
-            "confidence_vocab": chosen,
-            "entropy": found.entropy,
-            "vocab_entropy": found.vocab_entropy,
-            "prediction": found.prediction,
-            "token": found.token,
-            "correct": found.correct,
-            "parsed": (ids == found.token[:, None, None]).flatten(1).any(1),
-            "valid": found.valid,
-        }
-        return Scores(found.logprob, found.prob, columns, counts, confidence)
+        return Scores(logprob, prob, columns, counts, confidence)
+    logprob, prob, columns = of_longer_options(
+        hf, inputs, outputs, options, labels, normalize, temperature
+    )
+    if histogram is not None:
+        # Known on the host: picking rows by a mask on the device would wait for it.
+        labelled = [i for i, answer in enumerate(answers) if answer is not None]
+        histogram.update(
+            columns[f"confidence_{confidence}"][labelled], columns["correct"][labelled]
+        )
+    return Scores(logprob, prob, columns, counts, confidence)
 
+
+def of_single_tokens(
+    logits: Tensor,
+    options: Sequence[Options],
+    labels: Tensor,
+    confidence: str,
+    temperature: float,
+    histogram: CalibrationHistogram | None,
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """logprob and prob (N, O) and the columns, from the answer position's logits (N, V) alone."""
+    ids = padded_ids([[[s[0] for s in o] for o in row] for row in options]).to(logits.device)
+    found = option_scores(
+        logits, ids, labels, temperature=temperature, confidence=confidence, histogram=histogram
+    )
+    assert found.correct is not None  # labels were given
+    best = found.prediction[:, None]
+    columns = {
+        "mass": found.mass,
+        "confidence_options": found.prob.gather(1, best)[:, 0],
+        "confidence_vocab": found.logprob.gather(1, best)[:, 0].exp(),
+        "entropy": found.entropy,
+        "vocab_entropy": found.vocab_entropy,
+        "prediction": found.prediction,
+        "token": found.token,
+        "correct": found.correct,
+        "parsed": (ids == found.token[:, None, None]).flatten(1).any(1),
+        "valid": found.valid,
+    }
+    return found.logprob, found.prob, columns
+
+
+def of_longer_options(
+    hf: Any,
+    inputs: dict[str, Tensor],
+    outputs: Any,
+    options: Sequence[Options],
+    labels: Tensor,
+    normalize: str,
+    temperature: float,
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The same for options of several tokens: first tokens from the logits, the rest read anew."""
+    device = labels.device
     firsts, where = first_tokens(options)
+    shape = where.shape
     ids = padded_ids(firsts).to(device)
-    start = option_scores(logits, ids, temperature=temperature)
+    start = option_scores(outputs.logits[:, -1], ids, temperature=temperature)
     candidates = start.logprob.gather(1, where.flatten(1).clamp(min=0).to(device))
     candidates = candidates.masked_fill((where.flatten(1) < 0).to(device), -torch.inf)
-    rest = rest_of(hf, inputs, outputs.past_key_values, options, where.shape[2], temperature)
-    shape = where.shape
+    rest = rest_of(hf, inputs, outputs.past_key_values, options, shape[2], temperature)
     spelled = (candidates + rest.flatten(1)).view(shape)  # (N, O, M)
     logprob = spelled.logsumexp(2)
+    ranked = logprob
     if normalize == "mean":
-        tokens = lengths_of(options, shape).to(device)
-        ranked = (spelled / tokens).logsumexp(2)
-    else:
-        ranked = logprob
+        ranked = (spelled / lengths_of(options, shape).to(device)).logsumexp(2)
     prob = ranked.softmax(1)
     prediction = ranked.argmax(1)
     best = prediction[:, None]
-    mass = logprob.exp().sum(1).clamp(max=1.0)
     columns = {
-        "mass": mass,
+        "mass": logprob.exp().sum(1).clamp(max=1.0),
         "confidence_options": prob.gather(1, best)[:, 0],
         "confidence_vocab": logprob.gather(1, best)[:, 0].exp(),
         "entropy": -torch.special.xlogy(prob, prob).sum(1),
@@ -140,13 +168,7 @@ def score_batch(
         "parsed": (ids == start.token[:, None, None]).flatten(1).any(1),
         "valid": start.valid,
     }
-    if histogram is not None:
-        # Known on the host: picking rows by a mask on the device would wait for it.
-        labelled = [i for i, answer in enumerate(answers) if answer is not None]
-        histogram.update(
-            columns[f"confidence_{confidence}"][labelled], columns["correct"][labelled]
-        )
-    return Scores(logprob, prob, columns, counts, confidence)
+    return logprob, prob, columns
 
 
 def with_positions(hf: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -251,9 +273,11 @@ def continued(
     if repeatable(cache) and plain_positions(hf):
         cache.batch_select_indices(rows)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -fed.shape[1] :]
-        return hf(
+        outputs = hf(
             input_ids=fed, attention_mask=mask, position_ids=positions, past_key_values=cache
-        ).logits
+        )
+        logits: Tensor = outputs.logits
+        return logits
     # Caches that cannot be repeated exactly: read prompt and option together, option by option.
     whole = {name: select(value, rows, len(inputs["input_ids"])) for name, value in inputs.items()}
     whole["input_ids"] = torch.cat([whole["input_ids"], fed], dim=1)
@@ -262,7 +286,8 @@ def continued(
         if name in whole:
             whole[name] = torch.cat([whole[name], torch.zeros_like(fed)], dim=1)
     # One position more than is fed: the prompt's last one is not asked for again.
-    return hf(**with_positions(hf, whole), use_cache=False, logits_to_keep=fed.shape[1]).logits
+    logits = hf(**with_positions(hf, whole), use_cache=False, logits_to_keep=fed.shape[1]).logits
+    return logits
 
 
 def repeatable(cache: Any) -> bool:

@@ -22,7 +22,7 @@ from calib.metrics.binned import (
 )
 from calib.metrics.binning import ReliabilityCurve
 from calib.metrics.proper import brier, nll
-from calib.metrics.ranking import auroc, aurc, risk_coverage
+from calib.metrics.ranking import aurc, auroc, risk_coverage
 from calib.metrics.regression import ence_regression, uce
 from calib.metrics.unbinned import ks, smooth_ece
 

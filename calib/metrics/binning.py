@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -39,14 +40,16 @@ class ReliabilityCurve:
     @property
     def gap(self) -> Floats:
         """(R,) |accuracy - confidence|."""
-        return np.abs(self.accuracy - self.confidence)
+        gap: Floats = np.abs(self.accuracy - self.confidence)
+        return gap
 
     @property
     def weight(self) -> Floats:
         """(R,) share of the rows."""
-        return self.count / self.count.sum()
+        weight: Floats = self.count / self.count.sum()
+        return weight
 
-    def at_least(self, min_count: int) -> Floats:
+    def at_least(self, min_count: int) -> NDArray[np.bool_]:
         """(R,) bool: bins that hold at least ``min_count`` rows. Raises where none does."""
         kept = self.count >= min_count
         if len(kept) and not kept.any():
@@ -104,7 +107,7 @@ def inner_edges(c: Floats, bins: int, strategy: Strategy, closed: Closed) -> tup
         return np.quantile(c, width_edges(bins)), closed
     if strategy == "mass":
         parts = np.array_split(np.sort(c), min(bins, len(c)))
-        edges = [(low[-1] + high[0]) / 2 for low, high in zip(parts, parts[1:], strict=False)]
+        edges = [(low[-1] + high[0]) / 2 for low, high in pairwise(parts)]
         return np.asarray(edges), "right"
     raise ValueError(f"strategy must be 'width', 'mass' or 'quantile', got {strategy!r}")
 

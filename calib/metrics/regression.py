@@ -32,8 +32,8 @@ def ence_regression(
     if strategy == "mass":
         order = np.argsort(spread, kind="stable")
         where = np.empty(len(order), dtype=np.int64)
-        count = min(_bins(bins), len(order))
-        for number, part in enumerate(np.array_split(order, count)):
+        parts = np.array_split(order, min(_bins(bins), len(order)))
+        for number, part in enumerate(parts):
             where[part] = number
     elif strategy == "width":
         where = _equal_width(spread, _bins(bins))

@@ -1,4 +1,4 @@
-"""Calibration error as a torchmetrics metric: integer sums of a few bins, on any number of ranks."""
+"""Calibration error as a torchmetrics metric: integer sums per bin, on any number of ranks."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class CalibrationError(Metric):
     is_differentiable = False
     higher_is_better = False
     full_state_update = False
+
+    sums: Tensor
 
     def __init__(
         self, bins: int = BINS, norm: Literal["l1", "l2", "max"] = "l1", **kwargs: Any

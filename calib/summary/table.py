@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ class Spec:
     name: str
     label: str
     convention: str
-    function: Callable[[Any, Any], float]
+    function: Callable[..., float]
     arrays: Callable[[Scored], tuple[NDArray[Any], ...]]  # the third, where given: offered
     null: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -107,13 +109,17 @@ def binned(bins: int) -> list[Spec]:
         ),
         ("ks", "KS", "largest |Σ (right − confidence)| / n by confidence; no bins", metrics.ks, {}),
     ]
-    known = {"bins", "closed", "strategy", "kind"}
+
+    def bound(function: Callable[..., float], facts: Mapping[str, Any]) -> Callable[..., float]:
+        takes = signature(function).parameters
+        return partial(function, **{name: v for name, v in facts.items() if name in takes})
+
     return [
         Spec(
             name,
             label,
             convention,
-            partial(function, **{k: v for k, v in facts.items() if k in known}),
+            bound(function, facts),
             lambda r: (r.confidence, r.correct),
             True,
             facts,
@@ -178,13 +184,16 @@ def entry(scored: Scored, spec: Spec, seed: int) -> dict[str, Any]:
     first, second, *offered = spec.arrays(scored)
     function = partial(spec.function, offered=offered[0]) if offered else spec.function
     try:
-        bounds = intervals.bootstrap(
-            function, first, second, groups=scored.cluster, n=RESAMPLES, seed=seed
-        )
+        value = float(function(first, second))
     except ValueError as reason:
         facts["convention"] += f"; not defined here ({reason})"
         return {"value": None, "low": None, "high": None, "method": None, **facts}
-    found = {"value": bounds.value, "low": bounds.low, "high": bounds.high, "method": bounds.method}
+    found: dict[str, Any] = {"value": value, "low": None, "high": None, "method": None}
+    with suppress(ValueError):  # one cluster, or too few resamples with both classes
+        bounds = intervals.bootstrap(
+            function, first, second, groups=scored.cluster, n=RESAMPLES, seed=seed
+        )
+        found |= {"low": bounds.low, "high": bounds.high, "method": bounds.method}
     if not spec.null:
         return {**found, **facts}
     null = intervals.under_calibration(

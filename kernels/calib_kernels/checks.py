@@ -127,8 +127,8 @@ def confidences(value: Any) -> Tensor:
         raise TypeError(f"confidence must be a floating-point tensor, got {_kind(value)}")
     if value.dim() != 1:
         raise ValueError(f"confidence must be (N,), got shape {tuple(value.shape)}")
-    value = value.detach()
-    return value if value.dtype in (torch.float32, torch.float64) else value.float()
+    values: Tensor = value.detach()
+    return values if values.dtype in (torch.float32, torch.float64) else values.float()
 
 
 def flags(name: str, value: Any, like: Tensor) -> Tensor:

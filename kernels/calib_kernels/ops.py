@@ -7,8 +7,8 @@ dispatcher's share of a small call.
 
 What a backend's launcher is given
 ----------------------------------
-A launcher writes into tensors that are allocated here. It neither checks nor waits for a device, and
-allocates nothing but scratch of its own.
+A launcher writes into tensors that are allocated here. It neither checks nor waits for a device,
+and allocates nothing but scratch of its own.
 N >= 1 always; all tensors are on one device. Its module is imported at its first use.
 
 ``native.option_scores`` and ``gpu.options.option_scores``::
@@ -271,9 +271,8 @@ def option_scores(
     *found, seen = run(logits, ids, wanted, number, row_temperature, mode, ignore_index, size, bins)
     if histogram is not None:
         histogram.add(seen)
-    if wanted is None:
-        found[8] = None
-    return OptionScores(*found)
+    scores = OptionScores(*found)
+    return scores if wanted is not None else scores._replace(correct=None)
 
 
 def histogram_delta(

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from calib.easy_vqa import load
 from calib.hf import embedded
 from calib.records import InputError
-from calib.easy_vqa import load
 
 TEXT = "<|im_start|>user\nName a city in Italy.<|im_end|>\n<|im_start|>assistant\n"
 
@@ -22,7 +22,7 @@ def states() -> dict[str, tuple[Any, Any]]:
 
 
 def test_an_unknown_state_is_refused() -> None:
-    with pytest.raises(InputError, match="stage3.*base, stage1, stage2"):
+    with pytest.raises(InputError, match=r"stage3.*base, stage1, stage2"):
         embedded.load_embedded("stage3")
 
 

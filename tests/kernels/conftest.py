@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import pytest
 from calib_kernels import available_backends, use_backend
 
-
 BACKENDS = ["reference", "native"] + ["triton"] * ("triton" in available_backends("cpu"))
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import torch
-from bench.gate import compare, hard_rows, laid_out, option_sets
 from calib_kernels import CalibrationHistogram, OptionScores, option_scores, use_backend
 from torch import Tensor
+
+from bench.gate import compare, hard_rows, laid_out, option_sets
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 # Around the lanes (64), the blocks (4096) and the chunks (32768) of the C++ core.
@@ -187,7 +188,7 @@ def test_prediction_compares_raw_logits(backend: str) -> None:
 
 
 def test_histogram_of_the_same_pass(backend: str) -> None:
-    """Equal to adding the returned rows afterwards, and to the reference's for these confidences."""
+    """Equal to adding the returned rows afterwards, and to the reference's for them."""
     _, x = rows_of(700, torch.float32)
     x = torch.cat((x, torch.randn(400, 700, generator=torch.Generator().manual_seed(4)) * 3))
     labels = torch.arange(len(x)) % 4

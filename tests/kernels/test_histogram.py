@@ -138,7 +138,7 @@ def test_a_state_is_a_copy() -> None:
 
 
 def test_misuse_is_named() -> None:
-    with pytest.raises(ValueError, match="bins must be an integer in 1..65536, got 0"):
+    with pytest.raises(ValueError, match=r"bins must be an integer in 1\.\.65536, got 0"):
         CalibrationHistogram(0)
     with pytest.raises(ValueError, match=r"correct must be \(2,\), got shape \(3,\)"):
         CalibrationHistogram(5).update([0.1, 0.2], [1, 0, 1])

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench.gate import compare, hard_rows, option_sets
 from calib_kernels import OptionScores, available_backends, option_scores, use_backend
 from torch import Tensor
+
+from bench.gate import compare, hard_rows, option_sets
 
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"

@@ -35,7 +35,7 @@ def test_unequal_lengths_raise(name):
 
 @pytest.mark.parametrize("name", TOP)
 def test_correct_is_zero_or_one(name):
-    with pytest.raises(ValueError, match="0 and 1, got 2.0 at row 1"):
+    with pytest.raises(ValueError, match=r"0 and 1, got 2\.0 at row 1"):
         getattr(metrics, name)([0.5, 0.2], [1, 2])
 
 
