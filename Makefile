@@ -44,9 +44,10 @@ gpu:
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training
 
-# Redraw the README's pictures from the committed run of the embedded model.
-figures: $(VENV)/.dev
-	$(BIN)/python -m docs.figures
+# The README's picture: the first screen of the demo's report.
+figures: demo
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1260 \
+		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/report.html
 
 clean:
 	rm -rf build dist runs *.egg-info kernels/*.egg-info kernels/calib_kernels/*.so

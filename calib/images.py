@@ -72,13 +72,13 @@ def too_large(where: str, width: int, height: int) -> str:
 
 
 def open_image(image: ImageRef) -> Image:
-    """The image as RGB, decoded. CalibError where the file turns out to be broken after all."""
-    from PIL import Image
+    """The image as RGB, decoded, the right way up. CalibError where the file turns out to be broken after all."""
+    from PIL import Image, ImageOps
 
     if not isinstance(image, Path):
         return image.convert("RGB")
     try:
         with Image.open(image) as opened:
-            return opened.convert("RGB")
+            return ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise CalibError(f"image {image}: it cannot be decoded ({error})") from error

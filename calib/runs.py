@@ -21,8 +21,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from io import FileIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from calib.records import CalibError, InputError
 
@@ -41,7 +42,7 @@ class Run:
 
     path: Path
     config: dict[str, Any]
-    _file: IO[bytes] | None = field(default=None, repr=False)
+    _file: FileIO | None = field(default=None, repr=False)
 
     @property
     def results(self) -> Any:
@@ -66,11 +67,11 @@ class Run:
         Raises CalibError where they cannot be written; the records before stay whole.
         """
         assert self._file is not None, "a run is written to between create() and close()"
-        data = "".join(json.dumps(finite(row)) + "\n" for row in rows).encode()
+        data = memoryview("".join(json.dumps(finite(row)) + "\n" for row in rows).encode())
         before = self._file.tell()
         try:
-            self._file.write(data)
-            self._file.flush()
+            while data:  # a full disk takes a part before it refuses
+                data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(before)
@@ -120,7 +121,8 @@ def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tup
             replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
         except OSError as error:
             raise CalibError(f"{path}: the run cannot be begun there ({error.strerror})") from error
-    file = (path / RECORDS).open("ab")
+    # Unbuffered, so that what could not be written is not tried again when the file is closed.
+    file = (path / RECORDS).open("ab", buffering=0)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -12,6 +12,7 @@ the question as ``(A) text``, ``A. text`` or ``A) text`` lines.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,14 +47,14 @@ def read_file(path: Path) -> tuple[Item, ...]:
 
 
 def json_lines(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             where = f"{path}, line {number}"
             yield where, mapping(parse(line, where), where)
 
 
 def csv_rows(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    rows = csv.DictReader(text.splitlines(keepends=True))
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     for row in rows:
         where = f"{path}, line {rows.line_num}"
         if None in row or None in row.values():

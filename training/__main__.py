@@ -26,7 +26,7 @@ from training.tune import train_stage2
 STEPS = {
     "tower": {"steps": 1600, "batch": 64},
     "stage1": {"steps": 240, "batch": 16},
-    "stage2": {"steps": 500, "batch": 8, "questions": 4},
+    "stage2": {"steps": 300, "batch": 8, "questions": 4},
 }
 
 
@@ -93,6 +93,7 @@ def index(words: tuple[str, ...], word: str | None) -> int:
 def note(work: Path, step: str, facts: dict[str, Any]) -> None:
     path = work / "facts.json"
     known = json.loads(path.read_text()) if path.exists() else {}
+    facts = {**facts, "threads": torch.get_num_threads()}
     path.write_text(json.dumps({**known, step: facts}, indent=2) + "\n")
 
 

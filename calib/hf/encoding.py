@@ -40,8 +40,8 @@ class Encoded:
 def encode(prompt: Prompt, tokenizer: Any, processor: Any | None, name: str) -> Encoded:
     """Encode ``prompt``; ``name`` is the item's, for errors.
 
-    Raises InputError where two options have a spelling in common, where one begins another (their
-    probabilities would overlap), or where the model takes no images and the prompt has some.
+    Raises InputError where two options have a spelling in common or one is empty, and where the
+    model takes no images and the prompt has some.
     """
     if prompt.images and processor is None:
         raise InputError(f"item {name!r} has an image, but this model reads text only")

@@ -1,0 +1,145 @@
+"""What users get wrong, through the command: one readable message, an exit code, nothing broken."""
+
+from __future__ import annotations
+
+import json
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+BASE = "embedded:base"
+
+
+def question(**changes: Any) -> dict[str, Any]:
+    given = {"id": "a", "question": "Which?", "options": ["yes", "no"], "answer": "yes"}
+    return {name: value for name, value in (given | changes).items() if value is not None}
+
+
+def written(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def score(
+    folder: Path, tasks: Path, *flags: str, model: str = BASE, **kwargs: Any
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "calib.cli", "score", "--model", model, "--tasks", str(tasks)]
+    return subprocess.run(
+        [*command, "--output_path", str(folder / "run"), *flags],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+        **kwargs,
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    said = [line for line in done.stderr.splitlines() if line.startswith("calib: ")]
+    assert done.returncode == code, done.stderr
+    assert len(said) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in said[0]
+
+
+def truncated(path: Path) -> None:
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:-900])
+
+
+def bomb(path: Path) -> None:
+    """20,000 x 20,000 pixels in some 50 KB: one bit a pixel, all of them alike."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(20_000 * (1 + 2_500)))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, ["no such file"]),
+        (truncated, ["cut off"]),
+        (bomb, ["400000000 pixels"]),
+        (lambda path: path.write_text("not a picture"), ["not an image"]),
+    ],
+)
+def test_an_image_that_cannot_be_read(tmp_path, make, words):
+    make(tmp_path / "p.png")
+    tasks = written(tmp_path / "own.jsonl", question(), question(id="b", images=["p.png"]))
+    done = score(tmp_path, tasks, model="embedded:stage2")
+    refused(done, 2, "'b'", "p.png", *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([question(answer=None)], ["line 1", "answer is missing"]),
+        ([question(), question()], ["'a'", "2 times"]),
+        ([], ["own.jsonl", "empty"]),
+        ([question(answer="maybe")], ["line 1", "'maybe'"]),
+        ([question(options=["B", "A"], answer="A")], ["line 1", "'A'", "letter", "text"]),
+        ([question(options=["yes"])], ["'a'", "options"]),
+    ],
+)
+def test_a_file_that_cannot_be_asked(tmp_path, rows, words):
+    done = score(tmp_path, written(tmp_path / "own.jsonl", *rows))
+    refused(done, 2, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_that_are_one_token_to_the_model(tmp_path):
+    rows = [question(), question(id="b", spellings=[["yes"], ["no", "yes"]])]
+    tasks = written(tmp_path / "own.jsonl", *rows)
+    done = score(tmp_path, tasks)
+    refused(done, 2, "'b'", "'yes'", "'no'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_folder_of_another_run_is_left_alone(tmp_path):
+    tasks = written(tmp_path / "own.jsonl", question(), question(id="b", answer="no"))
+    assert score(tmp_path, tasks).returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    refused(score(tmp_path, tasks, "--seed", "3"), 2, "another run", "seed: 0 there, 3 now")
+    refused(score(tmp_path, tasks, model="embedded:stage1"), 2, "another run", "model")
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    # The same command has nothing left to do and changes no record.
+    assert score(tmp_path, tasks).returncode == 0
+    assert (tmp_path / "run" / "records.jsonl").read_bytes() == before["records.jsonl"]
+
+
+def test_a_full_disk_loses_nothing(tmp_path):
+    """A limit on file size stands for the disk: writing past it fails as on a full one."""
+    rows = [question(id=f"q{k:03}", question=f"Is {k} even?") for k in range(32)]
+    tasks = written(tmp_path / "own.jsonl", *rows)
+
+    def limit() -> None:
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+    full = score(tmp_path, tasks, "--batch_size", "4", preexec_fn=limit)
+    refused(full, 1, "records.jsonl", "same command goes on")
+    kept = (tmp_path / "run" / "records.jsonl").read_bytes()
+    assert kept
+    assert kept.endswith(b"\n")
+    assert score(tmp_path, tasks, "--batch_size", "4").returncode == 0
+    records = (tmp_path / "run" / "records.jsonl").read_bytes()
+    assert records.startswith(kept)
+    ids = [json.loads(line)["id"] for line in records.splitlines()]
+    assert sorted(ids) == [row["id"] for row in rows]

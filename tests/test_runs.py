@@ -1,0 +1,532 @@
+"""Run folders: whatever stops a run, the same call goes on and ends with the same records."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from calib import runs
+from calib.hf.encoding import Encoded
+from calib.hf.scoring import Scores
+from calib.records import CalibError, InputError, Item
+from calib.runs import create, open_run
+from calib.score import score
+from calib.tasks import Task
+
+QUESTIONS, ROWS = 50, 6
+BATCHES = 9  # 50 questions in batches of 6
+TASK = Task(
+    "made-up",
+    tuple(
+        Item(
+            f"q{k}",
+            "why? " * (1 + 7 * k % 11),
+            options=("yes", "no", "ünklar")[: 2 + k % 2],
+            answer=None if k % 10 == 3 else k % 2,
+            group="ab"[k % 2],
+        )
+        for k in range(QUESTIONS)
+    ),
+)
+
+
+class Stub:
+    """A model whose scores are a function of the question's text; stops where it is told to."""
+
+    name = "stub"
+    device = torch.device("cpu")
+
+    def __init__(self, stop_at: int | None = None, seconds: float = 0, **facts: Any) -> None:
+        self.stop_at, self.seconds = stop_at, seconds
+        self.facts = {"model": "stub", "dtype": "float32", **facts}
+        self.asked: list[str] = []
+        self.batches = 0
+
+    def encode(self, items: Sequence[Item], form: str, *, variants: bool) -> list[Encoded]:
+        def one(item: Item) -> Encoded:
+            ids = tuple(((k + 5,),) for k in range(len(item.options)))
+            return Encoded(f"{item.id} {item.question}", (), len(item.question), 0, ids)
+
+        return [one(item) for item in items]
+
+    def score_batch(
+        self, batch: Sequence[Encoded], answers: Sequence[int | None], **given: Any
+    ) -> Scores:
+        if self.batches == self.stop_at:
+            raise KeyboardInterrupt
+        self.batches += 1
+        time.sleep(self.seconds)
+        self.asked += [encoded.text.split()[0] for encoded in batch]
+        logits = torch.full((len(batch), 3), -torch.inf)
+        for row, encoded in enumerate(batch):
+            rng = random.Random(encoded.text)
+            for option in range(len(encoded.options)):
+                logits[row, option] = rng.gauss(0, 2)
+        prob = logits.softmax(1)
+        prediction = prob.argmax(1)
+        labels = torch.tensor([-1 if a is None else a for a in answers])
+        columns = {
+            "mass": prob.sum(1) / 2,
+            "confidence_options": prob.amax(1),
+            "confidence_vocab": prob.amax(1) / 2,
+            "prediction": prediction,
+            "correct": prediction == labels,
+            "valid": labels > -2,
+        }
+        counts = tuple(len(encoded.options) for encoded in batch)
+        return Scores(logits.log_softmax(1), prob, columns, counts, given["confidence"])
+
+
+def run(folder: Path, model: Stub | None = None, **given: Any) -> Stub:
+    """Score TASK into ``folder``, if need be with the stub's own stop."""
+    model = model or Stub()
+    try:
+        score(model, TASK, out=folder, **{"batch_size": ROWS, **given})  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        assert model.stop_at is not None
+    return model
+
+
+def records(folder: Path) -> bytes:
+    return (folder / "records.jsonl").read_bytes()
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(f.relative_to(folder)): (f.read_bytes(), f.stat().st_mtime_ns) for f in files}
+
+
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "uncut"
+    model = run(folder)
+    assert model.batches == BATCHES
+    return folder
+
+
+def test_every_question_has_one_record(uncut: Path):
+    rows = open_run(uncut).rows()
+    assert [row["id"] for row in rows] == [item.id for item in TASK]
+    assert [row["index"] for row in rows] == list(range(QUESTIONS))
+    for row, item in zip(rows, TASK, strict=True):
+        assert row["question"] == item.question
+        assert row["options"] == list(item.options)
+        assert row["answer"] == item.answer
+        assert row["group"] == item.group
+        assert row["cluster"] == item.id
+        assert len(row["prob"]) == len(item.options)
+        if item.answer is None:
+            assert row["correct"] is None
+        else:
+            assert row["correct"] == (row["prediction"] == item.answer)
+
+
+def test_batches_are_written_whole_and_in_order(uncut: Path):
+    numbers = [json.loads(line)["batch"] for line in records(uncut).splitlines()]
+    assert numbers == sorted(numbers)
+    for number in range(BATCHES):
+        rows = [json.loads(line) for line in records(uncut).splitlines()]
+        own = [row for row in rows if row["batch"] == number]
+        assert {row["of_batch"] for row in own} == {len(own)}
+        assert len(own) == (ROWS if number < BATCHES - 1 else 2)
+
+
+def test_the_config_tells_what_was_asked_for(uncut: Path):
+    config = json.loads((uncut / "config.json").read_text())
+    asked = {"model": "stub", "task": "made-up", "questions": 50, "seed": 0, "limit": None}
+    asked |= {"batch_size": 6, "prompt": "options", "variants": False, "confidence": "options"}
+    asked |= {"temperature": 1.0, "normalize": "sum", "bins": 15, "dtype": "float32"}
+    assert {name: config[name] for name in asked} == asked
+    assert config["versions"]["torch"]
+    assert sorted(path.name for path in uncut.iterdir()) == ["config.json", "records.jsonl"]
+
+
+@pytest.mark.parametrize("stop", range(BATCHES + 1))
+def test_a_stopped_run_goes_on_where_it_stopped(tmp_path: Path, uncut: Path, stop: int):
+    folder = tmp_path / "run"
+    first = run(folder, Stub(stop_at=stop))
+    kept = len(records(folder).splitlines())
+    assert records(uncut).startswith(records(folder))
+    second = run(folder)
+    assert records(folder) == records(uncut)
+    # What was written is not asked again, and what was not is.
+    assert len(second.asked) == QUESTIONS - kept
+    assert {*first.asked, *second.asked} == {item.id for item in TASK}
+    # At most the batch under way is lost.
+    assert kept >= ROWS * (stop - 1)
+
+
+def test_a_whole_run_asks_nothing_again(tmp_path: Path, uncut: Path):
+    folder = shutil.copytree(uncut, tmp_path / "run")
+    before = records(folder)
+    assert run(folder).asked == []
+    assert records(folder) == before
+
+
+def test_a_run_cut_at_any_byte_ends_the_same(
+    tmp_path: Path, uncut: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # some 500 of them would take long
+    whole = records(uncut)
+    ends = [i + 1 for i, byte in enumerate(whole) if byte == 10]  # just behind a line
+    around = [end + step for end in ends[4:14] for step in (-2, -1, 0, 1)]
+    drawn = random.Random(0).sample(range(len(whole)), 40)
+    for cut in {0, 1, len(whole) - 1, *around, *drawn}:
+        folder = shutil.copytree(uncut, tmp_path / str(cut))
+        (folder / "records.jsonl").write_bytes(whole[:cut])
+        lines = sum(end <= cut for end in ends)
+        model = run(folder)
+        assert records(folder) == whole, cut
+        done = QUESTIONS if lines == QUESTIONS else lines // ROWS * ROWS
+        assert len(model.asked) == QUESTIONS - done
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b'{"id": "q', b"\0" * 4096, b"\0" * 8 + b"\n", b"\xff\xfe\xfa\n", b"\xff\n", b"[]\n", b"null\n", b"{}\n"],
+    ids=repr,
+)
+def test_what_a_crash_left_behind_is_dropped(tmp_path: Path, uncut: Path, tail: bytes):
+    folder = shutil.copytree(uncut, tmp_path / "run")
+    lines = records(uncut).splitlines(keepends=True)
+    (folder / "records.jsonl").write_bytes(b"".join(lines[: 2 * ROWS]) + tail)
+    if tail != b"{}\n":
+        assert len(open_run(folder).rows()) == 2 * ROWS
+    run(folder)
+    assert records(folder) == records(uncut)
+
+
+def test_an_unfinished_batch_is_not_shown(tmp_path: Path, uncut: Path):
+    folder = shutil.copytree(uncut, tmp_path / "run")
+    lines = records(uncut).splitlines(keepends=True)
+    for kept, shown in [(0, 0), (3, 0), (6, 6), (8, 6), (12, 12), (49, 48), (50, 50)]:
+        (folder / "records.jsonl").write_bytes(b"".join(lines[:kept]))
+        rows = open_run(folder).rows()
+        assert len(rows) == shown
+        assert [row["index"] for row in rows] == sorted(row["index"] for row in rows)
+        (folder / "records.jsonl").write_bytes(b"".join(lines[:kept]) + lines[0][:40])
+        assert len(open_run(folder).rows()) == shown
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"model": Stub(dtype="bfloat16")},
+        {"model": Stub(model="other")},
+        {"batch_size": 5},
+        {"limit": 10},
+        {"seed": 1},
+        {"prompt": "letters"},
+        {"variants": True},
+        {"confidence": "vocab"},
+        {"temperature": 1.5},
+        {"normalize": "mean"},
+        {"bins": 10},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_another_run_is_refused_and_left_untouched(
+    tmp_path: Path, uncut: Path, given: dict[str, Any]
+):
+    folder = tmp_path / "run"
+    run(folder, Stub(stop_at=3))
+    before = contents(folder)
+    name = next(iter(given))
+    with pytest.raises(InputError, match="belongs to another run") as caught:
+        run(folder, **given)
+    assert (name if name != "model" else "stub") in str(caught.value) or "dtype" in str(caught.value)
+    assert contents(folder) == before
+    run(folder)
+    assert records(folder) == records(uncut)
+
+
+def test_other_questions_are_refused(tmp_path: Path):
+    run(tmp_path / "run", Stub(stop_at=3))
+    before = contents(tmp_path / "run")
+    swapped = Task("made-up", TASK.items[1:] + TASK.items[:1])
+    with pytest.raises(InputError, match="items: "):
+        score(Stub(), swapped, out=tmp_path / "run", batch_size=ROWS)  # type: ignore[arg-type]
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_run_goes_on_under_other_circumstances(tmp_path: Path, uncut: Path):
+    folder = tmp_path / "run"
+    run(folder, Stub(stop_at=3))
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"versions": {"torch": "0"}, "git": "other", "started": "then", "machine": {}}
+    (folder / "config.json").write_text(json.dumps(config))
+    run(folder)
+    assert records(folder) == records(uncut)
+    assert json.loads((folder / "config.json").read_text()) == config
+
+
+def test_two_writers_of_one_folder(tmp_path: Path):
+    folder = tmp_path / "run"
+    first, done = create(folder, {"a": 1}, [1, 1])
+    assert done == 0
+    first.append([{"index": 0, "batch": 0, "of_batch": 1}])
+    before = contents(folder)
+    with pytest.raises(InputError, match="another process is writing"):
+        create(folder, {"a": 1}, [1, 1])
+    assert contents(folder) == before
+    first.close()
+    second, done = create(folder, {"a": 1}, [1, 1])
+    assert done == 1
+    second.close()
+
+
+def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path):
+    code = (
+        "import sys, pathlib, calib.runs as r\n"
+        "run, _ = r.create(pathlib.Path(sys.argv[1]), {'a': 1}, [1])\n"
+        "print('open', flush=True); sys.stdin.read()\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "run")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(InputError, match="another process is writing"):
+            create(tmp_path / "run", {"a": 1}, [1])
+        holder.kill()
+    create(tmp_path / "run", {"a": 1}, [1])[0].close()
+
+
+def test_two_that_begin_at_once_do_not_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The second looks while there is no folder yet, and writes when there is one."""
+    folder, plain = tmp_path / "run", runs.circumstances
+    first = []
+
+    def meanwhile() -> dict[str, Any]:
+        monkeypatch.setattr(runs, "circumstances", plain)
+        first.append(create(folder, {"temperature": 1.0}, [1])[0])
+        return plain()
+
+    monkeypatch.setattr(runs, "circumstances", meanwhile)
+    with pytest.raises(InputError):
+        create(folder, {"temperature": 2.0}, [1])
+    first[0].close()
+    assert open_run(folder).config["temperature"] == 1.0
+
+
+def test_not_a_number_is_null(tmp_path: Path):
+    opened, _ = create(tmp_path / "run", {}, [1])
+    nan, inf = float("nan"), float("inf")
+    opened.append([{"index": 0, "a": nan, "b": [1.0, -inf, 0], "c": inf, "d": [[nan]], "e": True}])
+    opened.close()
+
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text} is not JSON")
+
+    row = json.loads(records(tmp_path / "run"), parse_constant=refuse)
+    expected = {"a": None, "b": [1.0, None, 0], "c": None, "d": [[None]], "e": True}
+    assert row == {"index": 0, **expected}
+
+
+def test_scores_are_a_data_frame(uncut: Path):
+    frame = open_run(uncut).scores()
+    assert len(frame) == QUESTIONS
+    assert frame["id"].tolist() == [item.id for item in TASK]
+    assert {"group", "prediction", "answer", "confidence", "correct", "mass"} <= {*frame.columns}
+
+
+def test_results_are_read_where_they_are(tmp_path: Path, uncut: Path):
+    folder = shutil.copytree(uncut, tmp_path / "run")
+    assert open_run(folder).results is None
+    (folder / "results.json").write_text('{"ece": 0.25}')
+    assert open_run(folder).results == {"ece": 0.25}
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[1]", b"\xff\xfe"])
+def test_what_is_no_run_folder(tmp_path: Path, content: str | bytes | None):
+    if content is not None:
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / "config.json").write_bytes(data)
+    with pytest.raises(InputError, match="config"):
+        open_run(tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path):
+    (tmp_path / "records.jsonl").write_text("mine\n")
+    with pytest.raises(InputError, match="records but no config"):
+        run(tmp_path)
+    assert (tmp_path / "records.jsonl").read_text() == "mine\n"
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="found a file"):
+        run(tmp_path / "file")
+    with pytest.raises(CalibError, match="cannot be begun"):
+        run(tmp_path / "file" / "run")
+
+
+def test_records_that_cannot_be_opened(tmp_path: Path):
+    (tmp_path / "run" / "records.jsonl").mkdir(parents=True)
+    (tmp_path / "run" / "config.json").write_text("{}")
+    with pytest.raises(CalibError, match=r"records\.jsonl"):
+        create(tmp_path / "run", {}, [1])
+
+
+def test_progress_counts_questions(tmp_path: Path):
+    told: list[tuple[int, int]] = []
+    run(tmp_path / "run", Stub(stop_at=4), progress=lambda d, n, _: told.append((d, n)))
+    assert told == [(0, 50), (6, 50), (12, 50), (18, 50)]
+    told.clear()
+    run(tmp_path / "run", progress=lambda d, n, _: told.append((d, n)))
+    assert told == [(k, 50) for k in (18, 24, 30, 36, 42, 48, 50)]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"prompt": "nope"}, "prompt: expected one of"),
+        ({"confidence": "nope"}, "confidence: expected one of options, vocab"),
+        ({"normalize": "nope"}, "normalize: expected one of sum, mean"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": float("inf")}, "temperature"),
+        ({"limit": 0}, "limit"),
+        ({"batch_size": 0}, "batch_size"),
+    ],
+)
+def test_a_wrong_argument_begins_nothing(tmp_path: Path, given: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=message):
+        run(tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+
+
+def with_images(*pairs: tuple[str, Image.Image]) -> Task:
+    items = [Item(n, "?", images=(i,), options=("yes", "no"), answer=0) for n, i in pairs]
+    return Task("pictures", tuple(items))
+
+
+def test_images_in_memory_are_kept_with_the_run(tmp_path: Path):
+    # Names that are the same once what a file system dislikes is gone.
+    names = {"a/b": "red", "a b": "lime", "a_b": "blue", "../x": "white", "": "black"}
+    task = with_images(*((n, Image.new("RGB", (4, 4), c)) for n, c in names.items()))
+    opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
+    for row in opened.rows():
+        (path,) = map(Path, row["images"])
+        assert (tmp_path / "run").resolve() in path.resolve().parents
+        with Image.open(path) as image:
+            expected = Image.new("RGB", (1, 1), names[row["id"]]).getpixel((0, 0))
+            assert image.convert("RGB").getpixel((0, 0)) == expected
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "L", "CMYK", "F"])
+def test_images_of_any_mode_are_kept(tmp_path: Path, mode: str):
+    task = with_images(("a", Image.new("RGB", (4, 4), "white").convert(mode)))
+    opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
+    assert Path(opened.rows()[0]["images"][0]).is_file()
+
+
+def test_a_disk_that_fails_to_sync(tmp_path: Path, uncut: Path, monkeypatch: pytest.MonkeyPatch):
+    folder, calls, real = tmp_path / "run", [], os.fsync
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(CalibError, match="No space left on device.*goes on from there"):
+        run(folder)
+    assert records(folder) == b"".join(records(uncut).splitlines(keepends=True)[: 3 * ROWS])
+    run(folder)
+    assert records(folder) == records(uncut)
+
+
+def test_a_config_that_cannot_be_written(
+    tmp_path: Path, uncut: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder, real = tmp_path / "run", Path.write_text
+
+    def write_text(path: Path, text: str) -> int:
+        real(path, text[:20])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", write_text)
+        with pytest.raises(CalibError, match="cannot be begun there .No space left on device"):
+            run(folder)
+    assert list(folder.iterdir()) == []
+    run(folder)
+    assert records(folder) == records(uncut)
+
+
+def elsewhere(call: str, *arguments: object) -> subprocess.Popen[str]:
+    """``call`` (an expression over this module ``t``) in a process of its own."""
+    code = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('t', sys.argv[1])\n"
+        "t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)\n"
+        f"{call}\n"
+    )
+    command = [sys.executable, "-c", code, __file__, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def score_with_little_room(folder: Path, room: int) -> None:
+    """Score where a file may not grow beyond ``room`` bytes; say what was raised."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+    try:
+        run(folder)
+    except Exception as error:  # noqa: BLE001 - its class is what is asked for
+        print(type(error).__name__, error)  # noqa: T201
+
+
+def test_a_full_disk_is_one_error_and_the_run_goes_on(tmp_path: Path, uncut: Path):
+    folder = tmp_path / "run"
+    lines = records(uncut).splitlines(keepends=True)
+    three = b"".join(lines[: 3 * ROWS])
+    room = len(three) + len(lines[3 * ROWS]) // 2  # the fourth batch is torn in its first line
+    call = "t.score_with_little_room(t.Path(sys.argv[2]), int(sys.argv[3]))"
+    out, err = elsewhere(call, folder, room).communicate(timeout=60)
+    assert err == ""
+    assert out.startswith("CalibError "), out
+    assert "writing failed (File too large)" in out
+    assert out.count("\n") == 1
+    assert records(folder) == three
+    run(folder)
+    assert records(folder) == records(uncut)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on(tmp_path: Path, uncut: Path):
+    folder = tmp_path / "run"
+    path = folder / "records.jsonl"
+    for kill_at in (1, 3 * ROWS, 6 * ROWS):
+        child = elsewhere("t.run(t.Path(sys.argv[2]), t.Stub(seconds=0.2))", folder)
+        with child:
+            limit = time.monotonic() + 60
+            while not path.exists() or path.read_bytes().count(b"\n") < kill_at:
+                assert child.poll() is None, child.communicate()
+                assert time.monotonic() < limit
+                time.sleep(0.01)
+            child.send_signal(signal.SIGKILL)
+        assert child.returncode == -signal.SIGKILL
+        kept = path.read_bytes()
+        assert kill_at <= kept.count(b"\n") < QUESTIONS
+        assert records(uncut).startswith(kept)
+    model = run(folder)
+    assert records(folder) == records(uncut)
+    assert len(model.asked) <= QUESTIONS - 6 * ROWS
