@@ -245,8 +245,9 @@ def tasks() -> None:
 
     show(("task", "what it asks"), [(name, about) for name, about in TASKS.items()])
     out.print(
-        "\nA file of your own (.jsonl, .csv, LLaVA .json) has the columns id, question, images,\n"
-        "options, answer and, if you like, group. An answer is a letter, a text or a 0-based index."
+        "\nA file of your own (.jsonl, .csv, LLaVA .json) has the columns id, question,\n"
+        "images, options, answer and, if you like, group. An answer is a letter, an\n"
+        "option's text or a 0-based index."
     )
 
 

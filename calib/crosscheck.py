@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -80,7 +81,13 @@ def ask(judge: Judge, scored: Scored) -> Comparison | None:
     """One comparison, or None where the library is not installed."""
     if not present(judge.module.partition(".")[0]):
         return None
-    line = (judge.metric, judge.convention, float(judge.ours(scored)), judge.library)
+    try:
+        ours = float(judge.ours(scored))
+    except ValueError as reason:  # AUROC of right answers only, say
+        return Comparison(
+            judge.metric, judge.convention, math.nan, judge.library, None, f"no value: {reason}"
+        )
+    line = (judge.metric, judge.convention, ours, judge.library)
     if reason := judge.unlike(scored):
         return Comparison(*line, None, reason)
     try:

@@ -60,6 +60,13 @@ def test_a_difference_is_told(scored):
     assert crosscheck.ask(judge(0.1, lambda m, r: 0.1 + 5e-8), scored).agrees
 
 
+def test_what_is_not_defined_on_a_run_is_said(scored):
+    right = replace(scored, correct=np.ones(len(scored), bool))
+    lines = [line for line in crosscheck.crosscheck(right, 15) if line.metric == "AUROC"]
+    assert lines
+    assert all("only one kind" in line.note and line.agrees is None for line in lines)
+
+
 def test_nan_is_no_agreement(scored):
     assert crosscheck.ask(judge(0.1, lambda m, r: float("nan")), scored).agrees is False
 

@@ -31,6 +31,7 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaProcessor,
 )
+from transformers.utils import logging
 
 from calib.records import InputError
 
@@ -77,7 +78,7 @@ def load_embedded(state: str) -> tuple[Any, Any]:
         raise InputError(f"embedded:{state}: the embedded model has the states {', '.join(STATES)}")
     folder = base_folder()
     if state == "base":
-        return LlamaForCausalLM.from_pretrained(folder).eval(), load_tokenizer(folder)
+        return load_base(folder).eval(), load_tokenizer(folder)
     model = assemble(folder)
     missing = model.load_state_dict(load_file(WEIGHTS / "stage1.safetensors"), strict=False)
     if missing.unexpected_keys:
@@ -91,7 +92,7 @@ def load_embedded(state: str) -> tuple[Any, Any]:
 
 def assemble(folder: Path) -> LlavaForConditionalGeneration:
     """A LLaVA around the base model in ``folder``; vision tower and projector still random."""
-    language = LlamaForCausalLM.from_pretrained(folder)
+    language = load_base(folder)
     config = LlavaConfig(
         vision_config=VISION,
         text_config=language.config,
@@ -105,6 +106,17 @@ def assemble(folder: Path) -> LlavaForConditionalGeneration:
     model.model.language_model.load_state_dict(language.model.state_dict())
     model.tie_weights()
     return model
+
+
+def load_base(folder: Path) -> LlamaForCausalLM:
+    """The base model alone, without the bar that transformers draws for this second of work."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return LlamaForCausalLM.from_pretrained(folder)
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def load_tokenizer(folder: Path) -> Any:

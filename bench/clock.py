@@ -1,0 +1,155 @@
+"""How a run is timed: variants in turns, inputs that no cache still holds, medians and quantiles.
+
+One sample is the time of a variant over all its inputs, one call each, divided by their number.
+The inputs together are larger than the last-level cache, so every call reads memory. Variants take
+turns within a round, in an order that rotates, so that a clock or temperature that drifts meets
+all of them alike.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+Call = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Makes every call of a variant at least once and returns the seconds per call."""
+
+    sample: Callable[[], float]
+    how: str
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds per call over the samples of one variant."""
+
+    least: float
+    p20: float
+    p50: float
+    p80: float
+    samples: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Times:
+        """``seconds`` holds at least one sample."""
+        if len(seconds) == 1:
+            return cls(*[seconds[0]] * 4, samples=1)
+        cuts = statistics.quantiles(seconds, n=5, method="inclusive")
+        return cls(min(seconds), cuts[0], statistics.median(seconds), cuts[3], len(seconds))
+
+
+class Clock(Protocol):
+    cache_bytes: int  # of the last-level cache
+
+    def sampler(self, calls: Sequence[Call]) -> Sampler:
+        """Calls each of ``calls`` once itself, so that nothing is compiled while the clock runs."""
+
+
+class CpuClock:
+    """Wall time, each sample after a pause.
+
+    Worker threads of the variant before spin for some milliseconds when its work is done, and
+    would take the cores of the next one.
+    """
+
+    pause = 0.01
+
+    def __init__(self, cache_bytes: int = 64 << 20) -> None:
+        self.cache_bytes = cache_bytes
+
+    def sampler(self, calls: Sequence[Call]) -> Sampler:
+        for call in calls:
+            call()
+
+        def sample() -> float:
+            time.sleep(self.pause)
+            start = time.perf_counter()
+            for call in calls:
+                call()
+            return (time.perf_counter() - start) / len(calls)
+
+        return Sampler(sample, "wall time")
+
+
+class CudaClock:
+    """CUDA events around replays of one graph that holds every call.
+
+    A graph leaves no gaps between launches, which at small sizes would be most of the time. What
+    cannot be captured is launched as usual between the two events.
+    """
+
+    least_seconds = 2e-3  # of one sample, so that what surrounds it does not count
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.cache_bytes = torch.cuda.get_device_properties(device).L2_cache_size
+
+    def sampler(self, calls: Sequence[Call]) -> Sampler:
+        side = torch.cuda.Stream(self.device)
+        side.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                for call in calls:
+                    call()
+        torch.cuda.current_stream(self.device).wait_stream(side)
+        torch.cuda.synchronize(self.device)
+        replay = self._captured(calls)
+
+        def launch() -> None:
+            for call in calls:
+                call()
+
+        run = replay or launch
+        self._seconds(run, 1)
+        repeats = math.ceil(self.least_seconds / max(self._seconds(run, 1), 1e-6))
+        how = "graph replay" if replay else "launches"
+        return Sampler(lambda: self._seconds(run, repeats) / (repeats * len(calls)), how)
+
+    def _seconds(self, run: Call, repeats: int) -> float:
+        start = torch.cuda.Event(enable_timing=True)
+        stop = torch.cuda.Event(enable_timing=True)
+        start.record()
+        for _ in range(repeats):
+            run()
+        stop.record()
+        stop.synchronize()
+        return start.elapsed_time(stop) * 1e-3
+
+    def _captured(self, calls: Sequence[Call]) -> Call | None:
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                for call in calls:
+                    call()
+        except RuntimeError:  # something in a call waits for the device
+            torch.cuda.synchronize(self.device)
+            return None
+        return graph.replay
+
+
+def in_turns(
+    samplers: dict[str, Sampler], *, rounds: int, seconds: float, least: int = 3
+) -> dict[str, list[float]]:
+    """Samples of every variant, interleaved: ``rounds`` of them, fewer after ``seconds``.
+
+    At least ``least`` rounds are made, whatever they take.
+    """
+    names = list(samplers)
+    found: dict[str, list[float]] = {name: [] for name in names}
+    start = time.perf_counter()
+    for i in range(rounds):
+        if i >= least and time.perf_counter() - start > seconds:
+            break
+        for k in range(len(names)):
+            name = names[(i + k) % len(names)]
+            found[name].append(samplers[name].sample())
+    return found

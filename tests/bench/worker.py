@@ -1,0 +1,67 @@
+"""The GPU run on tiny sizes in Triton's interpreter: python worker.py FOLDER.
+
+Three runs, each with a file of its own: one whose check fails, a whole one that lacks a rival, and
+one that dies in its second case. In a process of its own because Triton decides when a kernel is
+defined whether it will be interpreted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from bench import cases, gpu, verify
+from bench.clock import Call, CpuClock, Sampler
+from bench.results import Results
+
+# numpy reports each NaN and infinity of the rows that are made of them.
+warnings.simplefilter("ignore", RuntimeWarning)
+CPU = torch.device("cpu")
+CHOSEN = (cases.Case(3, 300, torch.bfloat16), cases.Case(2, 100, torch.float32, histogram=True))
+
+
+class DyingClock(CpuClock):
+    """Ends the process when the second case is about to be timed, as a time limit would."""
+
+    def sampler(self, calls: Sequence[Call]) -> Sampler:
+        sampler = super().sampler(calls)
+        self.made = getattr(self, "made", 0) + 1
+        if self.made > 4 + len(cases.VARIANTS) - 1:  # bandwidth, then the first case
+            os._exit(9)
+        return sampler
+
+
+def no_rival(case: cases.Case) -> None:
+    raise ImportError("no module named rival\nsecond line")
+
+
+def checks() -> list[verify.Check]:
+    """The gate's own, cut to what the interpreter can do in seconds."""
+    return list(
+        verify.checks(CPU, (100,), (torch.float16,), block=64, many=5, histogram_sizes=(50,))
+    )
+
+
+def run(name: str, folder: Path, clock: CpuClock, found: list[verify.Check]) -> int:
+    return gpu.run(
+        CPU, clock, Results(name, CPU, folder), iter(found), CHOSEN,
+        seconds_per_case=0.1, bandwidth_bytes=1 << 18,
+    )  # fmt: skip
+
+
+def main(folder: Path) -> None:
+    cases.VARIANTS["compile"] = no_rival
+    passed = checks()
+    wrong = ("a check", ["prob of row 'plain': 0.5, float64 says 0.25"])
+    assert run("failed", folder, CpuClock(1000), [*passed, wrong]) == 1
+    assert run("whole", folder, CpuClock(1000), passed) == 0
+    run("cut", folder, DyingClock(1000), passed)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
