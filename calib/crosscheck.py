@@ -83,10 +83,9 @@ def ask(judge: Judge, scored: Scored) -> Comparison | None:
         return None
     try:
         ours = float(judge.ours(scored))
-    except ValueError as reason:  # AUROC of right answers only, say
-        return Comparison(
-            judge.metric, judge.convention, math.nan, judge.library, None, f"no value: {reason}"
-        )
+    except ValueError as error:  # AUROC of right answers only, say
+        told = f"no value: {error}"
+        return Comparison(judge.metric, judge.convention, math.nan, judge.library, None, told)
     line = (judge.metric, judge.convention, ours, judge.library)
     if reason := judge.unlike(scored):
         return Comparison(*line, None, reason)

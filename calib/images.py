@@ -72,7 +72,7 @@ def too_large(where: str, width: int, height: int) -> str:
 
 
 def open_image(image: ImageRef) -> Image:
-    """The image as RGB, decoded, the right way up. CalibError where the file turns out to be broken after all."""
+    """The image as RGB, decoded, the right way up. CalibError where it is broken after all."""
     from PIL import Image, ImageOps
 
     if not isinstance(image, Path):

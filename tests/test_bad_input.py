@@ -59,7 +59,8 @@ def bomb(path: Path) -> None:
     """20,000 x 20,000 pixels in some 50 KB: one bit a pixel, all of them alike."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
 
     header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
     pixels = zlib.compress(bytes(20_000 * (1 + 2_500)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -14,14 +15,16 @@ LEAST_BANDWIDTH = 0.001
 GRID = 1000  # intervals on which rows are gathered, from a bandwidth of 0.01 upwards
 MESH = 200  # points at which the smoothed error is averaged, from a bandwidth of 0.05 upwards
 
+DENSITY_FLOOR = 1e-4  # added to the smoothed count of rows; felt where there are few
+
 
 def smooth_ece(confidence: ArrayLike, correct: ArrayLike) -> float:
     """Smooth ECE: mean |smoothed residual| by density, at the bandwidth that equals it.
 
     Residuals correct - c are smoothed with a Gaussian reflected at 0 and 1; the bandwidth is the
     fixed point, found to 1/1024 from above (Błasiok & Nakkiran 2023). The kernel is cut at a
-    distance of 1/2 and rows are gathered on a grid, as in the authors' relplot, whose values these
-    are. Raises ValueError on unfit arrays.
+    distance of 1/2, rows are gathered on a grid and their density has a floor, as in the authors'
+    relplot, whose values these are. Raises ValueError on unfit arrays.
     """
     c, a = pairs(confidence, correct)
     low, high = 0.0, 1.0
@@ -50,6 +53,7 @@ def _error_at(c: Floats, residual: Floats, bandwidth: float) -> float:
     smoothed = smoothed[:, first : first + intervals + 1]
     mesh = np.linspace(0, intervals, max(round(10 / bandwidth), MESH))
     error, density = (np.interp(mesh, np.arange(intervals + 1), row) for row in smoothed)
+    density += DENSITY_FLOOR * math.sqrt(2 * math.pi) * bandwidth
     return float(np.abs(error).sum() / density.sum())
 
 

@@ -97,10 +97,8 @@ G_AND_H = [
 
 @pytest.mark.parametrize(("name", "metric", "options", "expected"), G_AND_H)
 def test_random_fixtures(name, metric, options, expected):
-    # 1e-8: relplot's value, of which this is smooth ECE's, adds 1e-4 to n densities.
-    tolerance = 1e-8 if metric == "smooth_ece" else 1e-10
     found = getattr(metrics, metric)(*fixture(name), **options)
-    assert found == pytest.approx(expected, abs=tolerance)
+    assert found == pytest.approx(expected, abs=1e-10)
 
 
 def test_four_classes():
