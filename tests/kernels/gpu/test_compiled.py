@@ -41,9 +41,7 @@ def constants(spellings: int = 1, **changes: Any) -> dict[str, Any]:
 QUICK = {("option_scores", HOPPER, "*bf16", 1), ("partition", HOPPER, "*bf16", 1)}
 MATRIX = [
     pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
-    for case in itertools.product(
-        KERNELS, (80, HOPPER, 100), ("*bf16", "*fp16", "*fp32"), (1, 5)
-    )
+    for case in itertools.product(KERNELS, (80, HOPPER, 100), ("*bf16", "*fp16", "*fp32"), (1, 5))
 ]
 
 
