@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -52,6 +53,7 @@ def test_a_completion_is_taken_as_it_is(tokenizer: Any):
 
 def test_a_completion_begins_as_the_tokenizer_begins(tokenizer: Any):
     """Llama-like tokenizers put a token in front of everything; their models expect it."""
+    tokenizer = copy.deepcopy(tokenizer)
     tokenizer._tokenizer.post_processor = TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", tokenizer.bos_token_id)]
     )
