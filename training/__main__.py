@@ -75,6 +75,7 @@ def main() -> None:
     )
     note(work, "stage2", {**STEPS["stage2"], **facts, "seconds": round(time.monotonic() - began)})
     tuned.to(torch.bfloat16).save_pretrained(out / "stage2")
+    (out / "stage2" / "README.md").unlink(missing_ok=True)  # peft's empty card; ours lies above
 
 
 def vision_state(model: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
