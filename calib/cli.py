@@ -110,7 +110,7 @@ def root(
 @readable
 def demo(
     output_path: Out = Path("runs/demo"),
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions to score.")] = 1_000,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions to score.")] = 800,
     batch_size: Batch = "auto",
     seed: Seed = 0,
     device: Device = None,

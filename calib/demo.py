@@ -16,8 +16,8 @@ from calib.tasks import load_task
 MODEL = "embedded:stage2"
 TASK = "easy-vqa"
 LETTERS = "easy-vqa-letters"
-QUESTIONS = 1_000
-LETTERED = 300
+QUESTIONS = 800
+LETTERED = 200
 """Questions of the lettered form, which stands beside the main one in a single line."""
 
 Progress = Callable[[int, int, str], None]

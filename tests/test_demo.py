@@ -34,7 +34,7 @@ def asked(monkeypatch, make_run):
 def test_the_lettered_form_stands_beside(asked, tmp_path):
     done = demo.demo(tmp_path / "run", progress=lambda *_: None)
     assert [(call["task"], call["limit"]) for call in asked] == [
-        ("easy-vqa", 1000),
+        ("easy-vqa", 800),
         ("easy-vqa-letters", 300),
     ]
     assert asked[1]["out"] == tmp_path / "run" / "beside" / "easy-vqa-letters"
