@@ -1,5 +1,7 @@
 """The public ops: arguments checked, outputs allocated, a backend chosen, torch.library told.
 
+``row_stats`` is in ``rows``, built in the same way.
+
 ``torch.ops.calib_kernels.option_scores`` and ``.histogram_delta`` are functional and opaque, so
 they pass opcheck and ``torch.compile(fullgraph=True)``; the backend is chosen when they run. The
 public functions below call the same implementation directly where nothing traces, which saves the
