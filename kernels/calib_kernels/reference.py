@@ -39,6 +39,11 @@ def _widened(logits: Tensor, temperature: float | Tensor) -> tuple[Tensor, float
     return x, t, ~((t >= LEAST_TEMPERATURE) & t.isfinite())
 
 
+def _beside(t: float | Tensor, axes: int) -> float | Tensor:
+    """T (N,) with as many axes of length 1 behind it; a number as it is."""
+    return t.reshape(-1, *(1,) * axes) if isinstance(t, Tensor) else t
+
+
 class _Vocabulary(NamedTuple):
     """A row over its whole vocabulary: ln p = z - log_norm."""
 
@@ -52,7 +57,7 @@ class _Vocabulary(NamedTuple):
 def _vocabulary(x: Tensor, t: float | Tensor, bad_t: Tensor) -> _Vocabulary:
     top = x.amax(1, keepdim=True)
     broken = x.isnan().any(1) | ((x == _INF).sum(1) > 1) | (top[:, 0] == -_INF) | bad_t
-    z = _scaled_gap(x, top, t if isinstance(t, float) else t[:, None])
+    z = _scaled_gap(x, top, _beside(t, 1))
     return _Vocabulary(x.argmax(1), top, z, z.logsumexp(1, keepdim=True), broken)
 
 
@@ -90,15 +95,11 @@ def option_scores(
     picked = x.gather(1, ids.clamp(0, columns - 1).flatten(1)).view(ids.shape)
     picked = torch.where(live, picked, -_INF)
     best = picked.amax((1, 2), keepdim=True)
-    score = (
-        _scaled_gap(picked, best, t if isinstance(t, float) else t[:, None, None])
-        .masked_fill(~live, -_INF)
-        .logsumexp(2)
-    )
+    score = _scaled_gap(picked, best, _beside(t, 2)).masked_fill(~live, -_INF).logsumexp(2)
     best = best[:, :, 0]
     dead = best[:, 0] == -_INF
     total = score.logsumexp(1, keepdim=True)
-    offset = _scaled_gap(best, top, t if isinstance(t, float) else t[:, None]) - log_norm
+    offset = _scaled_gap(best, top, _beside(t, 1)) - log_norm
     logprob = score + offset
     mass = (total + offset)[:, 0].exp().clamp(max=1.0)
     prob = (score - total).exp()
@@ -213,7 +214,6 @@ def row_stats_backward(
     of those rows alone.
     """
     x, t, bad_t = _widened(logits, temperature)
-    column = t if isinstance(t, float) else t[:, None]
     _token, top, z, log_norm, broken = _vocabulary(x, t, bad_t)
     log_p = z - log_norm
     p = log_p.exp()
@@ -225,7 +225,7 @@ def row_stats_backward(
         ignored, there, at = _label_columns(labels, ignore_index, x.shape[1])
         given = d_label_logprob.to(x.dtype).masked_fill(ignored | ~there, 0.0)[:, None]
         back = (back - given * p).scatter_add(1, at, given)
-    back = (back / column).masked_fill(broken[:, None], 0.0)
+    back = (back / _beside(t, 1)).masked_fill(broken[:, None], 0.0)
     # d/dT of f(x / T) is -x.f'(x / T) / T^2; taken from the largest logit, so that an offset
     # common to the row, which only lse can see, costs no digits.
     moment = torch.where(back == 0, 0.0, back * (x - top)).sum(1)

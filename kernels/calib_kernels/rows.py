@@ -143,7 +143,7 @@ def _row_stats_backward(
         d_logits[some, :vocab_size], d_temperature[some] = reference.row_stats_backward(
             logits[some, :vocab_size],
             None if labels is None else labels[some],
-            t if isinstance(t, float) else t[some],
+            t[some] if isinstance(t, Tensor) else t,
             ignore_index,
             d_lse[some],
             d_entropy[some],
