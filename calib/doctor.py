@@ -118,12 +118,13 @@ def kernels() -> Iterator[Fact]:
 
 
 def attention() -> Iterator[Fact]:
-    """What ``attn_implementation="auto"`` comes to."""
+    """What a model gets that was loaded without ``attn_implementation``."""
     import torch
 
-    flash = installed("flash-attn") is not None and torch.cuda.is_available()
-    name = "flash_attention_2" if flash else "sdpa"
-    yield Fact("attention", f"{name}, where the model supports it")
+    text = "sdpa, where the model supports it"
+    if installed("flash-attn") is not None and torch.cuda.is_available():
+        text += "; flash_attention_2 can be asked for with --model_args attn_implementation="
+    yield Fact("attention", text)
 
 
 def self_check(seconds: float) -> Fact:

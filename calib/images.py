@@ -76,9 +76,24 @@ def open_image(image: ImageRef) -> Image:
     from PIL import Image, ImageOps
 
     if not isinstance(image, Path):
-        return image.convert("RGB")
+        return as_rgb(ImageOps.exif_transpose(image))
     try:
-        with Image.open(image) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(image) as opened:
+                return as_rgb(ImageOps.exif_transpose(opened))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise CalibError(f"image {image}: it cannot be decoded ({error})") from error
+
+
+def as_rgb(image: Image) -> Image:
+    """``convert("RGB")`` but for two cases: it clips 16 bits, and warns of some palettes."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        import numpy as np
+
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")

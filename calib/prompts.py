@@ -42,6 +42,11 @@ Spellings = tuple[tuple[str, ...], ...]
 
 def of_texts(item: Item) -> tuple[str, Spellings, bool]:
     spelled = item.meta.get("spellings") or tuple((option,) for option in item.options)
+    if len(spelled) != len(item.options):
+        raise InputError(
+            f"item {item.id!r}: spellings of {len(spelled)} options, but there are "
+            f"{len(item.options)}"
+        )
     return f"{item.question}\n{item.meta.get('instruction', ASK_FOR_TEXT)}", spelled, True
 
 

@@ -94,9 +94,12 @@ def open_run(path: str | Path) -> Run:
     if not config.is_file():
         raise InputError(f"{path}: this is not a run folder ({CONFIG} is not there)")
     try:
-        return Run(path, json.loads(config.read_text()))
-    except json.JSONDecodeError as error:
+        found = json.loads(config.read_text())
+    except ValueError as error:
         raise InputError(f"{config}: this is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{config}: expected an object with named fields")
+    return Run(path, found)
 
 
 def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tuple[Run, int]:
@@ -110,24 +113,34 @@ def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tup
         raise InputError(f"{path}: expected a folder for the run, found a file")
     wanted = json.loads(json.dumps(dict(config), default=str))
     if (path / CONFIG).exists():
-        run = open_run(path)
-        refuse_other(run, wanted)
-    elif path.is_dir() and any(path.iterdir()) and (path / RECORDS).exists():
+        refuse_other(open_run(path), wanted)
+    elif (path / RECORDS).is_file() and (path / RECORDS).stat().st_size:
         raise InputError(f"{path}: it holds records but no {CONFIG}; choose another folder")
-    else:
-        run = Run(path, {**wanted, **circumstances()})
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
-        except OSError as error:
-            raise CalibError(f"{path}: the run cannot be begun there ({error.strerror})") from error
-    # Unbuffered, so that what could not be written is not tried again when the file is closed.
-    file = (path / RECORDS).open("ab", buffering=0)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Unbuffered, so that what could not be written is not tried again when the file is closed.
+        file = (path / RECORDS).open("ab", buffering=0)
+    except OSError as error:
+        where = error.filename or path
+        raise CalibError(f"{where}: the run cannot be begun there ({error.strerror})") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Looked at again: another process may have begun a run before this one had the lock.
+        if (path / CONFIG).exists():
+            run = open_run(path)
+            refuse_other(run, wanted)
+        else:
+            run = Run(path, {**wanted, **circumstances()})
+            replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
     except BlockingIOError as error:
         file.close()
         raise InputError(f"{path}: another process is writing this run") from error
+    except OSError as error:
+        file.close()
+        raise CalibError(f"{path}: the run cannot be begun there ({error.strerror})") from error
+    except CalibError:
+        file.close()
+        raise
     done, end = done_batches(path / RECORDS, batches)
     file.truncate(end)
     file.seek(end)
@@ -178,7 +191,7 @@ def lines(path: Path) -> Iterable[tuple[dict[str, Any], int]]:
                 return
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError:
+            except ValueError:  # not JSON, or not even text
                 return
             if not isinstance(row, dict):
                 return

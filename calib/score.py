@@ -15,8 +15,9 @@ from pathlib import Path
 from calib.hf.batching import plan
 from calib.hf.model import Model, load_model
 from calib.hf.scoring import Scores
+from calib.images import open_image
 from calib.prompts import FORMS
-from calib.records import InputError, Item
+from calib.records import CalibError, InputError, Item
 from calib.runs import Run, create
 from calib.tasks import Task, digest, load_task
 
@@ -121,7 +122,7 @@ def keep(
                 "group": item.group,
                 "cluster": item.meta.get("cluster", item.id),
                 "question": item.question,
-                "images": [saved(run, item, k) for k in range(len(item.images))],
+                "images": [saved(run, item, index, k) for k in range(len(item.images))],
                 "options": list(item.options),
                 "answer": item.answer,
                 **row,
@@ -134,14 +135,17 @@ def keep(
     return len(records)
 
 
-def saved(run: Run, item: Item, number: int) -> str:
+def saved(run: Run, item: Item, index: int, number: int) -> str:
     """The path of an item's image; one that has no file of its own is put into the run folder."""
     image = item.images[number]
     if isinstance(image, Path):
         return str(image)
-    path = run.path / "images" / f"{slug(item.id)}-{number}.png"
-    path.parent.mkdir(exist_ok=True)
-    image.save(path)
+    path = run.path / "images" / f"{index}-{number}.png"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        open_image(image).save(path)
+    except OSError as error:
+        raise CalibError(f"{path}: writing failed ({error})") from error
     return str(path)
 
 

@@ -55,7 +55,15 @@ def json_lines(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 def csv_rows(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    for row in rows:
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError(
+                f"{path}, line {rows.line_num + 1}: this is not CSV ({error})"
+            ) from error
         where = f"{path}, line {rows.line_num}"
         if None in row or None in row.values():
             raise InputError(f"{where}: it has not as many fields as the header")
@@ -64,6 +72,8 @@ def csv_rows(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if "options" in filled:
             filled["options"] = split(filled["options"], where)
         elif columns:
+            if "".join(columns) != LETTERS[: len(columns)]:
+                raise InputError(f"{where}: an option before {columns[-1]} is empty")
             filled["options"] = [filled.pop(letter) for letter in columns]
         if "images" in filled:
             filled["images"] = split(filled["images"], where)
@@ -83,9 +93,10 @@ def llava_rows(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]
     for number, entry in enumerate(entries):
         where = f"{path}, entry {number}"
         row = dict(mapping(entry, where))
+        said = row.pop("conversations", None)
         turns = [
             turn.get("value") if isinstance(turn, Mapping) else turn
-            for turn in row.pop("conversations", [])
+            for turn in (said if isinstance(said, list) else [])
         ]
         if len(turns) < 2:
             raise InputError(f"{where}: expected a question and an answer under conversations")
@@ -110,7 +121,7 @@ def item_from(row: Mapping[str, Any], path: Path, where: str) -> Item:
         raise InputError(f"{where}: options: one of {given!r} has no text")
     options = tuple(spellings[0] for spellings in spelled)
     images = row.get("images", row.get("image", []))
-    paths = images if isinstance(images, list) else [images]
+    paths = [path for path in (images if isinstance(images, list) else [images]) if path]
     meta = {name: value for name, value in row.items() if name not in KNOWN}
     if any(len(spellings) > 1 for spellings in spelled):
         meta["spellings"] = tuple(tuple(spellings) for spellings in spelled)
@@ -119,7 +130,7 @@ def item_from(row: Mapping[str, Any], path: Path, where: str) -> Item:
     return Item(
         id=str(row["id"]),
         question=str(row["question"]),
-        images=tuple(path.parent / str(image) for image in paths if image),
+        images=tuple(path.parent / str(image) for image in paths),
         options=options,
         answer=read_answer(row.get("answer"), options, where),
         group=None if row.get("group") is None else str(row["group"]),
@@ -139,11 +150,12 @@ def read_answer(value: Any, options: Sequence[str], where: str) -> int:
     letter = re.fullmatch(r"\(?([A-Za-z])[).:]?", text)
     if letter and LETTERS.index(letter[1].upper()) < len(options):
         readings["letter"] = LETTERS.index(letter[1].upper())
-    folded = [option.casefold() for option in options]
-    if text in options:
-        readings["text"] = list(options).index(text)
-    elif folded.count(text.casefold()) == 1:
-        readings["text"] = folded.index(text.casefold())
+    folded = [i for i, option in enumerate(options) if option.casefold() == text.casefold()]
+    meant = [i for i in folded if options[i] == text] or folded
+    if len(meant) > 1:
+        raise InputError(f"{where}: answer {value!r} is the text of {len(meant)} options")
+    if meant:
+        readings["text"] = meant[0]
     if not isinstance(value, bool) and re.fullmatch(r"\d+", text) and int(text) < len(options):
         readings["index"] = int(text)
     if not readings:

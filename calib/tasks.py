@@ -48,14 +48,18 @@ class Task:
         return tuple(self.items[index] for index in sorted(chosen))
 
 
-def load_task(source: str | Path | Callable[[], Iterable[Item]] | Sequence[Item]) -> Task:
+def load_task(
+    source: str | Path | Task | Callable[[], Iterable[Item]] | Sequence[Item],
+) -> Task:
     """A task by name (``calib tasks`` lists them), from a file, a function or items themselves.
 
     Files are JSONL, CSV or LLaVA JSON (see ``calib.task_files``). Raises InputError, naming the
     place, for what cannot be asked: no items, an id given twice, an item without an answer or with
     fewer than two options, an image that is missing, broken or too large.
     """
-    if callable(source):
+    if isinstance(source, Task):
+        task = source
+    elif callable(source):
         task = Task(getattr(source, "__name__", "items"), tuple(source()))
     elif isinstance(source, (str, Path)):
         task = named(str(source))
@@ -123,15 +127,23 @@ def easy_vqa_items() -> tuple[Item, ...]:
 def digest(items: Iterable[Item]) -> str:
     """Twelve characters that change with any question, option, answer or image of ``items``."""
     hashed = hashlib.sha256()
+    seen: dict[Path, str] = {}  # several questions may be about one image
+
+    def named(image: ImageRef) -> str:
+        if not isinstance(image, Path):
+            return image_name(image)
+        return seen[image] if image in seen else seen.setdefault(image, image_name(image))
+
     for item in items:
-        images = [image_name(image) for image in item.images]
+        images = [named(image) for image in item.images]
         row = [item.id, item.question, item.options, item.answer, item.group, images]
         hashed.update(json.dumps([*row, dict(item.meta)], default=str).encode())
     return hashed.hexdigest()[:12]
 
 
 def image_name(image: ImageRef) -> str:
-    """What tells one image from another: file name and size, or the pixels of one in memory."""
+    """What tells one image from another: the bytes of its file, or size and pixels in memory."""
     if isinstance(image, Path):
-        return f"{image.name}:{image.stat().st_size}"
-    return hashlib.sha256(image.tobytes()).hexdigest()[:12]
+        return hashlib.sha256(image.read_bytes()).hexdigest()[:12]
+    kind = f"{image.mode} {image.size}".encode()
+    return hashlib.sha256(kind + image.tobytes()).hexdigest()[:12]

@@ -38,7 +38,8 @@ def png_of_size(path: Path, width: int, height: int) -> Path:
     """A whole, valid PNG of one bit per pixel, all black; small on disk however large it is."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
     rows = zlib.compress(bytes(height * (1 + (width + 7) // 8)), 9)
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
@@ -146,8 +147,8 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 def four() -> Image.Image:
     """20 x 10 pixels: red and green above, blue and white below."""
     image = Image.new("RGB", (20, 10))
-    for place, colour in zip([(0, 0), (10, 0), (0, 5), (10, 5)], (RED, GREEN, BLUE, WHITE)):
-        image.paste(colour, (*place, place[0] + 10, place[1] + 5))
+    for x, y, colour in [(0, 0, RED), (10, 0, GREEN), (0, 5, BLUE), (10, 5, WHITE)]:
+        image.paste(colour, (x, y, x + 10, y + 5))
     return image
 
 

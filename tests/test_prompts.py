@@ -114,7 +114,8 @@ def test_variants_of_a_letter(form: str):
 
 def test_variants_of_several_spellings_are_there_once():
     item = Item("q", "?", options=("yes", "no"), meta={"spellings": (("yes", "Yes"), ("no",))})
-    assert sorted(build(item, "options", variants=True).options[0]) == [" Yes", " yes", "Yes", "yes"]
+    found = build(item, "options", variants=True).options[0]
+    assert sorted(found) == [" Yes", " yes", "Yes", "yes"]
 
 
 def test_without_variants_a_spelling_is_left_alone():
@@ -137,5 +138,5 @@ def test_more_options_than_letters():
 
 def test_spellings_that_do_not_go_with_the_options_are_refused():
     item = Item("q9", "?", options=("x", "y", "z"), answer=2, meta={"spellings": (("x",), ("y",))})
-    with pytest.raises(InputError, match="'q9'.*spellings"):
+    with pytest.raises(InputError, match=r"'q9'.*spellings"):
         build(item, "options")

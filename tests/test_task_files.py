@@ -85,7 +85,7 @@ def test_an_option_may_have_spellings(read):
     "text",
     [
         'id,question,options,answer,group\na,Which?,"red|green|blue",green,g\n',
-        'id,question,options,answer,group\na,Which?,red | green | blue,green,g\n',
+        "id,question,options,answer,group\na,Which?,red | green | blue,green,g\n",
         'id,question,options,answer,group\na,Which?,"[""red"", ""green"", ""blue""]",green,g\n',
         "id,question,A,B,C,answer,group\na,Which?,red,green,blue,green,g\n",
         "id,question,A,B,C,D,answer,group\na,Which?,red,green,blue,,B,g\n",

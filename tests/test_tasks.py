@@ -159,6 +159,11 @@ def test_functions_lists_and_paths_are_tasks(tmp_path: Path):
     assert load_task(path).items[0].answer == 1
 
 
+def test_a_task_is_a_task():
+    task = Task("own", tuple(items(3)), prompt="letters")
+    assert load_task(task) is task
+
+
 @pytest.mark.parametrize("name", ["easy_vqa", "mmlu", "", "questions.tsv", "hf"])
 def test_an_unknown_name_says_what_there_is(name: str):
     with pytest.raises(InputError, match=r"easy-vqa, easy-vqa-letters.*\.jsonl, \.csv, \.json"):

@@ -55,10 +55,16 @@ def encode(prompt: Prompt, tokenizer: Any, processor: Any | None, name: str) -> 
 
 
 def templated(prompt: Prompt, tokenizer: Any, processor: Any | None) -> str:
-    """The whole text up to the answer, image placeholders included."""
+    """The whole text up to the answer, image placeholders included.
+
+    Plain text begins with the token that the tokenizer itself would begin with; a chat template
+    brings its own.
+    """
     if not prompt.chat:
+        first = tokenizer("a")["input_ids"][:1]
+        begin = tokenizer.bos_token if first == [tokenizer.bos_token_id] else ""
         token = getattr(processor, "image_token", "") if processor else ""
-        return "".join(f"{token}\n" for _ in prompt.images) + prompt.text
+        return begin + "".join(f"{token}\n" for _ in prompt.images) + prompt.text
     content: Any = prompt.text
     if processor is not None:
         content = [{"type": "image"} for _ in prompt.images]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from calib.hf.batching import plan
 from calib.hf.encoding import Encoded, collate, encode
@@ -129,7 +130,7 @@ def load_model(
     name = str(name_or_path)
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype == "auto":
         dtype = "bfloat16" if where.type == "cuda" else "float32"
     options = {"dtype": getattr(torch, dtype), **model_args}
@@ -138,16 +139,33 @@ def load_model(
     if name.startswith("embedded:"):
         from calib.hf.embedded import load_embedded
 
+        if model_args:
+            raise InputError(f"{name}: the embedded model takes no {', '.join(model_args)}")
         hf, speaker = load_embedded(name.removeprefix("embedded:"))
         hf = hf.to(options["dtype"])
         if attn_implementation is not None:
-            hf.set_attn_implementation(attn_implementation)
+            try:
+                hf.set_attn_implementation(attn_implementation)
+            except (ValueError, ImportError) as error:
+                raise InputError(f"attn_implementation: {first_line(error)}") from error
     else:
         hf, speaker = load_pretrained(name, options)
     tokenizer = getattr(speaker, "tokenizer", speaker)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Model(name, hf.eval().to(where), tokenizer, None if tokenizer is speaker else speaker)
+
+
+def usable(device: str) -> torch.device:
+    """The device, once a tensor could be put there."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device {device!r} cannot be used: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def load_pretrained(name: str, options: dict[str, Any]) -> tuple[Any, Any]:
@@ -159,18 +177,20 @@ def load_pretrained(name: str, options: dict[str, Any]) -> tuple[Any, Any]:
         AutoTokenizer,
     )
 
+    source = {key: options[key] for key in ("revision", "trust_remote_code") if key in options}
     try:
-        config = AutoConfig.from_pretrained(
-            name, trust_remote_code=options.get("trust_remote_code", False)
-        )
+        config = AutoConfig.from_pretrained(name, **source)
+        kind: Any
+        speaker: Any
         if getattr(config, "vision_config", None) is not None:
-            model = AutoModelForImageTextToText.from_pretrained(name, **options)
-            return model, AutoProcessor.from_pretrained(name)
-        return (
-            AutoModelForCausalLM.from_pretrained(name, **options),
-            AutoTokenizer.from_pretrained(name),
-        )
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        kind = CalibError if Path(name).is_dir() else InputError
-        raise kind(f"model {name!r} cannot be loaded: {first}") from error
+            kind, speaker = AutoModelForImageTextToText, AutoProcessor
+        else:
+            kind, speaker = AutoModelForCausalLM, AutoTokenizer
+        model, found = kind.from_pretrained(name, output_loading_info=True, **options)
+        if found["missing_keys"]:
+            lacking = sorted(found["missing_keys"])
+            raise ValueError(f"its weights lack {lacking[0]} (and {len(lacking) - 1} more)")
+        return model, speaker.from_pretrained(name, **source)
+    except (OSError, ValueError, TypeError, ImportError, SafetensorError) as error:
+        refusal = CalibError if Path(name).is_dir() else InputError
+        raise refusal(f"model {name!r} cannot be loaded: {first_line(error)}") from error

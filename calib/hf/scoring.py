@@ -6,7 +6,8 @@ The full logits of a prompt never exist: the model is asked for its last positio
 Options of several tokens are scored over the shared prompt: their first tokens come from the same
 logits, the rest from one further forward over the prompt's cache. For such a batch ``logprob`` is
 the sum over an option's tokens, and so ``mass`` is the probability that the answer begins with one
-of the options; ``token``, ``parsed`` and ``vocab_entropy`` speak of the answer's first token.
+of the options (where one option begins another, the longer one counts in both); ``token``,
+``parsed`` and ``vocab_entropy`` speak of the answer's first token.
 
 Axis legend: N rows, V vocabulary, O options, M spellings, C = O M candidates, R candidates of more
 than one token, L their longest rest.

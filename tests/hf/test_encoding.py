@@ -1,0 +1,192 @@
+"""Prompts as token ids: options as they stand in context, overlaps refused, padding on the left."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from tokenizers.processors import TemplateProcessing
+
+from calib.hf.encoding import collate, encode
+from calib.records import InputError, Prompt
+
+RED = Image.new("RGB", (20, 10), "red")
+
+
+def prompt(*options: str | tuple[str, ...], text: str = "Which?", **more: Any) -> Prompt:
+    spelled = tuple(o if isinstance(o, tuple) else (o,) for o in options)
+    return Prompt(text, more.pop("images", ()), spelled, **more)
+
+
+def names(tokenizer: Any, options: Any) -> list[list[list[str]]]:
+    return [[tokenizer.convert_ids_to_tokens(list(ids)) for ids in option] for option in options]
+
+
+def test_options_are_the_tokens_behind_the_prompt(tokenizer: Any):
+    encoded = encode(prompt("red", "green", ("no", "No")), tokenizer, None, "q")
+    assert encoded.text == "<bos>Which?<eos>A:"
+    assert encoded.length == 1 + len("Which?") + 1 + 2
+    assert encoded.cut == 0
+    assert names(tokenizer, encoded.options) == [
+        [["red"]],
+        [["g", "re", "e", "n"]],
+        [["no"], ["N", "o"]],
+    ]
+    assert not encoded.single
+    assert encoded.kind == (False, False, 0)
+
+
+def test_single_tokens(tokenizer: Any):
+    encoded = encode(prompt(("yes", " yes"), "no"), tokenizer, None, "q")
+    assert names(tokenizer, encoded.options) == [[["yes"], [" yes"]], [["no"]]]
+    assert encoded.single
+
+
+def test_a_completion_is_taken_as_it_is(tokenizer: Any):
+    encoded = encode(prompt(" red", " no", text="Q\nAnswer:", chat=False), tokenizer, None, "q")
+    assert encoded.text == "Q\nAnswer:"
+    assert names(tokenizer, encoded.options) == [[[" red"]], [[" no"]]]
+
+
+def test_a_completion_begins_as_the_tokenizer_begins(tokenizer: Any):
+    """Llama-like tokenizers put a token in front of everything; their models expect it."""
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", tokenizer.bos_token_id)]
+    )
+    encoded = encode(prompt(" red", " no", text="Q:", chat=False), tokenizer, None, "q")
+    inputs = collate([encoded], tokenizer, None, "cpu")
+    ids = inputs["input_ids"][0].tolist()
+    assert ids == tokenizer("Q:")["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "Q", ":"]
+    templated = encode(prompt("red", "no"), tokenizer, None, "q")
+    assert templated.text.count("<bos>") == 1
+
+
+def test_an_option_that_merges_with_the_prompt_is_scored_before_the_merge(tokenizer: Any):
+    # "(" and "A" are one token, "(" and "B" are two.
+    encoded = encode(prompt("A", "B", text="Answer: (", chat=False), tokenizer, None, "q")
+    assert encoded.length == len("Answer: (")
+    assert encoded.cut == 1
+    assert names(tokenizer, encoded.options) == [[["(A"]], [["(", "B"]]]
+    assert encoded.kind == (False, False, 1)
+    inputs = collate([encoded], tokenizer, None, "cpu")
+    kept = tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
+    assert kept == list("Answer: ")
+    assert inputs["attention_mask"].shape == inputs["input_ids"].shape
+
+
+@pytest.mark.parametrize("text", ["Which?", "ye", "(", " ", "re", "no n", "\n"])
+@pytest.mark.parametrize("chat", [True, False])
+def test_prompt_and_option_together_are_the_whole_text(tokenizer: Any, text: str, chat: bool):
+    given = prompt("red", "s", "A", ("o", " no"), "d(A)", text=text, chat=chat)
+    encoded = encode(given, tokenizer, None, "q")
+    bare = tokenizer(encoded.text, add_special_tokens=False)["input_ids"]
+    assert len(bare) == encoded.length
+    start = bare[: len(bare) - encoded.cut]
+    for spellings, option in zip(given.options, encoded.options, strict=True):
+        for spelling, ids in zip(spellings, option, strict=True):
+            whole = tokenizer(encoded.text + spelling, add_special_tokens=False)["input_ids"]
+            assert [*start, *ids] == whole
+
+
+def test_spellings_of_one_option_that_are_the_same_tokens_count_once(tokenizer: Any):
+    encoded = encode(prompt(("é", "è", "x"), "y"), tokenizer, None, "q")  # both are unknown to it
+    assert names(tokenizer, encoded.options) == [[["<unk>"], ["x"]], [["y"]]]
+
+
+@pytest.mark.parametrize(
+    "options", [("é", "è"), ("red", "red"), (("yes", "é"), ("no", "è")), ("x", "red", "no", "red")]
+)
+def test_two_options_that_are_the_same_tokens_are_refused(tokenizer: Any, options: Any):
+    with pytest.raises(InputError, match=r"^item 'q3': the options .* are the same") as caught:
+        encode(prompt(*options), tokenizer, None, "q3")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_refusal_names_both_options_and_the_token(tokenizer: Any):
+    with pytest.raises(InputError, match=r"'yes' and 'no' .*<unk>.*\['yes', 'no'\]"):
+        encode(prompt(("yes", "é"), ("no", "è")), tokenizer, None, "q")
+
+
+def test_options_that_share_a_beginning_are_not_refused(tokenizer: Any):
+    encoded = encode(prompt("nor", "not", "no"), tokenizer, None, "q")
+    assert names(tokenizer, encoded.options) == [[["no", "r"]], [["no", "t"]], [["no"]]]
+
+
+def test_an_option_without_a_token_is_refused(tokenizer: Any):
+    with pytest.raises(InputError, match="item 'q3': option '' is empty"):
+        encode(prompt("", "x"), tokenizer, None, "q3")
+
+
+def test_an_image_needs_a_model_that_sees(tokenizer: Any):
+    with pytest.raises(InputError, match=r"item 'q3' has an image.*text only"):
+        encode(prompt("x", "y", images=(RED,)), tokenizer, None, "q3")
+
+
+def test_images_stand_in_front_of_the_text(processor: Any):
+    tokenizer = processor.tokenizer
+    given = prompt("x", "y", images=(RED, RED))
+    assert encode(given, tokenizer, processor, "q").text == "<bos><image>\n<image>\nWhich?<eos>A:"
+    given = prompt("x", "y", images=(RED,), text="Answer: (", chat=False)
+    encoded = encode(given, tokenizer, processor, "q")
+    assert encoded.text == "<image>\nAnswer: ("
+    assert encoded.kind == (True, True, 0)
+
+
+def test_padding_is_on_the_left(tokenizer: Any):
+    batch = [encode(prompt("x", "y", text=t), tokenizer, None, t) for t in ("no", "Which one?")]
+    inputs = collate(batch, tokenizer, None, "cpu")
+    short, long = inputs["input_ids"].tolist()
+    assert inputs["attention_mask"].tolist() == [[0] * 9 + [1] * 5, [1] * 14]
+    assert short[:9] == [tokenizer.pad_token_id] * 9
+    assert tokenizer.decode(short[9:]) == batch[0].text
+    assert tokenizer.decode(long) == batch[1].text
+
+
+def test_padding_is_on_the_left_whatever_the_tokenizer_says(tokenizer: Any, processor: Any):
+    for speaker, images in ((None, ()), (processor, (RED,))):
+        own = tokenizer if speaker is None else speaker.tokenizer
+        assert own.padding_side == "right"
+        batch = [
+            encode(prompt("x", "y", text=t, images=images), own, speaker, t) for t in ("a", "abc")
+        ]
+        mask = collate(batch, own, speaker, "cpu")["attention_mask"].tolist()
+        assert mask[0] == [0, 0] + [1] * (len(mask[0]) - 2)
+        assert set(mask[1]) == {1}
+
+
+def test_a_cut_takes_off_the_end_of_every_prompt(tokenizer: Any):
+    texts = ("a: (", "abc: (")
+    batch = [encode(prompt("A", "B", text=t, chat=False), tokenizer, None, t) for t in texts]
+    inputs = collate(batch, tokenizer, None, "cpu")
+    kept = [tokenizer.convert_ids_to_tokens(row) for row in inputs["input_ids"].tolist()]
+    assert kept == [["<pad>", "<pad>", *"a: "], [*"abc: "]]
+    assert inputs["attention_mask"].tolist() == [[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]
+
+
+def test_an_image_becomes_its_patches(processor: Any):
+    blue = Image.new("CMYK", (40, 40), (255, 255, 0, 0))
+    batch = [
+        encode(prompt("x", "y", text="a", images=(RED,)), processor.tokenizer, processor, "a"),
+        encode(prompt("x", "y", text="abc", images=(blue,)), processor.tokenizer, processor, "b"),
+    ]
+    inputs = collate(batch, processor.tokenizer, processor, torch.device("cpu"))
+    patches = processor.tokenizer.convert_tokens_to_ids("<image>")
+    assert (inputs["input_ids"] == patches).sum(1).tolist() == [4, 4]
+    assert inputs["pixel_values"].shape == (2, 3, 16, 16)
+    # Mean and deviation are .5: full is 1, none is -1. The order is the batch's.
+    torch.testing.assert_close(inputs["pixel_values"][0, :, 0, 0], torch.tensor([1.0, -1, -1]))
+    torch.testing.assert_close(inputs["pixel_values"][1, :, 0, 0], torch.tensor([-1.0, -1, 1]))
+
+
+def test_several_images_of_one_question(processor: Any):
+    batch = [
+        encode(prompt("x", "y", images=(RED, RED), text=t), processor.tokenizer, processor, t)
+        for t in ("a", "bc")
+    ]
+    inputs = collate(batch, processor.tokenizer, processor, "cpu")
+    assert inputs["pixel_values"].shape == (4, 3, 16, 16)
