@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from calib_kernels import CalibrationHistogram, option_scores
+from calib_kernels import CalibrationHistogram, option_scores, row_stats
 from torch import Tensor
 
 from bench.clock import Clock, Sampler
 
 BINS = 15
 OPTIONS = 4  # A, B, C, D
+# Where a result has its confidence and its correctness.
+FIELDS = {"option_scores": (3, 8), "row_stats": (1, 6)}
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,11 @@ class Case:
     columns: int
     dtype: torch.dtype
     histogram: bool = False
+    op: str = "option_scores"  # or row_stats
 
     @property
     def name(self) -> str:
-        return f"option_scores{' + histogram' if self.histogram else ''}"
+        return f"{self.op}{' + histogram' if self.histogram else ''}"
 
     @property
     def logit_bytes(self) -> int:
@@ -36,9 +39,10 @@ class Case:
     @property
     def moved_bytes(self) -> int:
         """What any implementation has to read and write: the logits once, the results once."""
-        results = 8 * OPTIONS + 4 * 4 + 8 * 2 + 2  # per row: (N, O) twice, reals, integers, flags
+        # Per row: (N, O) twice, then reals, integers, flags.
+        results = {"option_scores": 8 * OPTIONS + 4 * 4 + 8 * 2 + 2, "row_stats": 4 * 5 + 8 + 2}
         label = 8
-        return self.logit_bytes + self.rows * (results + label)
+        return self.logit_bytes + self.rows * (results[self.op] + label)
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,18 @@ class Inputs:
 
 
 def inputs(case: Case, device: torch.device | str, count: int) -> list[Inputs]:
-    """``count`` independent inputs: logits 3 N(0, 1), options on four scattered tokens."""
+    """``count`` independent inputs: logits 3 N(0, 1), options on four scattered tokens.
+
+    Labels are options or, for ``row_stats``, tokens.
+    """
     generator = torch.Generator(device).manual_seed(case.columns)
     ids = torch.tensor([case.columns * k // (OPTIONS + 1) for k in range(1, OPTIONS + 1)])
     made = []
     for _ in range(count):
         logits = torch.empty(case.rows, case.columns, dtype=case.dtype, device=device)
         logits.normal_(0.0, 3.0, generator=generator)
-        labels = torch.randint(OPTIONS, (case.rows,), generator=generator, device=device)
+        classes = OPTIONS if case.op == "option_scores" else case.columns
+        labels = torch.randint(classes, (case.rows,), generator=generator, device=device)
         made.append(Inputs(logits, ids.to(device), labels))
     return made
 
@@ -88,26 +96,51 @@ def plain_histogram(confidence: Tensor, correct: Tensor) -> Tensor:
     return torch.zeros(3, BINS, device=confidence.device).index_add(1, index, amounts)
 
 
-def plain_scores_and_histogram(logits: Tensor, ids: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    scores = plain_scores(logits, ids, labels)
-    return (*scores, plain_histogram(scores[3], scores[8]))
+def plain_stats(logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """The fields of ``RowStats`` in PyTorch as one would write them. No care for special rows."""
+    logp = torch.log_softmax(logits, 1, dtype=torch.float32)
+    log_confidence, prediction = logp.max(1)
+    p = logp.exp()
+    # What log_softmax took off, without a pass of its own.
+    lse = logits.gather(1, prediction[:, None])[:, 0].float() - log_confidence
+    label_logprob = logp.gather(1, labels[:, None])[:, 0]
+    confidence = log_confidence.exp()
+    return (
+        lse, confidence, prediction, -(p * logp).sum(1), p.square().sum(1), label_logprob,
+        prediction == labels, confidence == confidence,
+    )  # fmt: skip
+
+
+def plain(case: Case) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:
+    """What ``ours`` computes, in plain PyTorch, of logits, ids and labels."""
+    confidence, correct = FIELDS[case.op]
+
+    def run(logits: Tensor, ids: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        by_option = case.op == "option_scores"
+        found = plain_scores(logits, ids, labels) if by_option else plain_stats(logits, labels)
+        if not case.histogram:
+            return found
+        return (*found, plain_histogram(found[confidence], found[correct]))
+
+    return run
 
 
 def ours(case: Case) -> Callable[[Inputs], Any]:
     histogram = CalibrationHistogram(BINS) if case.histogram else None
+    if case.op == "row_stats":
+        return lambda x: row_stats(x.logits, x.labels, histogram=histogram)
     return lambda x: option_scores(x.logits, x.ids, x.labels, histogram=histogram)
 
 
 def eager(case: Case) -> Callable[[Inputs], Any]:
-    plain = plain_scores_and_histogram if case.histogram else plain_scores
-    return lambda x: plain(x.logits, x.ids, x.labels)
+    run = plain(case)
+    return lambda x: run(x.logits, x.ids, x.labels)
 
 
 def compiled(case: Case) -> Callable[[Inputs], Any]:
     """``torch.compile`` of ``eager``, for this size alone."""
     torch.compiler.reset()  # nothing it learnt from another size, nor its limit of recompilations
-    plain = plain_scores_and_histogram if case.histogram else plain_scores
-    run = torch.compile(plain, dynamic=False, fullgraph=True)
+    run = torch.compile(plain(case), dynamic=False, fullgraph=True)
     return lambda x: run(x.logits, x.ids, x.labels)
 
 
@@ -134,7 +167,7 @@ def made_ready(
     for name, build in VARIANTS.items():
         try:
             run = build(case)
-            confidence = run(given[0])[3]
+            confidence = run(given[0])[FIELDS[case.op][0]]
             expected = confidence if expected is None else expected
             torch.testing.assert_close(confidence, expected, rtol=0, atol=1e-4)
             samplers[name] = clock.sampler([bound(run, x) for x in given])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from calib_kernels import OptionScores, bins, reference
+from calib_kernels import OptionScores, RowStats, bins, reference
 from torch import Tensor
 
 INF = float("inf")
@@ -27,6 +27,9 @@ TOLERANCE = {
     "confidence": (2e-6, 0.0),
     "entropy": (4e-6, 4e-7),
     "vocab_entropy": (4e-6, 4e-7),
+    "lse": (2e-6, 4e-7),
+    "sum_p2": (2e-6, 0.0),
+    "label_logprob": (2e-6, 4e-7),
 }
 
 
@@ -109,9 +112,20 @@ def option_sets(n: int, columns: int) -> dict[str, Tensor]:
     return sets
 
 
-def compare(found: OptionScores, truth: OptionScores, names: list[str]) -> Iterator[str]:
-    """Where two results of ``option_scores`` disagree, by field and row."""
-    for field, got, want in zip(OptionScores._fields, found, truth, strict=True):
+def row_labels(n: int, columns: int) -> Tensor:
+    """Labels (N,) for ``hard_rows``: early, late and middle columns, ignored ones, wrong ones."""
+    labels = torch.tensor([0, columns - 1, columns // 2, min(1, columns - 1)]).repeat(n)[:n]
+    labels[3::7] = -100
+    labels[5::11] = columns
+    labels[9::13] = -1
+    return labels
+
+
+def compare(
+    found: OptionScores | RowStats, truth: OptionScores | RowStats, names: list[str]
+) -> Iterator[str]:
+    """Where two results of one op disagree, by field and row."""
+    for field, got, want in zip(truth._fields, found, truth, strict=True):
         if want is None or got is None:
             continue
         got, want = got.cpu(), want.cpu()
@@ -132,27 +146,35 @@ def compare(found: OptionScores, truth: OptionScores, names: list[str]) -> Itera
 class Poisoned:
     """Outputs filled with what no row can give, so that an unwritten element shows."""
 
-    out: OptionScores
+    out: Any  # OptionScores or RowStats
     seen: Tensor
     slow: Tensor
 
     @classmethod
     def of(cls, n: int, options: int, bin_count: int, device: torch.device | str) -> Poisoned:
-        def real(*shape: int) -> Tensor:
-            return torch.full(shape, -77.0, device=device)
+        """For ``option_scores``."""
+        shapes = {"logprob": (n, options), "prob": (n, options)}
+        out = OptionScores(*(_poison(f, shapes.get(f, (n,)), device) for f in OptionScores._fields))
+        return cls(out, *_counters(n, bin_count, device))
 
-        def whole() -> Tensor:
-            return torch.full((n,), -77, dtype=torch.int64, device=device)
+    @classmethod
+    def of_rows(cls, n: int, bin_count: int, device: torch.device | str) -> Poisoned:
+        """For ``row_stats``."""
+        out = RowStats(*(_poison(field, (n,), device) for field in RowStats._fields))
+        return cls(out, *_counters(n, bin_count, device))
 
-        def flag() -> Tensor:
-            return torch.full((n,), 77, dtype=torch.uint8, device=device).view(torch.bool)
 
-        out = OptionScores(
-            real(n, options), real(n, options), real(n), real(n), whole(), real(n), real(n),
-            whole(), flag(), flag(),
-        )  # fmt: skip
-        seen = torch.zeros(bins.length(bin_count), dtype=torch.int64, device=device)
-        return cls(out, seen, torch.full((n,), -77, dtype=torch.int32, device=device))
+def _poison(field: str, shape: tuple[int, ...], device: torch.device | str) -> Tensor:
+    if field in ("prediction", "token"):
+        return torch.full(shape, -77, dtype=torch.int64, device=device)
+    if field in ("correct", "valid"):
+        return torch.full(shape, 77, dtype=torch.uint8, device=device).view(torch.bool)
+    return torch.full(shape, -77.0, device=device)
+
+
+def _counters(n: int, bin_count: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    seen = torch.zeros(bins.length(bin_count), dtype=torch.int64, device=device)
+    return seen, torch.full((n,), -77, dtype=torch.int32, device=device)
 
 
 def truth_of(
@@ -170,3 +192,15 @@ def truth_of(
     if labels is None:
         fields[8] = None
     return OptionScores(*fields)
+
+
+def row_truth_of(
+    logits: Tensor, labels: Tensor | None, temperature: float | Tensor, ignore_index: int = -100
+) -> RowStats:
+    """The same for ``row_stats``."""
+    t = temperature if isinstance(temperature, float) else temperature.cpu().double()
+    known = None if labels is None else labels.cpu()
+    *fields, _ = reference.row_stats(logits.cpu().double(), known, t, ignore_index, 0)
+    if labels is None:
+        fields[5] = fields[6] = None
+    return RowStats(*fields)

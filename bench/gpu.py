@@ -26,9 +26,11 @@ from bench.results import Results, slug
 
 SHAPES = ((1024, 151_936), (1024, 128_256), (256, 151_936), (64, 32_000))
 CASES = tuple(
-    cases.Case(rows, columns, dtype, histogram)
-    for histogram, dtype, (rows, columns) in itertools.product(
-        (False, True), (torch.bfloat16, torch.float32), SHAPES
+    cases.Case(rows, columns, dtype, histogram, op)
+    for (op, histogram), dtype, (rows, columns) in itertools.product(
+        (("option_scores", False), ("row_stats", False), ("option_scores", True)),
+        (torch.bfloat16, torch.float32),
+        SHAPES,
     )
 )
 SECONDS = 400.0  # no case is begun later than this; one takes half a minute at most

@@ -13,20 +13,32 @@ import torch
 from calib_kernels import (
     CalibrationHistogram,
     OptionScores,
+    RowStats,
     bins,
     histogram_delta,
     option_scores,
     reference,
+    row_stats,
     use_backend,
 )
 from torch import Tensor
 
-from bench.gate import compare, hard_rows, laid_out, option_sets, truth_of
+from bench.gate import (
+    compare,
+    hard_rows,
+    laid_out,
+    option_sets,
+    row_labels,
+    row_truth_of,
+    truth_of,
+)
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 # One column; less than a block; odd, so that no two rows start at the same alignment; real ones.
 WIDTHS = (1, 100, 32001, 128256, 151936)
-BLOCK = 2048  # where the trouble of ``hard_rows`` is put: the seams of the kernels' blocks
+# Where the trouble of ``hard_rows`` is put: the seams of the kernels' blocks.
+BLOCK = 2048
+ROW_STATS_BLOCK = 1024
 BINS = 15
 IGNORED = -100
 
@@ -50,17 +62,51 @@ def labels_for(n: int, options: int, device: torch.device) -> Tensor:
     return labels.to(device)
 
 
-def bits(scores: OptionScores, rows: slice) -> list[Tensor]:
+def bits(scores: OptionScores | RowStats, rows: slice) -> list[Tensor]:
     return [
         field[rows].cpu().contiguous().view(torch.uint8) for field in scores if field is not None
     ]
 
 
-def same_bits(a: OptionScores, b: OptionScores, rows: slice = slice(None)) -> list[str]:
+def same_bits(
+    a: OptionScores | RowStats, b: OptionScores | RowStats, rows: slice = slice(None)
+) -> list[str]:
     """Fields of b that differ from rows of a."""
     names = [name for name, field in zip(a._fields, a, strict=True) if field is not None]
     pairs = zip(names, bits(a, rows), bits(b, slice(None)), strict=True)
     return [f"{name} has other bits" for name, x, y in pairs if not torch.equal(x, y)]
+
+
+def layouts_of(values: Tensor, device: torch.device) -> dict[str, Tensor]:
+    """The same rows (N, V) in memory in other ways; vocab_size=V is needed to read the last."""
+    n, columns = values.shape
+    return {
+        "contiguous": values.to(device),
+        "odd stride and offset": laid_out(values, columns + 37 | 1, 3, device),
+        # The columns of padding hold NaN, which must not be read as logits.
+        "padding columns": laid_out(values, columns + 64, 0, device).as_strided(
+            (n, columns + 40), (columns + 64, 1)
+        ),
+    }
+
+
+def own_temperatures(n: int, device: torch.device) -> Tensor:
+    """(N,) from tiny to huge, and two that make their row invalid."""
+    own = torch.logspace(-2, 2, n, device=device)
+    own[:2] = torch.tensor([0.0, float("nan")])
+    return own
+
+
+def histogram_problems(
+    histogram: CalibrationHistogram, found: OptionScores | RowStats, labels: Tensor
+) -> list[str]:
+    """A histogram filled in the same pass is that of the confidences returned."""
+    assert found.correct is not None
+    sums = reference.histogram_delta(
+        found.confidence.cpu(), found.correct.cpu(), None, BINS, labels.cpu() != IGNORED
+    )
+    same = torch.equal(histogram.state_dict()["sums"].cpu(), sums)
+    return [] if same else ["the histogram is not that of the confidences returned"]
 
 
 def hard_row_checks(
@@ -70,16 +116,8 @@ def hard_row_checks(
     rows = hard_rows(columns, min(block, max(columns // 2, 1)))
     names, n = list(rows), len(rows)
     values = torch.stack(list(rows.values())).to(dtype)
-    layouts = {
-        "contiguous": values.to(device),
-        "odd stride and offset": laid_out(values, columns + 37 | 1, 3, device),
-        # The columns of padding hold NaN, which must not be read as logits.
-        "padding columns": laid_out(values, columns + 64, 0, device).as_strided(
-            (n, columns + 40), (columns + 64, 1)
-        ),
-    }
-    own = torch.logspace(-2, 2, n, device=device)
-    own[:2] = torch.tensor([0.0, float("nan")])
+    layouts = layouts_of(values, device)
+    own = own_temperatures(n, device)
     plans = {
         "letters": ("contiguous", 1.0, "options"),
         "spellings": ("odd stride and offset", 1.7, "vocab"),
@@ -98,13 +136,25 @@ def hard_row_checks(
         )  # fmt: skip
         want = truth_of(values, ids, labels, temperature, mode == "vocab")
         problems = brief(compare(found, want, names))
-        assert found.correct is not None
-        sums = reference.histogram_delta(
-            found.confidence.cpu(), found.correct.cpu(), None, BINS, labels.cpu() != IGNORED
-        )
-        if not torch.equal(histogram.state_dict()["sums"].cpu(), sums):
-            problems.append("the histogram is not that of the confidences returned")
+        problems += histogram_problems(histogram, found, labels)
         yield f"option_scores {short(dtype)} {n} x {columns}, {kind}, {layout}", problems
+
+
+def row_stats_checks(
+    device: torch.device, dtype: torch.dtype, columns: int, block: int
+) -> Iterator[Check]:
+    """``row_stats`` in every row layout, at one temperature and at one for each row."""
+    rows = hard_rows(columns, min(block, max(columns // 2, 1)))
+    names, n = list(rows), len(rows)
+    values = torch.stack(list(rows.values())).to(dtype)
+    labels = row_labels(n, columns).to(device)
+    temperatures = (1.0, 1.7, own_temperatures(n, device))
+    for (layout, x), t in zip(layouts_of(values, device).items(), temperatures, strict=True):
+        histogram = CalibrationHistogram(BINS)
+        found = row_stats(x, labels, temperature=t, vocab_size=columns, histogram=histogram)
+        problems = brief(compare(found, row_truth_of(values, labels, t), names))
+        problems += histogram_problems(histogram, found, labels)
+        yield f"row_stats {short(dtype)} {n} x {columns}, {layout}", problems
 
 
 def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator[Check]:
@@ -119,6 +169,12 @@ def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator
     none = option_scores(x[:0], ids)
     empty = [] if none.prob.shape == (0, len(ids)) else [f"prob has shape {tuple(none.prob.shape)}"]
     yield "no rows", empty
+    labels = torch.arange(rows, device=device) % columns
+    stats = row_stats(x, labels)
+    few_stats = row_stats(x[:3], labels[:3])
+    name = f"row_stats of {rows} x {columns}"
+    yield f"{name}, 3 rows by themselves", same_bits(stats, few_stats, slice(3))
+    yield f"{name} again", same_bits(stats, row_stats(x, labels))
 
 
 def confidences(n: int, bin_count: int) -> Tensor:
@@ -168,5 +224,6 @@ def checks(
     with use_backend("triton"):
         for columns, dtype in itertools.product(widths, dtypes):
             yield from hard_row_checks(device, dtype, columns, block)
+            yield from row_stats_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
         yield from invariance_checks(device, max(widths), many)
         yield from histogram_checks(device, histogram_sizes)

@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
-    {"bins", "checks", "backend"},
+    {"bins", "checks", "backend", "dispatch"},
     {"reference", "native", "gpu"},
-    {"ops"},
+    {"ops", "rows"},
     {"histogram"},
 ]
 CALIB_LAYERS = [

@@ -18,14 +18,17 @@ from __future__ import annotations
 from calib_kernels.backend import available_backends, use_backend
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
+from calib_kernels.rows import RowStats, row_stats
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CalibrationHistogram",
     "OptionScores",
+    "RowStats",
     "available_backends",
     "histogram_delta",
     "option_scores",
+    "row_stats",
     "use_backend",
 ]

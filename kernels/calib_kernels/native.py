@@ -6,7 +6,7 @@ many as ``torch.get_num_threads()`` says; results do not depend on their number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,12 +15,33 @@ from calib_kernels import _native
 
 if TYPE_CHECKING:
     from calib_kernels.ops import OptionScores
+    from calib_kernels.rows import RowStats
 
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 
 
 def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
+
+
+def _rows(
+    logits: Tensor,
+    labels: Tensor | None,
+    ignore_index: int,
+    scale: float,
+    temperature: Tensor | None,
+) -> tuple[tuple[Any, ...], ...]:
+    """Logits, labels and temperature as the core takes them."""
+    rows, columns = logits.shape
+    return (
+        (logits.data_ptr(), _DTYPES[logits.dtype], rows, columns, logits.stride(0)),
+        (_address(labels), labels is not None and labels.dtype == torch.int64, ignore_index),
+        (scale, _address(temperature), temperature is not None and temperature.shape[0] == 1),
+    )
+
+
+def _bins(edges: Tensor | None, seen: Tensor | None) -> tuple[int, int, int]:
+    return _address(edges), 0 if edges is None else edges.shape[0] + 1, _address(seen)
 
 
 def simd() -> str:
@@ -41,15 +62,32 @@ def option_scores(
     out: OptionScores,
     seen: Tensor | None,
 ) -> None:
-    rows, columns = logits.shape
-    bins = 0 if edges is None else edges.shape[0] + 1
+    rows, wanted, temperatures = _rows(logits, labels, ignore_index, scale, temperature)
     _native.option_scores(
-        (logits.data_ptr(), _DTYPES[logits.dtype], rows, columns, logits.stride(0)),
+        rows,
         (option_ids.data_ptr(), option_ids.shape[0] == 1, *option_ids.shape[1:]),
-        (_address(labels), labels is not None and labels.dtype == torch.int64, ignore_index),
-        (scale, _address(temperature), temperature is not None and temperature.shape[0] == 1),
+        wanted,
+        temperatures,
         vocab_mode,
-        (_address(edges), bins, _address(seen)),
+        _bins(edges, seen),
+        tuple(_address(field) for field in out),
+        torch.get_num_threads(),
+    )
+
+
+def row_stats(
+    logits: Tensor,
+    labels: Tensor | None,
+    scale: float,
+    temperature: Tensor | None,
+    ignore_index: int,
+    edges: Tensor | None,
+    out: RowStats,
+    seen: Tensor | None,
+) -> None:
+    _native.row_stats(
+        *_rows(logits, labels, ignore_index, scale, temperature),
+        _bins(edges, seen),
         tuple(_address(field) for field in out),
         torch.get_num_threads(),
     )
@@ -63,5 +101,5 @@ def histogram_delta(
         correct.data_ptr(),
         _address(valid),
         confidence.shape[0],
-        (_address(edges), edges.shape[0] + 1, _address(seen)),
+        _bins(edges, seen),
     )

@@ -1,5 +1,7 @@
 """The public ops: arguments checked, outputs allocated, a backend chosen, torch.library told.
 
+``row_stats`` is in ``rows``, built in the same way.
+
 ``torch.ops.calib_kernels.option_scores`` and ``.histogram_delta`` are functional and opaque, so
 they pass opcheck and ``torch.compile(fullgraph=True)``; the backend is chosen when they run. The
 public functions below call the same implementation directly where nothing traces, which saves the
@@ -55,27 +57,17 @@ with s = log2(sum 2^(c*(x - max))), not by numbers that were shifted by the row'
 
 from __future__ import annotations
 
-import importlib
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from calib_kernels import backend, checks, reference
+from calib_kernels import backend, checks, dispatch, reference
 from calib_kernels import bins as binning
 
 if TYPE_CHECKING:
     from calib_kernels.histogram import CalibrationHistogram
-
-_LOG2_E = math.log2(math.e)
-_MODULES = {
-    ("native", "option_scores"): "calib_kernels.native",
-    ("native", "histogram_delta"): "calib_kernels.native",
-    ("triton", "option_scores"): "calib_kernels.gpu.options",
-    ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
-}
 
 
 class OptionScores(NamedTuple):
@@ -93,20 +85,11 @@ class OptionScores(NamedTuple):
     valid: Tensor  # (N,) bool
 
 
-def _launcher(name: str, op: str) -> Any:
-    return getattr(importlib.import_module(_MODULES[name, op]), op)
-
-
-def _rows_contiguous(logits: Tensor) -> Tensor:
-    """Last stride 1, which costs the one documented copy where it is not."""
-    return logits if logits.stride(1) == 1 or logits.shape[1] == 1 else logits.contiguous()
-
-
 def _outputs(
     logits: Tensor, options: int, labelled: bool, bins: int
 ) -> tuple[OptionScores, Tensor | None]:
     n = logits.shape[0]
-    real = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    real = dispatch.real_dtype(logits)
 
     def new(*shape: int, dtype: torch.dtype = real) -> Tensor:
         return logits.new_empty(shape, dtype=dtype)
@@ -147,7 +130,7 @@ def _option_scores(
 ) -> tuple[Tensor, ...]:
     checks.host_option_ids(option_ids, vocab_size)
     name = backend.choose(logits.device, logits.dtype)
-    logits = _rows_contiguous(logits[:, :vocab_size])
+    logits = dispatch.rows_contiguous(logits[:, :vocab_size])
     option_ids = option_ids.to(logits.device).contiguous()
     vocab_mode = confidence == "vocab"
     if logits.shape[0] == 0:
@@ -158,11 +141,11 @@ def _option_scores(
             logits, option_ids, labels, t, vocab_mode, ignore_index, bins
         )
     out, seen = _outputs(logits, option_ids.shape[1], labels is not None, bins)
-    _launcher(name, "option_scores")(
+    dispatch.launcher(name, "option_scores")(
         logits,
         option_ids,
         None if labels is None else labels.contiguous(),
-        _LOG2_E / temperature,
+        dispatch.LOG2_E / temperature,
         None if row_temperature is None else row_temperature.contiguous(),
         vocab_mode,
         ignore_index,
@@ -197,7 +180,7 @@ def _histogram_delta(
     if confidence.shape[0]:
         table = binning.edges(bins, torch.float32, confidence.device)
         valid = None if valid is None else valid.contiguous()
-        launch = _launcher(name, "histogram_delta")
+        launch = dispatch.launcher(name, "histogram_delta")
         launch(confidence.contiguous(), correct.contiguous(), valid, table, seen)
     return seen
 
@@ -208,13 +191,7 @@ def _fake_histogram_delta(
     return confidence.new_empty(binning.length(bins), dtype=torch.int64)
 
 
-def _register(name: str, signature: str, run: Any, fake: Any) -> Any:
-    op = torch.library.custom_op(f"calib_kernels::{name}", mutates_args=(), schema=signature)(run)
-    op.register_fake(fake)
-    return op
-
-
-_option_scores_op = _register(
+_option_scores_op = dispatch.register(
     "option_scores",
     "(Tensor logits, Tensor option_ids, Tensor? labels, float temperature, "
     "Tensor? row_temperature, str confidence, int ignore_index, SymInt vocab_size, int bins) -> "
@@ -222,17 +199,12 @@ _option_scores_op = _register(
     _option_scores,
     _fake_option_scores,
 )
-_histogram_delta_op = _register(
+_histogram_delta_op = dispatch.register(
     "histogram_delta",
     "(Tensor confidence, Tensor correct, Tensor? valid, int bins) -> Tensor",
     _histogram_delta,
     _fake_histogram_delta,
 )
-
-
-def _traced(x: Tensor) -> bool:
-    """Whether something must see the registered op: a compiler, or a tensor of another kind."""
-    return torch.compiler.is_compiling() or type(x) not in (Tensor, torch.nn.Parameter)
 
 
 def option_scores(
@@ -267,7 +239,7 @@ def option_scores(
     if row_temperature is not None:
         row_temperature = row_temperature.to(logits.device)
     bins = 0 if histogram is None else histogram.bins
-    run = _option_scores_op if _traced(logits) else _option_scores
+    run = _option_scores_op if dispatch.traced(logits) else _option_scores
     *found, seen = run(logits, ids, wanted, number, row_temperature, mode, ignore_index, size, bins)
     if histogram is not None:
         histogram.add(seen)
@@ -286,6 +258,6 @@ def histogram_delta(
     confidence = checks.confidences(confidence)
     correct = checks.flags("correct", correct, confidence)
     valid = None if valid is None else checks.flags("valid", valid, confidence)
-    run = _histogram_delta_op if _traced(confidence) else _histogram_delta
+    run = _histogram_delta_op if dispatch.traced(confidence) else _histogram_delta
     delta: Tensor = run(confidence, correct, valid, bins)
     return delta

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "options.hpp"
+#include "statistics.hpp"
 
 namespace nb = nanobind;
 
@@ -33,6 +34,8 @@ using Ids = std::tuple<Address, bool, int64_t, int64_t>;
 using Labels = std::tuple<Address, bool, int64_t>;
 using Temperature = std::tuple<double, Address, bool>;
 using Bins = std::tuple<Address, int64_t, Address>;
+using StatsOutputs =
+    std::tuple<Address, Address, Address, Address, Address, Address, Address, Address>;
 using Outputs = std::tuple<Address, Address, Address, Address, Address, Address, Address, Address,
                            Address, Address>;
 
@@ -40,23 +43,29 @@ calib::Histogram histogram_of(const Bins& bins) {
   return {at<const float>(std::get<0>(bins)), std::get<1>(bins), at<int64_t>(std::get<2>(bins))};
 }
 
-void option_scores(const Logits& logits, const Ids& ids, const Labels& labels,
-                   const Temperature& temperature, bool vocab_mode, const Bins& bins,
-                   const Outputs& outputs, int threads) {
-  calib::OptionInput in = {};
+void read_rows(calib::RowInput& in, const Logits& logits, const Labels& labels,
+               const Temperature& temperature) {
   int type;
-  Address x, id, label, t;
+  Address x, label, t;
   double scale;
   std::tie(x, type, in.rows, in.columns, in.stride) = logits;
-  std::tie(id, in.shared_ids, in.options, in.spellings) = ids;
   std::tie(label, in.wide_labels, in.ignore_index) = labels;
   std::tie(scale, t, in.shared_temperature) = temperature;
   in.logits = at<const void>(x);
   in.type = static_cast<calib::DType>(type);
-  in.ids = at<const int64_t>(id);
   in.labels = at<const void>(label);
   in.scale = static_cast<float>(scale);
   in.temperatures = at<const float>(t);
+}
+
+void option_scores(const Logits& logits, const Ids& ids, const Labels& labels,
+                   const Temperature& temperature, bool vocab_mode, const Bins& bins,
+                   const Outputs& outputs, int threads) {
+  calib::OptionInput in = {};
+  Address id;
+  std::tie(id, in.shared_ids, in.options, in.spellings) = ids;
+  read_rows(in, logits, labels, temperature);
+  in.ids = at<const int64_t>(id);
   in.vocab_mode = vocab_mode;
   const auto& [logprob, prob, mass, confidence, prediction, entropy, vocab_entropy, token, correct,
                valid] = outputs;
@@ -68,6 +77,20 @@ void option_scores(const Logits& logits, const Ids& ids, const Labels& labels,
   const calib::Histogram histogram = histogram_of(bins);
   nb::gil_scoped_release released;
   calib::option_scores(in, out, histogram.bins ? &histogram : nullptr, threads);
+}
+
+void row_stats(const Logits& logits, const Labels& labels, const Temperature& temperature,
+               const Bins& bins, const StatsOutputs& outputs, int threads) {
+  calib::RowInput in = {};
+  read_rows(in, logits, labels, temperature);
+  const auto& [lse, confidence, prediction, entropy, sum_p2, label_logprob, correct, valid] =
+      outputs;
+  const calib::StatsOutput out = {
+      at<float>(lse),    at<float>(confidence),    at<int64_t>(prediction), at<float>(entropy),
+      at<float>(sum_p2), at<float>(label_logprob), at<bool>(correct),       at<bool>(valid)};
+  const calib::Histogram histogram = histogram_of(bins);
+  nb::gil_scoped_release released;
+  calib::row_stats(in, out, histogram.bins ? &histogram : nullptr, threads);
 }
 
 void histogram_delta(Address confidence, Address correct, Address valid, int64_t rows,
@@ -83,5 +106,6 @@ void histogram_delta(Address confidence, Address correct, Address valid, int64_t
 NB_MODULE(_native, m) {
   m.def("simd", &simd, "Name of the instruction-set variant in use.");
   m.def("option_scores", &option_scores);
+  m.def("row_stats", &row_stats);
   m.def("histogram_delta", &histogram_delta);
 }

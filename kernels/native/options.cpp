@@ -5,36 +5,10 @@
 #include <limits>
 #include <vector>
 
-#include "pool.hpp"
-#include "stats.hpp"
-
 namespace calib {
 namespace {
 
 constexpr double INF = std::numeric_limits<double>::infinity();
-constexpr float NOT_A_NUMBER = std::numeric_limits<float>::quiet_NaN();
-// Below this inverse temperatures leave float's range.
-constexpr float LEAST_TEMPERATURE = 1e-38f;
-// Fewer logits than this are not worth waking a thread.
-constexpr int64_t WORTH_THREADS = 4 * BLOCK;
-
-int64_t label_of(const OptionInput& in, int64_t row) {
-  int32_t narrow;
-  int64_t wide;
-  if (in.wide_labels) {
-    std::memcpy(&wide, static_cast<const char*>(in.labels) + row * 8, sizeof wide);
-    return wide;
-  }
-  std::memcpy(&narrow, static_cast<const char*>(in.labels) + row * 4, sizeof narrow);
-  return narrow;
-}
-
-float scale_of(const OptionInput& in, int64_t row, bool* bad) {
-  if (!in.temperatures) return in.scale;
-  const float t = in.temperatures[in.shared_temperature ? 0 : row];
-  *bad = !(t >= LEAST_TEMPERATURE && std::isfinite(t));
-  return *bad ? 1.0f : 1.44269504f / t;
-}
 
 // c * (x - top), 0 where both are the same infinity.
 double gap(float c, float x, float top) {
@@ -75,7 +49,7 @@ struct Scratch {
 
 void finish_row(const OptionInput& in, const OptionOutput& out, int64_t row, float c, bool bad_scale,
                 const RowStats& s, Scratch& scratch) {
-  const void* x = offset(in.logits, in.type, row * in.stride);
+  const void* x = row_of(in, row);
   const int64_t O = in.options, M = in.spellings;
   const int64_t* ids = in.ids + (in.shared_ids ? 0 : row * O * M);
   scratch.x.resize(O * M);
@@ -139,42 +113,11 @@ void finish_row(const OptionInput& in, const OptionOutput& out, int64_t row, flo
 
 void option_scores(const OptionInput& in, const OptionOutput& out, const Histogram* histogram,
                    int threads) {
-  const RowKernels& kernels = row_kernels();
-  const int type = static_cast<int>(in.type);
-  const int64_t V = in.columns, pieces = chunks_of(V);
-  if (in.rows * V < WORTH_THREADS) threads = 1;
-  const auto finish = [&](int64_t row, float c, bool bad, const RowStats& s) {
+  for_each_row(in, false, threads, [&](int64_t row, float c, bool bad, const RowStats& s) {
     static thread_local Scratch scratch;
     finish_row(in, out, row, c, bad, s, scratch);
-  };
-  if (threads == 1 || pieces == 1 || in.rows >= 4 * threads) {
-    parallel_for(in.rows, threads, [&](int64_t row) {
-      bool bad = false;
-      const float c = scale_of(in, row, &bad);
-      const void* x = offset(in.logits, in.type, row * in.stride);
-      finish(row, c, bad, row_stats(kernels, x, in.type, V, c));
-    });
-  } else {
-    // Few rows: threads share the chunks of a row. The same chunks, so the same bits.
-    std::vector<Chunk> chunks(in.rows * pieces);
-    parallel_for(in.rows * pieces, threads, [&](int64_t task) {
-      const int64_t row = task / pieces, start = task % pieces * CHUNK;
-      bool bad = false;
-      const float c = scale_of(in, row, &bad);
-      kernels.chunk[type](offset(in.logits, in.type, row * in.stride + start),
-                          std::min(CHUNK, V - start), c, &chunks[task]);
-    });
-    parallel_for(in.rows, threads, [&](int64_t row) {
-      bool bad = false;
-      const float c = scale_of(in, row, &bad);
-      const void* x = offset(in.logits, in.type, row * in.stride);
-      finish(row, c, bad, combine(kernels, x, in.type, V, c, &chunks[row * pieces]));
-    });
-  }
-  if (!histogram) return;
-  for (int64_t row = 0; row < in.rows; ++row)
-    if (label_of(in, row) != in.ignore_index)
-      add_row(*histogram, out.confidence[row], out.correct[row]);
+  });
+  if (histogram) count_rows(in, *histogram, out.confidence, out.correct);
 }
 
 }  // namespace calib

@@ -4,23 +4,14 @@
 #include <cstdint>
 
 #include "histogram.hpp"
-#include "rows.hpp"
+#include "walk.hpp"
 
 namespace calib {
 
-struct OptionInput {
-  const void* logits;
-  DType type;
-  int64_t rows, columns, stride;  // stride in logits
-  const int64_t* ids;             // (1 or rows, options, spellings)
+struct OptionInput : RowInput {
+  const int64_t* ids;  // (1 or rows, options, spellings)
   bool shared_ids;
   int64_t options, spellings;
-  const void* labels;  // (rows), or null
-  bool wide_labels;    // int64, else int32
-  int64_t ignore_index;
-  float scale;               // log2(e) / T where temperatures is null
-  const float* temperatures;  // (1 or rows), or null
-  bool shared_temperature;
   bool vocab_mode;
 };
 

@@ -41,6 +41,7 @@ struct Lanes {
   alignas(64) float max[LANES];
   alignas(64) float d[LANES];
   alignas(64) float w[LANES];
+  alignas(64) float q[LANES];
 };
 
 // 2^z for z in [-126, 127], to 1.1e-7 relative.
@@ -57,16 +58,16 @@ CALIB_INLINE Floats exp2(Floats z) {
   return add_exponent(p, t);
 }
 
-// Lane l of out gets the sums over x[l], x[l + 64], ... of `groups` groups of 64.
-template <class X>
+// Lane l of out gets the sums over x[l], x[l + 64], ... of `groups` groups of 64; q with SQUARES.
+template <class X, bool SQUARES>
 CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c, float g,
                             Lanes& out) {
   const Floats scale = Floats::all(c), minus_g = Floats::all(-g), low = Floats::all(-126.0f);
   for (int first = 0; first < REGISTERS; first += AT_ONCE) {
-    Floats max_[AT_ONCE], d[AT_ONCE], w[AT_ONCE];
+    Floats max_[AT_ONCE], d[AT_ONCE], w[AT_ONCE], q[AT_ONCE];
     for (int r = 0; r < AT_ONCE; ++r) {
       max_[r] = Floats::all(MINUS_INF);
-      d[r] = w[r] = Floats::all(0.0f);
+      d[r] = w[r] = q[r] = Floats::all(0.0f);
     }
     const typename X::Scalar* p = x + first * Floats::W;
     for (int64_t i = 0; i < groups; ++i, p += LANES) {
@@ -82,6 +83,7 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
         const Floats e = keep_above(exp2(clamped), z, low);
         d[r] = d[r] + e;
         w[r] = madd(e, clamped, w[r]);
+        if (SQUARES) q[r] = madd(e, e, q[r]);
       }
     }
     for (int r = 0; r < AT_ONCE; ++r) {
@@ -89,6 +91,7 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
       max_[r].store(out.max + lane);
       d[r].store(out.d + lane);
       w[r].store(out.w + lane);
+      if (SQUARES) q[r].store(out.q + lane);
     }
   }
 }
@@ -144,29 +147,31 @@ float largest_of(const typename X::Scalar* x, int64_t n) {
 
 struct Block {
   float max;
-  double d, w;
+  double d, w, q;
 };
 
-template <class X>
+template <class X, bool SQUARES>
 CALIB_INLINE Block sum_block(const typename X::Scalar* x, int64_t n, float c, float g) {
   Lanes lanes;
-  sum_lanes<X>(x, n / LANES, c, g, lanes);
-  Block block = {largest(lanes.max), fold(lanes.d), fold(lanes.w)};
+  sum_lanes<X, SQUARES>(x, n / LANES, c, g, lanes);
+  Block block = {largest(lanes.max), fold(lanes.d), fold(lanes.w),
+                 SQUARES ? fold(lanes.q) : 0.0};
   if (n % LANES) {
     const Tail<X> tail(x + n / LANES * LANES, n % LANES);
-    sum_lanes<X>(tail.x, 1, c, g, lanes);
+    sum_lanes<X, SQUARES>(tail.x, 1, c, g, lanes);
     const float rest = largest(lanes.max);
     block.max = rest > block.max ? rest : block.max;
     block.d += fold(lanes.d);
     block.w += fold(lanes.w);
+    if (SQUARES) block.q += fold(lanes.q);
   }
   return block;
 }
 
-template <class X>
+template <class X, bool SQUARES>
 void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
   const auto* x = static_cast<const typename X::Scalar*>(data);
-  *out = {MINUS_INF, 0, false, false, 0.0f, 0.0, 0.0};
+  *out = {MINUS_INF, 0, false, false, 0.0f, 0.0, 0.0, 0.0};
   for (int64_t start = 0; start < n; start += BLOCK) {
     const int64_t length = n - start < BLOCK ? n - start : BLOCK;
     float g = out->g;
@@ -175,7 +180,7 @@ void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
       if (g < -FAR) g = c * largest_of<X>(x + start, length);
       if (g < -FAR) g = 0.0f;
     }
-    Block block = sum_block<X>(x + start, length, c, g);
+    Block block = sum_block<X, SQUARES>(x + start, length, c, g);
     if (block.max > out->max) {
       out->max = block.max;
       out->max_block = start;
@@ -190,12 +195,13 @@ void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
       continue;
     }
     if (own - g > HEADROOM) {
-      block = sum_block<X>(x + start, length, c, own);
+      block = sum_block<X, SQUARES>(x + start, length, c, own);
       if (out->seen) {
         const double shift = static_cast<double>(out->g) - static_cast<double>(own);
         const double a = __builtin_exp2(shift);
         out->w = a == 0.0 ? 0.0 : a * (out->w + shift * out->d);
         out->d *= a;
+        out->q *= a * a;
       }
       g = own;
     }
@@ -203,6 +209,7 @@ void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
     out->g = g;
     out->d += block.d;
     out->w += block.w;
+    out->q += block.q;
   }
   // A NaN logit: the sums say nothing.
   if (!(out->d - out->d == 0.0)) out->odd = true;
@@ -233,7 +240,8 @@ int64_t find(const void* data, int64_t n, float value) {
 
 extern const RowKernels kernels = {
     CALIB_NAME(CALIB_VARIANT),
-    {sum_chunk<F32>, sum_chunk<BF16>, sum_chunk<F16>},
+    {{sum_chunk<F32, false>, sum_chunk<BF16, false>, sum_chunk<F16, false>},
+     {sum_chunk<F32, true>, sum_chunk<BF16, true>, sum_chunk<F16, true>}},
     {find<F32>, find<BF16>, find<F16>},
 };
 

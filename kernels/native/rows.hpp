@@ -15,22 +15,25 @@ constexpr int64_t LANES = 64;
 constexpr int64_t BLOCK = 4096;
 constexpr int64_t CHUNK = 8 * BLOCK;
 
-// With g = fl(c * ref), z = fma(c, x, -g), e = 2^z over the chunk's logits x: d = sum e and
-// w = sum e * z. Where odd is set (NaN, or c * x beyond 2^27), nothing else may be used.
+// With g = fl(c * ref), z = fma(c, x, -g), e = 2^z over the chunk's logits x: d = sum e,
+// w = sum e * z and, where squares are asked for, q = sum e^2, else 0. Where odd is set (NaN, or
+// c * x beyond 2^27), nothing else may be used.
 struct Chunk {
   float max;          // -inf if nothing is larger; NaNs are passed over
   int64_t max_block;  // offset in the chunk of the block that holds max first
-  bool seen;          // whether c * x >= -2^27 for any logit: else g, d and w are 0
+  bool seen;          // whether c * x >= -2^27 for any logit: else g, d, w and q are 0
   bool odd;
   float g;
   double d;
   double w;
+  double q;
 };
 
 struct RowKernels {
   const char* name;
-  void (*chunk[3])(const void* x, int64_t n, float c, Chunk* out);  // n <= CHUNK
-  // Index of the first logit equal to value, or n. By dtype, as above.
+  // n <= CHUNK. Without and with squares, then by dtype; g, d and w have the same bits either way.
+  void (*chunk[2][3])(const void* x, int64_t n, float c, Chunk* out);
+  // Index of the first logit equal to value, or n. By dtype.
   int64_t (*find[3])(const void* x, int64_t n, float value);
 };
 

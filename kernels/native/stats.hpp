@@ -45,6 +45,7 @@ struct RowStats {
   double log2_d;
   double mean_z;    // E[c * x_i - g]
   double entropy;   // nats
+  double sum_p2;    // sum p_i^2, where squares were asked for
 };
 
 constexpr double LN2 = 0.693147180559945309417232121458;
@@ -72,15 +73,18 @@ inline RowStats odd_row(const void* x, DType type, int64_t n, float c) {
   }
   s.lost = infinite > 1;
   s.certain = infinite == 1;
+  s.sum_p2 = 1.0;
   if (infinite) return s;
   s.g = static_cast<double>(c) * s.max;
-  double d = 0.0, w = 0.0;
+  double d = 0.0, w = 0.0, q = 0.0;
   for (int64_t i = 0; i < n; ++i) {
     const double z = static_cast<double>(c) * logit(x, type, i) - s.g;
     const double e = std::exp2(z);
     d += e;
     w += e == 0.0 ? 0.0 : e * z;
+    q += e * e;
   }
+  s.sum_p2 = q / (d * d);
   s.log2_d = std::log2(d);
   s.mean_z = w / d;
   s.entropy = (s.log2_d - s.mean_z) * LN2;
@@ -112,7 +116,7 @@ inline RowStats combine(const RowKernels& kernels, const void* x, DType type, in
   const int64_t start = best * CHUNK + chunks[best].max_block;
   const int64_t length = n - start < BLOCK ? n - start : BLOCK;
   s.token = start + kernels.find[static_cast<int>(type)](offset(x, type, start), length, s.max);
-  double d = 0.0, w = 0.0;
+  double d = 0.0, w = 0.0, q = 0.0;
   for (int64_t k = 0; k < count; ++k) {
     if (!chunks[k].seen) continue;
     const double shift = chunks[k].g - g;
@@ -120,7 +124,9 @@ inline RowStats combine(const RowKernels& kernels, const void* x, DType type, in
     if (a == 0.0) continue;
     d += a * chunks[k].d;
     w += a * (chunks[k].w + shift * chunks[k].d);
+    q += a * a * chunks[k].q;
   }
+  s.sum_p2 = q / (d * d);
   s.g = g;
   s.log2_d = std::log2(d);
   s.mean_z = w / d;
@@ -128,13 +134,14 @@ inline RowStats combine(const RowKernels& kernels, const void* x, DType type, in
   return s;
 }
 
-inline RowStats row_stats(const RowKernels& kernels, const void* x, DType type, int64_t n, float c) {
+inline RowStats read_row(const RowKernels& kernels, const void* x, DType type, int64_t n, float c,
+                         bool squares) {
   Chunk chunks[32];
   const int64_t count = chunks_of(n);
   Chunk* found = count <= 32 ? chunks : new Chunk[count];
   for (int64_t k = 0; k < count; ++k) {
     const int64_t length = n - k * CHUNK < CHUNK ? n - k * CHUNK : CHUNK;
-    kernels.chunk[static_cast<int>(type)](offset(x, type, k * CHUNK), length, c, found + k);
+    kernels.chunk[squares][static_cast<int>(type)](offset(x, type, k * CHUNK), length, c, found + k);
   }
   const RowStats s = combine(kernels, x, type, n, c, found);
   if (found != chunks) delete[] found;

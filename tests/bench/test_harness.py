@@ -12,12 +12,19 @@ from typing import Any
 
 import pytest
 import torch
-from calib_kernels import CalibrationHistogram, OptionScores, option_scores, use_backend
+from calib_kernels import (
+    CalibrationHistogram,
+    OptionScores,
+    RowStats,
+    option_scores,
+    row_stats,
+    use_backend,
+)
 
 from bench import cases, gpu, verify
 from bench.clock import CpuClock
 from bench.results import Results, slug
-from bench.test_option_scores import Measured, keep
+from bench.test_ops import Measured, keep
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -147,6 +154,20 @@ def test_the_gate_finds_wrong_results(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("on_reference")
+def test_the_gate_finds_wrong_row_stats(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any(found for _, found in verify.row_stats_checks(CPU, torch.float32, 100, 64))
+
+    def slightly_off(*args: Any, **kwargs: Any) -> RowStats:
+        stats = row_stats(*args, **kwargs)
+        return stats._replace(sum_p2=stats.sum_p2 + 1e-5)
+
+    monkeypatch.setattr(verify, "row_stats", slightly_off)
+    checks = verify.row_stats_checks(CPU, torch.float32, 100, 64)
+    found = [sentence for _, problems in checks for sentence in problems]
+    assert found and all(sentence.startswith("sum_p2 of row") for sentence in found)
+
+
+@pytest.mark.usefixtures("on_reference")
 def test_the_gate_finds_wrong_bins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(problems for _name, problems in verify.histogram_checks(CPU, (300,)))
     true = verify.histogram_delta
@@ -171,9 +192,24 @@ def test_the_rivals_compute_the_same(dtype: torch.dtype) -> None:
     torch.testing.assert_close(sums[2].double(), histogram.confidence, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.usefixtures("on_reference")
-def test_bytes_moved_are_those_of_the_results() -> None:
-    case = cases.Case(7, 90, torch.float32)
+def test_the_rivals_of_row_stats_compute_the_same(dtype: torch.dtype) -> None:
+    case = cases.Case(50, 500, dtype, histogram=True, op="row_stats")
+    (given,) = cases.inputs(case, "cpu", 1)
+    histogram = CalibrationHistogram(cases.BINS)
+    mine = row_stats(given.logits, given.labels, histogram=histogram)
+    *fields, sums = cases.eager(case)(given)
+    for name, field, expected in zip(mine._fields, fields, mine, strict=True):
+        torch.testing.assert_close(field, expected, rtol=1e-5, atol=1e-5, msg=name)
+    assert torch.equal(sums[0].long(), histogram.count)
+    assert torch.equal(sums[1].long(), histogram.correct)
+
+
+@pytest.mark.parametrize("op", cases.FIELDS)
+@pytest.mark.usefixtures("on_reference")
+def test_bytes_moved_are_those_of_the_results(op: str) -> None:
+    case = cases.Case(7, 90, torch.float32, op=op)
     (given,) = cases.inputs(case, "cpu", 1)
     scores = cases.ours(case)(given)
     everything = [given.logits, given.labels, *scores]

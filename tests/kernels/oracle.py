@@ -1,4 +1,4 @@
-"""Option scores of one row in decimal arithmetic of 40 digits, straight from the definitions.
+"""Scores and statistics of one row in decimal arithmetic of 40 digits, from the definitions.
 
 It shares no code with any backend, and neither underflows nor cancels.
 """
@@ -45,4 +45,28 @@ def option_row(logits: list[float], options: list[list[int]], temperature: float
             entropy=entropy(prob),
             vocab_entropy=entropy([w / total for w in weight]),
             token=logits.index(max(logits)),
+        )
+
+
+@dataclass
+class Stats:
+    lse: float
+    confidence: float
+    entropy: float
+    sum_p2: float
+    logprob: list[float]
+
+
+def stats_row(logits: list[float], temperature: float = 1.0) -> Stats:
+    """For rows of finite logits and -inf."""
+    with localcontext(Context(prec=40, Emin=-(10**9), Emax=10**9)):
+        weight = [(Decimal(x) / Decimal(temperature)).exp() for x in logits]
+        total = sum(weight)
+        p = [w / total for w in weight]
+        return Stats(
+            lse=log(total),
+            confidence=float(max(p)),
+            entropy=entropy(p),
+            sum_p2=float(sum(q * q for q in p)),
+            logprob=[log(q) for q in p],
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from calib_kernels import CalibrationHistogram, histogram_delta, option_scores
+from calib_kernels import CalibrationHistogram, histogram_delta, option_scores, row_stats
 
 X = torch.zeros(2, 5)
 IDS = torch.tensor([0, 1])
@@ -43,6 +43,27 @@ def test_option_scores_refuses(change: dict[str, Any], message: str) -> None:
     arguments = {"logits": X, "option_ids": IDS, **change}
     with pytest.raises((ValueError, TypeError), match=message):
         option_scores(arguments.pop("logits"), arguments.pop("option_ids"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"logits": [[0.0]]}, "logits must be a torch.Tensor, got list"),
+        ({"logits": torch.zeros(5)}, r"logits must be \(N, V\), got shape \(5,\)"),
+        ({"logits": torch.zeros(2, 0)}, "V = 0"),
+        ({"vocab_size": 6}, r"vocab_size must be in 1..5 .*, got 6"),
+        ({"labels": torch.tensor([0.0, 1.0])}, "labels must be an integer tensor"),
+        ({"labels": torch.tensor([0])}, r"labels must be \(N=2,\), got shape \(1,\)"),
+        ({"temperature": -1.0}, "temperature must be positive and finite, got -1.0"),
+        ({"temperature": torch.ones(3)}, r"temperature must be a scalar or \(N=2,\), got \(3,\)"),
+        ({"temperature": torch.tensor(1)}, "temperature must be floating point, got torch.int64"),
+        ({"histogram": CalibrationHistogram()}, "histogram needs labels, got labels=None"),
+    ],
+)
+def test_row_stats_refuses(change: dict[str, Any], message: str) -> None:
+    arguments = {"logits": X, **change}
+    with pytest.raises((ValueError, TypeError), match=message):
+        row_stats(arguments.pop("logits"), **arguments)
 
 
 def test_a_shared_token_is_found_in_any_row_and_order() -> None:

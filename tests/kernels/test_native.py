@@ -6,16 +6,25 @@ import functools
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
-from calib_kernels import OptionScores, available_backends, option_scores, use_backend
+from calib_kernels import (
+    OptionScores,
+    RowStats,
+    available_backends,
+    option_scores,
+    row_stats,
+    use_backend,
+)
 from torch import Tensor
 
-from bench.gate import compare, hard_rows, option_sets
+from bench.gate import compare, hard_rows, option_sets, row_labels
 
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"
@@ -29,27 +38,43 @@ def example(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     return rows.to(dtype), option_sets(len(rows), COLUMNS)["spellings"]
 
 
-def native(x: Tensor, ids: Tensor, threads: int = 1) -> OptionScores:
+@contextmanager
+def core(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         with use_backend("native"):
-            return option_scores(x, ids, torch.arange(len(x)) % 3)
+            yield
     finally:
         torch.set_num_threads(before)
 
 
-def digest(scores: OptionScores) -> list[bytes]:
+def native(x: Tensor, ids: Tensor, threads: int = 1) -> OptionScores:
+    with core(threads):
+        return option_scores(x, ids, torch.arange(len(x)) % 3)
+
+
+def native_rows(x: Tensor, threads: int = 1) -> RowStats:
+    with core(threads):
+        return row_stats(x, row_labels(len(x), x.shape[1]), temperature=0.7)
+
+
+def digest(scores: OptionScores | RowStats) -> list[bytes]:
     return [f.nan_to_num(-7.0).numpy().tobytes() for f in scores if f is not None]
 
 
 VARIANT = """
 import sys, torch
-from tests.kernels.test_native import DTYPES, example, native
+from tests.kernels.test_native import DTYPES, example, native, native_rows
 from calib_kernels import native as core
-torch.save([core.simd()] + [list(native(*example(d), threads=2)) for d in DTYPES], sys.argv[1])
+scores = [list(native(*example(d), threads=2)) for d in DTYPES]
+rows = [list(native_rows(example(d)[0], threads=2)) for d in DTYPES]
+torch.save([core.simd(), scores, rows], sys.argv[1])
 """
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+
+
+Results = tuple[list[OptionScores], list[RowStats]]  # by dtype
 
 
 @functools.cache
@@ -64,7 +89,7 @@ def runnable() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[OptionScores]]:
+def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
     """Results of every instruction set this processor has, each from a process of its own."""
     results = {}
     for name in runnable():
@@ -75,36 +100,41 @@ def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[OptionS
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
         subprocess.run([sys.executable, "-c", VARIANT, path], cwd=ROOT, env=environment, check=True)
-        used, *scores = torch.load(path)
+        used, scores, rows = torch.load(path)
         assert used == name
-        results[name] = [OptionScores(*fields) for fields in scores]
+        results[name] = (
+            [OptionScores(*fields) for fields in scores],
+            [RowStats(*fields) for fields in rows],
+        )
     return results
 
 
 def test_the_best_instruction_set_is_taken() -> None:
-    from calib_kernels import native as core
+    from calib_kernels import native as launchers
 
-    assert core.simd() == os.environ.get("CALIB_KERNELS_SIMD", runnable()[-1])
+    assert launchers.simd() == os.environ.get("CALIB_KERNELS_SIMD", runnable()[-1])
 
 
 def test_every_instruction_set_keeps_the_contract(
-    variants: dict[str, list[OptionScores]],
+    variants: dict[str, Results],
 ) -> None:
     for i, dtype in enumerate(DTYPES):
         x, ids = example(dtype)
         names = list(hard_rows(COLUMNS, 4096))
         with use_backend("reference"):
             truth = option_scores(x.double(), ids, torch.arange(len(x)) % 3)
-        for variant, results in variants.items():
+            row_truth = row_stats(x.double(), row_labels(len(x), COLUMNS), temperature=0.7)
+        for variant, (scores, stats) in variants.items():
             rows = [f"{name}, {variant}" for name in names]
-            assert not list(compare(results[i], truth, rows))
+            assert not list(compare(scores[i], truth, rows))
+            assert not list(compare(stats[i], row_truth, rows))
 
 
-def test_avx2_and_avx512_give_the_same_bits(variants: dict[str, list[OptionScores]]) -> None:
+def test_avx2_and_avx512_give_the_same_bits(variants: dict[str, Results]) -> None:
     if "v4" not in variants:
         pytest.skip("this processor has no AVX-512")
     for a, b in zip(variants["v3"], variants["v4"], strict=True):
-        assert digest(a) == digest(b)
+        assert [digest(found) for found in a] == [digest(found) for found in b]
 
 
 def test_an_instruction_set_that_is_not_there_is_named() -> None:
@@ -121,8 +151,10 @@ def test_the_number_of_threads_changes_no_bit(rows: int | None) -> None:
     """Few rows are shared by chunks, many by rows."""
     x, ids = example()
     one = digest(native(x[:rows], ids, threads=1))
+    stats = digest(native_rows(x[:rows], threads=1))
     for threads in (2, 3, 8):
         assert digest(native(x[:rows], ids, threads=threads)) == one
+        assert digest(native_rows(x[:rows], threads=threads)) == stats
 
 
 def test_calls_from_many_python_threads() -> None:

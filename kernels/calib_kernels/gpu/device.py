@@ -4,7 +4,8 @@ For a row x (V,), c = log2(e) / T and a reference logit r, with z = c x - c r an
 
     D = sum e        W = sum e z        M = max x        token = first argmax x
 
-come from one read. Columns at V and beyond are never touched.
+and, for the kernels that ask for SQUARES, Q = sum e^2 (else 0) come from one read. Columns at V and
+beyond are never touched.
 
 Order of summation. The row is cut into partitions of PARTITION logits. Inside a partition, lane
 j % BLOCK adds its logits in order, then the lanes meet in one tree; partitions are added from
@@ -31,6 +32,19 @@ NAN = tl.constexpr(float("nan"))
 
 
 @triton.jit
+def temperature_scale(scale, t_ptr, n, t_stride):
+    """(c, whether T is usable); c is 1 where it is not."""
+    c = scale
+    usable = n >= 0
+    if t_ptr is not None:
+        T = tl.load(t_ptr + n * t_stride)
+        usable = (T > 0.0) & (T < PLUS_INF)
+        c = tl.div_rn(LOG2E, tl.where(usable, T, LOG2E))
+    # Beyond these c itself would overflow or vanish; the limits are argmax and uniform anyway.
+    return tl.minimum(tl.maximum(c, 1.0e-37), 1.0e37), usable
+
+
+@triton.jit
 def elements_past_boundary(row):
     """How many elements the row starts past a 16-byte boundary."""
     size: tl.constexpr = row.dtype.element_ty.primitive_bitwidth // 8
@@ -38,16 +52,18 @@ def elements_past_boundary(row):
 
 
 @triton.jit
-def step(x, k, d, w, m, at, c, ref, g, EXACT: tl.constexpr):
-    """Add block k of logits x to the lanes: sums d and w, maximum m and the block it came from."""
+def step(x, k, d, w, q, m, at, c, ref, g, EXACT: tl.constexpr, SQUARES: tl.constexpr):
+    """Add block k of logits x to the lanes: sums d, w, q, maximum m and the block it came from."""
     # EXACT: ref is the row's maximum, and the difference comes first, so nothing can overflow.
     z = (x - ref) * c if EXACT else tl.fma(x, c, -g)
     e = tl.exp2(z)
     d += e
     # A logit of -inf has e = 0 and must add 0, not 0 * -inf. NaN survives because e is NaN.
     w = tl.fma(e, tl.maximum(z, -1000.0), w)
+    if SQUARES:
+        q = tl.fma(e, e, q)
     better = x > m
-    return d, w, tl.where(better, x, m), tl.where(better, k, at)
+    return d, w, q, tl.where(better, x, m), tl.where(better, k, at)
 
 
 @triton.jit
@@ -64,9 +80,10 @@ def edge_block(start, k, shift, begin, end, V, BLOCK: tl.constexpr):
 
 @triton.jit
 def scan(
-    row, first, last, V, c, ref, EXACT: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr
-):
-    """(D, W, M, token) of partitions first..last-1, relative to ref; token is 0 where M is -inf."""
+    row, first, last, V, c, ref,
+    EXACT: tl.constexpr, SQUARES: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """(D, W, Q, M, token) of partitions first..last-1, relative to ref; token is 0 if M is -inf."""
     shift = elements_past_boundary(row)
     start = tl.multiple_of(row - shift, 16)
     lanes = tl.arange(0, BLOCK)
@@ -75,6 +92,7 @@ def scan(
     at = tl.zeros((BLOCK,), tl.int32)
     D = 0.0
     W = 0.0
+    Q = 0.0
     for p in range(first, last):
         begin = p * PARTITION
         end = tl.minimum(begin + PARTITION, V)
@@ -82,26 +100,31 @@ def scan(
         tail = (end + shift) // BLOCK
         d = tl.zeros((BLOCK,), tl.float32)
         w = tl.zeros((BLOCK,), tl.float32)
+        q = tl.zeros((BLOCK,), tl.float32)
         x = edge_block(start, head, shift, begin, end, V, BLOCK)
-        d, w, m, at = step(x, head, d, w, m, at, c, ref, g, EXACT)
+        d, w, q, m, at = step(x, head, d, w, q, m, at, c, ref, g, EXACT, SQUARES)
         if tail > head + 1:
             ahead = tl.load(start + (head + 1) * BLOCK + lanes)
             for k in range(head + 1, tail):
                 x = ahead.to(tl.float32)
                 # One block is always on its way while another is worked on.
                 ahead = tl.load(start + tl.minimum(k + 1, tail - 1) * BLOCK + lanes)
-                d, w, m, at = step(x, k, d, w, m, at, c, ref, g, EXACT)
+                d, w, q, m, at = step(x, k, d, w, q, m, at, c, ref, g, EXACT, SQUARES)
         if (tail > head) & (tail * BLOCK - shift < end):
             x = edge_block(start, tail, shift, begin, end, V, BLOCK)
-            d, w, m, at = step(x, tail, d, w, m, at, c, ref, g, EXACT)
+            d, w, q, m, at = step(x, tail, d, w, q, m, at, c, ref, g, EXACT, SQUARES)
         if shift > 0:
             d = tl.gather(d, (lanes + shift) % BLOCK, 0)
             w = tl.gather(w, (lanes + shift) % BLOCK, 0)
+            if SQUARES:
+                q = tl.gather(q, (lanes + shift) % BLOCK, 0)
         D += tl.sum(d, 0)
         W += tl.sum(w, 0)
+        if SQUARES:
+            Q += tl.sum(q, 0)
     M = tl.max(m, 0)
     token = tl.min(tl.where(m == M, at * BLOCK - shift + lanes, V), 0)
-    return D, W, M, tl.where(M > MINUS_INF, token, 0)
+    return D, W, Q, M, tl.where(M > MINUS_INF, token, 0)
 
 
 @triton.jit
@@ -109,6 +132,39 @@ def largest_of_first_block(row, V, BLOCK: tl.constexpr):
     lanes = tl.arange(0, BLOCK)
     x = tl.load(row + lanes, mask=lanes < V, other=MINUS_INF).to(tl.float32)
     return tl.max(tl.where(x == x, x, MINUS_INF), 0)
+
+
+@triton.jit
+def keep_partition(sums_ptr, tokens_ptr, at, D, W, Q, M, token, SQUARES: tl.constexpr):
+    """Store what one partition gave: sums (N, P, 3 or 4) = D, W, M and Q, tokens (N, P)."""
+    numbers: tl.constexpr = 4 if SQUARES else 3
+    tl.store(sums_ptr + numbers * at, D)
+    tl.store(sums_ptr + numbers * at + 1, W)
+    tl.store(sums_ptr + numbers * at + 2, M)
+    if SQUARES:
+        tl.store(sums_ptr + numbers * at + 3, Q)
+    tl.store(tokens_ptr + at, token)
+
+
+@triton.jit
+def add_partitions(sums_ptr, tokens_ptr, n, P, SQUARES: tl.constexpr):
+    """(D, W, Q, M, token) of row n: added in the order in which one program adds them."""
+    numbers: tl.constexpr = 4 if SQUARES else 3
+    D = 0.0
+    W = 0.0
+    Q = 0.0
+    M = MINUS_INF
+    token = 0
+    for p in range(0, P):
+        at = n * P + p
+        D += tl.load(sums_ptr + numbers * at)
+        W += tl.load(sums_ptr + numbers * at + 1)
+        m = tl.load(sums_ptr + numbers * at + 2)
+        if SQUARES:
+            Q += tl.load(sums_ptr + numbers * at + 3)
+        token = tl.where(m > M, tl.load(tokens_ptr + at), token)
+        M = tl.maximum(M, m)
+    return D, W, Q, M, token
 
 
 @triton.jit
@@ -126,12 +182,13 @@ def blemishes(row, V, BLOCK: tl.constexpr):
 
 @triton.jit
 def settle(
-    row, n, V, c, ref, D, W, M, token, slow_ptr, PARTITION: tl.constexpr, BLOCK: tl.constexpr
+    row, n, V, c, ref, D, W, Q, M, token, slow_ptr,
+    SQUARES: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Turn the sums of a whole row into ones relative to its maximum, and look at its oddities.
 
-    Returns (M, D, W, token, broken). ``broken``: a NaN, several +inf, or nothing but -inf. A
-    single +inf is the limit: M = +inf, D = 1, W = 0.
+    Returns (M, D, W, Q, token, broken). ``broken``: a NaN, several +inf, or nothing but -inf. A
+    single +inf is the limit: M = +inf, D = Q = 1, W = 0. token is a column, whatever the row.
     """
     z = tl.fma(M, c, -(c * ref))
     finite = (M > MINUS_INF) & (M < PLUS_INF)
@@ -139,13 +196,16 @@ def settle(
     slow = finite & ~((z >= -1.0) & (z <= HEADROOM))
     if slow:
         partitions = tl.cdiv(V, PARTITION)
-        D, W, _m, _token = scan(row, 0, partitions, V, c, M, True, PARTITION, BLOCK)
+        D, W, Q, _m, _token = scan(
+            row, 0, partitions, V, c, M, True, SQUARES, PARTITION, BLOCK
+        )  # fmt: skip
         z = 0.0
     if slow_ptr is not None:
         tl.store(slow_ptr + n, slow.to(tl.int32))
     scale = tl.exp2(-z)
     W = tl.fma(-z, D, W) * scale
     D = D * scale
+    Q = Q * scale * scale
     broken = M == MINUS_INF
     if (M == PLUS_INF) | (D != D):
         nan_at, infinite = blemishes(row, V, BLOCK)
@@ -154,7 +214,8 @@ def settle(
         broken = (nan_at < V) | (infinite != 1)
         D = 1.0
         W = 0.0
-    return M, D, W, token, broken
+        Q = 1.0
+    return M, D, W, Q, token, broken
 
 
 @triton.jit

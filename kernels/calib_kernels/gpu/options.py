@@ -19,14 +19,16 @@ import triton.language as tl
 from . import tuning
 from .device import (
     LN2,
-    LOG2E,
     MINUS_INF,
     NAN,
     PLUS_INF,
+    add_partitions,
     count_in_histogram,
+    keep_partition,
     largest_of_first_block,
     scan,
     settle,
+    temperature_scale,
 )
 from .launch import launch_options, on_device
 
@@ -90,19 +92,6 @@ def option_tile(row, ids_ptr, o, O, M, V, c, spike, TILE_O: tl.constexpr, TILE_M
 
 
 @triton.jit
-def temperature_scale(scale, t_ptr, n, t_stride):
-    """(c, whether T is usable); c is 1 where it is not."""
-    c = scale
-    usable = n >= 0
-    if t_ptr is not None:
-        T = tl.load(t_ptr + n * t_stride)
-        usable = (T > 0.0) & (T < PLUS_INF)
-        c = tl.div_rn(LOG2E, tl.where(usable, T, LOG2E))
-    # Beyond these c itself would overflow or vanish; the limits are argmax and uniform anyway.
-    return tl.minimum(tl.maximum(c, 1.0e-37), 1.0e37), usable
-
-
-@triton.jit
 def reference_logit(row, ids_ptr, O, M, V, TILE_O: tl.constexpr, TILE_M: tl.constexpr,
                     BLOCK: tl.constexpr):  # fmt: skip
     """A finite logit that is likely to be near the row's maximum, from the row alone."""
@@ -124,8 +113,9 @@ def finish(
         logprob_ptr, prob_ptr, mass_ptr, confidence_ptr, prediction_ptr, entropy_ptr,
         vocab_entropy_ptr, token_ptr, correct_ptr, valid_ptr, seen_ptr, slow_ptr,
     ) = outputs  # fmt: skip
-    peak, D, W, token, broken = settle(
-        row, n, V, c, ref, D, W, M_row, token, slow_ptr, PARTITION, BLOCK
+    # D stands in for Q, which is not looked at.
+    peak, D, W, _Q, token, broken = settle(
+        row, n, V, c, ref, D, W, D, M_row, token, slow_ptr, False, PARTITION, BLOCK
     )
     broken = broken | ~usable
     best, wrong = largest_option(row, ids_ptr, O, M, V, TILE_O, TILE_M)
@@ -207,7 +197,7 @@ def option_scores_kernel(
     c, usable = temperature_scale(scale, t_ptr, n, t_stride)
     ref = reference_logit(row, ids, O, M, V, TILE_O, TILE_M, BLOCK)
     partitions = tl.cdiv(V, PARTITION)
-    D, W, peak, token = scan(row, 0, partitions, V, c, ref, False, PARTITION, BLOCK)
+    D, W, _Q, peak, token = scan(row, 0, partitions, V, c, ref, False, False, PARTITION, BLOCK)
     finish(
         row, n, D, W, peak, token, c, usable, ref, (ids, labels_ptr, edges_ptr),
         (logprob_ptr, prob_ptr, mass_ptr, confidence_ptr, prediction_ptr, entropy_ptr,
@@ -227,12 +217,8 @@ def partition_kernel(
     row = x_ptr + n * x_stride
     c, _usable = temperature_scale(scale, t_ptr, n, t_stride)
     ref = reference_logit(row, ids_ptr + n * ids_stride, O, M, V, TILE_O, TILE_M, BLOCK)
-    D, W, peak, token = scan(row, p, p + 1, V, c, ref, False, PARTITION, BLOCK)
-    at = n * P + p
-    tl.store(sums_ptr + 3 * at, D)
-    tl.store(sums_ptr + 3 * at + 1, W)
-    tl.store(sums_ptr + 3 * at + 2, peak)
-    tl.store(tokens_ptr + at, token)
+    D, W, Q, peak, token = scan(row, p, p + 1, V, c, ref, False, False, PARTITION, BLOCK)
+    keep_partition(sums_ptr, tokens_ptr, n * P + p, D, W, Q, peak, token, False)
 
 
 @triton.jit(do_not_specialize=UNSPECIALISED)
@@ -250,17 +236,7 @@ def combine_kernel(
     ids = ids_ptr + n * ids_stride
     c, usable = temperature_scale(scale, t_ptr, n, t_stride)
     ref = reference_logit(row, ids, O, M, V, TILE_O, TILE_M, BLOCK)
-    D = 0.0
-    W = 0.0
-    peak = MINUS_INF
-    token = 0
-    for p in range(0, P):
-        at = n * P + p
-        D += tl.load(sums_ptr + 3 * at)
-        W += tl.load(sums_ptr + 3 * at + 1)
-        m = tl.load(sums_ptr + 3 * at + 2)
-        token = tl.where(m > peak, tl.load(tokens_ptr + at), token)
-        peak = tl.maximum(peak, m)
+    D, W, _Q, peak, token = add_partitions(sums_ptr, tokens_ptr, n, P, False)
     finish(
         row, n, D, W, peak, token, c, usable, ref, (ids, labels_ptr, edges_ptr),
         (logprob_ptr, prob_ptr, mass_ptr, confidence_ptr, prediction_ptr, entropy_ptr,

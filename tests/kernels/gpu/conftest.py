@@ -62,7 +62,8 @@ def interpreted() -> Iterator[Interpreter]:
 
 
 POINTERS = {
-    "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy",
+    "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy "
+    "lse sum_p2 label_logprob",
     "*i64": "ids labels prediction token seen",
     "*i32": "tokens slow",
     "*i1": "correct valid",
@@ -131,13 +132,15 @@ def disassembled(cubin: bytes, folder: Path) -> tuple[list[str], list[list[str]]
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """compiled(kernel, arch, dtype, constants): ahead of time, as a launch would have it."""
+    """compiled(kernel, arch, dtype, constants, tune): ahead of time, as a launch would have it."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
     @cache
-    def build(kernel: Any, arch: int | str, dtype: str, items: frozenset[Any]) -> Compiled:
+    def build(
+        kernel: Any, arch: int | str, dtype: str, items: frozenset[Any], tune: tuning.RowTuning
+    ) -> Compiled:
         constants = dict(items)
         names = list(kernel.arg_names)
         constants = {name: value for name, value in constants.items() if name in names}
@@ -157,9 +160,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         )
         nvidia = isinstance(arch, int)
         target = GPUTarget("cuda", arch, 32) if nvidia else GPUTarget("hip", arch, 64)
-        options = {"num_warps": tuning.ROW.warps, "enable_fp_fusion": False}
+        options = {"num_warps": tune.warps, "enable_fp_fusion": False}
         if nvidia:
-            options["maxnreg"] = tuning.ROW.registers
+            options["maxnreg"] = tune.registers
         built = triton.compile(source, target=target, options=options)
         if not nvidia:
             return Compiled([], [], {}, dict(built.asm))
@@ -167,9 +170,13 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return Compiled(*disassembled(built.asm["cubin"], folder), dict(built.asm))
 
     def compile_kernel(
-        kernel: Any, arch: int | str, dtype: str, constants: dict[str, Any]
+        kernel: Any,
+        arch: int | str,
+        dtype: str,
+        constants: dict[str, Any],
+        tune: tuning.RowTuning = tuning.ROW,
     ) -> Compiled:
-        return build(kernel, arch, dtype, frozenset(constants.items()))
+        return build(kernel, arch, dtype, frozenset(constants.items()), tune)
 
     return compile_kernel
 

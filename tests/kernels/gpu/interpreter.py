@@ -11,12 +11,13 @@ import pickle
 import sys
 import traceback
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import calib_kernels
 import torch
 from calib_kernels import bins
-from calib_kernels.gpu import histogram, options
+from calib_kernels.gpu import histogram, options, rows
 from calib_kernels.gpu.tuning import RowTuning
 
 from bench.gate import LOG2_E, Poisoned
@@ -47,6 +48,36 @@ def option_scores(
         tune=RowTuning(**tune), split=split, slow=result.slow,
     )  # fmt: skip
     return result
+
+
+def row_stats(
+    logits: torch.Tensor,
+    labels: torch.Tensor | None,
+    temperature: float | torch.Tensor,
+    tune: dict[str, int],
+    split: bool,
+    bin_count: int = 15,
+) -> Poisoned:
+    """The launcher on poisoned outputs."""
+    result = Poisoned.of_rows(logits.shape[0], bin_count, "cpu")
+    unlabelled = result.out._replace(label_logprob=None, correct=None)
+    host = isinstance(temperature, float)
+    rows.row_stats(
+        logits, labels, LOG2_E / temperature if host else 1.0, None if host else temperature, -100,
+        None if labels is None else bins.edges(bin_count, torch.float32, torch.device("cpu")),
+        unlabelled if labels is None else result.out, None if labels is None else result.seen,
+        tune=RowTuning(**tune), split=split, slow=result.slow,
+    )  # fmt: skip
+    return replace(result, out=unlabelled) if labels is None else result
+
+
+def public_row_stats(*args: Any, bin_count: int = 0, **kwargs: Any) -> Any:
+    """The public op on this backend: (stats, the histogram's counts if it is to have one)."""
+    if bin_count:
+        kwargs["histogram"] = calib_kernels.CalibrationHistogram(bin_count)
+    with calib_kernels.use_backend("triton"):
+        stats = calib_kernels.row_stats(*args, **kwargs)
+    return tuple(stats), kwargs["histogram"].count if bin_count else None
 
 
 def public_option_scores(*args: Any, bin_count: int = 0, **kwargs: Any) -> Any:

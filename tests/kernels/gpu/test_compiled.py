@@ -12,17 +12,23 @@ import re
 from typing import Any
 
 import pytest
-from calib_kernels.gpu import histogram, options, tuning
+from calib_kernels.gpu import histogram, options, rows, tuning
 
 KERNELS = {
     "option_scores": options.option_scores_kernel,
     "partition": options.partition_kernel,
     "combine": options.combine_kernel,
 }
+ROWS = {
+    "row_stats": rows.row_stats_kernel,
+    "row_partition": rows.row_partition_kernel,
+    "row_combine": rows.row_combine_kernel,
+}
 HOPPER = 90
 # Instructions per logit of the main loop, sm_90: memory is the limit up to about 15 for the
 # 16-bit types and 30 for float32.
 MEASURED = {"*bf16": 10.62, "*fp16": 10.62, "*fp32": 10.88}
+MEASURED_ROWS = {"*bf16": 11.62, "*fp16": 11.12, "*fp32": 11.75}
 
 
 def constants(spellings: int = 1, **changes: Any) -> dict[str, Any]:
@@ -38,6 +44,11 @@ def constants(spellings: int = 1, **changes: Any) -> dict[str, Any]:
     }
 
 
+def row_constants(**changes: Any) -> dict[str, Any]:
+    tune = tuning.ROW_STATS
+    return {"PARTITION": tune.partition, "BLOCK": tune.block, "slow_ptr": None, **changes}
+
+
 QUICK = {("option_scores", HOPPER, "*bf16", 1), ("partition", HOPPER, "*bf16", 1)}
 MATRIX = [
     pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
@@ -45,14 +56,34 @@ MATRIX = [
 ]
 
 
+ROW_MATRIX = [
+    pytest.param(*case, marks=[] if case == ("row_stats", HOPPER, "*bf16") else pytest.mark.slow)
+    for case in itertools.product(ROWS, (80, HOPPER, 100), ("*bf16", "*fp16", "*fp32"))
+]
+
+
 @pytest.mark.parametrize(("name", "arch", "dtype", "spellings"), MATRIX)
 def test_row_kernels(compiled: Any, name: str, arch: int, dtype: str, spellings: int) -> None:
     code = compiled(KERNELS[name], arch, dtype, constants(spellings))
+    walks_well(code, name, tuning.ROW, arch, MEASURED[dtype])
+
+
+@pytest.mark.parametrize(("name", "arch", "dtype"), ROW_MATRIX)
+def test_row_stats_kernels(compiled: Any, name: str, arch: int, dtype: str) -> None:
+    tune = tuning.ROW_STATS
+    code = compiled(ROWS[name], arch, dtype, row_constants(), tune)
+    walks_well(code, name, tune, arch, MEASURED_ROWS[dtype])
+
+
+def walks_well(
+    code: Any, name: str, tune: tuning.RowTuning, arch: int, instructions: float
+) -> None:
+    """No spills; loops of 128-bit loads and few instructions, without barriers."""
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
-    assert code.resources["REG"] <= tuning.ROW.registers
+    assert code.resources["REG"] <= tune.registers
     loops = code.main_loops()
     # The plain walk and, where a kernel can finish a row, the second reading.
-    assert len(loops) == {"option_scores": 2, "partition": 1, "combine": 1}[name]
+    assert len(loops) == (2 if name in ("option_scores", "row_stats") else 1)
     for body in loops:
         loads = [line for line in body if "LDG" in line]
         assert loads
@@ -60,7 +91,7 @@ def test_row_kernels(compiled: Any, name: str, arch: int, dtype: str, spellings:
         assert not any("BAR" in line for line in body)
         if arch == HOPPER:
             exponentials = sum("MUFU.EX2" in line for line in body)
-            assert len(body) / exponentials <= MEASURED[dtype] * 1.05
+            assert len(body) / exponentials <= instructions * 1.05
 
 
 @pytest.mark.parametrize("spellings", [1, pytest.param(5, marks=pytest.mark.slow)])
@@ -70,17 +101,23 @@ def test_labels_and_temperatures_may_be_absent(compiled: Any, spellings: int) ->
         ("labels_ptr", "t_ptr", "edges_ptr", "correct_ptr", "seen_ptr", "slow_ptr")
     )
     code = compiled(options.option_scores_kernel, HOPPER, "*bf16", constants(spellings, **absent))
-    assert code.resources["STACK"] == 0
-    assert not any(re.search(r"\b(REDG?|ATOMG?)\.", line) for line in code.instructions)
+    absent["label_logprob_ptr"] = None
+    rows_code = compiled(
+        rows.row_stats_kernel, HOPPER, "*bf16", row_constants(**absent), tuning.ROW_STATS
+    )
+    for made in (code, rows_code):
+        assert made.resources["STACK"] == 0
+        assert not any(re.search(r"\b(REDG?|ATOMG?)\.", line) for line in made.instructions)
 
 
 def test_the_histogram_needs_no_answer(compiled: Any) -> None:
     """Relaxed integer reductions: nothing is sent back, nothing waits."""
-    for kernel, values in (
-        (options.option_scores_kernel, constants()),
-        (histogram.histogram_delta_kernel, {"BLOCK": tuning.HISTOGRAM.block}),
+    for kernel, values, tune in (
+        (options.option_scores_kernel, constants(), tuning.ROW),
+        (rows.row_stats_kernel, row_constants(), tuning.ROW_STATS),
+        (histogram.histogram_delta_kernel, {"BLOCK": tuning.HISTOGRAM.block}, tuning.ROW),
     ):
-        code = compiled(kernel, HOPPER, "*bf16", values)
+        code = compiled(kernel, HOPPER, "*bf16", values, tune)
         assert code.resources["STACK"] == 0
         atomics = [line for line in code.instructions if re.search(r"\b(REDG?|ATOMG?)\.", line)]
         assert len(atomics) >= 4
@@ -90,33 +127,43 @@ def test_the_histogram_needs_no_answer(compiled: Any) -> None:
 
 def test_both_paths_add_in_the_same_tree(compiled: Any) -> None:
     """R20: the reduction of a partition has one layout in the kernels that make it."""
-    layouts = set()
-    for name in ("option_scores", "partition"):
-        text = compiled(KERNELS[name], HOPPER, "*bf16", constants()).asm["ttgir"]
-        aliases = dict(re.findall(r"^(#\w+) = (#ttg\.blocked<.*>)", text, re.M))
-        block = tuning.ROW.block
-        used = re.findall(rf"\(tensor<{block}xf32, (#\w+)>\) -> f32", text)
-        assert len(used) >= 3
-        layouts |= {aliases[alias] for alias in used}
-    assert len(layouts) == 1
+    pairs = [
+        (("option_scores", "partition"), KERNELS, constants(), tuning.ROW, 3),
+        (("row_stats", "row_partition"), ROWS, row_constants(), tuning.ROW_STATS, 4),
+    ]
+    for names, kernels, values, tune, sums in pairs:
+        layouts = set()
+        for name in names:
+            text = compiled(kernels[name], HOPPER, "*bf16", values, tune).asm["ttgir"]
+            aliases = dict(re.findall(r"^(#\w+) = (#ttg\.blocked<.*>)", text, re.M))
+            used = re.findall(rf"\(tensor<{tune.block}xf32, (#\w+)>\) -> f32", text)
+            assert len(used) >= sums
+            layouts |= {aliases[alias] for alias in used}
+        assert len(layouts) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", [*KERNELS, *ROWS])
 @pytest.mark.parametrize("dtype", ["*bf16", "*fp32"])
 def test_amd(compiled: Any, name: str, dtype: str) -> None:
-    assembly = compiled(KERNELS[name], "gfx942", dtype, constants()).asm["amdgcn"]
+    if name in KERNELS:
+        built = compiled(KERNELS[name], "gfx942", dtype, constants())
+    else:
+        built = compiled(ROWS[name], "gfx942", dtype, row_constants(), tuning.ROW_STATS)
+    assembly = built.asm["amdgcn"]
     assert re.search(r"\.vgpr_spill_count:\s+0\b", assembly)
     assert re.search(r"\.sgpr_spill_count:\s+0\b", assembly)
 
 
-@pytest.mark.parametrize("kernel", [*KERNELS.values(), histogram.histogram_delta_kernel])
+@pytest.mark.parametrize(
+    "kernel", [*KERNELS.values(), *ROWS.values(), histogram.histogram_delta_kernel]
+)
 def test_compiled_variants_are_bounded(kernel: Any) -> None:
     """R34: no size, stride or input address is specialised on, and no constant follows one."""
     outputs = {
         "logprob_ptr", "prob_ptr", "mass_ptr", "confidence_ptr", "prediction_ptr", "entropy_ptr",
         "vocab_entropy_ptr", "token_ptr", "correct_ptr", "valid_ptr", "seen_ptr", "slow_ptr",
-        "sums_ptr", "tokens_ptr",
+        "sums_ptr", "tokens_ptr", "lse_ptr", "sum_p2_ptr", "label_logprob_ptr",
     }  # fmt: skip
     free = {p.name for p in kernel.params if not (p.is_constexpr or p.do_not_specialize)}
     assert free <= outputs

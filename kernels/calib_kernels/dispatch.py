@@ -1,0 +1,47 @@
+"""How a public op reaches a backend, and torch.library: what every op shares."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+LOG2_E = math.log2(math.e)
+_MODULES = {
+    ("native", "histogram_delta"): "calib_kernels.native",
+    ("native", "option_scores"): "calib_kernels.native",
+    ("native", "row_stats"): "calib_kernels.native",
+    ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
+    ("triton", "option_scores"): "calib_kernels.gpu.options",
+    ("triton", "row_stats"): "calib_kernels.gpu.rows",
+}
+
+
+def launcher(backend: str, op: str) -> Any:
+    """The function that runs an op on ``native`` or ``triton``, imported at its first use."""
+    return getattr(importlib.import_module(_MODULES[backend, op]), op)
+
+
+def register(name: str, signature: str, run: Any, fake: Any) -> Any:
+    """``torch.ops.calib_kernels.<name>``, functional and opaque."""
+    op = torch.library.custom_op(f"calib_kernels::{name}", mutates_args=(), schema=signature)(run)
+    op.register_fake(fake)
+    return op
+
+
+def traced(x: Tensor) -> bool:
+    """Whether something must see the registered op: a compiler, or a tensor of another kind."""
+    return torch.compiler.is_compiling() or type(x) not in (Tensor, torch.nn.Parameter)
+
+
+def rows_contiguous(logits: Tensor) -> Tensor:
+    """Last stride 1, which costs the one documented copy where it is not."""
+    return logits if logits.stride(1) == 1 or logits.shape[1] == 1 else logits.contiguous()
+
+
+def real_dtype(logits: Tensor) -> torch.dtype:
+    """Of results: float64 for float64 logits, else float32."""
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32

@@ -1,0 +1,22 @@
+// Statistics of N rows: arguments as calib_kernels/rows.py documents them for a launcher.
+#pragma once
+
+#include <cstdint>
+
+#include "histogram.hpp"
+#include "walk.hpp"
+
+namespace calib {
+
+struct StatsOutput {
+  float *lse, *confidence;
+  int64_t* prediction;
+  float *entropy, *sum_p2;
+  float* label_logprob;  // null without labels
+  bool* correct;         // null without labels
+  bool* valid;
+};
+
+void row_stats(const RowInput& in, const StatsOutput& out, const Histogram* histogram, int threads);
+
+}  // namespace calib
