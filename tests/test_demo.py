@@ -35,7 +35,7 @@ def test_the_lettered_form_stands_beside(asked, tmp_path):
     done = demo.demo(tmp_path / "run", progress=lambda *_: None)
     assert [(call["task"], call["limit"]) for call in asked] == [
         ("easy-vqa", 800),
-        ("easy-vqa-letters", 300),
+        ("easy-vqa-letters", 200),
     ]
     assert asked[1]["out"] == tmp_path / "run" / "beside" / "easy-vqa-letters"
     results = open_run(tmp_path / "run").results

@@ -12,6 +12,29 @@
 namespace calib {
 namespace {
 
+// Waking a sleeping thread takes longer than a small call, on virtual machines up to a millisecond.
+// So a worker looks out for the next call, and a caller for the last row, for a while before they
+// sleep: some tens of microseconds for the one, as long as a long row takes for the other.
+constexpr int WORKER_SPINS = 1000;
+constexpr int CALLER_SPINS = 20000;
+
+inline void relax() {
+#if defined(__x86_64__) || defined(_M_X64)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+template <class Ready>
+bool spin(int times, Ready ready) {
+  for (int i = 0; i < times; ++i) {
+    if (ready()) return true;
+    relax();
+  }
+  return false;
+}
+
 class Pool {
  public:
   // False if another call has the pool.
@@ -24,13 +47,16 @@ class Pool {
       task_ = &task;
       tasks_ = tasks;
       next_.store(0, std::memory_order_relaxed);
-      wanted_ = busy_ = std::min<int>(helpers, static_cast<int>(workers_.size()));
-      ++round_;
+      wanted_ = std::min<int>(helpers, static_cast<int>(workers_.size()));
+      busy_.store(wanted_, std::memory_order_relaxed);
+      round_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     work(task, tasks);
+    const auto idle = [this] { return busy_.load(std::memory_order_acquire) == 0; };
+    if (spin(CALLER_SPINS, idle)) return true;
     std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return busy_ == 0; });
+    done_.wait(lock, idle);
     return true;
   }
 
@@ -39,7 +65,7 @@ class Pool {
     while (static_cast<int>(workers_.size()) < helpers) {
       const int index = static_cast<int>(workers_.size());
       try {
-        workers_.emplace_back([this, index, round = round_] { serve(index, round); });
+        workers_.emplace_back([this, index, round = round_.load()] { serve(index, round); });
       } catch (const std::system_error&) {
         return;  // no more threads to be had: fewer share the work
       }
@@ -48,17 +74,20 @@ class Pool {
   }
 
   void serve(int index, uint64_t seen) {
-    std::unique_lock<std::mutex> lock(mutex_);
+    const auto called = [&] { return round_.load(std::memory_order_acquire) != seen; };
     for (;;) {
-      wake_.wait(lock, [&] { return round_ != seen; });
-      seen = round_;
+      spin(WORKER_SPINS, called);
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, called);
+      seen = round_.load(std::memory_order_relaxed);
       if (index >= wanted_) continue;
       const auto* task = task_;
       const int64_t tasks = tasks_;
       lock.unlock();
       work(*task, tasks);
-      lock.lock();
-      if (--busy_ == 0) done_.notify_one();
+      if (busy_.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+      lock.lock();  // so that a caller cannot miss it between looking and sleeping
+      done_.notify_one();
     }
   }
 
@@ -72,8 +101,9 @@ class Pool {
   std::atomic<int64_t> next_{0};
   const std::function<void(int64_t)>* task_ = nullptr;
   int64_t tasks_ = 0;
-  uint64_t round_ = 0;
-  int wanted_ = 0, busy_ = 0;
+  std::atomic<uint64_t> round_{0};
+  std::atomic<int> busy_{0};
+  int wanted_ = 0;
 };
 
 // Never destroyed: its threads may outlive static destructors. A forked child has none of them, so

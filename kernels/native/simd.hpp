@@ -38,15 +38,11 @@ CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
-// p * 2^n, where the low bits of t hold n and p * 2^n is a normal number.
-CALIB_INLINE Floats add_exponent(Floats p, Floats t) {
-  const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(t.v), 23);
-  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p.v), n))};
+CALIB_INLINE Floats floor(Floats a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
 }
-// x where z >= low or z is NaN, else 0.
-CALIB_INLINE Floats keep_above(Floats x, Floats z, Floats low) {
-  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(z.v, low.v, _CMP_NLT_UQ), x.v)};
-}
+// p * 2^n for an integer n, where that is a normal number; NaN stays NaN.
+CALIB_INLINE Floats times_2_to(Floats p, Floats n) { return {_mm512_scalef_ps(p.v, n.v)}; }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ) != 0;
 }
@@ -72,12 +68,10 @@ CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
-CALIB_INLINE Floats add_exponent(Floats p, Floats t) {
-  const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(t.v), 23);
-  return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p.v), n))};
-}
-CALIB_INLINE Floats keep_above(Floats x, Floats z, Floats low) {
-  return {_mm256_and_ps(_mm256_cmp_ps(z.v, low.v, _CMP_NLT_UQ), x.v)};
+CALIB_INLINE Floats floor(Floats a) { return {_mm256_floor_ps(a.v)}; }
+CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
+  const __m256i bits = _mm256_slli_epi32(_mm256_cvtps_epi32(n.v), 23);
+  return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p.v), bits))};
 }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)) != 0;
@@ -130,11 +124,12 @@ CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) {
   return {__builtin_convertvector(r, Quad)};
 }
 #endif
-CALIB_INLINE Floats add_exponent(Floats p, Floats t) {
-  return {(Quad)((QuadBits)p.v + ((QuadBits)t.v << 23))};
+CALIB_INLINE Floats floor(Floats a) {
+  const Quad toward_zero = __builtin_convertvector(__builtin_convertvector(a.v, QuadBits), Quad);
+  return {toward_zero - (toward_zero > a.v ? Quad{1, 1, 1, 1} : Quad{})};
 }
-CALIB_INLINE Floats keep_above(Floats x, Floats z, Floats low) {
-  return {(Quad)(~(QuadBits)(z.v < low.v) & (QuadBits)x.v)};
+CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
+  return {(Quad)((QuadBits)p.v + (__builtin_convertvector(n.v, QuadBits) << 23))};
 }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   const QuadBits same = a.v == b.v;
