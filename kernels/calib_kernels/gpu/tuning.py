@@ -41,4 +41,4 @@ def option_tile(spellings: int) -> tuple[int, int]:
     """Options and spellings gathered at once; three sizes, so three compiled variants at most."""
     if spellings == 1:
         return 256, 1
-    return (64, 4) if spellings <= 4 else (16, 16)
+    return (64, 4) if spellings <= 4 else (32, 8)
