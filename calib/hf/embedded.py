@@ -16,6 +16,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,10 @@ def load_embedded(state: str) -> tuple[Any, Any]:
     if state == "stage2":
         from peft import PeftModel  # only this state needs peft
 
-        model = PeftModel.from_pretrained(model, WEIGHTS / "stage2").merge_and_unload()
+        with warnings.catch_warnings():
+            # peft reads an attribute that transformers has renamed.
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+            model = PeftModel.from_pretrained(model, WEIGHTS / "stage2").merge_and_unload()
     return model.eval(), load_processor(folder)
 
 
