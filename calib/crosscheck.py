@@ -187,13 +187,11 @@ def _equal_mass(bins: int) -> Iterator[Judge]:
         "ECE", f"{bins} bins of equal count", "uncertainty-calibration", "calibration",
         lambda r: metrics.ece(r.confidence, r.correct, bins=bins, strategy="mass"),
         lambda m, r: m.get_ece_em(r.confidence, _int(r.correct), num_bins=bins),
-        lambda r: _tied(r),
     )  # fmt: skip
     yield Judge(
         "ECE", f"{bins} quantile edges", "calibstats", "calibstats",
         lambda r: metrics.ece(r.confidence, r.correct, bins=bins, strategy="quantile"),
         lambda m, r: m.ace(r.confidence, _int(r.correct), n_bins=bins),
-        lambda r: _tied(r),
     )  # fmt: skip
 
 
@@ -209,7 +207,7 @@ def _unbinned() -> Iterator[Judge]:
         lambda m, r: m.kolmogorov_smirnov_statistic(_int(r.correct), r.confidence)
         * np.sqrt(np.sum(r.confidence * (1 - r.confidence)))
         / len(r),
-        lambda r: _tied(r),
+        _tied,
     )  # fmt: skip
     yield Judge(
         "AUROC", "confidence against correctness", "scikit-learn", "sklearn.metrics",
@@ -220,7 +218,7 @@ def _unbinned() -> Iterator[Judge]:
         "AURC", "mean over coverages", "mapie", "mapie.metrics.uncertainty",
         lambda r: metrics.aurc(r.confidence, r.correct),
         lambda m, r: 1 - m.auarc(_int(r.correct), r.confidence),
-        lambda r: _tied(r),
+        _tied,
     )  # fmt: skip
     yield Judge(
         "Brier", "confidence against correctness", "scikit-learn", "sklearn.metrics",

@@ -123,7 +123,7 @@ def attention() -> Iterator[Fact]:
 
     text = "sdpa, where the model supports it"
     if installed("flash-attn") is not None and torch.cuda.is_available():
-        text += "; flash_attention_2 can be asked for with --model_args attn_implementation="
+        text += "; --model_args attn_implementation=flash_attention_2 asks for the other"
     yield Fact("attention", text)
 
 

@@ -132,7 +132,9 @@ def digest(items: Iterable[Item]) -> str:
     def named(image: ImageRef) -> str:
         if not isinstance(image, Path):
             return image_name(image)
-        return seen[image] if image in seen else seen.setdefault(image, image_name(image))
+        if image not in seen:
+            seen[image] = image_name(image)
+        return seen[image]
 
     for item in items:
         images = [named(image) for image in item.images]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,6 +42,10 @@ def test_the_lettered_form_stands_beside(asked, tmp_path):
     results = open_run(tmp_path / "run").results
     assert len(results["beside"]) == 1
     assert "The same questions asked otherwise" in done.report.read_text(encoding="utf-8")
+
+
+def test_the_command_asks_as_many_questions_as_the_function():
+    assert signature(cli.demo).parameters["limit"].default == demo.QUESTIONS
 
 
 def test_the_command_prints_a_small_table_and_the_path_last(asked, tmp_path, monkeypatch):

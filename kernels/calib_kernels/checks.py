@@ -67,7 +67,7 @@ def host_option_ids(ids: Tensor, columns: int) -> None:
     if ids.device.type != "cpu" or ids.numel() == 0:
         return
     # NumPy: a dozen calls on a few numbers, each of which costs torch several times as long.
-    values = ids.detach().numpy()
+    values = ids.numpy()
     low, high = int(values.min()), int(values.max())
     if low < -1 or high >= columns:
         wrong = low if low < -1 else high

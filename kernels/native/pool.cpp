@@ -12,9 +12,9 @@
 namespace calib {
 namespace {
 
-// Waking a sleeping thread takes longer than a small call, on virtual machines up to a millisecond.
-// So a worker looks out for the next call, and a caller for the last row, for a while before they
-// sleep: some tens of microseconds for the one, as long as a long row takes for the other.
+// Waking a sleeping thread takes as long as a small call. So a worker looks out for the next call,
+// and a caller for the last row, for a while before they sleep: the one for a small call's time, the
+// other for less than a millisecond.
 constexpr int WORKER_SPINS = 1000;
 constexpr int CALLER_SPINS = 20000;
 

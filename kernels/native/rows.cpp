@@ -78,7 +78,7 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
         const Floats v = X::load(p + r * Floats::W);
         max_[r] = max(v, max_[r]);
         const Floats z = fma(scale, v, minus_g);
-        // Keeps NaN. What lies lower adds 2^-126, which a sum of at least 2^-8 does not feel.
+        // Keeps NaN. What lies lower adds 2^-126, which a sum of at least 1 does not feel.
         const Floats clamped = max(low, z);
         const Floats e = exp2(clamped);
         d[r] = d[r] + e;
