@@ -8,6 +8,7 @@
 
 #include "options.hpp"
 #include "statistics.hpp"
+#include "variant.hpp"
 
 namespace nb = nanobind;
 
@@ -22,7 +23,7 @@ T* at(Address address) {
 
 const char* simd() {
   const char* error = nullptr;
-  const char* name = calib::row_kernels(&error).name;
+  const char* name = calib::variant(&error).name;
   if (error) throw std::runtime_error(error);
   return name;
 }

@@ -1,14 +1,14 @@
-// Which variant of the row kernels runs: chosen once, when first asked for.
+// Which variant of the loops runs: chosen once, when first asked for.
 #include <cstdlib>
 #include <cstring>
 
-#include "rows.hpp"
+#include "variant.hpp"
 
 namespace calib {
 namespace {
 
 struct Choice {
-  const RowKernels* kernels;
+  const Variant* variant;
   const char* error;
 };
 
@@ -22,25 +22,25 @@ Choice choose() {
   const bool has_v4 = has_v3 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (has_v4 && (!wanted || !std::strcmp(wanted, "v4"))) return {&v4::kernels, nullptr};
-  if (has_v3 && (!wanted || !std::strcmp(wanted, "v3"))) return {&v3::kernels, nullptr};
+  if (has_v4 && (!wanted || !std::strcmp(wanted, "v4"))) return {&v4::variant, nullptr};
+  if (has_v3 && (!wanted || !std::strcmp(wanted, "v3"))) return {&v3::variant, nullptr};
 #endif
-  if (!wanted || !std::strcmp(wanted, "baseline")) return {&baseline::kernels, nullptr};
-  return {&baseline::kernels,
+  if (!wanted || !std::strcmp(wanted, "baseline")) return {&baseline::variant, nullptr};
+  return {&baseline::variant,
           "CALIB_KERNELS_SIMD must be baseline, v3 or v4, and one this processor can run"};
 }
 
 }  // namespace
 
-const RowKernels& row_kernels(const char** error) {
+const Variant& variant(const char** error) {
   static const Choice choice = choose();
   *error = choice.error;
-  return *choice.kernels;
+  return *choice.variant;
 }
 
-const RowKernels& row_kernels() {
+const Variant& variant() {
   const char* error;
-  return row_kernels(&error);
+  return variant(&error);
 }
 
 }  // namespace calib

@@ -1,12 +1,11 @@
-// The loops over logits; compiled once per instruction set (see simd.hpp for what that forbids).
+// Sums over a row; compiled once per instruction set (see simd.hpp for what that forbids).
 #include "rows.hpp"
 
-#include "simd.hpp"
+#include "lanes.hpp"
 
 namespace calib::CALIB_VARIANT {
 namespace {
 
-constexpr float MINUS_INF = -__builtin_inff();
 // A block whose maximum exceeds the reference by more is summed again from its own maximum: sums
 // stay far from overflow, and what dominates them keeps an exact exponent.
 constexpr float HEADROOM = 8.0f;
@@ -14,28 +13,8 @@ constexpr float HEADROOM = 8.0f;
 constexpr float FAR = 0x1p27f;
 constexpr int64_t PROBE = 512;  // logits that the first reference is taken from
 
-// Bytes read ahead: hardware prefetchers stop at page borders, each of which would cost a wait.
-constexpr int64_t AHEAD = 4096;
-
 // Registers that are summed at a time: as many as leave no accumulator in memory.
-constexpr int REGISTERS = static_cast<int>(LANES) / Floats::W;
 constexpr int AT_ONCE = Floats::W == 16 ? 4 : 2;
-
-struct F32 {
-  typedef float Scalar;
-  static constexpr uint32_t minus_inf = 0xff800000;
-  static CALIB_INLINE Floats load(const float* p) { return Floats::load(p); }
-};
-struct BF16 {
-  typedef uint16_t Scalar;
-  static constexpr uint16_t minus_inf = 0xff80;
-  static CALIB_INLINE Floats load(const uint16_t* p) { return Floats::load_bf16(p); }
-};
-struct F16 {
-  typedef uint16_t Scalar;
-  static constexpr uint16_t minus_inf = 0xfc00;
-  static CALIB_INLINE Floats load(const uint16_t* p) { return Floats::load_f16(p); }
-};
 
 struct Lanes {
   alignas(64) float max[LANES];
@@ -43,19 +22,6 @@ struct Lanes {
   alignas(64) float w[LANES];
   alignas(64) float q[LANES];
 };
-
-// 2^z for z in [-126, 127], to 1.8e-7 relative and exactly where z is an integer.
-CALIB_INLINE Floats exp2(Floats z) {
-  const Floats n = floor(z);
-  const Floats f = z - n;
-  Floats p = Floats::all(0x1.ea597cp-10f);
-  p = madd(p, f, Floats::all(0x1.27498cp-7f));
-  p = madd(p, f, Floats::all(0x1.c920c4p-5f));
-  p = madd(p, f, Floats::all(0x1.ebdb90p-3f));
-  p = madd(p, f, Floats::all(0x1.62e4b8p-1f));
-  p = madd(p, f, Floats::all(1.0f));
-  return times_2_to(p, n);
-}
 
 // Lane l of out gets the sums over x[l], x[l + 64], ... of `groups` groups of 64; q with SQUARES.
 template <class X, bool SQUARES>
@@ -94,55 +60,6 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
       if (SQUARES) q[r].store(out.q + lane);
     }
   }
-}
-
-template <class X>
-CALIB_INLINE void max_lanes(const typename X::Scalar* x, int64_t groups, float* out) {
-  Floats m[REGISTERS];
-  for (int r = 0; r < REGISTERS; ++r) m[r] = Floats::all(MINUS_INF);
-  for (int64_t i = 0; i < groups; ++i, x += LANES)
-    for (int r = 0; r < REGISTERS; ++r) m[r] = max(X::load(x + r * Floats::W), m[r]);
-  for (int r = 0; r < REGISTERS; ++r) m[r].store(out + r * Floats::W);
-}
-
-CALIB_INLINE float largest(const float* lanes) {
-  float m = lanes[0];
-  for (int l = 1; l < LANES; ++l) m = lanes[l] > m ? lanes[l] : m;
-  return m;
-}
-
-CALIB_INLINE double fold(const float* lanes) {
-  double s[8];
-  for (int j = 0; j < 8; ++j) s[j] = lanes[j];
-  for (int r = 1; r < 8; ++r)
-    for (int j = 0; j < 8; ++j) s[j] += lanes[8 * r + j];
-  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-}
-
-// Up to 64 logits that do not fill a group, and -inf in place of the others.
-template <class X>
-struct Tail {
-  typename X::Scalar x[LANES];
-  CALIB_INLINE Tail(const typename X::Scalar* from, int64_t n) {
-    typename X::Scalar absent;
-    const auto bits = X::minus_inf;
-    std::memcpy(&absent, &bits, sizeof absent);
-    for (int64_t i = 0; i < LANES; ++i) x[i] = i < n ? from[i] : absent;
-  }
-};
-
-template <class X>
-float largest_of(const typename X::Scalar* x, int64_t n) {
-  alignas(64) float lanes[LANES];
-  max_lanes<X>(x, n / LANES, lanes);
-  float m = largest(lanes);
-  if (n % LANES) {
-    const Tail<X> tail(x + n / LANES * LANES, n % LANES);
-    max_lanes<X>(tail.x, 1, lanes);
-    const float rest = largest(lanes);
-    m = rest > m ? rest : m;
-  }
-  return m;
 }
 
 struct Block {
@@ -235,11 +152,7 @@ int64_t find(const void* data, int64_t n, float value) {
 
 }  // namespace
 
-#define CALIB_NAME_OF(variant) #variant
-#define CALIB_NAME(variant) CALIB_NAME_OF(variant)
-
-extern const RowKernels kernels = {
-    CALIB_NAME(CALIB_VARIANT),
+extern const RowKernels row_kernels = {
     {{sum_chunk<F32, false>, sum_chunk<BF16, false>, sum_chunk<F16, false>},
      {sum_chunk<F32, true>, sum_chunk<BF16, true>, sum_chunk<F16, true>}},
     {find<F32>, find<BF16>, find<F16>},

@@ -30,27 +30,11 @@ struct Chunk {
 };
 
 struct RowKernels {
-  const char* name;
   // n <= CHUNK. Without and with squares, then by dtype; g, d and w have the same bits either way.
   void (*chunk[2][3])(const void* x, int64_t n, float c, Chunk* out);
   // Index of the first logit equal to value, or n. By dtype.
   int64_t (*find[3])(const void* x, int64_t n, float value);
 };
-
-namespace baseline {
-extern const RowKernels kernels;
-}
-namespace v3 {
-extern const RowKernels kernels;
-}
-namespace v4 {
-extern const RowKernels kernels;
-}
-
-// The best variant this processor runs, or the one CALIB_KERNELS_SIMD names.
-const RowKernels& row_kernels();
-// Sets error to what is wrong with CALIB_KERNELS_SIMD, or to null.
-const RowKernels& row_kernels(const char** error);
 
 inline int64_t size_of(DType type) { return type == DType::f32 ? 4 : 2; }
 

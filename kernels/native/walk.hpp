@@ -12,6 +12,7 @@
 #include "pool.hpp"
 #include "rows.hpp"
 #include "stats.hpp"
+#include "variant.hpp"
 
 namespace calib {
 
@@ -59,7 +60,7 @@ inline const void* row_of(const RowInput& in, int64_t row) {
 // Calls finish(row, c, whether the temperature is bad, its RowStats) once for every row.
 template <class Finish>
 void for_each_row(const RowInput& in, bool squares, int threads, const Finish& finish) {
-  const RowKernels& kernels = row_kernels();
+  const RowKernels& kernels = *variant().rows;
   const int type = static_cast<int>(in.type);
   const int64_t V = in.columns, pieces = chunks_of(V);
   if (in.rows * V < WORTH_THREADS) threads = 1;

@@ -1,0 +1,94 @@
+"""Statistics of a row, and what they send back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from calib_kernels.reference.histogram import histogram_delta
+from calib_kernels.reference.vocabulary import (
+    INF,
+    beside,
+    entropy_of,
+    label_columns,
+    vocabulary,
+    widened,
+)
+
+
+def row_stats(
+    logits: Tensor,
+    labels: Tensor | None,
+    temperature: float | Tensor,
+    ignore_index: int,
+    bins: int,
+) -> tuple[Tensor, ...]:
+    """Statistics of each row; the fields of ``rows.RowStats``, then the histogram.
+
+    Arguments as for ``option_scores``. Without labels ``label_logprob`` and ``correct`` are empty.
+    """
+    x, t, bad_t = widened(logits, temperature)
+    prediction, top, z, log_norm, broken = vocabulary(x, t, bad_t)
+    log_p = z - log_norm
+    nan = float("nan")
+    # A row of -inf only has a log-sum-exp, if nothing else.
+    nothing = (top[:, 0] == -INF) & ~bad_t
+    lse = (top[:, 0] / t + log_norm[:, 0]).masked_fill(broken & ~nothing, nan)
+    confidence = (-log_norm[:, 0]).exp().clamp(max=1.0)
+    entropy = entropy_of(log_p, 1).masked_fill(broken, nan)
+    sum_p2 = log_p.exp().square().sum(1).clamp(max=1.0).masked_fill(broken, nan)
+
+    valid = ~broken
+    if labels is None:
+        label_logprob = confidence.new_empty(0)
+        correct = torch.empty(0, dtype=torch.bool, device=x.device)
+        counted = valid
+    else:
+        ignored, there, at = label_columns(labels, ignore_index, x.shape[1])
+        said = valid & ~ignored & there
+        label_logprob = log_p.gather(1, at)[:, 0].masked_fill(~said, nan)
+        correct = said & (prediction == labels)
+        valid = valid & (ignored | there)
+        counted = ~ignored
+    confidence = confidence.masked_fill(~valid, nan)
+    if bins:
+        seen = histogram_delta(confidence, correct, None, bins, counted)
+    else:
+        seen = torch.empty(0, dtype=torch.int64, device=x.device)
+    return lse, confidence, prediction, entropy, sum_p2, label_logprob, correct, valid, seen
+
+
+def row_stats_backward(
+    logits: Tensor,
+    labels: Tensor | None,
+    temperature: float | Tensor,
+    ignore_index: int,
+    d_lse: Tensor,
+    d_entropy: Tensor,
+    d_label_logprob: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of ``row_stats`` in logits (N, V) and in each row's temperature (N,).
+
+    d_lse, d_entropy, d_label_logprob (N,) are those of the results. A result that is NaN sends
+    nothing back, so that a loss over the rows that are valid, or have a label, has the gradients
+    of those rows alone.
+    """
+    x, t, bad_t = widened(logits, temperature)
+    _token, top, z, log_norm, broken = vocabulary(x, t, bad_t)
+    log_p = z - log_norm
+    p = log_p.exp()
+    d_lse = d_lse.to(x.dtype)[:, None]
+    # What each result sends to x / T.
+    surprise = torch.where(p == 0, 0.0, log_p + entropy_of(log_p, 1)[:, None])
+    back = p * (d_lse - d_entropy.to(x.dtype)[:, None] * surprise)
+    if labels is not None and d_label_logprob is not None:
+        ignored, there, at = label_columns(labels, ignore_index, x.shape[1])
+        given = d_label_logprob.to(x.dtype).masked_fill(ignored | ~there, 0.0)[:, None]
+        back = (back - given * p).scatter_add(1, at, given)
+    back = (back / beside(t, 1)).masked_fill(broken[:, None], 0.0)
+    # d/dT of f(x / T) is -x.f'(x / T) / T^2; taken from the largest logit, so that an offset
+    # common to the row, which only lse can see, costs no digits.
+    moment = torch.where(back == 0, 0.0, back * (x - top)).sum(1)
+    shared = torch.where(d_lse == 0, 0.0, d_lse * top)[:, 0]
+    d_t = -(moment + shared / t) / t
+    return back.to(logits.dtype), d_t.masked_fill(broken, 0.0)

@@ -1,0 +1,28 @@
+// The loops over logits, compiled once per instruction set: one table of them for each.
+#pragma once
+
+#include "rows.hpp"
+
+namespace calib {
+
+struct Variant {
+  const char* name;
+  const RowKernels* rows;
+};
+
+namespace baseline {
+extern const Variant variant;
+}
+namespace v3 {
+extern const Variant variant;
+}
+namespace v4 {
+extern const Variant variant;
+}
+
+// The best variant this processor runs, or the one CALIB_KERNELS_SIMD names.
+const Variant& variant();
+// Sets error to what is wrong with CALIB_KERNELS_SIMD, or to null.
+const Variant& variant(const char** error);
+
+}  // namespace calib
