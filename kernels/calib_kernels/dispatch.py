@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from functools import cache
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ _MODULES = {
 }
 
 
+@cache
 def launcher(backend: str, op: str) -> Any:
     """The function that runs an op on ``native`` or ``triton``, imported at its first use."""
     return getattr(importlib.import_module(_MODULES[backend, op]), op)
@@ -35,6 +37,12 @@ def register(name: str, signature: str, run: Any, fake: Any) -> Any:
 def traced(x: Tensor) -> bool:
     """Whether something must see the registered op: a compiler, or a tensor of another kind."""
     return torch.compiler.is_compiling() or type(x) not in (Tensor, torch.nn.Parameter)
+
+
+def columns(logits: Tensor, vocab_size: int) -> Tensor:
+    """The leading columns, rows contiguous."""
+    cut = logits if logits.shape[1] == vocab_size else logits[:, :vocab_size]
+    return rows_contiguous(cut)
 
 
 def rows_contiguous(logits: Tensor) -> Tensor:

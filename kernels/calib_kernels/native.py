@@ -6,6 +6,7 @@ many as ``torch.get_num_threads()`` says; results do not depend on their number.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,10 @@ _DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 
 def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
+
+
+def _addresses(fields: Iterable[Tensor | None]) -> tuple[int, ...]:
+    return tuple([0 if field is None else field.data_ptr() for field in fields])
 
 
 def _rows(
@@ -70,7 +75,7 @@ def option_scores(
         temperatures,
         vocab_mode,
         _bins(edges, seen),
-        tuple(_address(field) for field in out),
+        _addresses(out),
         torch.get_num_threads(),
     )
 
@@ -88,7 +93,7 @@ def row_stats(
     _native.row_stats(
         *_rows(logits, labels, ignore_index, scale, temperature),
         _bins(edges, seen),
-        tuple(_address(field) for field in out),
+        _addresses(out),
         torch.get_num_threads(),
     )
 

@@ -89,22 +89,20 @@ def _outputs(
     logits: Tensor, options: int, labelled: bool, bins: int
 ) -> tuple[OptionScores, Tensor | None]:
     n = logits.shape[0]
-    real = dispatch.real_dtype(logits)
-
-    def new(*shape: int, dtype: torch.dtype = real) -> Tensor:
-        return logits.new_empty(shape, dtype=dtype)
-
+    logprob = logits.new_empty((n, options), dtype=dispatch.real_dtype(logits))
+    token = logits.new_empty(n, dtype=torch.int64)
+    valid = logits.new_empty(n, dtype=torch.bool)
     out = OptionScores(
-        logprob=new(n, options),
-        prob=new(n, options),
-        mass=new(n),
-        confidence=new(n),
-        prediction=new(n, dtype=torch.int64),
-        entropy=new(n),
-        vocab_entropy=new(n),
-        token=new(n, dtype=torch.int64),
-        correct=new(n, dtype=torch.bool) if labelled else None,
-        valid=new(n, dtype=torch.bool),
+        logprob,
+        logprob.new_empty((n, options)),
+        logprob.new_empty(n),
+        logprob.new_empty(n),
+        token.new_empty(n),
+        logprob.new_empty(n),
+        logprob.new_empty(n),
+        token,
+        valid.new_empty(n) if labelled else None,
+        valid,
     )
     seen = logits.new_zeros(binning.length(bins), dtype=torch.int64) if bins else None
     return out, seen
@@ -127,20 +125,21 @@ def _option_scores(
     ignore_index: int,
     vocab_size: int,
     bins: int,
-) -> tuple[Tensor, ...]:
+) -> tuple[OptionScores, Tensor | None]:
     checks.host_option_ids(option_ids, vocab_size)
     name = backend.choose(logits.device, logits.dtype)
-    logits = dispatch.rows_contiguous(logits[:, :vocab_size])
+    logits = dispatch.columns(logits, vocab_size)
     option_ids = option_ids.to(logits.device).contiguous()
     vocab_mode = confidence == "vocab"
-    if logits.shape[0] == 0:
-        return _flat(*_outputs(logits, option_ids.shape[1], labels is not None, bins))
-    if name == "reference":
+    if name == "reference" and logits.shape[0]:
         t = temperature if row_temperature is None else row_temperature
-        return reference.option_scores(
+        *found, counted = reference.option_scores(
             logits, option_ids, labels, t, vocab_mode, ignore_index, bins
         )
+        return _present(found, labels), counted
     out, seen = _outputs(logits, option_ids.shape[1], labels is not None, bins)
+    if logits.shape[0] == 0:
+        return out, seen
     dispatch.launcher(name, "option_scores")(
         logits,
         option_ids,
@@ -153,7 +152,32 @@ def _option_scores(
         out,
         seen,
     )
-    return _flat(out, seen)
+    return out, seen
+
+
+def _present(found: Sequence[Tensor], labels: Tensor | None) -> OptionScores:
+    """The inverse of ``_flat``."""
+    scores = OptionScores(*found)
+    return scores if labels is not None else scores._replace(correct=None)
+
+
+def _run_option_scores(
+    logits: Tensor,
+    option_ids: Tensor,
+    labels: Tensor | None,
+    temperature: float,
+    row_temperature: Tensor | None,
+    confidence: str,
+    ignore_index: int,
+    vocab_size: int,
+    bins: int,
+) -> tuple[Tensor, ...]:
+    return _flat(
+        *_option_scores(
+            logits, option_ids, labels, temperature, row_temperature, confidence, ignore_index,
+            vocab_size, bins,
+        )
+    )  # fmt: skip
 
 
 def _fake_option_scores(
@@ -196,7 +220,7 @@ _option_scores_op = dispatch.register(
     "(Tensor logits, Tensor option_ids, Tensor? labels, float temperature, "
     "Tensor? row_temperature, str confidence, int ignore_index, SymInt vocab_size, int bins) -> "
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-    _option_scores,
+    _run_option_scores,
     _fake_option_scores,
 )
 _histogram_delta_op = dispatch.register(
@@ -239,12 +263,15 @@ def option_scores(
     if row_temperature is not None:
         row_temperature = row_temperature.to(logits.device)
     bins = 0 if histogram is None else histogram.bins
-    run = _option_scores_op if dispatch.traced(logits) else _option_scores
-    *found, seen = run(logits, ids, wanted, number, row_temperature, mode, ignore_index, size, bins)
+    given = (logits, ids, wanted, number, row_temperature, mode, ignore_index, size, bins)
+    if dispatch.traced(logits):
+        *found, seen = _option_scores_op(*given)
+        scores = _present(found, wanted)
+    else:
+        scores, seen = _option_scores(*given)
     if histogram is not None:
         histogram.add(seen)
-    scores = OptionScores(*found)
-    return scores if wanted is not None else scores._replace(correct=None)
+    return scores
 
 
 def histogram_delta(

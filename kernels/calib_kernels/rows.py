@@ -19,6 +19,7 @@ to the histogram's invalid counter.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -49,20 +50,17 @@ class RowStats(NamedTuple):
 
 def _outputs(logits: Tensor, labelled: bool, bins: int) -> tuple[RowStats, Tensor | None]:
     n = logits.shape[0]
-    real = dispatch.real_dtype(logits)
-
-    def new(dtype: torch.dtype = real) -> Tensor:
-        return logits.new_empty(n, dtype=dtype)
-
+    lse = logits.new_empty(n, dtype=dispatch.real_dtype(logits))
+    valid = logits.new_empty(n, dtype=torch.bool)
     out = RowStats(
-        lse=new(),
-        confidence=new(),
-        prediction=new(torch.int64),
-        entropy=new(),
-        sum_p2=new(),
-        label_logprob=new() if labelled else None,
-        correct=new(torch.bool) if labelled else None,
-        valid=new(torch.bool),
+        lse,
+        lse.new_empty(n),
+        logits.new_empty(n, dtype=torch.int64),
+        lse.new_empty(n),
+        lse.new_empty(n),
+        lse.new_empty(n) if labelled else None,
+        valid.new_empty(n) if labelled else None,
+        valid,
     )
     seen = logits.new_zeros(binning.length(bins), dtype=torch.int64) if bins else None
     return out, seen
@@ -84,15 +82,16 @@ def _row_stats(
     ignore_index: int,
     vocab_size: int,
     bins: int,
-) -> tuple[Tensor, ...]:
+) -> tuple[RowStats, Tensor | None]:
     name = backend.choose(logits.device, logits.dtype)
-    logits = dispatch.rows_contiguous(logits[:, :vocab_size])
-    if logits.shape[0] == 0:
-        return _flat(*_outputs(logits, labels is not None, bins))
-    if name == "reference":
+    logits = dispatch.columns(logits, vocab_size)
+    if name == "reference" and logits.shape[0]:
         t = temperature if row_temperature is None else row_temperature
-        return reference.row_stats(logits, labels, t, ignore_index, bins)
+        *found, counted = reference.row_stats(logits, labels, t, ignore_index, bins)
+        return _present(found, labels), counted
     out, seen = _outputs(logits, labels is not None, bins)
+    if logits.shape[0] == 0:
+        return out, seen
     dispatch.launcher(name, "row_stats")(
         logits,
         None if labels is None else labels.contiguous(),
@@ -103,7 +102,27 @@ def _row_stats(
         out,
         seen,
     )
-    return _flat(out, seen)
+    return out, seen
+
+
+def _present(found: Sequence[Tensor], labels: Tensor | None) -> RowStats:
+    """The inverse of ``_flat``."""
+    stats = RowStats(*found)
+    return stats if labels is not None else stats._replace(label_logprob=None, correct=None)
+
+
+def _run_row_stats(
+    logits: Tensor,
+    labels: Tensor | None,
+    temperature: float,
+    row_temperature: Tensor | None,
+    ignore_index: int,
+    vocab_size: int,
+    bins: int,
+) -> tuple[Tensor, ...]:
+    return _flat(
+        *_row_stats(logits, labels, temperature, row_temperature, ignore_index, vocab_size, bins)
+    )
 
 
 def _fake_row_stats(
@@ -172,7 +191,7 @@ _row_stats_op = dispatch.register(
     "(Tensor logits, Tensor? labels, float temperature, Tensor? row_temperature, "
     "int ignore_index, SymInt vocab_size, int bins) -> "
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-    _row_stats,
+    _run_row_stats,
     _fake_row_stats,
 )
 _row_stats_backward_op = dispatch.register(
@@ -241,12 +260,16 @@ def row_stats(
         own = temperature if differentiated else temperature.detach()
         row_temperature = own.reshape(-1).to(plain.device, dispatch.real_dtype(plain))
     bins = 0 if histogram is None else histogram.bins
-    run = _row_stats_op if differentiated or dispatch.traced(logits) else _row_stats
-    given = logits if differentiated else plain
-    *found, seen = run(given, wanted, number, row_temperature, ignore_index, size, bins)
+    if differentiated or dispatch.traced(logits):
+        given = logits if differentiated else plain
+        *found, seen = _row_stats_op(
+            given, wanted, number, row_temperature, ignore_index, size, bins
+        )
+        stats = _present(found, wanted)
+    else:
+        stats, seen = _row_stats(plain, wanted, number, row_temperature, ignore_index, size, bins)
     if histogram is not None:
         histogram.add(seen)
-    stats = RowStats(*found)
     if differentiated:
         stats = stats._replace(confidence=stats.confidence.detach(), sum_p2=stats.sum_p2.detach())
-    return stats if wanted is not None else stats._replace(label_logprob=None, correct=None)
+    return stats
