@@ -53,10 +53,17 @@ CALIB_INLINE void max_lanes(const typename X::Scalar* x, int64_t groups, float* 
   for (int r = 0; r < REGISTERS; ++r) m[r].store(out + r * Floats::W);
 }
 
+// Of lanes without NaN: halves are compared, so that no comparison waits for the one before.
 CALIB_INLINE float largest(const float* lanes) {
-  float m = lanes[0];
-  for (int l = 1; l < LANES; ++l) m = lanes[l] > m ? lanes[l] : m;
-  return m;
+  Floats m[REGISTERS];
+  for (int r = 0; r < REGISTERS; ++r) m[r] = Floats::load(lanes + r * Floats::W);
+  for (int half = REGISTERS / 2; half; half /= 2)
+    for (int r = 0; r < half; ++r) m[r] = max(m[r], m[r + half]);
+  alignas(64) float last[Floats::W];
+  m[0].store(last);
+  for (int half = Floats::W / 2; half; half /= 2)
+    for (int l = 0; l < half; ++l) last[l] = last[l] > last[l + half] ? last[l] : last[l + half];
+  return last[0];
 }
 
 CALIB_INLINE double fold(const float* lanes) {
