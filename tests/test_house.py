@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch"},
+    {"coarse"},
     {"reference", "native", "gpu"},
     {"ops", "rows"},
     {"histogram"},

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -27,8 +26,8 @@ BINS = 15
 class ReliabilityCurve:
     """Bins that are not empty, from low to high confidence; R of them. All float64 but count.
 
-    With bins of equal width ``low`` and ``high`` are the bin's edges; otherwise the least and the
-    greatest confidence in it.
+    With bins of equal width, and with those of a histogram, ``low`` and ``high`` are the bin's
+    edges; otherwise the least and the greatest confidence in it.
     """
 
     low: Floats  # (R,)
@@ -95,8 +94,8 @@ def width_edges(bins: int) -> Floats:
 def inner_edges(c: Floats, bins: int, strategy: Strategy, closed: Closed) -> tuple[Floats, Closed]:
     """Inner edges for the confidences c, and on which side bins are closed.
 
-    ``mass`` splits the sorted values into near-equal parts and puts each edge midway between two
-    parts; equal values share a bin, the lower one, so that the order of the rows does not matter.
+    ``mass`` splits the sorted values into near-equal parts, each of which ends with its largest
+    value; equal values share a bin, the lower one, so that the order of the rows does not matter.
     ``quantile`` takes NumPy's linear quantiles.
     """
     if closed not in ("left", "right"):
@@ -107,8 +106,7 @@ def inner_edges(c: Floats, bins: int, strategy: Strategy, closed: Closed) -> tup
         return np.quantile(c, width_edges(bins)), closed
     if strategy == "mass":
         parts = np.array_split(np.sort(c), min(bins, len(c)))
-        edges = [(low[-1] + high[0]) / 2 for low, high in pairwise(parts)]
-        return np.asarray(edges), "right"
+        return np.asarray([part[-1] for part in parts[:-1]]), "right"
     raise ValueError(f"strategy must be 'width', 'mass' or 'quantile', got {strategy!r}")
 
 
@@ -155,21 +153,26 @@ def _of_histogram(
 ) -> ReliabilityCurve:
     if correct is not None:
         raise ValueError("a CalibrationHistogram brings its own correct; leave the argument out")
-    if bins not in (None, histogram.bins):
-        raise ValueError(f"the histogram has {histogram.bins} bins, bins={bins} was asked for")
-    if strategy != "width" or closed != "left":
+    if strategy not in ("width", "mass") or closed != "left":
         raise ValueError(
-            "a CalibrationHistogram has bins of equal width closed on the left; "
-            f"strategy={strategy!r}, closed={closed!r} was asked for"
+            "a CalibrationHistogram has bins of equal width closed on the left, and bins of equal "
+            f"mass can be made of them; strategy={strategy!r}, closed={closed!r} was asked for"
         )
+    if strategy == "mass":
+        histogram = histogram.equal_mass(BINS if bins is None else bin_count(bins))
+        ends = np.concatenate(([0.0], histogram.edges.numpy(), [1.0]))
+    elif bins in (None, histogram.bins):
+        ends = np.arange(histogram.bins + 1) / histogram.bins
+    else:
+        raise ValueError(f"the histogram has {histogram.bins} bins, bins={bins} was asked for")
     count = histogram.count.cpu().numpy()
     filled = np.flatnonzero(count)
     if len(filled) == 0:
         warnings.warn("the histogram is empty: its metrics are nan", RuntimeWarning, stacklevel=4)
     count = count[filled]
     return ReliabilityCurve(
-        filled / histogram.bins,
-        (filled + 1) / histogram.bins,
+        ends[filled],
+        ends[filled + 1],
         count,
         histogram.confidence.cpu().numpy()[filled] / count,
         histogram.correct.cpu().numpy()[filled] / count,

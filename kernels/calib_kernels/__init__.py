@@ -16,6 +16,7 @@ to import this package; the other two backends are used where they are available
 from __future__ import annotations
 
 from calib_kernels.backend import available_backends, use_backend
+from calib_kernels.coarse import CoarseBins
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CalibrationHistogram",
+    "CoarseBins",
     "OptionScores",
     "RowStats",
     "available_backends",

@@ -15,7 +15,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from calib_kernels import bins as binning
-from calib_kernels import checks, ops
+from calib_kernels import checks, coarse, ops
+from calib_kernels.coarse import CoarseBins
 
 
 class CalibrationHistogram:
@@ -101,6 +102,26 @@ class CalibrationHistogram:
         inner = self._sums[:-1].view(3, bins, self.bins // bins).sum(2)
         coarse._sums = torch.cat((inner.flatten(), self._sums[-1:]))
         return coarse
+
+    def equal_width(self, bins: int) -> CoarseBins:
+        """B bins of equal width, B at most the present number, with a bound on the ECE's error.
+
+        Exact where B divides the present number. Waits for the device.
+        """
+        return coarse.equal_width(self._sums, self.bins, self._coarser(bins))
+
+    def equal_mass(self, bins: int = 15) -> CoarseBins:
+        """B bins of near-equal numbers of rows, with a bound on the ECE's error.
+
+        The finer the histogram, the lower the bound: 4,096 bins are a good number for 15 bins of
+        equal mass. Waits for the device.
+        """
+        return coarse.equal_mass(self._sums, self.bins, self._coarser(bins))
+
+    def _coarser(self, bins: int) -> int:
+        if checks.bin_count(bins) > self.bins:
+            raise ValueError(f"bins must be at most the histogram's {self.bins}, got {bins}")
+        return bins
 
     def reset(self) -> None:
         self._sums.zero_()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import pickle
+import subprocess
+import sys
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from calib_kernels import CalibrationHistogram
 from torch import Tensor
 
@@ -152,3 +157,70 @@ def test_no_rank_no_reduction() -> None:
     h = filled(*rows(20))
     before = sums(h)
     assert sums(h.all_reduce()) == before
+
+
+def test_copies_and_pickles_are_histograms_of_their_own() -> None:
+    h = filled(*rows(50))
+    for copy in (deepcopy(h), pickle.loads(pickle.dumps(h))):
+        assert sums(copy) == sums(h) and copy.bins == h.bins and copy.device == h.device
+        copy.update([0.5], [1])
+        assert sums(copy) != sums(h)
+
+
+def test_a_state_goes_to_the_device_of_its_reader() -> None:
+    h = filled(*rows(50))
+    elsewhere = CalibrationHistogram(15, device="meta")
+    elsewhere.load_state_dict(h.state_dict())
+    assert elsewhere.device.type == "meta" and elsewhere.state_dict()["sums"].is_meta
+    with pytest.raises(ValueError, match="histogram is on meta, the rows are on cpu"):
+        elsewhere.update([0.5], [1])
+    undecided = CalibrationHistogram(3)
+    undecided.load_state_dict(h.state_dict())
+    undecided.add(torch.zeros(46, dtype=torch.int64, device="meta"))
+    assert undecided.device.type == "meta"
+
+
+def test_a_group_of_one_rank(tmp_path: Path) -> None:
+    h = filled(*rows(50))
+    before = sums(h)
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        assert sums(h.all_reduce()) == before
+        assert sums(h.all_reduce(dist.new_group([0]))) == before
+    finally:
+        dist.destroy_process_group()
+
+
+RANK = """
+import sys, torch, torch.distributed as dist
+from calib_kernels import CalibrationHistogram
+meet, rank, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+dist.init_process_group("gloo", init_method=f"file://{meet}", rank=rank, world_size=2)
+generator = torch.Generator().manual_seed(5)
+c = torch.rand(1001, generator=generator)
+correct = torch.rand(1001, generator=generator) < c
+h = CalibrationHistogram(15)
+h.update(c[rank::2], correct[rank::2])
+if rank:
+    h.update([float("nan")], [0])
+h.all_reduce()
+torch.save(h.state_dict(), out)
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_have_the_bits_of_one(tmp_path: Path) -> None:
+    """Ranks with unlike numbers of rows; both get the sum."""
+    saved = [tmp_path / "0.pt", tmp_path / "1.pt"]
+    ranks = [
+        subprocess.Popen([sys.executable, "-c", RANK, str(tmp_path / "meet"), str(i), str(path)])
+        for i, path in enumerate(saved)
+    ]
+    assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
+    generator = torch.Generator().manual_seed(5)
+    c = torch.rand(1001, generator=generator)
+    whole = filled(c, torch.rand(1001, generator=generator) < c)
+    whole.update([math.nan], [0])
+    for path in saved:
+        assert torch.load(path)["sums"].tolist() == sums(whole)

@@ -1,10 +1,11 @@
 """What every launch passes, whatever the kernel."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
 
-from .tuning import RowTuning
+from .tuning import RowTuning, registers
 
 
 def on_device(tensor: torch.Tensor) -> AbstractContextManager:
@@ -17,5 +18,12 @@ def launch_options(tensor: torch.Tensor, tune: RowTuning) -> dict[str, int | boo
     that the compiler's version and its default do not show in the bits."""
     options: dict[str, int | bool] = {"num_warps": tune.warps, "enable_fp_fusion": False}
     if tensor.is_cuda and torch.version.hip is None:
-        options["maxnreg"] = tune.registers
+        options["maxnreg"] = registers(tune, architecture(tensor.device))
     return options
+
+
+@cache
+def architecture(device: torch.device) -> int:
+    """90 for sm_90."""
+    major, minor = torch.cuda.get_device_capability(device)
+    return 10 * major + minor

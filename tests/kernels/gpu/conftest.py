@@ -162,7 +162,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         target = GPUTarget("cuda", arch, 32) if nvidia else GPUTarget("hip", arch, 64)
         options = {"num_warps": tune.warps, "enable_fp_fusion": False}
         if nvidia:
-            options["maxnreg"] = tune.registers
+            options["maxnreg"] = tuning.registers(tune, arch)
         built = triton.compile(source, target=target, options=options)
         if not nvidia:
             return Compiled([], [], {}, dict(built.asm))
