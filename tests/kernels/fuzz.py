@@ -1,0 +1,183 @@
+"""Calls of the ops that hypothesis draws: logits in any layout, labels, temperatures, options.
+
+An op joins with a strategy for its keyword arguments and a line in ``CALLS``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from calib_kernels import option_scores, row_stats
+from hypothesis import strategies as st
+from torch import Tensor
+
+from bench.gate import laid_out
+
+INF = math.inf
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+# Mostly few columns; then the seams of the C++ core's lanes, blocks and chunks.
+COLUMNS = st.one_of(
+    st.integers(1, 200),
+    st.sampled_from([63, 64, 65, 127, 128, 129, 512, 513]),
+    st.sampled_from([4095, 4096, 4097, 8191, 8193, 32767, 32768, 32769, 36865]),
+)
+FEW_COLUMNS = st.one_of(st.integers(1, 20), st.sampled_from([63, 64, 65, 100, 257]))
+SPECIAL = (0.0, -0.0, INF, -INF, math.nan, 1e-40, -1e-40, 20.0, 90.0, 300.0, -300.0, 6e4, -6e4)
+# Times log2(e) these leave float32, which Triton kernels do not promise to bear.
+LOWEST = (torch.finfo(torch.float32).min, torch.finfo(torch.float32).max, 3e38, -3e38)
+TEMPERATURES = (1.0, 0.5, 1.7, 1e-3, 1e3, 0.05)
+BAD_TEMPERATURES = (0.0, -0.0, -1.0, math.nan, INF, 1e-39)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: ``logits`` is a view whose surroundings hold NaN."""
+
+    logits: Tensor
+    arguments: dict[str, Any]
+    layout: str
+
+    def __repr__(self) -> str:  # what hypothesis prints of a failure
+        shape, strides = tuple(self.logits.shape), self.logits.stride()
+        values = self.logits.tolist() if self.logits.numel() <= 60 else "..."
+        return (
+            f"Case({self.layout}, {self.logits.dtype}, {shape}, strides {strides}, "
+            f"{self.arguments}, {values})"
+        )
+
+    def on_its_own(self) -> Tensor:
+        """The same logits, contiguous and aligned."""
+        return self.logits.clone(memory_format=torch.contiguous_format)
+
+
+@st.composite
+def _rows(draw: st.DrawFn, columns: int, special: tuple[float, ...]) -> Tensor:
+    """(N, V) float32: random rows, some of them with a few values that break kernels."""
+    n = draw(st.integers(0, 4))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    spread = draw(st.sampled_from([0.0, 0.1, 3.0, 3.0, 30.0, 1e3]))
+    x = torch.randn(n, columns, generator=generator) * spread
+    x += draw(st.sampled_from([0.0, 0.0, 0.0, 1e4, -1e4, 7.5]))
+    for row in x:
+        if draw(st.integers(0, 3)) == 0:
+            start = draw(st.integers(0, columns))
+            row[start : start + draw(st.integers(0, columns))] = draw(st.sampled_from(special))
+        edits = st.tuples(st.integers(0, columns - 1), st.sampled_from(special))
+        for where, value in draw(st.lists(edits, max_size=3)):
+            row[where] = value
+    return x
+
+
+@st.composite
+def _laid_out(draw: st.DrawFn, values: Tensor) -> tuple[str, Tensor]:
+    n, columns = values.shape
+    kind = draw(st.sampled_from(["contiguous", "strided", "strided", "expanded", "transposed"]))
+    if kind == "contiguous" or n == 0:
+        return "contiguous", values
+    if kind == "strided":
+        stride = columns + draw(st.integers(0, 9))
+        return kind, laid_out(values, stride, draw(st.integers(0, 9)), "cpu")
+    if kind == "expanded":
+        return kind, laid_out(values[:1], columns, draw(st.integers(0, 9)), "cpu").expand(n, -1)
+    return kind, values.T.contiguous().T
+
+
+@st.composite
+def _labels(draw: st.DrawFn, n: int, classes: int) -> Tensor | None:
+    """Of 32 or 64 bits, also one element past an aligned address."""
+    if draw(st.booleans()):
+        return None
+    some = st.one_of(
+        st.integers(0, classes - 1), st.sampled_from([-100, -1, classes, 2**31 - 1, -(2**31)])
+    )
+    dtype = draw(st.sampled_from([torch.int32, torch.int64]))
+    found = torch.tensor([7, *draw(st.lists(some, min_size=n, max_size=n))]).to(dtype)
+    return found[1:] if draw(st.booleans()) else found[1:].clone()
+
+
+@st.composite
+def _temperature(draw: st.DrawFn, n: int) -> float | Tensor:
+    good, any_ = st.sampled_from(TEMPERATURES), st.sampled_from(TEMPERATURES + BAD_TEMPERATURES)
+    kind = draw(st.sampled_from(["number", "number", "scalar", "one", "per row"]))
+    if kind == "number":
+        return draw(good)
+    if kind == "per row":
+        return torch.tensor(draw(st.lists(any_, min_size=n, max_size=n)))
+    t = torch.tensor(draw(any_))
+    return t if kind == "scalar" else t[None]
+
+
+@st.composite
+def _option_ids(draw: st.DrawFn, columns: int, n: int) -> Tensor:
+    """(O,), (O, M) or (N, O, M): no token in two options; paddings and repeats in some."""
+    options = draw(st.integers(1, min(6, columns)))
+    spellings = draw(st.integers(1, max(1, min(4, columns // options))))
+    kind = draw(st.sampled_from(["single", "spelled", "per row"]))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+
+    def one() -> Tensor:
+        chosen = torch.randperm(columns, generator=generator)[: options * spellings]
+        ids = chosen.view(options, spellings)
+        for option in ids:
+            if spellings > 1 and draw(st.integers(0, 2)) == 0:
+                option[-1] = draw(st.sampled_from([-1, int(option[0])]))
+        return ids
+
+    if kind == "per row" and n:
+        return torch.stack([one() for _ in range(n)])
+    return one() if kind == "spelled" else one()[:, 0]
+
+
+@st.composite
+def _row_stats(draw: st.DrawFn, n: int, columns: int) -> dict[str, Any]:
+    size = draw(st.one_of(st.none(), st.integers(1, columns)))
+    return {
+        "labels": draw(_labels(n, columns if size is None else size)),
+        "temperature": draw(_temperature(n)),
+        "vocab_size": size,
+        "ignore_index": draw(st.sampled_from([-100, -100, 0, columns])),
+    }
+
+
+@st.composite
+def _option_scores(draw: st.DrawFn, n: int, columns: int) -> dict[str, Any]:
+    size = draw(st.one_of(st.none(), st.integers(1, columns)))
+    ids = draw(_option_ids(columns if size is None else size, n))
+    return {
+        "option_ids": ids,
+        "labels": draw(_labels(n, ids.shape[-1] if ids.dim() == 1 else ids.shape[-2])),
+        "temperature": draw(_temperature(n)),
+        "vocab_size": size,
+        "confidence": draw(st.sampled_from(["options", "vocab"])),
+        "ignore_index": draw(st.sampled_from([-100, -100, 0, 9])),
+    }
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    run: Callable[..., Any]  # (logits, **arguments) -> a named tuple of (N, ...) tensors
+    arguments: Callable[..., st.SearchStrategy[dict[str, Any]]]  # of (N, V)
+
+
+CALLS = {
+    "row_stats": Fuzzed(row_stats, _row_stats),
+    "option_scores": Fuzzed(option_scores, _option_scores),
+}
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    op: str,
+    width: st.SearchStrategy[int] = COLUMNS,
+    special: tuple[float, ...] = SPECIAL + LOWEST,
+) -> Case:
+    columns = draw(width)
+    dtype = draw(st.sampled_from(DTYPES))
+    values = draw(_rows(columns, special)).to(dtype)
+    layout, logits = draw(_laid_out(values))
+    return Case(logits, draw(CALLS[op].arguments(len(logits), columns)), layout)
