@@ -177,6 +177,34 @@ def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator
     yield f"{name} again", same_bits(stats, row_stats(x, labels))
 
 
+def graph_checks(device: torch.device, columns: int, rows: int) -> Iterator[Check]:
+    """R30: nothing in a call waits for the device, so a CUDA graph can hold it; replayed on other
+    logits it gives what a call on them gives."""
+    generator = torch.Generator().manual_seed(2)
+    x, other = ((torch.randn(rows, columns, generator=generator) * 3).to(device) for _ in range(2))
+    ids = torch.arange(min(4, columns), device=device)
+    labels = torch.arange(rows, device=device) % len(ids)
+    histogram = CalibrationHistogram(BINS, device)
+
+    def run() -> tuple[OptionScores, RowStats]:
+        return option_scores(x, ids, labels, histogram=histogram), row_stats(x, labels)
+
+    run()  # compiles
+    torch.cuda.synchronize(device)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = run()
+    x.copy_(other)
+    histogram.reset()
+    graph.replay()
+    sums = histogram.state_dict()["sums"].clone()
+    histogram.reset()
+    problems = [p for a, b in zip(run(), captured, strict=True) for p in same_bits(a, b)]
+    if not torch.equal(sums, histogram.state_dict()["sums"]):
+        problems.append("the histogram has other sums")
+    yield f"{rows} x {columns} in a CUDA graph", problems
+
+
 def confidences(n: int, bin_count: int) -> Tensor:
     """(n,) float32 in [0, 1], first the bounds of bins with their neighbours, then the unusable."""
     edges = bins.edges(bin_count, torch.float32, torch.device("cpu"))[:200]
@@ -227,3 +255,5 @@ def checks(
             yield from row_stats_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
         yield from invariance_checks(device, max(widths), many)
         yield from histogram_checks(device, histogram_sizes)
+        if device.type == "cuda":
+            yield from graph_checks(device, max(widths), many)

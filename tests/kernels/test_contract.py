@@ -44,6 +44,7 @@ def same_bits(a: OptionScores, b: OptionScores) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_hard_rows(backend: str, dtype: torch.dtype, columns: int) -> None:
+    """R2, R3, R4, R37: nothing but -inf, NaN, +inf once and twice, confident rows; R9: odd V."""
     names, x = rows_of(columns, dtype)
     mode = "vocab" if columns % 2 else "options"
     labels = torch.arange(len(names)) % 5 - 1
@@ -57,6 +58,7 @@ def test_hard_rows(backend: str, dtype: torch.dtype, columns: int) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("temperature", [1e-3, 0.3, 1.7, 1e3])
 def test_temperatures(backend: str, dtype: torch.dtype, temperature: float) -> None:
+    """R17."""
     names, x = rows_of(500, dtype)
     ids = option_sets(len(names), 500)["spellings"]
     found = option_scores(x, ids, temperature=temperature)
@@ -64,6 +66,7 @@ def test_temperatures(backend: str, dtype: torch.dtype, temperature: float) -> N
 
 
 def test_a_temperature_per_row(backend: str) -> None:
+    """R17."""
     names, x = rows_of(500, torch.float32)
     ids = option_sets(len(names), 500)["spellings"]
     t = torch.logspace(-3, 3, len(names))
@@ -76,7 +79,7 @@ def test_a_temperature_per_row(backend: str) -> None:
 
 @pytest.mark.parametrize("offset", [1e4, -1e4])
 def test_a_common_offset_changes_no_logprob(backend: str, offset: float) -> None:
-    """Logits on a grid that survives the offset in float32, so that the truth is the same."""
+    """R5. Logits on a grid that survives the offset in float32, so that the truth is the same."""
     generator = torch.Generator().manual_seed(1)
     x = (torch.randn(16, 3000, generator=generator) * 4 * 256).round() / 256
     ids = torch.arange(6)
@@ -91,6 +94,7 @@ def test_a_common_offset_changes_no_logprob(backend: str, offset: float) -> None
 def test_any_row_stride_and_offset(
     backend: str, dtype: torch.dtype, stride: int, offset: int
 ) -> None:
+    """R9."""
     _, x = rows_of(4096, dtype)
     ids = torch.arange(4)
     view = laid_out(x, stride, offset, "cpu")
@@ -98,6 +102,7 @@ def test_any_row_stride_and_offset(
 
 
 def test_a_last_stride_that_is_not_one_and_a_row_stride_of_zero(backend: str) -> None:
+    """R10."""
     _, x = rows_of(300, torch.float32)
     ids = torch.arange(4)
     plain = option_scores(x, ids)
@@ -112,6 +117,7 @@ def _repeat(field: Tensor | None, n: int) -> Tensor | None:
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64], ids=str)
 def test_labels_at_an_unaligned_address(backend: str, dtype: torch.dtype) -> None:
+    """R11."""
     _, x = rows_of(70, torch.float32)
     labels = (torch.arange(len(x)) % 5 - 1).to(dtype)
     raw = bytearray(b"\0" + labels.numpy().tobytes())
@@ -122,6 +128,7 @@ def test_labels_at_an_unaligned_address(backend: str, dtype: torch.dtype) -> Non
 
 @pytest.mark.parametrize("ignore_index", [-100, 2])
 def test_ignored_and_impossible_labels(backend: str, ignore_index: int) -> None:
+    """R12, R13: labels that are ignored, labels out of range."""
     generator = torch.Generator().manual_seed(5)
     x = torch.randn(8, 40, generator=generator)
     labels = torch.tensor([0, 1, 2, ignore_index, 4, -1, 2**40, -(2**40)])
@@ -140,6 +147,7 @@ def test_ignored_and_impossible_labels(backend: str, ignore_index: int) -> None:
 
 
 def test_padding_columns_are_absent(backend: str) -> None:
+    """R29."""
     _, x = rows_of(500, torch.float32)
     padded = torch.cat((x, torch.full((len(x), 12), 50.0)), 1)
     padded[:, -1] = math.nan
@@ -148,6 +156,7 @@ def test_padding_columns_are_absent(backend: str) -> None:
 
 
 def test_no_rows(backend: str) -> None:
+    """R32."""
     h = CalibrationHistogram(5)
     none = torch.empty(0, dtype=torch.int64)
     found = option_scores(torch.empty(0, 9), torch.arange(3), none, histogram=h)
@@ -156,7 +165,7 @@ def test_no_rows(backend: str) -> None:
 
 
 def test_a_row_alone_is_the_row_in_a_batch(backend: str) -> None:
-    """Its bits, that is: at any place in the batch, for any number of rows."""
+    """R20. Its bits, that is: at any place in the batch, for any number of rows."""
     _, x = rows_of(5000, torch.float32)
     ids = option_sets(len(x), 5000)["spellings"]
     together = option_scores(x, ids)
@@ -204,6 +213,7 @@ def test_histogram_of_the_same_pass(backend: str) -> None:
 
 
 def test_two_runs_give_equal_bits(backend: str) -> None:
+    """R21."""
     _, x = rows_of(5000, torch.bfloat16)
     ids = option_sets(len(x), 5000)["sets per row"]
     ids = ids.where(ids < 5000, -1)

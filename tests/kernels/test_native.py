@@ -6,22 +6,16 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from calib_kernels import (
-    OptionScores,
-    RowStats,
-    available_backends,
-    option_scores,
-    row_stats,
-    use_backend,
-)
+from calib_kernels import available_backends, option_scores, row_stats, use_backend
 from torch import Tensor
 
 from bench.gate import compare, hard_rows, option_sets, row_labels
@@ -33,9 +27,21 @@ ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = 70001  # three chunks, the last of them no multiple of anything
 
 
-def example(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    rows = torch.stack(list(hard_rows(COLUMNS, 4096).values()))
-    return rows.to(dtype), option_sets(len(rows), COLUMNS)["spellings"]
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+# Every op of the core, on rows (N, V) of any dtype: its results hold to every instruction set and
+# to every number of threads.
+OPS: dict[str, Callable[[Tensor], Any]] = {
+    "option_scores": lambda x: option_scores(x, options_of(x), torch.arange(len(x)) % 3),
+    "row_stats": lambda x: row_stats(x, row_labels(*x.shape), temperature=0.7),
+}
+
+
+def options_of(x: Tensor) -> Tensor:
+    return option_sets(*x.shape)["spellings"]
+
+
+def example(dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.stack(list(hard_rows(COLUMNS, 4096).values())).to(dtype)
 
 
 @contextmanager
@@ -49,32 +55,23 @@ def core(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def native(x: Tensor, ids: Tensor, threads: int = 1) -> OptionScores:
+def native(op: str, x: Tensor, threads: int = 1) -> Any:
     with core(threads):
-        return option_scores(x, ids, torch.arange(len(x)) % 3)
+        return OPS[op](x)
 
 
-def native_rows(x: Tensor, threads: int = 1) -> RowStats:
-    with core(threads):
-        return row_stats(x, row_labels(len(x), x.shape[1]), temperature=0.7)
-
-
-def digest(scores: OptionScores | RowStats) -> list[bytes]:
-    return [f.nan_to_num(-7.0).numpy().tobytes() for f in scores if f is not None]
+def digest(results: Any) -> list[bytes]:
+    return [f.nan_to_num(-7.0).numpy().tobytes() for f in results if f is not None]
 
 
 VARIANT = """
 import sys, torch
-from tests.kernels.test_native import DTYPES, example, native, native_rows
+from tests.kernels.test_native import DTYPES, OPS, example, native
 from calib_kernels import native as core
-scores = [list(native(*example(d), threads=2)) for d in DTYPES]
-rows = [list(native_rows(example(d)[0], threads=2)) for d in DTYPES]
-torch.save([core.simd(), scores, rows], sys.argv[1])
+found = {op: [list(native(op, example(d), threads=2)) for d in DTYPES] for op in OPS}
+torch.save([core.simd(), found], sys.argv[1])
 """
-DTYPES = [torch.float32, torch.bfloat16, torch.float16]
-
-
-Results = tuple[list[OptionScores], list[RowStats]]  # by dtype
+Results = dict[str, list[Any]]  # by op, then by dtype
 
 
 @functools.cache
@@ -100,12 +97,8 @@ def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
         subprocess.run([sys.executable, "-c", VARIANT, path], cwd=ROOT, env=environment, check=True)
-        used, scores, rows = torch.load(path)
+        used, results[name] = torch.load(path)
         assert used == name
-        results[name] = (
-            [OptionScores(*fields) for fields in scores],
-            [RowStats(*fields) for fields in rows],
-        )
     return results
 
 
@@ -115,26 +108,22 @@ def test_the_best_instruction_set_is_taken() -> None:
     assert launchers.simd() == os.environ.get("CALIB_KERNELS_SIMD", runnable()[-1])
 
 
-def test_every_instruction_set_keeps_the_contract(
-    variants: dict[str, Results],
-) -> None:
+@pytest.mark.parametrize("op", OPS)
+def test_every_instruction_set_keeps_the_contract(op: str, variants: dict[str, Results]) -> None:
     for i, dtype in enumerate(DTYPES):
-        x, ids = example(dtype)
-        names = list(hard_rows(COLUMNS, 4096))
         with use_backend("reference"):
-            truth = option_scores(x.double(), ids, torch.arange(len(x)) % 3)
-            row_truth = row_stats(x.double(), row_labels(len(x), COLUMNS), temperature=0.7)
-        for variant, (scores, stats) in variants.items():
-            rows = [f"{name}, {variant}" for name in names]
-            assert not list(compare(scores[i], truth, rows))
-            assert not list(compare(stats[i], row_truth, rows))
+            truth = OPS[op](example(dtype).double())
+        for variant, found in variants.items():
+            rows = [f"{name}, {variant}" for name in hard_rows(COLUMNS, 4096)]
+            assert not list(compare(type(truth)(*found[op][i]), truth, rows))
 
 
-def test_avx2_and_avx512_give_the_same_bits(variants: dict[str, Results]) -> None:
+@pytest.mark.parametrize("op", OPS)
+def test_avx2_and_avx512_give_the_same_bits(op: str, variants: dict[str, Results]) -> None:
     if "v4" not in variants:
         pytest.skip("this processor has no AVX-512")
-    for a, b in zip(variants["v3"], variants["v4"], strict=True):
-        assert [digest(found) for found in a] == [digest(found) for found in b]
+    for a, b in zip(variants["v3"][op], variants["v4"][op], strict=True):
+        assert digest(a) == digest(b)
 
 
 def test_an_instruction_set_that_is_not_there_is_named() -> None:
@@ -146,42 +135,41 @@ def test_an_instruction_set_that_is_not_there_is_named() -> None:
     assert ran.returncode and "CALIB_KERNELS_SIMD must be baseline, v3 or v4" in ran.stderr
 
 
+@pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("rows", [1, 2, 5, None])
-def test_the_number_of_threads_changes_no_bit(rows: int | None) -> None:
-    """Few rows are shared by chunks, many by rows."""
-    x, ids = example()
-    one = digest(native(x[:rows], ids, threads=1))
-    stats = digest(native_rows(x[:rows], threads=1))
+def test_the_number_of_threads_changes_no_bit(op: str, rows: int | None) -> None:
+    """R20. Few rows are shared by chunks, many by rows."""
+    x = example()[:rows]
+    one = digest(native(op, x, threads=1))
     for threads in (2, 3, 8):
-        assert digest(native(x[:rows], ids, threads=threads)) == one
-        assert digest(native_rows(x[:rows], threads=threads)) == stats
+        assert digest(native(op, x, threads=threads)) == one
 
 
-def test_calls_from_many_python_threads() -> None:
-    x, ids = example()
-    with use_backend("native"):
-        expected = digest(option_scores(x, ids))
+@pytest.mark.parametrize("op", OPS)
+def test_calls_from_many_python_threads(op: str) -> None:
+    x = example()
 
     def call(_: int) -> list[bytes]:
         with use_backend("native"):
-            return digest(option_scores(x, ids))
+            return digest(OPS[op](x))
 
+    expected = call(0)
     with ThreadPoolExecutor(8) as pool:
         assert all(found == expected for found in pool.map(call, range(24)))
 
 
-def _in_child(x: Tensor, ids: Tensor) -> list[bytes]:
-    return digest(native(x, ids, threads=2))
+def _in_process(op: str, x: Tensor) -> list[bytes]:
+    return digest(native(op, x, threads=2))
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own() -> None:
-    x, ids = example()
-    parent = digest(native(x, ids, threads=2))  # the pool is running when the process forks
+    x = example()
+    parent = _in_process("option_scores", x)  # the pool is running when the process forks
     with get_context("fork").Pool(2) as pool:
-        children = [pool.apply_async(_in_child, (x, ids)) for _ in range(4)]
+        children = [pool.apply_async(_in_process, ("option_scores", x)) for _ in range(4)]
         assert all(child.get(timeout=60) == parent for child in children)
-    assert digest(native(x, ids, threads=2)) == parent
+    assert _in_process("option_scores", x) == parent
 
 
 def test_all_16_bit_floats_are_read_exactly() -> None:
@@ -190,7 +178,8 @@ def test_all_16_bit_floats_are_read_exactly() -> None:
         x = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(dtype)
         x = x[x.isfinite()]
         rows = torch.stack((x, x.roll(1)), 1)
-        found = native(rows, torch.tensor([[0], [1]]))
+        with core(threads=1):
+            found = option_scores(rows, torch.tensor([[0], [1]]))
         with use_backend("reference"):
             expected = option_scores(rows.double(), torch.tensor([[0], [1]]))
         assert torch.equal(found.token, expected.token)

@@ -23,6 +23,7 @@ def example(n: int = 6, columns: int = 101) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 def test_opcheck_option_scores(backend: str, labelled: bool, dtype: torch.dtype) -> None:
+    """R30."""
     if dtype == torch.float64 and backend != "reference":
         pytest.skip("float64 is for the reference")
     x, labels = example()
@@ -34,13 +35,14 @@ def test_opcheck_option_scores(backend: str, labelled: bool, dtype: torch.dtype)
 
 @pytest.mark.parametrize("with_valid", [True, False])
 def test_opcheck_histogram_delta(backend: str, with_valid: bool) -> None:
+    """R30."""
     correct = torch.arange(8) % 2 == 0
     arguments = (torch.rand(8), correct, correct.roll(1) if with_valid else None, 5)
     torch.library.opcheck(torch.ops.calib_kernels.histogram_delta.default, arguments)
 
 
 def test_compiles_as_one_graph(backend: str) -> None:
-    """Whole, with the histogram, for changing N and V, to the same bits."""
+    """R18, R30. Whole, with the histogram, for changing N and V, to the same bits."""
     x, labels = example(8, 150)
     seen, eager = CalibrationHistogram(10), CalibrationHistogram(10)
 
@@ -57,13 +59,21 @@ def test_compiles_as_one_graph(backend: str) -> None:
 
 @pytest.mark.slow
 def test_compiles_with_inductor(backend: str) -> None:
+    """R18, R30. Temperatures of the host reach the op as they are, whatever the compiler holds."""
     x, labels = example()
     torch._dynamo.reset()
-    compiled = torch.compile(lambda x: option_scores(x + 0.0, IDS, labels), fullgraph=True)
-    same_bits(compiled(x), option_scores(x, IDS, labels))
+
+    def run(x: Tensor, t: float) -> OptionScores:
+        return option_scores(x + 0.0, IDS, labels, temperature=t)
+
+    compiled = torch.compile(run, fullgraph=True)
+    for t in (1.0, 0.7, 1.3):
+        same_bits(compiled(x, t), run(x, t))
 
 
 def test_exports() -> None:
+    """R30."""
+
     class Score(torch.nn.Module):
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
             found = option_scores(x, IDS)

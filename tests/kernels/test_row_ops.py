@@ -18,6 +18,7 @@ DIFFERENTIABLE = ("lse", "entropy", "label_logprob")
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 def test_opcheck(backend: str, labelled: bool, dtype: torch.dtype) -> None:
+    """R30."""
     if dtype == torch.float64 and backend != "reference":
         pytest.skip("float64 is for the reference")
     x, labels = example()
@@ -35,6 +36,7 @@ def test_opcheck(backend: str, labelled: bool, dtype: torch.dtype) -> None:
 
 
 def test_opcheck_with_gradients(backend: str) -> None:
+    """R30."""
     x, labels = example()
     t = torch.full((6,), 1.3, requires_grad=True)
     arguments = (x.requires_grad_(), labels, 1.0, t, -100, 99, 0)
@@ -43,7 +45,7 @@ def test_opcheck_with_gradients(backend: str) -> None:
 
 
 def test_compiles_as_one_graph(backend: str) -> None:
-    """Whole, with the histogram, for changing N and V, to the same bits."""
+    """R18, R30. Whole, with the histogram, for changing N and V, to the same bits."""
     x, labels = example(8, 150)
     seen, eager = CalibrationHistogram(10), CalibrationHistogram(10)
 
@@ -79,10 +81,16 @@ def test_gradients_under_compile(backend: str) -> None:
 
 @pytest.mark.slow
 def test_compiles_with_inductor(backend: str) -> None:
+    """R18, R30. Temperatures of the host reach the op as they are, whatever the compiler holds."""
     x, labels = example()
     torch._dynamo.reset()
-    compiled = torch.compile(lambda x: row_stats(x + 0.0, labels), fullgraph=True)
-    same_bits(compiled(x), row_stats(x, labels))
+
+    def run(x: Tensor, t: float) -> RowStats:
+        return row_stats(x + 0.0, labels, temperature=t)
+
+    compiled = torch.compile(run, fullgraph=True)
+    for t in (1.0, 0.7, 1.3):
+        same_bits(compiled(x, t), run(x, t))
 
 
 def test_fake_tensors_have_the_real_shapes(backend: str) -> None:
@@ -101,6 +109,7 @@ def test_fake_tensors_have_the_real_shapes(backend: str) -> None:
 @pytest.mark.parametrize("field", DIFFERENTIABLE)
 @pytest.mark.parametrize("shape", [(), (1,), (5,)], ids=str)
 def test_gradcheck(field: str, shape: tuple[int, ...]) -> None:
+    """R16."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(5, 9, dtype=torch.float64, generator=generator) * 3
     x[1, 2:4] = -30.0

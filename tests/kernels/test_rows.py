@@ -34,6 +34,7 @@ def some(stats: RowStats, rows: Any) -> RowStats:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_hard_rows(backend: str, dtype: torch.dtype, columns: int) -> None:
+    """R2, R3, R4, R37: nothing but -inf, NaN, +inf once and twice, confident rows; R9: odd V."""
     names, x = rows_of(columns, dtype)
     labels = row_labels(len(names), columns)
     for wanted in (None, labels, labels.roll(1), labels.roll(2)):
@@ -44,6 +45,7 @@ def test_hard_rows(backend: str, dtype: torch.dtype, columns: int) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("temperature", [1e-3, 0.3, 1.7, 1e3])
 def test_temperatures(backend: str, dtype: torch.dtype, temperature: float) -> None:
+    """R17."""
     names, x = rows_of(500, dtype)
     labels = row_labels(len(names), 500)
     found = row_stats(x, labels, temperature=temperature)
@@ -51,6 +53,7 @@ def test_temperatures(backend: str, dtype: torch.dtype, temperature: float) -> N
 
 
 def test_a_temperature_per_row(backend: str) -> None:
+    """R17."""
     names, x = rows_of(500, torch.float32)
     labels = row_labels(len(names), 500)
     t = torch.logspace(-3, 3, len(names))
@@ -65,7 +68,7 @@ def test_a_temperature_per_row(backend: str) -> None:
 
 @pytest.mark.parametrize("offset", [1e4, -1e4])
 def test_a_common_offset_changes_no_logprob(backend: str, offset: float) -> None:
-    """Logits on a grid that survives the offset in float32, so that the truth is the same."""
+    """R5. Logits on a grid that survives the offset in float32, so that the truth is the same."""
     generator = torch.Generator().manual_seed(1)
     x = (torch.randn(16, 3000, generator=generator) * 4 * 256).round() / 256
     labels = torch.arange(16) * 100
@@ -81,6 +84,7 @@ def test_a_common_offset_changes_no_logprob(backend: str, offset: float) -> None
 def test_any_row_stride_and_offset(
     backend: str, dtype: torch.dtype, stride: int, offset: int
 ) -> None:
+    """R9."""
     names, x = rows_of(4096, dtype)
     labels = row_labels(len(names), 4096)
     view = laid_out(x, stride, offset, "cpu")
@@ -88,6 +92,7 @@ def test_any_row_stride_and_offset(
 
 
 def test_a_last_stride_that_is_not_one_and_a_row_stride_of_zero(backend: str) -> None:
+    """R10."""
     names, x = rows_of(300, torch.float32)
     labels = row_labels(len(names), 300)
     same_bits(row_stats(x.T.contiguous().T, labels), row_stats(x, labels))
@@ -98,6 +103,7 @@ def test_a_last_stride_that_is_not_one_and_a_row_stride_of_zero(backend: str) ->
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64], ids=str)
 def test_labels_at_an_unaligned_address(backend: str, dtype: torch.dtype) -> None:
+    """R11."""
     names, x = rows_of(70, torch.float32)
     labels = row_labels(len(names), 70).to(dtype)
     raw = bytearray(b"\0" + labels.numpy().tobytes())
@@ -107,6 +113,7 @@ def test_labels_at_an_unaligned_address(backend: str, dtype: torch.dtype) -> Non
 
 @pytest.mark.parametrize("ignore_index", [-100, 2])
 def test_ignored_and_impossible_labels(backend: str, ignore_index: int) -> None:
+    """R12, R13: labels that are ignored, labels out of range."""
     generator = torch.Generator().manual_seed(5)
     x = torch.randn(8, 4, generator=generator)
     labels = torch.tensor([0, 1, 2, ignore_index, 4, -1, 2**40, -(2**40)])
@@ -132,6 +139,7 @@ def test_an_ignored_row_that_is_lost_is_counted_nowhere(backend: str) -> None:
 
 
 def test_padding_columns_are_absent(backend: str) -> None:
+    """R29."""
     names, x = rows_of(500, torch.float32)
     labels = row_labels(len(names), 500)
     padded = torch.cat((x, torch.full((len(x), 12), 50.0)), 1)
@@ -140,6 +148,7 @@ def test_padding_columns_are_absent(backend: str) -> None:
 
 
 def test_no_rows(backend: str) -> None:
+    """R32."""
     h = CalibrationHistogram(5)
     none = torch.empty(0, dtype=torch.int64)
     found = row_stats(torch.empty(0, 9), none, histogram=h)
@@ -148,7 +157,7 @@ def test_no_rows(backend: str) -> None:
 
 
 def test_a_row_alone_is_the_row_in_a_batch(backend: str) -> None:
-    """Its bits, that is: at any place in the batch, for any number of rows."""
+    """R20. Its bits, that is: at any place in the batch, for any number of rows."""
     names, x = rows_of(5000, torch.float32)
     labels = row_labels(len(names), 5000)
     together = row_stats(x, labels)
@@ -190,6 +199,7 @@ def test_histogram_of_the_same_pass(backend: str) -> None:
 
 
 def test_two_runs_give_equal_bits(backend: str) -> None:
+    """R21."""
     names, x = rows_of(5000, torch.bfloat16)
     labels = row_labels(len(names), 5000)
     same_bits(row_stats(x, labels), row_stats(x, labels))

@@ -26,6 +26,8 @@ FIXED_POINT = tl.constexpr(4294967296.0)
 # Largest (M - r) c for which D and W are used as summed. Overflow would allow 100; the entropy is
 # log2 D - W / D, and both terms grow with the distance, so their rounding sets the bound.
 HEADROOM = tl.constexpr(16.0)
+# Below it log2(e) / T leaves float32.
+LEAST_TEMPERATURE = tl.constexpr(1e-38)
 MINUS_INF = tl.constexpr(float("-inf"))
 PLUS_INF = tl.constexpr(float("inf"))
 NAN = tl.constexpr(float("nan"))
@@ -38,7 +40,7 @@ def temperature_scale(scale, t_ptr, n, t_stride):
     usable = n >= 0
     if t_ptr is not None:
         T = tl.load(t_ptr + n * t_stride)
-        usable = (T > 0.0) & (T < PLUS_INF)
+        usable = (T >= LEAST_TEMPERATURE) & (T < PLUS_INF)
         c = tl.div_rn(LOG2E, tl.where(usable, T, LOG2E))
     # Beyond these c itself would overflow or vanish; the limits are argmax and uniform anyway.
     return tl.minimum(tl.maximum(c, 1.0e-37), 1.0e37), usable
