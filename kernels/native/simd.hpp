@@ -80,7 +80,8 @@ CALIB_INLINE bool any_equal(Floats a, Floats b) {
 #else
 
 typedef float Quad __attribute__((vector_size(16)));
-typedef int32_t QuadBits __attribute__((vector_size(16)));
+typedef int32_t QuadInts __attribute__((vector_size(16)));
+typedef uint32_t QuadBits __attribute__((vector_size(16)));  // wraps; signed integers must not
 
 struct Floats {
   Quad v;
@@ -125,14 +126,15 @@ CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) {
 }
 #endif
 CALIB_INLINE Floats floor(Floats a) {
-  const Quad toward_zero = __builtin_convertvector(__builtin_convertvector(a.v, QuadBits), Quad);
+  const Quad toward_zero = __builtin_convertvector(__builtin_convertvector(a.v, QuadInts), Quad);
   return {toward_zero - (toward_zero > a.v ? Quad{1, 1, 1, 1} : Quad{})};
 }
 CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
-  return {(Quad)((QuadBits)p.v + (__builtin_convertvector(n.v, QuadBits) << 23))};
+  const QuadBits exponent = (QuadBits)__builtin_convertvector(n.v, QuadInts) << 23;
+  return {(Quad)((QuadBits)p.v + exponent)};
 }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
-  const QuadBits same = a.v == b.v;
+  const QuadInts same = a.v == b.v;
   return (same[0] | same[1] | same[2] | same[3]) != 0;
 }
 
