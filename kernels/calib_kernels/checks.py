@@ -34,7 +34,7 @@ def logits(value: Any) -> Tensor:
         raise TypeError(f"logits must be float32, bfloat16, float16 or float64, got {value.dtype}")
     if value.shape[1] < 1:
         raise ValueError("logits must have at least one column, got V = 0")
-    return value.detach()
+    return value.detach() if value.requires_grad else value
 
 
 def vocab_size(value: int | None, columns: int) -> int:

@@ -127,6 +127,15 @@ def test_the_histogram_needs_no_answer(compiled: Any) -> None:
             assert re.search(r"\bREDG?\.E\.ADD\.64", line), line
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_histogram_kernel_spills_nothing(compiled: Any, arch: int) -> None:
+    tune = tuning.HISTOGRAM
+    code = compiled(histogram.histogram_delta_kernel, arch, "*fp32", {"BLOCK": tune.block}, tune)
+    assert code.resources["STACK"] == code.resources["LOCAL"] == 0
+    assert code.resources["REG"] <= tuning.registers(tune, arch)
+
+
 def test_both_paths_add_in_the_same_tree(compiled: Any) -> None:
     """R20: the reduction of a partition has one layout in the kernels that make it."""
     pairs = [
