@@ -113,7 +113,7 @@ def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]
     """A host number, checked, or (1.0, a float32 tensor of 1 or N values, unread)."""
     if not isinstance(value, Tensor):
         number = float(value)
-        if not (number >= LEAST_TEMPERATURE and math.isfinite(number)):
+        if not LEAST_TEMPERATURE <= number < math.inf:
             raise ValueError(f"temperature must be positive and finite, got {number}")
         return number, None
     if not value.is_floating_point():
@@ -148,7 +148,7 @@ def softcap(value: float | None) -> float:
 def within(name: str, value: float, most: float = math.inf) -> float:
     """A finite number from 0 to ``most``."""
     number = float(value)
-    if not (0 <= number <= most and number < math.inf):
+    if not (0 <= number <= most and number != math.inf):
         bounds = "finite and at least 0" if most == math.inf else f"in [0, {most:g}]"
         raise ValueError(f"{name} must be {bounds}, got {number}")
     return number

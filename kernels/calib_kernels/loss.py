@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from calib_kernels import checks, dispatch, reference
 from calib_kernels import bins as binning
+from calib_kernels import checks, dispatch, reference
 from calib_kernels.reference.loss import Shape
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Losses(NamedTuple):
     top: Tensor  # (N,) largest logit as given; NaN where the row is lost
     log2_d: Tensor  # (N,) log2 of the sum over columns of exp(u - largest u), u = logits / T
     slope: Tensor | None  # (N,) d loss / dT of a kept row, else 0; None without a tensor T
-    count: Tensor  # () int64, rows kept
+    kept: Tensor  # () int64, number of rows kept
 
 
 def _outputs(
@@ -58,7 +58,7 @@ def _outputs(
         top=new(n),
         log2_d=new(n),
         slope=new(n) if sloped else None,
-        count=new(dtype=torch.int64),
+        kept=new(dtype=torch.int64),
     )
     seen = logits.new_zeros(binning.length(bins), dtype=torch.int64) if bins else None
     return out, seen
@@ -67,8 +67,8 @@ def _outputs(
 def _flat(out: Losses, seen: Tensor | None) -> tuple[Tensor, ...]:
     """As the registered op returns them: what is absent is an empty tensor."""
     slope = out.top.new_empty(0) if out.slope is None else out.slope
-    absent = out.count.new_empty(0)
-    return out.loss, out.top, out.log2_d, slope, out.count, absent if seen is None else seen
+    absent = out.kept.new_empty(0)
+    return out.loss, out.top, out.log2_d, slope, out.kept, absent if seen is None else seen
 
 
 def _reduced(loss: Tensor, kept: Tensor, reduction: str) -> tuple[Tensor, Tensor]:

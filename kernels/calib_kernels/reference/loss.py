@@ -94,7 +94,7 @@ def cross_entropy_backward(
     x, t, bad_t = widened(logits, temperature)
     _, top, z, log_norm, broken = vocabulary(capped(x, shape.softcap), t, bad_t)
     ignored, there, at = label_columns(labels, ignore_index, x.shape[1])
-    lift = 1.0
+    lift: float | Tensor = 1.0
     if shape.z_loss > 0:
         lift = 1.0 + 2 * shape.z_loss * (top / beside(t, 1) + log_norm)
     back = lift * (z - log_norm).exp() - shape.smoothing / x.shape[1]
