@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from calib_kernels.reference.histogram import histogram_delta
 from calib_kernels.reference.vocabulary import (
+    LN2,
     beside,
     entropy_of,
     label_columns,
@@ -75,7 +75,7 @@ def cross_entropy(
         seen = histogram_delta(confidence, correct, None, bins, ~ignored)
     else:
         seen = torch.empty(0, dtype=torch.int64, device=x.device)
-    return loss, kept, raw_top, log_norm / math.log(2), slope, seen
+    return loss, kept, raw_top, log_norm / LN2, slope, seen
 
 
 def cross_entropy_backward(
