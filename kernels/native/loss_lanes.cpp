@@ -62,27 +62,17 @@ void gradient(const void* data, int64_t n, const Weights& weights, void* result)
   const auto* x = static_cast<const Scalar*>(data);
   auto* out = static_cast<Scalar*>(result);
   const Slopes<X, CAP> slopes(weights);
-  const auto piece = [&](int64_t length) {
-    const Tail<X> tail(x, length);
-    Scalar some[LANES];
-    for (int r = 0; r < LANES; r += Floats::W) X::store(slopes.at(tail.x + r), some + r);
-    std::memcpy(out, some, length * sizeof *out);
-    x += length;
-    out += length;
-  };
-  // Streamed stores want aligned addresses.
-  const int64_t past = reinterpret_cast<uintptr_t>(out) % 64 / sizeof *out;
-  const int64_t ahead = past ? 64 / static_cast<int64_t>(sizeof *out) - past : 0;
-  const int64_t head = ahead < n ? ahead : n;
-  if (head) piece(head);
-  for (n -= head; n >= LANES; n -= LANES, x += LANES, out += LANES) {
+  for (; n >= LANES; n -= LANES, x += LANES, out += LANES) {
     for (int line = 0; line < LANES * static_cast<int>(sizeof *x); line += 64)
       __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x) + AHEAD + line));
 #pragma GCC unroll 4
-    for (int r = 0; r < LANES; r += Floats::W) X::stream(slopes.at(x + r), out + r);
+    for (int r = 0; r < LANES; r += Floats::W) X::store(slopes.at(x + r), out + r);
   }
-  if (n) piece(n);
-  store_fence();
+  if (!n) return;
+  const Tail<X> tail(x, n);
+  Scalar some[LANES];
+  for (int r = 0; r < LANES; r += Floats::W) X::store(slopes.at(tail.x + r), some + r);
+  std::memcpy(out, some, n * sizeof *out);
 }
 
 template <class X>

@@ -3,8 +3,7 @@
 // Everything is in the variant's own namespace and inlined: the same source is compiled several
 // times with different flags, and the linker must never take one variant's function for another's.
 //
-// stream writes past the caches, to addresses aligned to the vector, where the hardware can; stores
-// of sixteen bits round to nearest even.
+// Stores of sixteen bits round to nearest even.
 //
 // max(a, b) returns b where either is NaN. fma rounds once; madd may round twice where there is no
 // hardware fma (the baseline), so the baseline's bits differ from the others'. v3 and v4 agree.
@@ -35,11 +34,8 @@ struct Floats {
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
   CALIB_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
-  CALIB_INLINE void stream(float* p) const { _mm512_stream_ps(p, v); }
   CALIB_INLINE void store_bf16(uint16_t* p) const { store_half(p, bf16()); }
-  CALIB_INLINE void stream_bf16(uint16_t* p) const { stream_half(p, bf16()); }
   CALIB_INLINE void store_f16(uint16_t* p) const { store_half(p, f16()); }
-  CALIB_INLINE void stream_f16(uint16_t* p) const { stream_half(p, f16()); }
 
  private:
   CALIB_INLINE __m256i bf16() const {
@@ -53,9 +49,6 @@ struct Floats {
   }
   static CALIB_INLINE void store_half(uint16_t* p, __m256i half) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), half);
-  }
-  static CALIB_INLINE void stream_half(uint16_t* p, __m256i half) {
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), half);
   }
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -93,11 +86,8 @@ struct Floats {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
   CALIB_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
-  CALIB_INLINE void stream(float* p) const { _mm256_stream_ps(p, v); }
   CALIB_INLINE void store_bf16(uint16_t* p) const { store_half(p, bf16()); }
-  CALIB_INLINE void stream_bf16(uint16_t* p) const { stream_half(p, bf16()); }
   CALIB_INLINE void store_f16(uint16_t* p) const { store_half(p, f16()); }
-  CALIB_INLINE void stream_f16(uint16_t* p) const { stream_half(p, f16()); }
 
  private:
   CALIB_INLINE __m128i bf16() const {
@@ -112,9 +102,6 @@ struct Floats {
   }
   static CALIB_INLINE void store_half(uint16_t* p, __m128i half) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), half);
-  }
-  static CALIB_INLINE void stream_half(uint16_t* p, __m128i half) {
-    _mm_stream_si128(reinterpret_cast<__m128i*>(p), half);
   }
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
@@ -163,12 +150,10 @@ struct Floats {
     return {(Quad)((QuadBits)scaled | special | ((half & 0x8000) << 16))};
   }
   CALIB_INLINE void store(float* p) const { std::memcpy(p, &v, sizeof v); }
-  CALIB_INLINE void stream(float* p) const { store(p); }
   CALIB_INLINE void store_bf16(uint16_t* p) const {
     const QuadBits bits = (QuadBits)v;
     store_half(p, (bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
   }
-  CALIB_INLINE void stream_bf16(uint16_t* p) const { store_bf16(p); }
   CALIB_INLINE void store_f16(uint16_t* p) const {
     const QuadBits bits = (QuadBits)v;
     const QuadBits size = bits & 0x7fffffff;
@@ -179,7 +164,6 @@ struct Floats {
     const QuadBits half = size < 0x38800000 ? small : size >= 0x47800000 ? above : normal;
     store_half(p, half | ((bits >> 16) & 0x8000));
   }
-  CALIB_INLINE void stream_f16(uint16_t* p) const { store_f16(p); }
 
  private:
   static CALIB_INLINE void store_half(uint16_t* p, QuadBits half) {
@@ -223,12 +207,5 @@ CALIB_INLINE bool any_equal(Floats a, Floats b) {
 }
 
 #endif
-
-// Streamed stores are seen by other threads in order after this.
-CALIB_INLINE void store_fence() {
-#if defined(__AVX2__)
-  _mm_sfence();
-#endif
-}
 
 }  // namespace calib::CALIB_VARIANT
