@@ -178,7 +178,7 @@ def cross_entropy(
     """
     rows, columns = logits.shape
     smoothed = shape.smoothing > 0
-    tune = tune or tuning.LOSS
+    tune = tune or (tuning.LOSS_CAPPED if shape.softcap else tuning.LOSS)
     partitions = triton.cdiv(columns, tune.partition)
     if split is None:
         split = partitions > 1 and rows <= tuning.SPLIT_ROWS
