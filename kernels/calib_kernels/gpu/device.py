@@ -5,8 +5,8 @@ For a row x (V,), c = log2(e) / T and a reference logit r, with z = c x - c r an
     D = sum e        W = sum e z        M = max x        token = first argmax x
 
 and, for the kernels that ask for SQUARES, Q = sum e^2 (else 0) come from one read; with LINEAR
-besides, Q = sum z LINEAR_UNIT instead. With a cap, cap tanh(x / cap) stands for x everywhere but in M and
-token; a logit of -inf stays what it is. Columns at V and beyond are never touched.
+besides, Q = sum z LINEAR_UNIT instead. With a cap, cap tanh(x / cap) stands for x everywhere but in
+M and token; a logit of -inf stays what it is. Columns at V and beyond are never touched.
 
 Order of summation. The row is cut into partitions of PARTITION logits. Inside a partition, lane
 j % BLOCK adds its logits in order, then the lanes meet in one tree; partitions are added from
@@ -146,9 +146,7 @@ def scan(
                 x = ahead.to(tl.float32)
                 # One block is always on its way while another is worked on.
                 ahead = tl.load(start + tl.minimum(k + 1, tail - 1) * BLOCK + lanes)
-                d, w, q, m, at = step(
-                    x, k, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR
-                )
+                d, w, q, m, at = step(x, k, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR)
         if (tail > head) & (tail * BLOCK - shift < end):
             x = edge_block(start, tail, shift, begin, end, V, BLOCK)
             d, w, q, m, at = step(

@@ -202,7 +202,14 @@ def row_stats(
         sums = logits.new_empty((rows, partitions, 4), dtype=torch.float32)
         tokens = logits.new_empty((rows, partitions), dtype=torch.int32)
         row_partition_kernel[(rows, partitions)](
-            logits, temperature, sums, tokens, P=partitions, cap=None, SQUARES=True, LINEAR=False,
+            logits,
+            temperature,
+            sums,
+            tokens,
+            P=partitions,
+            cap=None,
+            SQUARES=True,
+            LINEAR=False,
             **walk,
         )
         row_combine_kernel[(rows,)](

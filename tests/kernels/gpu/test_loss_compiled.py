@@ -83,7 +83,7 @@ def test_forward(compiled: Any, arch: int, dtype: str, shape: tuple[bool, bool])
     ),
 )
 def test_backward(compiled: Any, arch: int, dtype: str, kind: str) -> None:
-    """R9: loads and stores of 128 bits, where x and its gradient lie alike and where they do not."""
+    """R9: loads and stores of 128 bits, whether x and its gradient lie alike or not."""
     code, tune = backward(compiled, arch, dtype, kind)
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
     assert code.resources["REG"] <= tune.registers
