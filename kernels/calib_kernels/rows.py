@@ -164,7 +164,7 @@ def _row_stats_backward(
         logits.gather(1, prediction[:, None])[:, 0].float(), log2_d, entropy=entropy,
         d_loss=d_loss, d_lse=d_lse, d_entropy=d_entropy, variance=variance,
     )  # fmt: skip
-    if not sloped:
+    if not sloped or row_temperature is None:
         return d_logits, lse.new_empty(0)
     # T times d lse/dT, d nll/dT and d H/dT, with E[u] = lse - H.
     parts = ((d_lse, entropy - lse), (d_loss, label_logprob + entropy), (d_entropy, variance))
