@@ -18,7 +18,7 @@ KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch"},
     {"coarse"},
     {"reference", "native", "gpu"},
-    {"ops", "rows"},
+    {"ops", "rows", "loss"},
     {"histogram"},
 ]
 CALIB_LAYERS = [
