@@ -91,8 +91,8 @@ def _row_stats(
     logits = dispatch.columns(logits, vocab_size)
     if name == "reference" and logits.shape[0]:
         t = temperature if row_temperature is None else row_temperature
-        *found, counted, log2_d = reference.row_stats(logits, labels, t, ignore_index, bins)
-        return _present(found, labels), counted, log2_d
+        *found, counted, kept = reference.row_stats(logits, labels, t, ignore_index, bins)
+        return _present(found, labels), counted, kept
     out, seen = _outputs(logits, labels is not None, bins)
     log2_d = torch.empty_like(out.lse) if keep else None
     if logits.shape[0] == 0:
