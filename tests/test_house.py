@@ -18,6 +18,7 @@ KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch"},
     {"reference", "native", "gpu"},
     {"ops", "rows"},
+    {"lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
     {"histogram"},
 ]
 CALIB_LAYERS = [

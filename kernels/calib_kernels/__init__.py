@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from calib_kernels.backend import available_backends, use_backend
 from calib_kernels.histogram import CalibrationHistogram
+from calib_kernels.lm_head import linear_cross_entropy
+from calib_kernels.lm_head_options import linear_option_scores
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
 
@@ -28,6 +30,8 @@ __all__ = [
     "RowStats",
     "available_backends",
     "histogram_delta",
+    "linear_cross_entropy",
+    "linear_option_scores",
     "option_scores",
     "row_stats",
     "use_backend",

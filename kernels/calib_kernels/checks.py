@@ -20,6 +20,7 @@ from calib_kernels.bins import MAX_BINS
 LOGIT_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 CONFIDENCES = ("options", "vocab")
+REDUCTIONS = ("mean", "sum", "none")
 LEAST_TEMPERATURE = 1e-38  # below it log2(e)/T leaves float32
 
 
@@ -99,6 +100,14 @@ def labels(value: Tensor | None, rows: int) -> Tensor | None:
     return value if value.dtype in (torch.int32, torch.int64) else value.to(torch.int64)
 
 
+def required_labels(value: Any, rows: int) -> Tensor:
+    """The same where there must be some."""
+    given = labels(value, rows)
+    if given is None:
+        raise TypeError("labels must be an integer tensor, got None")
+    return given
+
+
 def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]:
     """A host number, checked, or (1.0, a float32 tensor of 1 or N values, unread)."""
     if not isinstance(value, Tensor):
@@ -116,6 +125,12 @@ def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]
 def confidence_mode(value: str) -> str:
     if value not in CONFIDENCES:
         raise ValueError(f"confidence must be 'options' or 'vocab', got {value!r}")
+    return value
+
+
+def reduction(value: str) -> str:
+    if value not in REDUCTIONS:
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {value!r}")
     return value
 
 
@@ -146,3 +161,30 @@ def flags(name: str, value: Any, like: Tensor) -> Tensor:
 
 def _kind(value: Any) -> str:
     return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+
+
+def head(hidden: Any, weight: Any, bias: Any) -> None:
+    """hidden (N, H), weight (V, H), bias (V,) or None: of one dtype and on one device."""
+    named = {"hidden": hidden, "weight": weight} | ({} if bias is None else {"bias": bias})
+    for name, value in named.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+        if value.dtype not in LOGIT_DTYPES:
+            raise TypeError(
+                f"{name} must be float32, bfloat16, float16 or float64, got {value.dtype}"
+            )
+        if value.dtype != hidden.dtype:
+            raise TypeError(
+                f"{name} must have the dtype of hidden, {hidden.dtype}, got {value.dtype}; "
+                f"torch.autocast casts both"
+            )
+        if value.device != hidden.device:
+            raise ValueError(f"{name} must be on {hidden.device} as hidden, got {value.device}")
+    if hidden.dim() != 2 or hidden.shape[1] < 1:
+        raise ValueError(f"hidden must be (N, H) with H >= 1, got shape {tuple(hidden.shape)}")
+    if weight.dim() != 2 or weight.shape[1] != hidden.shape[1] or weight.shape[0] < 1:
+        raise ValueError(
+            f"weight must be (V, H={hidden.shape[1]}) with V >= 1, got {tuple(weight.shape)}"
+        )
+    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+        raise ValueError(f"bias must be (V={weight.shape[0]},), got shape {tuple(bias.shape)}")
