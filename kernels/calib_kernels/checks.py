@@ -112,7 +112,7 @@ def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]
     """A host number, checked, or (1.0, a float32 tensor of 1 or N values, unread)."""
     if not isinstance(value, Tensor):
         number = float(value)
-        if not (number >= LEAST_TEMPERATURE and math.isfinite(number)):
+        if not LEAST_TEMPERATURE <= number < math.inf:
             raise ValueError(f"temperature must be positive and finite, got {number}")
         return number, None
     if not value.is_floating_point():

@@ -233,8 +233,7 @@ def linear_cross_entropy(
     correctness are added in the same pass. The loss has gradients in hidden, weight, bias and in a
     temperature that is a tensor, once. Under torch.autocast the inputs are cast as F.linear casts.
     """
-    hidden, weight, bias = tiles.as_linear_casts(hidden, weight, bias)
-    checks.head(hidden, weight, bias)
+    hidden, weight, bias = tiles.cast(hidden, weight, bias)
     count, columns = hidden.shape[0], weight.shape[0]
     size = checks.vocab_size(vocab_size, columns)
     wanted = checks.required_labels(labels, count).to(hidden.device)

@@ -180,8 +180,7 @@ def linear_option_scores(
     ``vocab_entropy`` and ``token`` are None, ``confidence`` must be "options", and nothing is said
     of logits that belong to no option. No gradient flows.
     """
-    hidden, weight, bias = tiles.as_linear_casts(hidden, weight, bias)
-    checks.head(hidden, weight, bias)
+    hidden, weight, bias = tiles.cast(hidden, weight, bias)
     rows, columns = hidden.shape[0], weight.shape[0]
     size = checks.vocab_size(vocab_size, columns)
     ids = checks.option_ids(option_ids, rows)

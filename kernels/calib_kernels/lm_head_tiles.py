@@ -18,31 +18,31 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from calib_kernels import backend
+from calib_kernels import backend, checks
 
 # Most bytes of logits at once, forward and backward.
 LOGITS_BYTES = 64 * 2**20
 # Most bytes of a part of the weight that is widened, or of its gradient that is summed.
 WEIGHT_BYTES = 16 * 2**20
 # Most bytes of the gradient of the hidden states that are summed apart from the result.
-HIDDEN_BYTES = 64 * 2**20
+HIDDEN_BYTES = 32 * 2**20
 # Rows of the buffer start at a multiple of this many logits, which fast GEMM kernels ask for.
 _ALIGNED = 64
 
 
-def as_linear_casts(
+def cast(
     hidden: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Under torch.autocast, as it casts the inputs of ``torch.nn.functional.linear``."""
-    device = hidden.device.type
-    if not torch.is_autocast_enabled(device):
-        return hidden, weight, bias
-    dtype = torch.get_autocast_dtype(device)
-
-    def cast(x: Tensor) -> Tensor:
-        return x if x.dtype == torch.float64 else x.to(dtype)
-
-    return cast(hidden), cast(weight), None if bias is None else cast(bias)
+    """The head, checked; under torch.autocast as it casts what F.linear is given."""
+    device = hidden.device.type if isinstance(hidden, Tensor) else "cpu"
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        hidden, weight, bias = (
+            x.to(dtype) if isinstance(x, Tensor) and x.dtype != torch.float64 else x
+            for x in (hidden, weight, bias)
+        )
+    checks.head(hidden, weight, bias)
+    return hidden, weight, bias
 
 
 def logits_dtype(weight: Tensor) -> torch.dtype:
