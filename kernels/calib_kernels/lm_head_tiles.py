@@ -14,6 +14,7 @@ part at a time, and logits are float32.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,10 +38,11 @@ def cast(
     device = hidden.device.type if isinstance(hidden, Tensor) else "cpu"
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-        hidden, weight, bias = (
-            x.to(dtype) if isinstance(x, Tensor) and x.dtype != torch.float64 else x
-            for x in (hidden, weight, bias)
-        )
+
+        def low(x: Any) -> Any:
+            return x.to(dtype) if isinstance(x, Tensor) and x.dtype != torch.float64 else x
+
+        hidden, weight, bias = low(hidden), low(weight), low(bias)
     checks.head(hidden, weight, bias)
     return hidden, weight, bias
 
