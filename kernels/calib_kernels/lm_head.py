@@ -107,7 +107,7 @@ def _linear_cross_entropy_backward(
     d_bias = None
     if bias is not None and wanted[2]:
         d_bias = bias.new_zeros(bias.shape, dtype=top.dtype)
-    t = top.new_tensor(temperature) if row_temperature is None else row_temperature
+    t = top.new_full((1,), temperature) if row_temperature is None else row_temperature
     t = t.expand(hidden.shape[0])
     head = slice(0, vocab_size)
     with torch.autocast(hidden.device.type, enabled=False):
