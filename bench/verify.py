@@ -16,6 +16,8 @@ from calib_kernels import (
     RowStats,
     bins,
     histogram_delta,
+    linear_cross_entropy,
+    linear_option_scores,
     option_scores,
     reference,
     row_stats,
@@ -206,6 +208,58 @@ def graph_checks(device: torch.device, columns: int, rows: int) -> Iterator[Chec
     yield f"{rows} x {columns} in a CUDA graph", problems
 
 
+def exact_head(n: int, columns: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """hidden (N, 16), weight (V, 16), bias (V,) whose logits are exact in every dtype."""
+    generator = torch.Generator().manual_seed(columns)
+    hidden = torch.randint(-2, 3, (n, 16), generator=generator)
+    weight = torch.randint(-2, 3, (columns, 16), generator=generator) / 4
+    bias = torch.randint(-3, 4, (columns,), generator=generator) / 4
+    return hidden.to(dtype), weight.to(dtype), bias.to(dtype)
+
+
+def head_checks(
+    device: torch.device, dtype: torch.dtype, columns: int, n: int = 40
+) -> Iterator[Check]:
+    """The head's loss with its gradients, and its option scores, against float64."""
+    given = exact_head(n, columns, dtype)
+    labels = row_labels(n, columns)
+    t = torch.linspace(0.5, 2.0, n)
+    wide = [x.double() for x in given]
+    sent = torch.linspace(-1.0, 2.0, n)
+    want, _ = reference.linear_cross_entropy(*wide[:2], labels, wide[2], t.double(), IGNORED, 0)
+    *wanted, _ = reference.linear_cross_entropy_backward(
+        *wide[:2], labels, wide[2], t.double(), IGNORED, sent.double()
+    )
+    leaves = [x.to(device).requires_grad_() for x in given]
+    loss = linear_cross_entropy(
+        *leaves[:2], labels.to(device), bias=leaves[2], temperature=t.to(device), reduction="none"
+    )
+    (loss.where(~loss.isnan(), 0.0) * sent.to(device)).sum().backward()
+    problems = []
+    if not torch.allclose(loss.detach().cpu().double(), want, 4e-7, 2e-6, equal_nan=True):
+        problems.append("the loss is not that of float64")
+    # Sums of up to n or V numbers, each of them rounded to the dtype: two units of the largest.
+    unit = 4 * torch.finfo(dtype if dtype == torch.bfloat16 else torch.float32).eps
+    unit += 0.0 if dtype == torch.float32 else torch.finfo(dtype).eps
+    for name, leaf, right in zip(("hidden", "weight", "bias"), leaves, wanted, strict=True):
+        assert leaf.grad is not None
+        error = (leaf.grad.cpu().double() - right).abs().max()
+        if not error <= unit * right.abs().max() + 1e-5:
+            problems.append(f"the gradient of {name} is off by {float(error):.2e}")
+    yield f"linear_cross_entropy {short(dtype)} {n} x {columns}", problems
+    ids = option_sets(n, columns)["letters"]
+    answers = labels_for(n, ids.shape[1], torch.device("cpu"))
+    logits = reference.head_logits(*wide)
+    right_scores = truth_of(logits, ids, answers, t, False)
+    for vocabulary in (True, False):
+        found = linear_option_scores(
+            *(x.detach() for x in leaves[:2]), ids.to(device), answers.to(device),
+            bias=leaves[2].detach(), temperature=t.to(device), vocabulary=vocabulary,
+        )  # fmt: skip
+        name = f"linear_option_scores {short(dtype)} {n} x {columns}, vocabulary={vocabulary}"
+        yield name, brief(compare(found, right_scores, [str(i) for i in range(n)]))
+
+
 def confidences(n: int, bin_count: int) -> Tensor:
     """(n,) float32 in [0, 1], first the bounds of bins with their neighbours, then the unusable."""
     edges = bins.edges(bin_count, torch.float32, torch.device("cpu"))[:200]
@@ -255,6 +309,7 @@ def checks(
             yield from hard_row_checks(device, dtype, columns, block)
             yield from row_stats_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
             yield from loss_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
+            yield from head_checks(device, dtype, columns)
         yield from invariance_checks(device, max(widths), many)
         yield from histogram_checks(device, histogram_sizes)
         if device.type == "cuda":

@@ -19,6 +19,7 @@ KERNEL_LAYERS = [
     {"coarse"},
     {"reference", "native", "gpu"},
     {"ops", "rows", "loss"},
+    {"lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
     {"histogram"},
 ]
 CALIB_LAYERS = [

@@ -18,6 +18,8 @@ from __future__ import annotations
 from calib_kernels.backend import available_backends, use_backend
 from calib_kernels.coarse import CoarseBins
 from calib_kernels.histogram import CalibrationHistogram
+from calib_kernels.lm_head import linear_cross_entropy
+from calib_kernels.lm_head_options import linear_option_scores
 from calib_kernels.loss import cross_entropy
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
@@ -32,6 +34,8 @@ __all__ = [
     "available_backends",
     "cross_entropy",
     "histogram_delta",
+    "linear_cross_entropy",
+    "linear_option_scores",
     "option_scores",
     "row_stats",
     "use_backend",

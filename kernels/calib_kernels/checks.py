@@ -186,3 +186,30 @@ def flags(name: str, value: Any, like: Tensor) -> Tensor:
 
 def _kind(value: Any) -> str:
     return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+
+
+def head(hidden: Any, weight: Any, bias: Any) -> None:
+    """hidden (N, H), weight (V, H), bias (V,) or None: of one dtype and on one device."""
+    named = {"hidden": hidden, "weight": weight} | ({} if bias is None else {"bias": bias})
+    for name, value in named.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+        if value.dtype not in LOGIT_DTYPES:
+            raise TypeError(
+                f"{name} must be float32, bfloat16, float16 or float64, got {value.dtype}"
+            )
+        if value.dtype != hidden.dtype:
+            raise TypeError(
+                f"{name} must have the dtype of hidden, {hidden.dtype}, got {value.dtype}; "
+                f"torch.autocast casts both"
+            )
+        if value.device != hidden.device:
+            raise ValueError(f"{name} must be on {hidden.device} as hidden, got {value.device}")
+    if hidden.dim() != 2 or hidden.shape[1] < 1:
+        raise ValueError(f"hidden must be (N, H) with H >= 1, got shape {tuple(hidden.shape)}")
+    if weight.dim() != 2 or weight.shape[1] != hidden.shape[1] or weight.shape[0] < 1:
+        raise ValueError(
+            f"weight must be (V, H={hidden.shape[1]}) with V >= 1, got {tuple(weight.shape)}"
+        )
+    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+        raise ValueError(f"bias must be (V={weight.shape[0]},), got shape {tuple(bias.shape)}")

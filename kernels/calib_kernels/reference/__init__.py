@@ -9,6 +9,12 @@ any NaN or a row of -inf only.
 from __future__ import annotations
 
 from calib_kernels.reference.histogram import histogram_delta
+from calib_kernels.reference.lm_head import (
+    head_logits,
+    linear_cross_entropy,
+    linear_cross_entropy_backward,
+    linear_option_scores,
+)
 from calib_kernels.reference.loss import cross_entropy, cross_entropy_backward
 from calib_kernels.reference.options import option_scores
 from calib_kernels.reference.rows import row_stats, row_stats_backward
@@ -16,7 +22,11 @@ from calib_kernels.reference.rows import row_stats, row_stats_backward
 __all__ = [
     "cross_entropy",
     "cross_entropy_backward",
+    "head_logits",
     "histogram_delta",
+    "linear_cross_entropy",
+    "linear_cross_entropy_backward",
+    "linear_option_scores",
     "option_scores",
     "row_stats",
     "row_stats_backward",

@@ -1,0 +1,131 @@
+"""Logits of a language model's head, a part at a time: what the ops of ``lm_head`` share.
+
+    logits = hidden weight^T + bias        hidden (N, H), weight (V, H), bias (V,)
+
+The vendor's GEMM writes some rows of logits, or a tile of some rows and columns, into one buffer
+that is used over and over; all the logits never exist together.
+
+The logits have the dtype of hidden and weight. For bfloat16 those are, to the bit, the logits that
+the model itself would hand on, and it is the model's confidence that is measured here; the product
+is summed in float32 and rounded once. float16 leaves at 65,504, so there operands are widened a
+part at a time, and logits are float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calib_kernels import backend, checks
+
+# Most bytes of logits at once, forward and backward.
+LOGITS_BYTES = 64 * 2**20
+# Most bytes of a part of the weight that is widened, or of its gradient that is summed.
+WEIGHT_BYTES = 16 * 2**20
+# Most bytes of the gradient of the hidden states that are summed apart from the result.
+HIDDEN_BYTES = 32 * 2**20
+# Rows of the buffer start at a multiple of this many logits, which fast GEMM kernels ask for.
+_ALIGNED = 64
+
+
+def cast(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The head, checked; under torch.autocast as it casts what F.linear is given."""
+    device = hidden.device.type if isinstance(hidden, Tensor) else "cpu"
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+
+        def low(x: Any) -> Any:
+            return x.to(dtype) if isinstance(x, Tensor) and x.dtype != torch.float64 else x
+
+        hidden, weight, bias = low(hidden), low(weight), low(bias)
+    checks.head(hidden, weight, bias)
+    return hidden, weight, bias
+
+
+def logits_dtype(weight: Tensor) -> torch.dtype:
+    return torch.float32 if weight.dtype == torch.float16 else weight.dtype
+
+
+def sums_dtype(weight: Tensor) -> torch.dtype:
+    """Of what is summed over parts (R19)."""
+    return torch.float64 if weight.dtype == torch.float64 else torch.float32
+
+
+def buffer(like: Tensor, rows: int, columns: int) -> Tensor:
+    """Room for (rows, columns) logits."""
+    stride = -(-columns // _ALIGNED) * _ALIGNED
+    return like.new_empty((rows, stride), dtype=logits_dtype(like))[:, :columns]
+
+
+def rows_at_once(weight: Tensor, rows: int) -> int:
+    """How many whole rows of logits fit; a multiple of 64 where more than 64 do."""
+    dtype = logits_dtype(weight)
+    most = LOGITS_BYTES // (weight.shape[0] * dtype.itemsize)
+    if backend.choose(weight.device, dtype) == "reference":
+        most //= 8  # whose temporaries are as many times as large as the logits
+    most = most if most < _ALIGNED else most // _ALIGNED * _ALIGNED
+    return max(1, min(rows, most))
+
+
+def parts(length: int, step: int) -> Iterator[slice]:
+    """0..length in slices of ``step``."""
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))
+
+
+def multiply(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> Tensor:
+    """out (R, C) = hidden (R, H) weight (C, H)^T + bias (C,)."""
+    if hidden.dtype == weight.dtype == out.dtype:
+        if bias is None:
+            return torch.mm(hidden, weight.T, out=out)
+        return torch.addmm(bias, hidden, weight.T, out=out)
+    wide = hidden.to(out.dtype)
+    for some in parts(weight.shape[0], columns_at_once(weight)):
+        own = None if bias is None else bias[some].to(out.dtype)
+        multiply(wide, weight[some].to(out.dtype), own, out[:, some])
+    return out
+
+
+def columns_at_once(weight: Tensor) -> int:
+    """How many rows of the weight, which are columns of logits, are widened or summed at once."""
+    return max(1, WEIGHT_BYTES // (weight.shape[1] * sums_dtype(weight).itemsize))
+
+
+def tile_columns(weight: Tensor, rows: int) -> int:
+    """How many columns a tile of so many rows of logits has."""
+    most = max(1, LOGITS_BYTES // (rows * logits_dtype(weight).itemsize))
+    if weight.dtype != sums_dtype(weight):
+        most = min(most, columns_at_once(weight))
+    return min(most, weight.shape[0])
+
+
+def hidden_at_once(weight: Tensor) -> int:
+    """For how many rows the gradient of the hidden states is summed apart from the result."""
+    return max(1, HIDDEN_BYTES // (weight.shape[1] * sums_dtype(weight).itemsize))
+
+
+def waits(x: Tensor) -> bool:
+    """Whether to read a value of x here would wait for its device."""
+    return x.device.type != "cpu"
+
+
+def rows_that(matter: Tensor) -> Tensor | None:
+    """Indices of the rows that matter (N,) where only some do; None where that would wait."""
+    if waits(matter) or bool(matter.all()):
+        return None
+    return matter.nonzero()[:, 0]
+
+
+def add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """total += a b, where total is at least as wide as a and b."""
+    if total.dtype == a.dtype:
+        total.addmm_(a, b)
+    elif a.is_cuda:
+        total += torch.mm(a, b, out_dtype=total.dtype)
+    else:  # CPU GEMMs give out nothing wider than they are given: each part is rounded once
+        total += torch.mm(a, b)

@@ -1,0 +1,47 @@
+"""What linear_cross_entropy holds beyond its inputs and the gradients that it returns."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VOCABULARY, HIDDEN = 131_072, 1024
+
+
+def peak(which: str, dtype: str, n: int, columns: int = VOCABULARY) -> float:
+    """In MiB, of a process that does nothing else."""
+    if not os.access("/proc/self/clear_refs", os.W_OK):
+        pytest.skip("the kernel does not let a process reset its peak")
+    paths = [str(ROOT), str(ROOT / "kernels"), os.environ.get("PYTHONPATH", "")]
+    script = str(Path(__file__).with_name("lm_head_peak.py"))
+    done = subprocess.run(
+        [sys.executable, script, which, dtype, str(n), str(columns), str(HIDDEN)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_peak_at_512_rows(dtype: str) -> None:
+    """256 MiB; the logits and their gradient alone would be twice that in float32."""
+    assert peak("ours", dtype, 512) <= 256
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_peak_of_many_rows(dtype: str) -> None:
+    """So many that the sums of the gradient of hidden states take a second sweep."""
+    assert peak("ours", dtype, 20_000, 8192) <= 256
+
+
+def test_the_plain_loss_does_not_pass() -> None:
+    """The measure sees what it is there to see."""
+    assert peak("plain", "float32", 512) > 256
