@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch"},
     {"reference", "native", "gpu"},
-    {"ops", "rows"},
+    {"ops", "rows", "loss"},
     {"histogram"},
 ]
 CALIB_LAYERS = [

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from calib_kernels.backend import available_backends, use_backend
 from calib_kernels.histogram import CalibrationHistogram
+from calib_kernels.loss import cross_entropy
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
 
@@ -27,6 +28,7 @@ __all__ = [
     "OptionScores",
     "RowStats",
     "available_backends",
+    "cross_entropy",
     "histogram_delta",
     "option_scores",
     "row_stats",

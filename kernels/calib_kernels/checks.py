@@ -20,6 +20,8 @@ from calib_kernels.bins import MAX_BINS
 LOGIT_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 CONFIDENCES = ("options", "vocab")
+REDUCTIONS = ("mean", "sum", "none")
+LEAST_SOFTCAP = 1e-30  # it and its inverse stay in float32
 LEAST_TEMPERATURE = 1e-38  # below it log2(e)/T leaves float32
 
 
@@ -99,11 +101,19 @@ def labels(value: Tensor | None, rows: int) -> Tensor | None:
     return value if value.dtype in (torch.int32, torch.int64) else value.to(torch.int64)
 
 
+def required_labels(value: Any, rows: int) -> Tensor:
+    """The same where there must be some."""
+    given = labels(value, rows)
+    if given is None:
+        raise TypeError("labels must be an integer tensor, got None")
+    return given
+
+
 def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]:
     """A host number, checked, or (1.0, a float32 tensor of 1 or N values, unread)."""
     if not isinstance(value, Tensor):
         number = float(value)
-        if not (number >= LEAST_TEMPERATURE and math.isfinite(number)):
+        if not LEAST_TEMPERATURE <= number < math.inf:
             raise ValueError(f"temperature must be positive and finite, got {number}")
         return number, None
     if not value.is_floating_point():
@@ -117,6 +127,31 @@ def confidence_mode(value: str) -> str:
     if value not in CONFIDENCES:
         raise ValueError(f"confidence must be 'options' or 'vocab', got {value!r}")
     return value
+
+
+def reduction(value: str) -> str:
+    if value not in REDUCTIONS:
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {value!r}")
+    return value
+
+
+def softcap(value: float | None) -> float:
+    """A positive finite number, or 0.0 for None."""
+    if value is None:
+        return 0.0
+    number = float(value)
+    if not (LEAST_SOFTCAP <= number <= 1 / LEAST_SOFTCAP):
+        raise ValueError(f"softcap must be positive and finite, got {number}")
+    return number
+
+
+def within(name: str, value: float, most: float = math.inf) -> float:
+    """A finite number from 0 to ``most``."""
+    number = float(value)
+    if not (0 <= number <= most and number != math.inf):
+        bounds = "finite and at least 0" if most == math.inf else f"in [0, {most:g}]"
+        raise ValueError(f"{name} must be {bounds}, got {number}")
+    return number
 
 
 def bin_count(value: int) -> int:

@@ -9,7 +9,15 @@ any NaN or a row of -inf only.
 from __future__ import annotations
 
 from calib_kernels.reference.histogram import histogram_delta
+from calib_kernels.reference.loss import cross_entropy, cross_entropy_backward
 from calib_kernels.reference.options import option_scores
 from calib_kernels.reference.rows import row_stats, row_stats_backward
 
-__all__ = ["histogram_delta", "option_scores", "row_stats", "row_stats_backward"]
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "histogram_delta",
+    "option_scores",
+    "row_stats",
+    "row_stats_backward",
+]
