@@ -126,9 +126,10 @@ class CalibratedCrossEntropy(nn.Module):
         self.histogram.load_state_dict({**self.histogram.state_dict(), **kept})
 
     def extra_repr(self) -> str:
-        temperature = f"{float(self.temperature):.4g}"
-        kind = "learnable" if self.log_temperature is not None else "fixed"
-        return f"temperature={temperature} ({kind}), bins={self.histogram.bins}"
+        learned = self.log_temperature
+        found = f"{self._temperature:.4g}" if learned is None else f"{learned.exp().item():.4g}"
+        kind = "fixed" if learned is None else "learnable"
+        return f"temperature={found} ({kind}), bins={self.histogram.bins}"
 
 
 def logits_of(outputs: Any) -> Tensor | None:
