@@ -16,7 +16,7 @@ import warnings
 from typing import Any
 
 from calib_kernels import CalibrationHistogram
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from calib.hf.listening import Listener
@@ -32,7 +32,7 @@ UNHEARD = (
 FACTS = ("name", "step", "epoch", "rows", "invalid")
 
 
-class CalibrationCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
+class CalibrationCallback(TrainerCallback, ExportableState):
     """ECE, MCE, top-1 accuracy, mean confidence and entropy of every evaluation of a Trainer.
 
     ``CalibrationCallback().bind(trainer)`` adds it and logs through the trainer to whatever logs
@@ -113,13 +113,21 @@ class CalibrationCallback(TrainerCallback, ExportableState):  # type: ignore[mis
 
     # Trainer's events, in the order in which they come.
 
-    def on_init_end(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
-        self._listener.attend(model)
+    def on_init_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._listener.attend(kwargs["model"])
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
-        self._listener.attend(model)
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._listener.attend(kwargs["model"])
         self._saved = Tally(self.bins)
-        kept, name = state.stateful_callbacks, type(self).__name__
+        self._window.reset()
+        if self._training is not None:
+            self._training.reset()
+        kept: Any = state.stateful_callbacks
+        name = type(self).__name__
         if name not in kept:  # a checkpoint of a run without it: Trainer looks for the name
             kept[name] = self.state()
         elif state.global_step > 0 and isinstance(kept[name], dict):
@@ -127,42 +135,56 @@ class CalibrationCallback(TrainerCallback, ExportableState):  # type: ignore[mis
             for attribute, value in kept[name]["attributes"].items():
                 setattr(self, attribute, value)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self._note(state)
         if control.should_save:
             self._fold(args.device)
 
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self.on_step_end(args, state, control)
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        if "loss" in logs and self._training is not None:
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if "loss" in kwargs["logs"] and self._training is not None:
             self._fold(args.device)
             values = named(self._window)
             self._window.reset()
             self._log(state, values)
 
     def on_prediction_step(
-        self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if eval_dataloader is not self._loader:
-            self._running, self._loader = Tally(self.bins, args.device), eval_dataloader
+        if kwargs["eval_dataloader"] is not self._loader:
+            self._running = Tally(self.bins, args.device)
+            self._loader = kwargs["eval_dataloader"]
         if self._listener.heard is not None:
             self._running.merge(self._listener.heard)
             self._listener.heard = None
 
     def on_evaluate(
-        self, args: Any, state: Any, control: Any, metrics: dict[str, Any], **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._saved.merge(self._finished(args.device, state, metrics))
+        self._saved.merge(self._finished(args.device, state, kwargs["metrics"]))
         self._fold(args.device)  # whether the step is saved may depend on the evaluation
 
     def on_predict(
-        self, args: Any, state: Any, control: Any, metrics: dict[str, Any], **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, Any],
+        **kwargs: Any,
     ) -> None:
         self._finished(args.device, state, metrics)
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self._note(state)
         record = self._closing()
         self._saved = Tally(self.bins)
@@ -228,7 +250,7 @@ class CalibrationCallback(TrainerCallback, ExportableState):  # type: ignore[mis
             state.log_history.append({**values, "epoch": state.epoch, "step": state.global_step})
 
 
-class _Keeper(TrainerCallback):  # type: ignore[misc]
+class _Keeper(TrainerCallback):
     """Puts a bound callback back where Trainer put a restored copy in its place.
 
     A copy would know neither its trainer nor the name under which the user holds it; the state it
@@ -238,7 +260,9 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
     def __init__(self, callback: CalibrationCallback, handler: Any) -> None:
         self.callback, self.handler = callback, handler
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         callbacks = self.handler.callbacks
         if self.callback not in callbacks:
             kind = type(self.callback)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from accelerate.state import GradientState
 from torch import Tensor, nn
 from transformers.loss.loss_utils import LOSS_MAPPING, ForCausalLMLoss
@@ -60,8 +61,10 @@ class Listener:
         else:
             self._hear(outputs, kwargs.get("labels"))
 
-    def _after_loss(self, loss: Any, args: Any, kwargs: dict[str, Any], value: Any) -> None:
-        outputs, labels, *_ = (*args, *kwargs.values())
+    def _after_loss(
+        self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any
+    ) -> None:
+        outputs, labels, *_ = [*args, *kwargs.values()]
         self._hear(outputs, labels, loss if isinstance(loss, CalibratedCrossEntropy) else None)
 
     def _hear(
@@ -72,7 +75,7 @@ class Listener:
         shift: bool | None = None,
     ) -> None:
         logits = logits_of(outputs)
-        if torch.is_grad_enabled() or not readable(logits, labels):
+        if torch.is_grad_enabled() or logits is None or not readable(logits, labels):
             return
         own = own_samples(len(labels))
         logits, labels = logits[:own], labels[:own]
@@ -92,16 +95,16 @@ class Listener:
             self.heard = Tally.of(*flat_rows(logits, labels, shift), bins=self.bins)
 
 
-def readable(logits: Any, labels: Any) -> bool:
+def readable(logits: Tensor, labels: Any) -> bool:
     """Whether they are a classification: logits (..., V), integer labels (...)."""
-    if not isinstance(logits, Tensor) or not isinstance(labels, Tensor):
+    if not isinstance(labels, Tensor) or labels.is_floating_point():
         return False
-    return not labels.is_floating_point() and logits.shape[:-1] == labels.shape
+    return logits.shape[:-1] == labels.shape
 
 
 def shifts(model: Any) -> bool:
     """Whether the model's own loss compares position i with label i + 1; Trainer's rule."""
-    causal = LOSS_MAPPING.get(getattr(model, "loss_type", None)) is ForCausalLMLoss
+    causal = LOSS_MAPPING.get(getattr(model, "loss_type", None) or "") is ForCausalLMLoss
     return causal and not getattr(getattr(model, "config", None), "is_encoder_decoder", False)
 
 
@@ -114,18 +117,18 @@ def own_samples(batch: int) -> int:
     state = GradientState()
     if not state.end_of_dataloader or state.remainder <= 0:
         return batch
-    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-    return min(batch, max(0, state.remainder - rank * batch))
+    rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return min(batch, max(0, int(state.remainder) - rank * batch))
 
 
 def _weak(method: Any) -> Callable[..., None]:
     """``method`` without keeping its object alive: models outlive callbacks. Not compiled."""
     held = weakref.WeakMethod(method)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def call(*args: Any, **kwargs: Any) -> None:
         alive = held()
         if alive is not None:
             alive(*args, **kwargs)
 
-    return call
+    found: Callable[..., None] = torch.compiler.disable(call)
+    return found

@@ -24,7 +24,7 @@ def test_trainer_gets_the_losses_of_its_own_loss(
     def trained(**how: Any) -> tuple[list[float], dict[str, torch.Tensor]]:
         model = tiny_llama()
         if checkpointing:
-            model.gradient_checkpointing_enable()
+            model.activation_checkpointing_enable()
         trainer = make_trainer(
             tmp_path, model, max_steps=3, gradient_accumulation_steps=accumulation, **how
         )

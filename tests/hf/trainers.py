@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
+
+import calib
 
 VOCABULARY = 40
 
@@ -37,6 +40,18 @@ def rows(count: int, seed: int = 0, length: int = 7) -> list[dict[str, Any]]:
         labels[: int(torch.randint(1, 4, (), generator=drawn))] = -100
         found.append({"input_ids": ids, "labels": labels})
     return found
+
+
+class WithLoss(nn.Module):
+    """A model that holds its loss, as a learnable temperature under DDP needs it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = tiny_llama()
+        self.criterion = calib.CalibratedCrossEntropy(temperature=1.5, learnable=True)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.criterion(self.model(ids), ids)
 
 
 class Logger(TrainerCallback):
