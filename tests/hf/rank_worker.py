@@ -83,7 +83,7 @@ def metric(folder: Path) -> dict[str, Any]:
     dist.init_process_group("gloo")
     confidence, correct = torch.load(folder / "rows.pt", weights_only=True)
     own = slice(dist.get_rank(), None, dist.get_world_size())
-    found = calib.metrics.CalibrationError(bins=10)
+    found = calib.metrics.CalibrationError(bins=10, dist_sync_on_step=True)
     batch = found(confidence[own][:50], correct[own][:50])  # forward: this batch, all ranks
     found.update(confidence[own][50:], correct[own][50:])
     value, again = found.compute(), found.compute()
