@@ -22,7 +22,7 @@ import calib
 from calib import plots
 from calib.easy_vqa import Picture, load
 from calib.hf.embedded import load_embedded
-from training.packing import pack
+from training.packing import Packed, pack
 from training.replies import Tokens, pixels_of
 from training.tune import FORM_WEIGHTS, FORMS, LORA, conversation
 
@@ -47,14 +47,8 @@ class Conversations(torch.utils.data.Dataset[dict[str, Any]]):
         return {"row": row, "pixels": None if form == "description" else self.pixels[index]}
 
     def collate(self, items: list[dict[str, Any]]) -> dict[str, Any]:
-        """A packed batch, with logits only at places where some row predicts a reply token.
-
-        Labels stand where they are predicted, so nothing is to be shifted.
-        """
         packed = pack([item["row"] for item in items], self.tokens.pad)
-        labels = torch.full(packed.input_ids.shape, -100)
-        labels.view(-1)[packed.read] = packed.target
-        places = (labels != -100).any(0).nonzero()[:, 0]
+        places, labels = predicted(packed)
         shown = [item["pixels"] for item in items if item["pixels"] is not None]
         return {
             "input_ids": packed.input_ids,
@@ -62,8 +56,19 @@ class Conversations(torch.utils.data.Dataset[dict[str, Any]]):
             "attention_mask": packed.attention_mask,
             "pixel_values": torch.stack(shown) if shown else None,
             "logits_to_keep": places,
-            "labels": labels[:, places],
+            "labels": labels,
         }
+
+
+def predicted(packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places (K,) where some row predicts a reply token, and labels (R, K) there, -100 elsewhere.
+
+    Labels stand where they are predicted, so nothing is to be shifted.
+    """
+    labels = torch.full(packed.input_ids.shape, -100)
+    labels.view(-1)[packed.read] = packed.target
+    places = (labels != -100).any(0).nonzero()[:, 0]
+    return places, labels[:, places]
 
 
 def main() -> None:

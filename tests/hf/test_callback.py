@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from calib_kernels import CalibrationHistogram
+from calib_kernels import CalibrationHistogram, use_backend
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForSequenceClassification
+from transformers.modeling_outputs import CausalLMOutput
 
 import calib
 from calib.hf import listening
@@ -273,6 +275,34 @@ def test_neither_logits_nor_the_callback_are_kept_alive(tmp_path: Path) -> None:
     assert gone() is None
     with torch.no_grad():
         model(input_ids=sample, labels=sample)
+
+
+class Waiting(TorchDispatchMode):
+    """Raises where an operator's result is needed on the host."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        waits = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        assert func not in waits, func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("temperature", [None, 2.0])
+def test_nothing_waits_for_the_device_in_a_batch(tmp_path: Path, temperature: float | None) -> None:
+    criterion = calib.CalibratedCrossEntropy(temperature=temperature or 1.0, learnable=True)
+    loss = criterion if temperature else None
+    trainer = make_trainer(tmp_path, compute_loss_func=loss)
+    callback = calib.CalibrationCallback().bind(trainer)
+    logits, labels = torch.randn(2, 5, 40), torch.randint(40, (2, 5))
+    output = CausalLMOutput(logits=logits)
+    with use_backend("reference"), torch.no_grad(), Waiting():
+        if loss is None:
+            callback._listener._after_model(trainer.model, (), {"labels": labels}, output)
+        else:
+            loss(output, labels)
+        callback.on_prediction_step(trainer.args, None, None, eval_dataloader=object())
+    assert callback._running.values()["top1_accuracy"] >= 0.0
+    with pytest.raises(AssertionError), Waiting():
+        labels.sum().item()
 
 
 def test_the_prefix_is_what_trainer_put_before_its_own_numbers() -> None:
