@@ -72,6 +72,8 @@ class CalibrationCallback(TrainerCallback, ExportableState):
 
         Raises InputError where Trainer itself smooths the labels, which nobody else then sees.
         """
+        if self._trainer is trainer:
+            return self
         if trainer.label_smoother is not None:
             raise InputError(
                 "label_smoothing_factor: Trainer takes the labels to smooth them; give "

@@ -64,8 +64,9 @@ class Listener:
     def _after_loss(
         self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any
     ) -> None:
-        outputs, labels, *_ = [*args, *kwargs.values()]
-        self._hear(outputs, labels, loss if isinstance(loss, CalibratedCrossEntropy) else None)
+        given = {**dict(zip(("outputs", "labels"), args, strict=False)), **kwargs}
+        known = loss if isinstance(loss, CalibratedCrossEntropy) else None
+        self._hear(given.get("outputs"), given.get("labels"), known)
 
     def _hear(
         self,

@@ -13,7 +13,7 @@ import torch
 from calib_kernels import CalibrationHistogram, use_backend
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import LlamaConfig, LlamaForSequenceClassification
+from transformers import LlamaConfig, LlamaForSequenceClassification, TrainerCallback
 from transformers.modeling_outputs import CausalLMOutput
 
 import calib
@@ -275,6 +275,25 @@ def test_neither_logits_nor_the_callback_are_kept_alive(tmp_path: Path) -> None:
     assert gone() is None
     with torch.no_grad():
         model(input_ids=sample, labels=sample)
+
+
+def test_an_evaluation_that_was_broken_off_leaves_nothing(tmp_path: Path) -> None:
+    calls = 0
+
+    class Broken(TrainerCallback):
+        def on_prediction_step(self, *args: Any, **kwargs: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                raise KeyboardInterrupt
+
+    callback = calib.CalibrationCallback()
+    trainer = make_trainer(tmp_path, callbacks=[callback, Broken()])
+    assert callback.bind(trainer) is callback.bind(trainer)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.evaluate()
+    agrees(trainer.evaluate(), expected(trainer.model, trainer.eval_dataset), "eval_")
+    assert trainer.callback_handler.callbacks.count(callback) == 1
 
 
 class Waiting(TorchDispatchMode):
