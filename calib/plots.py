@@ -172,8 +172,9 @@ def over_steps(
         for axes in (left, right):
             _plain(axes, theme)
             axes.set(xlabel="step")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.yaxis.set_major_formatter(PERCENT)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
         _line(left, training, measure, "training rows", theme.muted, "--", "")
         _line(left, evaluations, measure, "evaluations", theme.under, "-", "o")
         _line(right, evaluations, "confidence", "confidence", theme.over, "--", "o")
