@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calib import metrics as metrics
     from calib.fit import TemperatureScaling as TemperatureScaling
+    from calib.hf.callback import CalibrationCallback as CalibrationCallback
     from calib.hf.model import load_model as load_model
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
+    from calib.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
     from calib.records import CalibError as CalibError
     from calib.records import InputError as InputError
     from calib.records import Item as Item
@@ -40,6 +42,8 @@ except PackageNotFoundError:  # a source folder on sys.path
 
 _HOMES = {
     "CalibError": "calib.records",
+    "CalibratedCrossEntropy": "calib.loss",
+    "CalibrationCallback": "calib.hf.callback",
     "InputError": "calib.records",
     "Interval": "calib.intervals",
     "Item": "calib.records",

@@ -154,6 +154,38 @@ def risk_coverage(
     return figure
 
 
+def over_steps(
+    evaluations: Sequence[Mapping[str, Any]],
+    training: Sequence[Mapping[str, Any]] = (),
+    *,
+    measure: str,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """What a training run's calibration did: ``measure``, and confidence beside accuracy.
+
+    Both are records with ``step``, ``measure``, ``confidence`` and ``top1_accuracy``: the history
+    of a CalibrationCallback, and Trainer's log entries of training rows.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(2 * PANEL, 3.1), layout="constrained", facecolor=theme.face)
+        left, right = figure.subplots(1, 2)
+        for axes in (left, right):
+            _plain(axes, theme)
+            axes.set(xlabel="step")
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
+        _line(left, training, measure, "training rows", theme.muted, "--", "")
+        _line(left, evaluations, measure, "evaluations", theme.under, "-", "o")
+        _line(right, evaluations, "confidence", "confidence", theme.over, "--", "o")
+        _line(right, evaluations, "top1_accuracy", "accuracy", theme.under, "-", "o")
+        left.set(ylabel=f"{measure}, %", ylim=(0, None))
+        right.set(ylabel="of evaluated rows, %", ylim=(0, 1))
+        _legend(left, theme, columns=2)
+        _legend(right, theme, columns=2)
+    return figure
+
+
 def svg(figure: Figure, *, name: str, label: str) -> str:
     """An ``<svg>`` element for a page: colours as CSS variables, ids prefixed with ``name``."""
     buffer = io.StringIO()
@@ -255,6 +287,29 @@ def _plain(axes: Axes, theme: Theme) -> None:
     axes.tick_params(colors=theme.ink, length=3, width=0.8)
     axes.xaxis.label.set_color(theme.ink)
     axes.yaxis.label.set_color(theme.ink)
+
+
+def _line(
+    axes: Axes,
+    records: Sequence[Mapping[str, Any]],
+    name: str,
+    label: str,
+    colour: str,
+    style: str,
+    marker: str,
+) -> None:
+    if records:
+        axes.plot(
+            [record["step"] for record in records],
+            [record[name] for record in records],
+            color=colour,
+            linestyle=style,
+            marker=marker,
+            markersize=4,
+            linewidth=1.6,
+            label=label,
+            clip_on=False,
+        )
 
 
 def _legend(axes: Axes, theme: Theme, columns: int) -> None:

@@ -99,3 +99,22 @@ def test_before_and_after_as_a_picture(tmp_path):
     )
     plots.png(figure, tmp_path / "a.png", dpi=50)
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_over_steps_draws_both_kinds_of_rows_where_they_are():
+    rows = [
+        {"step": step, "ece": ece, "confidence": 0.8, "top1_accuracy": 0.8 - ece}
+        for step, ece in ((0, 0.2), (4, 0.1))
+    ]
+    left, right = plots.over_steps(rows, rows[1:], measure="ece").axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in (*left.lines, *right.lines)}
+    assert drawn == {
+        "training rows": [[4, 0.1]],
+        "evaluations": [[0, 0.2], [4, 0.1]],
+        "confidence": [[0, 0.8], [4, 0.8]],
+        "accuracy": [[0, pytest.approx(0.6)], [4, pytest.approx(0.7)]],
+    }
+    assert left.get_ylim()[0] == 0.0
+    assert [line.get_label() for line in plots.over_steps(rows, measure="ece").axes[0].lines] == [
+        "evaluations"
+    ]

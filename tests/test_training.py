@@ -9,6 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from calib.easy_vqa import COLOURS, SHAPES, load, told
+from training.example import predicted
 from training.packing import Branch, pack
 from training.questions import ask, sentence
 
@@ -43,6 +44,11 @@ def test_a_packed_row_gives_every_branch_the_logits_it_gets_alone() -> None:
                 alone.append(model(ids).logits[0, -len(branch.reply) - 1 : -1])
     # Same sums in another order: a few float32 roundings apart.
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+    # The example's labels name the same tokens, row by row, where the logits are kept.
+    places, labels = predicted(packed)
+    kept = model.lm_head(hidden[:, places])[labels != -100]
+    torch.testing.assert_close(kept, together)
+    assert torch.equal(labels[labels != -100], packed.target)
     assert packed.target.tolist() == [6, 7, 9, 13, 17, 18, 19]
     assert packed.weight.tolist() == pytest.approx([1 / 2, 1 / 2, 1, 1, 1 / 3, 1 / 3, 1 / 3])
 

@@ -26,6 +26,8 @@ class CalibrationError(Metric):
     is_differentiable = False
     higher_is_better = False
     full_state_update = False
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0
 
     sums: Tensor
 
@@ -57,3 +59,7 @@ class CalibrationError(Metric):
         """() float64; nan, with a warning, before the first row."""
         value = NORMS[self.norm](self.histogram)
         return torch.tensor(value, dtype=torch.float64, device=self.sums.device)
+
+    def plot(self, val: Any = None, ax: Any = None) -> tuple[Any, Any]:
+        """Draw ``val``, a value or a list of them, or what ``compute`` gives; figure and axes."""
+        return self._plot(val, ax)

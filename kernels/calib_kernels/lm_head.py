@@ -63,7 +63,7 @@ def _linear_cross_entropy(
             some = part if taken is None else taken[part]
             x = tiles.multiply(hidden[some], weight, bias, logits[: part.stop - part.start])
             own = None if t is None else t[some]
-            _, p, token, h, _, logprob, *_, delta = torch.ops.calib_kernels.row_stats(
+            _, p, token, h, _, logprob, *_, delta, _ = torch.ops.calib_kernels.row_stats(
                 x, labels[some], temperature, own, ignore_index, vocab_size, bins
             )
             loss[some] = (-logprob).masked_fill(labels[some] == ignore_index, 0.0)

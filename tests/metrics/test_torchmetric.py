@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from torchmetrics import MetricCollection
 
 from calib import metrics
 
@@ -54,3 +55,25 @@ def test_nothing_yet_is_nan_and_unknown_norms_are_named():
         assert torch.isnan(metrics.CalibrationError().compute())
     with pytest.raises(ValueError, match="norm must be one of l1, l2, max"):
         metrics.CalibrationError(norm="l3")
+
+
+def test_forward_gives_the_batch_and_keeps_the_whole(rows):
+    c, a = (torch.from_numpy(values) for values in rows)
+    metric = metrics.CalibrationError(bins=10)
+    for part in torch.arange(len(c)).split(300):
+        value = metric(c[part], a[part])
+        batch = metrics.ece(rows[0][part], rows[1][part], bins=10)
+        assert float(value) == pytest.approx(batch, abs=1e-9)
+    assert float(metric.compute()) == pytest.approx(metrics.ece(*rows, bins=10), abs=1e-9)
+    assert set(MetricCollection([metric]).compute()) == {"CalibrationError"}
+
+
+def test_it_draws_values_as_torchmetrics_does(rows):
+    metric = metrics.CalibrationError()
+    metric.update(*(torch.from_numpy(values) for values in rows))
+    figure, axes = metric.plot()
+    assert axes.get_ylim()[0] <= 0.0 and axes.get_ylim()[1] >= 1.0
+    (point,) = axes.get_lines()
+    assert point.get_ydata()[0] == pytest.approx(float(metric.compute()))
+    _, over_time = metric.plot([metric.compute(), torch.tensor(0.5)], ax=figure.add_subplot())
+    assert [len(line.get_ydata()) for line in over_time.get_lines()] == [2]

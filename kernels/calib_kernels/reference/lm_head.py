@@ -28,7 +28,7 @@ def linear_cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """Loss of each row (N,): 0 where ignored, NaN where it cannot be said; and the histogram."""
     logits = head_logits(hidden, weight, bias)
-    *_, label_logprob, _correct, _valid, seen = row_stats(
+    *_, label_logprob, _correct, _valid, seen, _log2_d = row_stats(
         logits, labels, temperature, ignore_index, bins
     )
     return (-label_logprob).masked_fill(labels == ignore_index, 0.0), seen

@@ -1,0 +1,135 @@
+"""Overhear the logits and labels of evaluations, where a Trainer gives them to nobody.
+
+A forward hook on the model sees both, unless a loss function takes the labels away before: then
+the ear is at the loss. Only forwards without gradient are heard, and a batch is reduced to a
+``Tally`` at once, so no logits outlive the hook and nothing waits for the device.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from accelerate.state import GradientState
+from torch import Tensor, nn
+from transformers.loss.loss_utils import LOSS_MAPPING, ForCausalLMLoss
+
+from calib.loss import CalibratedCrossEntropy, flat_rows, logits_of
+from calib.tally import Tally
+
+
+class Listener:
+    """Hears forwards of one model; ``heard`` is the tally of the last one, or None.
+
+    ``shift``: whether position i predicts label i + 1; None asks the loss, or the model.
+    """
+
+    def __init__(self, bins: int, shift: bool | None) -> None:
+        self.bins, self.shift = bins, shift
+        self.heard: Tally | None = None
+        self._model: nn.Module | None = None
+
+    def attend(self, model: nn.Module | None) -> None:
+        """Hook ``model``, once. The hook dies with this object."""
+        if model is not None and model is not self._model:
+            self._model = model
+            model.register_forward_hook(_weak(self._after_model), with_kwargs=True)
+
+    def attend_loss(self, loss: Callable[..., Any]) -> Callable[..., Any]:
+        """``loss(outputs, labels, ...)``, overheard: a module gets a hook, a function a wrapper."""
+        if isinstance(loss, nn.Module):
+            loss.register_forward_hook(_weak(self._after_loss), with_kwargs=True)
+            return loss
+        hear = _weak(self._hear)
+
+        @functools.wraps(loss)
+        def overheard(outputs: Any, labels: Any, **how: Any) -> Any:
+            hear(outputs, labels)
+            return loss(outputs, labels, **how)
+
+        return overheard
+
+    def _after_model(self, model: Any, args: Any, kwargs: dict[str, Any], outputs: Any) -> None:
+        if not torch.is_grad_enabled():
+            self.heard = None
+        if (shifted := kwargs.get("shift_labels")) is not None:
+            self._hear(outputs, shifted, shift=False)
+        else:
+            self._hear(outputs, kwargs.get("labels"))
+
+    def _after_loss(
+        self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any
+    ) -> None:
+        given = {**dict(zip(("outputs", "labels"), args, strict=False)), **kwargs}
+        known = loss if isinstance(loss, CalibratedCrossEntropy) else None
+        self._hear(given.get("outputs"), given.get("labels"), known)
+
+    def _hear(
+        self,
+        outputs: Any,
+        labels: Any,
+        loss: CalibratedCrossEntropy | None = None,
+        shift: bool | None = None,
+    ) -> None:
+        logits = logits_of(outputs)
+        if torch.is_grad_enabled() or logits is None or not readable(logits, labels):
+            return
+        own = own_samples(len(labels))
+        logits, labels = logits[:own], labels[:own]
+        if shift is None:
+            shift = self.shift
+        if loss is not None:
+            shift = loss.shifts(outputs) if shift is None else shift
+            self.heard = Tally.of(
+                *flat_rows(loss.capped(logits), labels, shift, loss.ignore_index),
+                bins=self.bins,
+                temperature=loss.temperature,
+                ignore_index=loss.ignore_index,
+                vocab_size=loss.vocab_size,
+            )
+        else:
+            shift = shifts(self._model) if shift is None else shift
+            self.heard = Tally.of(*flat_rows(logits, labels, shift), bins=self.bins)
+
+
+def readable(logits: Tensor, labels: Any) -> bool:
+    """Whether they are a classification: logits (..., V), integer labels (...)."""
+    if not isinstance(labels, Tensor) or labels.is_floating_point():
+        return False
+    return logits.shape[:-1] == labels.shape
+
+
+def shifts(model: Any) -> bool:
+    """Whether the model's own loss compares position i with label i + 1; Trainer's rule."""
+    causal = LOSS_MAPPING.get(getattr(model, "loss_type", None) or "") is ForCausalLMLoss
+    return causal and not getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+
+
+def own_samples(batch: int) -> int:
+    """How many leading samples of this rank's batch are no repeats.
+
+    The last batches of a distributed evaluation are filled up from the first ones; gathered in the
+    order of ranks, what lies beyond the remainder is what ``gather_for_metrics`` drops, too.
+    """
+    state = GradientState()
+    if not state.end_of_dataloader or state.remainder <= 0:
+        return batch
+    rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return min(batch, max(0, int(state.remainder) - rank * batch))
+
+
+def _weak(method: Any) -> Callable[..., None]:
+    """``method`` without keeping its object alive: models outlive callbacks. Not compiled."""
+    held = weakref.WeakMethod(method)
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        alive = held()
+        if alive is not None:
+            alive(*args, **kwargs)
+
+    found: Callable[..., None] = torch.compiler.disable(call)
+    return found

@@ -1,0 +1,159 @@
+"""Cross entropy for training loops that keeps the books on calibration as it goes.
+
+The histogram is filled by the pass that computes the loss, so the ECE of what is trained on costs
+nothing but the reading of it. Axis legend: V vocabulary or classes, ... leading axes, N rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from calib_kernels import CalibrationHistogram, cross_entropy
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from calib.metrics.binning import BINS
+
+
+class CalibratedCrossEntropy(nn.Module):
+    """``calib_kernels.cross_entropy`` as a module, and as a Trainer's ``compute_loss_func``.
+
+    Called with logits (..., V) and labels (...) it returns the loss; called with a model's output
+    in place of the logits, as Trainer does, it takes the logits out of it. Rows whose label is
+    ``ignore_index`` count neither in the loss nor in the histogram.
+
+    ``histogram`` holds the rows of every training forward since ``histogram.reset()``, which is
+    the caller's to say, once a logging window (``CalibrationCallback`` does it). It is left alone
+    in ``eval`` mode, without gradient and where a checkpointed forward is run again. It is part of
+    the state dict, and no buffer: DistributedDataParallel would overwrite it with rank 0's. Over
+    ranks, sum it with ``histogram.all_reduce()``.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 1.0,
+        learnable: bool = False,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        softcap: float | None = None,
+        z_loss: float = 0.0,
+        vocab_size: int | None = None,
+        shift: bool | None = None,
+        bins: int = BINS,
+    ) -> None:
+        """Arguments up to ``vocab_size`` are those of ``cross_entropy``.
+
+        ``learnable`` makes the temperature a parameter, ``log_temperature``, which an optimizer
+        must be given. ``shift``: whether position i predicts label i + 1; None: where the output of
+        a causal language model is handed in, and not for plain logits. Raises ValueError for a
+        temperature that is not positive and finite, and for unfit bins.
+        """
+        super().__init__()
+        if not 0.0 < temperature < math.inf:
+            raise ValueError(f"temperature must be positive and finite, got {temperature}")
+        self.ignore_index, self.reduction = ignore_index, reduction
+        self.label_smoothing, self.softcap, self.z_loss = label_smoothing, softcap, z_loss
+        self.vocab_size, self.shift = vocab_size, shift
+        self.histogram = CalibrationHistogram(bins)
+        self.log_temperature: nn.Parameter | None = None
+        self._temperature = float(temperature)
+        if learnable:
+            self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
+
+    @property
+    def temperature(self) -> float | Tensor:
+        """A number, or the () tensor exp(log_temperature) where it is learnable."""
+        return self._temperature if self.log_temperature is None else self.log_temperature.exp()
+
+    def forward(
+        self, outputs: Any, labels: Tensor, num_items_in_batch: float | Tensor | None = None
+    ) -> Tensor:
+        """The loss: (), or the shape of ``labels`` with ``reduction="none"``.
+
+        outputs: logits (..., V), or a model's output that has them; labels (...) integers.
+        num_items_in_batch: what the sum is divided by instead of ``reduction``; Trainer counts it
+        over all batches of an optimizer step, and all ranks.
+        """
+        logits = logits_of(outputs)
+        if logits is None:
+            raise TypeError(f"outputs must be logits or have them, got {type(outputs).__name__}")
+        rows, wanted = flat_rows(logits, labels, self.shifts(outputs), self.ignore_index)
+        loss = cross_entropy(
+            rows,
+            wanted,
+            temperature=self.temperature,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction if num_items_in_batch is None else "sum",
+            label_smoothing=self.label_smoothing,
+            softcap=self.softcap,
+            z_loss=self.z_loss,
+            vocab_size=self.vocab_size,
+            histogram=self.histogram if self._counts() else None,
+        )
+        if num_items_in_batch is not None:
+            if isinstance(num_items_in_batch, Tensor):
+                num_items_in_batch = num_items_in_batch.to(loss.device)
+            return loss / num_items_in_batch
+        return loss.reshape(labels.shape) if self.reduction == "none" else loss
+
+    def _counts(self) -> bool:
+        if not self.training or not torch.is_grad_enabled():
+            return False
+        # Inside a backward pass a forward is a checkpointed one's second.
+        return torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1
+
+    def shifts(self, outputs: Any) -> bool:
+        """Whether labels are shifted for these outputs."""
+        return "CausalLM" in type(outputs).__name__ if self.shift is None else self.shift
+
+    def capped(self, logits: Tensor) -> Tensor:
+        """The logits as the loss takes them before it divides by the temperature."""
+        if self.softcap is None:
+            return logits
+        return self.softcap * torch.tanh(logits.float() / self.softcap)
+
+    def get_extra_state(self) -> Tensor:
+        sums: Tensor = self.histogram.state_dict()["sums"]
+        return sums
+
+    def set_extra_state(self, state: Tensor) -> None:
+        kept = {"bins": (len(state) - 1) // 3, "sums": state}
+        self.histogram.load_state_dict({**self.histogram.state_dict(), **kept})
+
+    def extra_repr(self) -> str:
+        learned = self.log_temperature
+        found = f"{self._temperature:.4g}" if learned is None else f"{learned.exp().item():.4g}"
+        kind = "fixed" if learned is None else "learnable"
+        return f"temperature={found} ({kind}), bins={self.histogram.bins}"
+
+
+def logits_of(outputs: Any) -> Tensor | None:
+    """Logits themselves, or those a model's output holds; None if there are none."""
+    if isinstance(outputs, Tensor):
+        return outputs
+    if isinstance(outputs, Mapping):
+        return outputs.get("logits")
+    return getattr(outputs, "logits", None)
+
+
+def flat_rows(
+    logits: Tensor, labels: Tensor, shift: bool = False, ignore_index: int = -100
+) -> tuple[Tensor, Tensor]:
+    """(N, V) and (N,) of logits (..., V) and labels (...).
+
+    With ``shift`` each position is given the label of the next one, the last none: the labels move,
+    so that the logits need no copy. Raises ValueError where the shapes do not fit.
+    """
+    if logits.shape[:-1] != labels.shape:
+        raise ValueError(
+            f"labels must be {tuple(logits.shape[:-1])}, one a row of logits "
+            f"{tuple(logits.shape)}, got {tuple(labels.shape)}"
+        )
+    if shift:
+        labels = F.pad(labels, (0, 1), value=ignore_index)[..., 1:]
+    return logits.reshape(-1, logits.shape[-1]), labels.reshape(-1)
