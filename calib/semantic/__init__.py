@@ -39,6 +39,7 @@ from calib.semantic.estimators import (
 )
 
 __all__ = [
+    "LogProbs",
     "SemanticEntropy",
     "Settings",
     "predictive_entropy",
