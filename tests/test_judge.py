@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from calib.judge import exact, judge_for, letter, llm, normalized, numeric, numeric_within
+from calib.judge import contains, exact, judge_for, letter, llm, normalized, numeric, numeric_within
 from calib.judge.refusal import idk_option, is_refusal
 from calib.judge.text import normalized_text
 from calib.records import Answer, InputError, Item, Verdict
@@ -39,6 +39,7 @@ def gold(text: str, *aliases: str) -> Item:
         ("Thus the result is $\\boxed{\\text{B}}$.", 1, "last sentence"),
         ("The correct answer is gold leaf.", 1, "cue"),
         ("Option A is dull, therefore option B is the correct one.", 1, "cue"),
+        ("B - gold leaf, which shines", 1, "label"),
         ("B\n\nHere is why: it shines.", 1, "label"),
         ("It is covered with (B) Gold leaf.", 1, "last sentence"),
         ("It must be copper.", 2, "only mention"),
@@ -147,6 +148,15 @@ def test_exact_and_normalized() -> None:
     assert normalized(Answer("Paris"), item).parsed == "paris"
 
 
+def test_contains() -> None:
+    item = gold("Washington, D.C.", "Washington")
+    assert contains("The capital is Washington.", item).correct is True
+    assert contains("It lies in washington d.c., I think", item).correct is True
+    assert contains("Washingtonian", item).correct is False
+    assert contains("I don't know, Washington?", item) == Verdict(False, None, True, "refusal")
+    assert contains("", item) == Verdict(False, None, False, "contains")
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -161,6 +171,14 @@ def test_exact_and_normalized() -> None:
         ("\\frac{3}{4}", "0.75"),
         ("1.5 x 10^5", "150000"),
         ("2e-3", "0.002"),
+        ("3.0 × 10⁸ m/s", "3e8"),
+        ("10^5", "100000"),
+        ("$1.5 \\times 10^{-3}$", "0.0015"),
+        ("$1.5 million", "1500000"),
+        ("½", "0.5"),
+        ("3½ cups", "3.5"),
+        ("1\u202f234", "1234"),
+        ("200 mW", "0.2 W"),
         ("−7", "-7"),
         ("$1,000.00", "1000"),
         ("There are three.", "3"),
@@ -174,7 +192,7 @@ def test_exact_and_normalized() -> None:
 def test_numeric(text: str, wanted: str) -> None:
     verdict = numeric(text, gold(wanted))
     assert verdict.correct is True, verdict
-    assert not numeric(text, gold(f"{wanted.rstrip('%m ')}7")).correct
+    assert not numeric(text, gold(f"{wanted.rstrip('%mW ')}7")).correct
 
 
 def test_numeric_tolerances_units_and_refusals() -> None:
@@ -224,7 +242,9 @@ def test_judges_by_name_and_functions() -> None:
     assert judge_for("numeric")("2", gold("2")).correct is True
     assert judge_for(lambda answer, item: answer == "2")("2", gold("2")).correct is True
     assert judge_for(lambda answer, item: False)("I don't know", gold("2")).refused
-    with pytest.raises(InputError, match="expected one of letter, exact, normalized, numeric"):
+    with pytest.raises(
+        InputError, match="expected one of letter, exact, normalized, contains, numeric"
+    ):
         judge_for("fuzzy")
     with pytest.raises(TypeError, match="must return a Verdict or a bool"):
         judge_for(lambda answer, item: 1)("2", gold("2"))  # type: ignore[arg-type,return-value]

@@ -131,8 +131,8 @@ tags: [uncertainty, i-dont-know, calibration]
 # What {provenance["model"]} knows
 
 {total:,} questions, {known:,} known and {total - known:,} unknown at tau = {tau:g}: known
-means that at least that share of {", ".join(map(str, n))} sampled answers was right. The labels are this
-model's, with this prompt and these settings; they say nothing of another model.
+means that at least that share of {", ".join(map(str, n))} sampled answers was right.
+The labels are this model's, with this prompt and these settings; they say nothing of another model.
 
 | setting | value |
 | --- | --- |

@@ -3,6 +3,7 @@
 ``letter``      the option meant, by its letter or its text, chain of thought included
 ``exact``       the gold text or one of its aliases, outer whitespace apart
 ``normalized``  the same but for case, articles, punctuation, accents and whitespace
+``contains``    a gold text stands in the answer, compared in the same way
 ``numeric``     the gold number within a tolerance
 
 ``llm`` makes a judge of any model that turns a text into a text. A function of (answer, item) that
@@ -17,12 +18,13 @@ from calib.judge.letter import letter
 from calib.judge.llm import llm
 from calib.judge.numeric import numeric, numeric_within
 from calib.judge.refusal import is_refusal
-from calib.judge.text import exact, normalized, normalized_text
+from calib.judge.text import contains, exact, normalized, normalized_text
 from calib.records import Answer, InputError, Item, Verdict
 
 __all__ = [
     "JUDGES",
     "Judge",
+    "contains",
     "exact",
     "is_refusal",
     "judge_for",
@@ -40,6 +42,7 @@ JUDGES: dict[str, Judge] = {
     "letter": letter,
     "exact": exact,
     "normalized": normalized,
+    "contains": contains,
     "numeric": numeric,
 }
 

@@ -61,6 +61,8 @@ OFFERS_NONE = re.compile(r"\bnone of\b|\bnot (?:listed|among|provided)\b", re.I)
 LABEL = re.compile(
     r"[\[(]\s*([A-Za-z])\s*[\])]|([A-Z])(?=\s*(?:[).:,;\n]|$|-\s|—|–))|([a-z])(?=\.?\s*(?:\n|$))"
 )
+# A label that begins the answer: also "B - ".
+FIRST = re.compile(r"\W*?[\[(]?([A-Z])(?:[\]).:]\s*|\s[-–—]\s+)")
 BARE = re.compile(r"([A-Z])\b(?!['’])")
 # After a bare letter: a formula goes on, or "A" and "I" are more than article and pronoun.
 OPERATOR = re.compile(r"[-/+=*^]|\s*[=+<>]")

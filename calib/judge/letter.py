@@ -29,6 +29,7 @@ from calib.judge.cues import (
     DENIES,
     DRESS,
     ENDS,
+    FIRST,
     JOINED,
     LABEL,
     LIST_MARK,
@@ -190,7 +191,7 @@ class _Reader:
 
     def label(self, text: str) -> Found:
         first = text.split("\n", 1)[0]
-        match = re.match(r"\W*?[\[(]?([A-Z])[\]).:]\s*", first)
+        match = FIRST.match(first)
         if match:
             if several(first[match.end() :], match[1]):
                 return None, "ambiguous: more than one option on the first line"

@@ -71,6 +71,20 @@ def normalized(answer: Answer | str, item: Item) -> Verdict:
     )
 
 
+def contains(answer: Answer | str, item: Item) -> Verdict:
+    """Correct when a gold text stands in the answer as whole words, as in "It is Paris."
+
+    The texts are compared as ``normalized`` does. An answer that names several things counts as
+    right if one of them is, and one that says it does not know is a refusal whatever else it says.
+    """
+    text, gold = text_of(answer), gold_texts(item)
+    if is_refusal(text):
+        return Verdict(False if gold else None, None, True, "refusal")
+    said = normalized_text(text)
+    right = any(f" {normalized_text(alias)} " in f" {said} " for alias in gold)
+    return Verdict(right if gold else None, said or None, False, "contains")
+
+
 def first_line(text: str) -> str:
     lines = text.strip().splitlines()
     return CUE.sub("", lines[0].strip(" *#")) if lines else ""
