@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from calib.hf.nli import NLI, classes_of, load_nli
-from calib.records import InputError
+from calib.records import CalibError, InputError
 from calib.semantic import semantic_entropy
 
 # Words of one row mean the same; an animal is entailed by each.
@@ -46,15 +47,22 @@ def pair_tokenizer() -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture(scope="session")
-def trained() -> tuple[Any, Any]:
+def trained() -> Iterator[tuple[Any, Any]]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # such a small model is slower on more
+    yield train()
+    torch.set_num_threads(threads)
+
+
+def train() -> tuple[Any, Any]:
     torch.manual_seed(0)
     tokenizer = pair_tokenizer()
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=64,
+        hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=4,
-        intermediate_size=128,
+        intermediate_size=64,
         max_position_embeddings=16,
         id2label=ID2LABEL,
         label2id={name: index for index, name in ID2LABEL.items()},
@@ -65,7 +73,7 @@ def trained() -> tuple[Any, Any]:
     pairs = list(itertools.product([*WORDS, "animal"], repeat=2))
     inputs = tokenizer(*map(list, zip(*pairs, strict=True)), padding=True, return_tensors="pt")
     labels = torch.tensor([LABELS[relation(*pair)] for pair in pairs])
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     for _ in range(150):
         loss = model(**inputs, labels=labels).loss
         optimizer.zero_grad()
@@ -115,6 +123,8 @@ def test_class_names_are_read() -> None:
         classes_of({0: "LABEL_0", 1: "LABEL_1"})
 
 
-def test_a_name_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nli 'no/such-folder-here'"):
-        load_nli("no/such-folder-here", device="cpu")
+def test_a_place_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nli '.*gone'"):
+        load_nli(tmp_path / "gone", device="cpu")
+    with pytest.raises(CalibError, match="nli"):
+        load_nli(tmp_path, device="cpu")
