@@ -21,7 +21,8 @@ from scipy import stats
 from calib import metrics
 from calib.intervals import bootstrap
 from calib.records import Answer
-from calib.semantic import LogProbs, predictive_entropy, semantic_entropy
+from calib.semantic import LogProbs, semantic_entropy
+from calib.semantic.estimators import ESTIMATORS, lengths, logprob_of
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def of_samples(
 ) -> dict[str, float]:
     """The measures of one item's samples; those that need log-probabilities are nan without.
 
-    ``semantic`` goes to ``calib.semantic_entropy``: equivalence, nli, question. ``disagreement``
+    ``semantic`` goes to ``calib.semantic_entropy``: equivalence, match, nli, question. ``disagreement``
     is the share of samples outside the largest cluster.
     """
     plain = semantic_entropy(answers, estimator="discrete", **semantic)
@@ -85,13 +86,13 @@ def of_samples(
         "semantic_discrete": plain.entropy,
         "disagreement": 1 - max(Counter(plain.clusters).values()) / plain.n_samples,
     }
-    drawn = [answer for answer in answers if isinstance(answer, Answer)]
-    if logprobs is None and (not drawn or any(answer.logprob is None for answer in drawn)):
+    if logprobs is None and None in map(logprob_of, answers):
         return found
-    for name in ("rao", "mc"):
-        entropy = semantic_entropy(answers, logprobs=logprobs, estimator=name, **semantic).entropy
-        found[f"semantic_{name}"] = entropy
-    found["predictive_entropy"] = predictive_entropy(drawn or None, logprobs=logprobs)
+    # The clusters are made once: they may have cost an NLI model's time.
+    for name, mean in (("rao", True), ("mc", False)):
+        logs = lengths(answers, logprobs, mean)
+        found[f"semantic_{name}"] = ESTIMATORS[name](plain.clusters, logs)
+    found["predictive_entropy"] = -float(lengths(answers, logprobs, True).mean())
     return found
 
 

@@ -59,10 +59,10 @@ def train() -> tuple[Any, Any]:
     tokenizer = pair_tokenizer()
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
-        intermediate_size=64,
+        intermediate_size=128,
         max_position_embeddings=16,
         id2label=ID2LABEL,
         label2id={name: index for index, name in ID2LABEL.items()},
@@ -73,7 +73,7 @@ def train() -> tuple[Any, Any]:
     pairs = list(itertools.product([*WORDS, "animal"], repeat=2))
     inputs = tokenizer(*map(list, zip(*pairs, strict=True)), padding=True, return_tensors="pt")
     labels = torch.tensor([LABELS[relation(*pair)] for pair in pairs])
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for _ in range(150):
         loss = model(**inputs, labels=labels).loss
         optimizer.zero_grad()
