@@ -75,8 +75,8 @@ def of_samples(
 ) -> dict[str, float]:
     """The measures of one item's samples; those that need log-probabilities are nan without.
 
-    ``semantic`` goes to ``calib.semantic_entropy``: equivalence, match, nli, question. ``disagreement``
-    is the share of samples outside the largest cluster.
+    ``semantic`` goes to ``calib.semantic_entropy``: equivalence, match, nli, question.
+    ``disagreement`` is the share of samples outside the largest cluster.
     """
     plain = semantic_entropy(answers, estimator="discrete", **semantic)
     found = {
