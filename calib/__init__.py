@@ -24,14 +24,19 @@ if TYPE_CHECKING:
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
+    from calib.judge import judge_for as judge_for
     from calib.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
+    from calib.records import Answer as Answer
     from calib.records import CalibError as CalibError
     from calib.records import InputError as InputError
     from calib.records import Item as Item
+    from calib.records import Verdict as Verdict
     from calib.report import write_report as write_report
     from calib.runs import Run as Run
     from calib.runs import open_run as open_run
     from calib.score import score as score
+    from calib.semantic import SemanticEntropy as SemanticEntropy
+    from calib.semantic import semantic_entropy as semantic_entropy
     from calib.summary import summarize as summarize
     from calib.tasks import load_task as load_task
 
@@ -41,6 +46,7 @@ except PackageNotFoundError:  # a source folder on sys.path
     __version__ = "0.1.0"
 
 _HOMES = {
+    "Answer": "calib.records",
     "CalibError": "calib.records",
     "CalibratedCrossEntropy": "calib.loss",
     "CalibrationCallback": "calib.hf.callback",
@@ -48,13 +54,17 @@ _HOMES = {
     "Interval": "calib.intervals",
     "Item": "calib.records",
     "Run": "calib.runs",
+    "SemanticEntropy": "calib.semantic",
     "TemperatureScaling": "calib.fit",
+    "Verdict": "calib.records",
     "bootstrap": "calib.intervals",
+    "judge_for": "calib.judge",
     "load_model": "calib.hf.model",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
     "paired_difference": "calib.intervals",
     "score": "calib.score",
+    "semantic_entropy": "calib.semantic",
     "summarize": "calib.summary",
     "write_report": "calib.report",
 }

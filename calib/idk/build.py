@@ -1,0 +1,132 @@
+"""Samples to counts, counts to labels: known where enough of n samples are right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from scipy import stats
+
+from calib.intervals import LEVEL, Interval
+from calib.records import Answer, Item, Verdict
+
+TAUS = tuple(tenth / 10 for tenth in range(1, 11))
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What n samples of one item came to; a sample that could not be read is not right."""
+
+    item: Item
+    n: int
+    correct: int
+    refused: int
+    unparsed: int
+    right: str | None = None  # the first right sample's text
+    wrong: str | None = None  # the first wrong sample's text; a refusal is no wrong answer
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.n
+
+    def known(self, tau: float) -> bool:
+        """Whether at least the share ``tau`` of the samples is right."""
+        return self.correct >= need(tau, self.n)
+
+    @property
+    def interval(self) -> Interval:
+        """The 95 % Clopper-Pearson interval of the item's true accuracy."""
+        k, n, tail = self.correct, self.n, (1 - LEVEL) / 2
+        low = float(stats.beta.ppf(tail, k, n - k + 1)) if k else 0.0
+        high = float(stats.beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+        return Interval(self.accuracy, low, high, f"Clopper-Pearson, {n} draws")
+
+    @property
+    def cluster(self) -> str:
+        return cluster_of(self.item)
+
+
+def cluster_of(item: Item) -> str:
+    """What an item must not be separated from: ``meta["cluster"]``, its image, or nothing."""
+    if item.meta.get("cluster") is not None:
+        return str(item.meta["cluster"])
+    return str(item.images[0]) if item.images else item.id
+
+
+def need(tau: float, n: int) -> int:
+    """How many of n samples must be right: the least k with k >= tau n.
+
+    Of the decimal that is written, not of the float: 0.28 of 100 needs 28, though the float
+    product is above 28.
+    """
+    if not 0 < tau <= 1:
+        raise ValueError(f"tau: expected a share in (0, 1], got {tau}")
+    return math.ceil(Fraction(str(tau)) * n)
+
+
+def count(item: Item, answers: Sequence[Answer | str], verdicts: Sequence[Verdict]) -> Draws:
+    """The counts of one item's samples. Raises ValueError where nothing can be counted."""
+    if len(answers) != len(verdicts) or not verdicts:
+        raise ValueError(
+            f"item {item.id!r}: expected a verdict for each of one or more answers, got "
+            f"{len(verdicts)} for {len(answers)}"
+        )
+    if any(verdict.correct is None for verdict in verdicts):
+        raise ValueError(f"item {item.id!r}: a sample was not judged, so it cannot be counted")
+    pairs = [
+        (answer.text if isinstance(answer, Answer) else answer, verdict)
+        for answer, verdict in zip(answers, verdicts, strict=True)
+    ]
+    wrong = (t for t, v in pairs if not v.correct and not v.refused and v.parsed is not None)
+    return Draws(
+        item=item,
+        n=len(verdicts),
+        correct=sum(bool(v.correct) for v in verdicts),
+        refused=sum(v.refused for v in verdicts),
+        unparsed=sum(v.parsed is None and not v.refused for v in verdicts),
+        right=next((text for text, verdict in pairs if verdict.correct), None),
+        wrong=next(wrong, None),
+    )
+
+
+def sweep(draws: Sequence[Draws], taus: Iterable[float] = TAUS) -> list[dict[str, float | int]]:
+    """Known and unknown items at each threshold, from the same samples.
+
+    ``uncertain`` counts the items whose interval holds the threshold: a repetition might label
+    them otherwise.
+    """
+    intervals = [drawn.interval for drawn in draws]
+    rows: list[dict[str, float | int]] = []
+    for tau in taus:
+        known = sum(drawn.known(tau) for drawn in draws)
+        uncertain = sum(interval.low < tau <= interval.high for interval in intervals)
+        rows.append(
+            {
+                "tau": tau,
+                "known": known,
+                "unknown": len(draws) - known,
+                "share_known": known / len(draws),
+                "uncertain": uncertain,
+            }
+        )
+    return rows
+
+
+def parts(draws: Sequence[Draws], shares: Mapping[str, float], seed: int = 0) -> list[str]:
+    """The part (of ``shares``, as {"train": 0.8, "test": 0.2}) of each item.
+
+    All questions about one image are in one part; shares are those of the images.
+    """
+    total = math.fsum(shares.values())
+    if not shares or min(shares.values()) < 0 or not math.isclose(total, 1.0):
+        raise ValueError(f"shares: expected positive numbers that sum to 1, got {dict(shares)}")
+    names = sorted({drawn.cluster for drawn in draws})
+    order = np.random.default_rng(seed).permutation(len(names))
+    ends = np.rint(np.cumsum(list(shares.values())) * len(names)).astype(int)
+    part = np.searchsorted(ends, np.arange(len(names)), side="right")
+    labels = list(shares)
+    of = {names[place]: labels[part[rank]] for rank, place in enumerate(order)}
+    return [of[drawn.cluster] for drawn in draws]

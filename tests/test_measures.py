@@ -1,0 +1,142 @@
+"""Measures of uncertainty: read from text and samples, correlated, judged against correctness."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from calib import metrics
+from calib.measures import (
+    MEASURES,
+    against_correctness,
+    of_samples,
+    rank_correlations,
+    uncertainties,
+    verbalized,
+)
+from calib.records import Answer
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("I'm 80% sure it is Paris", 0.8),
+        ("Paris. Confidence: 0.75", 0.75),
+        ("**Confidence:** 90%", 0.9),
+        ("Confidence level: 85", 0.85),
+        ("My confidence in this answer is 60 percent.", 0.6),
+        ("I am 8/10 certain", 0.8),
+        ("certainty of 80 out of 100", 0.8),
+        ("I am sure (95%).", 0.95),
+        ("Confidence: 1", 1.0),
+        ("Confidence: .5", 0.5),
+        ("I was 40% sure, now I am 70% sure", 0.7),
+        ("Probability: 120%", None),
+        ("It is 80% water", None),
+        ("I'm not sure", None),
+        ("", None),
+    ],
+)
+def test_stated_confidence(text: str, value: float | None) -> None:
+    assert verbalized(text) == (None if value is None else pytest.approx(value))
+
+
+def test_measures_of_samples() -> None:
+    texts = ["a", "a", "b", "a", "c", "b"]
+    tokens = [[-0.1, -0.2], [-0.3], [-1, -2, -0.5], [-0.1, -0.1], [-3], [-0.7, -0.9]]
+    found = of_samples(texts, logprobs=tokens)
+    assert found["semantic_rao"] == pytest.approx(0.6124723714667648)
+    assert found["semantic_mc"] == pytest.approx(0.5703367, abs=5e-8)
+    assert found["semantic_discrete"] == pytest.approx(1.0114042647073516)
+    assert found["predictive_entropy"] == pytest.approx(0.9194444, abs=5e-8)
+    assert found["disagreement"] == pytest.approx(0.5)
+    answers = [Answer(t, len(p), sum(p)) for t, p in zip(texts, tokens, strict=True)]
+    assert of_samples(answers) == pytest.approx(found)
+    bare = of_samples(texts)
+    assert math.isnan(bare["semantic_rao"]) and bare["semantic_discrete"] > 0
+
+
+def made_up(n: int = 400) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    rng = np.random.default_rng(0)
+    confidence = rng.beta(4, 2, n)
+    correct = rng.random(n) < confidence
+    return {
+        "confidence": confidence,
+        "entropy": 2 * (1 - confidence) ** 3,  # the same order in nats
+        "verbalized": np.where(np.arange(n) % 4 == 0, np.nan, np.round(confidence, 1)),
+        "disagreement": rng.random(n),
+        "mass": np.ones(n),
+        "unrelated": rng.random(n),
+    }, correct
+
+
+def test_uncertainties_point_one_way() -> None:
+    columns, _ = made_up()
+    found = uncertainties(columns)
+    assert list(found.columns) == ["confidence", "entropy", "mass", "disagreement", "verbalized"]
+    assert np.allclose(found["confidence"], 1 - columns["confidence"])
+    assert found["verbalized"].isna().sum() == 100
+    assert uncertainties(pd.DataFrame(columns)).equals(found)
+    with pytest.raises(ValueError, match="expected columns among confidence"):
+        uncertainties({"x": [1.0]})
+
+
+def test_rank_correlations() -> None:
+    columns, _ = made_up()
+    found = uncertainties(columns)
+    matrix = rank_correlations(found)
+    assert matrix.loc["confidence", "entropy"] == pytest.approx(1)
+    assert abs(matrix.loc["confidence", "disagreement"]) < 0.15
+    assert math.isnan(matrix.loc["mass", "entropy"]), "a constant has no ranks"
+    known = found["verbalized"].notna()
+    expected = stats.spearmanr(found["verbalized"][known], found["entropy"][known]).statistic
+    assert matrix.loc["verbalized", "entropy"] == pytest.approx(expected)
+    assert np.array_equal(matrix, matrix.T, equal_nan=True)
+
+
+def test_against_correctness() -> None:
+    columns, correct = made_up()
+    found = uncertainties(columns)
+    rows = {row["measure"]: row for row in against_correctness(found, correct, n=200)}
+    confidence = rows["confidence"]
+    assert confidence["auroc"] == pytest.approx(roc_auc_score(correct, columns["confidence"]))
+    assert confidence["aurc"] == pytest.approx(metrics.aurc(columns["confidence"], correct))
+    assert confidence["auroc_low"] < confidence["auroc"] < confidence["auroc_high"]
+    assert rows["entropy"]["auroc"] == pytest.approx(confidence["auroc"])
+    assert rows["disagreement"]["auroc_low"] < 0.5 < rows["disagreement"]["auroc_high"]
+    assert rows["mass"]["auroc"] == 0.5
+    assert (rows["verbalized"]["n"], confidence["n"]) == (300, 400)
+    assert rows["entropy"]["label"] == "option entropy"
+    common = against_correctness(found, correct, common=True, n=20)
+    assert {row["n"] for row in common} == {300}
+
+
+def test_groups_widen_the_interval() -> None:
+    """Every row ten times: the same rows, and no more to know."""
+    columns, correct = made_up(100)
+    once = uncertainties({"confidence": columns["confidence"]})
+    tenfold = pd.concat([once] * 10, ignore_index=True)
+    groups = np.tile(np.arange(100), 10)
+
+    def width(**given: object) -> float:
+        row = against_correctness(tenfold, np.tile(correct, 10), n=300, **given)[0]
+        return row["auroc_high"] - row["auroc_low"]
+
+    assert width(groups=groups) > 2 * width()
+
+
+def test_what_does_not_exist_is_none() -> None:
+    found = uncertainties({"confidence": [0.5, 0.6, 0.7]})
+    row = against_correctness(found, [1, 1, 1], n=20)[0]
+    assert row["auroc"] is None and row["auroc_low"] is None and row["aurc"] == 0
+    with pytest.raises(ValueError, match="one per row"):
+        against_correctness(found, [1, 0])
+
+
+def test_every_measure_has_a_name() -> None:
+    assert len({measure.label for measure in MEASURES.values()}) == len(MEASURES)
