@@ -15,10 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
-    {"bins", "checks", "backend", "dispatch"},
+    {"bins", "checks", "backend", "dispatch", "grid"},
     {"reference", "native", "gpu"},
     {"ops", "rows"},
     {"histogram"},
+    {"sweep"},
 ]
 CALIB_LAYERS = [
     {"records"},
