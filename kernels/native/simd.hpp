@@ -35,6 +35,7 @@ struct Floats {
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
@@ -43,6 +44,14 @@ CALIB_INLINE Floats floor(Floats a) {
 }
 // p * 2^n for an integer n, where that is a normal number; NaN stays NaN.
 CALIB_INLINE Floats times_2_to(Floats p, Floats n) { return {_mm512_scalef_ps(p.v, n.v)}; }
+// z - floor(z).
+CALIB_INLINE Floats fraction(Floats z) {
+  return {_mm512_reduce_ps(z.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+}
+// z as far as times_2_to_floor can use it.
+CALIB_INLINE Floats within_reach(Floats z) { return z; }
+// p * 2^floor(z) for p in [1, 2] and z within reach; subnormal or 0 below z = -126.
+CALIB_INLINE Floats times_2_to_floor(Floats p, Floats z) { return {_mm512_scalef_ps(p.v, z.v)}; }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ) != 0;
 }
@@ -65,6 +74,7 @@ struct Floats {
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {_mm256_mul_ps(a.v, b.v)}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
@@ -107,6 +117,7 @@ struct Floats {
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {a.v + b.v}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {a.v - b.v}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {a.v * b.v}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {a.v > b.v ? a.v : b.v}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return {a.v * b.v + c.v}; }
 #if defined(__FP_FAST_FMAF)
@@ -136,6 +147,12 @@ CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return (same[0] | same[1] | same[2] | same[3]) != 0;
 }
 
+#endif
+
+#if !defined(__AVX512F__)
+CALIB_INLINE Floats fraction(Floats z) { return z - floor(z); }
+CALIB_INLINE Floats within_reach(Floats z) { return max(Floats::all(-127.0f), z); }
+CALIB_INLINE Floats times_2_to_floor(Floats p, Floats z) { return times_2_to(p, floor(z)); }
 #endif
 
 }  // namespace calib::CALIB_VARIANT

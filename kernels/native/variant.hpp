@@ -2,12 +2,14 @@
 #pragma once
 
 #include "rows.hpp"
+#include "sweep_loops.hpp"
 
 namespace calib {
 
 struct Variant {
   const char* name;
   const RowKernels* rows;
+  const SweepKernels* sweep;
 };
 
 namespace baseline {
