@@ -213,11 +213,11 @@ def finish_term(
         on_top = tl.maximum(tl.where(certain, 1.0, D * tl.exp2(-k * zM)), 1.0)
         gap = tl.where(x == peak, 0.0, (x - peak) * c)
         nll = tl.maximum(tl.log2(on_top) - k * gap, 0.0) * LN2
-        c = c.to(tl.float64)
+        unit = c.to(tl.float64)
         mean = tl.where(certain, 0.0, W.to(tl.float64) / D)
-        grad = (mean - zx.to(tl.float64)) / c
+        grad = (mean - zx.to(tl.float64)) / unit
         grad = tl.where(certain, tl.where(x == peak, 0.0, PLUS_INF), grad)
-        hess = tl.maximum(S.to(tl.float64) / D - mean * mean, 0.0) / (c * c)
+        hess = tl.maximum(S.to(tl.float64) / D - mean * mean, 0.0) / (unit * unit)
         hess = tl.where(certain, 0.0, hess)
         keep(terms_ptr, n, N, K, place, counted, usable, nll, grad, hess, ORDER)
         if seen_ptr is not None:

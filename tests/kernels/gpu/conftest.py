@@ -64,8 +64,9 @@ def interpreted() -> Iterator[Interpreter]:
 POINTERS = {
     "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy "
     "lse sum_p2 label_logprob",
-    "*i64": "ids labels prediction token seen",
-    "*i32": "tokens slow",
+    "*fp64": "terms nll grad hess",
+    "*i64": "ids labels prediction token seen count",
+    "*i32": "tokens slow counted",
     "*i1": "correct valid",
 }
 TYPES = {f"{name}_ptr": kind for kind, names in POINTERS.items() for name in names.split()}
@@ -145,6 +146,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         names = list(kernel.arg_names)
         constants = {name: value for name, value in constants.items() if name in names}
         types = {**TYPES, "x_ptr": dtype, "scale": "fp32"}
+        types |= {f"scale{i}": "fp32" for i in range(4)}
         outputs = [n for n in names if n.endswith("_ptr") and n not in kernel_unspecialised(kernel)]
         source = ASTSource(
             fn=kernel,
