@@ -54,7 +54,11 @@ def temperature_sweep(
     at = labels.clamp(0, picked.shape[1] - 1).to(torch.int64)
     gold = picked[torch.arange(len(x), device=x.device), at]  # (N, M)
     # Differences from the largest logit, so that an offset common to the row costs no digits.
-    away, gold_away = (torch.where(v == top, 0.0, v - top) for v in (every, gold))
+    away = torch.where(every == top, 0.0, every - top)
+    # The label's spellings from the best of them, for the same reason.
+    best = gold.amax(1, keepdim=True)
+    gold_away = torch.where(gold == best, 0.0, gold - best)
+    gold_place = torch.where(best == top, 0.0, best - top)[:, 0]
 
     def total(values: Tensor, bad: Tensor) -> Tensor:
         """In float64, over the counted rows."""
@@ -72,13 +76,9 @@ def temperature_sweep(
         sums[0].append(total((log_norm - gold_score)[:, 0], wrong))
         if derivatives:
             mean, spread = _moments((away / beside(t, 1) - log_norm).exp(), away)
-            if gold.shape[1] == 1:
-                own_mean, own_spread = gold_away[:, 0], torch.zeros_like(spread)
-            else:
-                own = (gold_away / beside(t, 1) - gold_score).exp()
-                own_mean, own_spread = _moments(own.nan_to_num(0.0), gold_away)
-                own_mean = torch.where(gold_score[:, 0] == -INF, -INF, own_mean)
-            sums[1].append(total(mean - own_mean, wrong))
+            own = (gold_away / beside(t, 1)).softmax(1)
+            own_mean, own_spread = _moments(own, gold_away)
+            sums[1].append(total(mean - (gold_place + own_mean), wrong))
             sums[2].append(total(spread - own_spread, wrong))
         if bins:
             prediction = every.argmax(1) if gold.shape[1] == 1 else score.argmax(1)
