@@ -240,9 +240,7 @@ def compare_sweeps(found: Sweep, truth: Sweep, temperatures: Any, name: str) -> 
         ("hess", beta**2, 2e-5, 4e-6),
     ):
         # What a row gives leaves float32 where its logits do.
-        got, want = (
-            (getattr(of, field).cpu() * unit).float().double() for of in (found, truth)
-        )
+        got, want = ((getattr(of, field).cpu() * unit).float().double() for of in (found, truth))
         same = (got == want) | (got.isnan() & want.isnan())
         wrong = ~(same | ((got - want).abs() <= absolute + relative * want.abs()))
         for k in wrong.nonzero().flatten().tolist():

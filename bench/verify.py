@@ -19,17 +19,20 @@ from calib_kernels import (
     option_scores,
     reference,
     row_stats,
+    temperature_sweep,
     use_backend,
 )
 from torch import Tensor
 
 from bench.gate import (
     compare,
+    compare_sweeps,
     hard_rows,
     laid_out,
     option_sets,
     row_labels,
     row_truth_of,
+    sweep_truth_of,
     truth_of,
 )
 
@@ -157,6 +160,26 @@ def row_stats_checks(
         yield f"row_stats {short(dtype)} {n} x {columns}, {layout}", problems
 
 
+def sweep_checks(
+    device: torch.device, dtype: torch.dtype, columns: int, block: int
+) -> Iterator[Check]:
+    """``temperature_sweep``, row by row: on a grid in 1/T, and at temperatures of no grid."""
+    rows = hard_rows(columns, min(block, max(columns // 2, 1)))
+    values = torch.stack(list(rows.values())).to(dtype)
+    labels = row_labels(len(rows), columns)
+    for kind, temperatures in {"grid": [4.0, 2.0, 4 / 3, 1.0, 0.5], "others": [0.7, 3.1]}.items():
+        problems = []
+        for i, name in enumerate(rows):
+            x, label = values[i : i + 1], labels[i : i + 1]
+            found = temperature_sweep(
+                x.to(device), label.to(device), temperatures, derivatives=2, bins=BINS
+            )
+            problems += compare_sweeps(
+                found, sweep_truth_of(x, label, temperatures), temperatures, name
+            )
+        yield f"temperature_sweep {short(dtype)} {len(rows)} x {columns}, {kind}", brief(problems)
+
+
 def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator[Check]:
     """A row's bits depend on that row alone, however many others there are, and on every run."""
     x = (torch.randn(rows, columns, generator=torch.Generator().manual_seed(1)) * 3).to(device)
@@ -225,5 +248,6 @@ def checks(
         for columns, dtype in itertools.product(widths, dtypes):
             yield from hard_row_checks(device, dtype, columns, block)
             yield from row_stats_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
+            yield from sweep_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
         yield from invariance_checks(device, max(widths), many)
         yield from histogram_checks(device, histogram_sizes)

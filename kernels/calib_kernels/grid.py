@@ -30,9 +30,7 @@ class Group(NamedTuple):
 
 def scales(temperatures: Sequence[float]) -> list[float]:
     """log2(e) / T of each, NaN where T is not in [1e-38, inf)."""
-    return [
-        LOG2_E / t if LEAST_TEMPERATURE <= t < math.inf else math.nan for t in temperatures
-    ]
+    return [LOG2_E / t if LEAST_TEMPERATURE <= t < math.inf else math.nan for t in temperatures]
 
 
 def _matching(base: float, scales: dict[int, float], multiples: range) -> Group:

@@ -68,7 +68,7 @@ def test_options(backend: str, kind: str, temperatures: list[float]) -> None:
 
 @pytest.mark.parametrize("bits", [0.9, 1.1, 7.9, 16.1, 54.0, 90.0 / 8, 100.0])
 def test_a_spike_above_the_first_block(backend: str, bits: float) -> None:
-    """R6: at the bound where the reference moves, at the highest power of the grid and the lowest."""
+    """R6: at the bound where the reference moves, at the highest power and the lowest."""
     x = torch.randn(1, 9000, generator=torch.Generator().manual_seed(1)) * 3
     for power in (1, 8):
         spiked = x.clone()

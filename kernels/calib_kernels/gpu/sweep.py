@@ -307,11 +307,9 @@ def sweep_sum_kernel(terms_ptr, counted_ptr, nll_ptr, grad_ptr, hess_ptr, count_
         if k == 0:
             tl.store(count_ptr, tl.sum(rows, 0))
     if grad_ptr is not None:
-        if order == 1:
-            tl.store(grad_ptr + k, total)
+        tl.store(grad_ptr + k, total, mask=order == 1)
     if hess_ptr is not None:
-        if order == 2:
-            tl.store(hess_ptr + k, total)
+        tl.store(hess_ptr + k, total, mask=order == 2)
 
 
 def reads(temperatures):
@@ -351,7 +349,7 @@ def temperature_sweep(
     rows, columns = logits.shape
     on_host = isinstance(temperatures, tuple)
     k = len(temperatures) if on_host else temperatures.shape[0]
-    tune = tune or tuning.SWEEP
+    tune = tune or (tuning.SWEEP_DERIVATIVES if derivatives else tuning.SWEEP)
     terms = logits.new_empty((derivatives + 1, k, rows), dtype=torch.float64)
     counted = logits.new_empty((rows,), dtype=torch.int32)
     device_temperatures = None if on_host else temperatures

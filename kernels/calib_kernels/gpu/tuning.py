@@ -30,8 +30,9 @@ ROW = RowTuning()
 # One more sum per logit, and 80 registers spill. At 88, five programs of half the size fit on a
 # multiprocessor, but only two of the full size.
 ROW_STATS = RowTuning(block=1024, warps=4, registers=88)
-# Twelve sums per logit where both derivatives are asked for.
+# Four sums per logit; twelve with both derivatives, which at 168 registers spill.
 SWEEP = RowTuning(block=1024, warps=4, registers=128)
+SWEEP_DERIVATIVES = RowTuning(block=1024, warps=4, registers=224)
 HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
 
 # Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of

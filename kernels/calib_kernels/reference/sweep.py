@@ -87,6 +87,6 @@ def temperature_sweep(
             correct = counted & (prediction == labels)
             seen.append(histogram_delta(confidence, correct, None, bins, ~ignored))
     nothing = torch.empty(0, dtype=torch.float64, device=x.device)
-    nll, grad, hess = (torch.stack(of) if of else nothing for of in sums)
+    nll, grad, hess = (torch.stack(of) if of else nothing.clone() for of in sums)
     histograms = torch.stack(seen) if bins else nothing.to(torch.int64)
     return nll, grad, hess if derivatives == 2 else nothing, counted.sum(), histograms
