@@ -58,7 +58,10 @@ def groups(scales: Sequence[float], multiples: Sequence[range], least: int = 3) 
             for span in multiples
             for k in span
         )
-        best = max(candidates, key=lambda group: (len(group.places), group.base))
+        # Low powers are the most exact; of equals, the smallest base leaves the rest on its grid.
+        best = max(
+            candidates, key=lambda group: (len(group.places), -sum(group.multiples), -group.base)
+        )
         if len(best.places) < least:
             break
         found.append(best)

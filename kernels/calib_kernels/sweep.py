@@ -42,7 +42,7 @@ class Sums(NamedTuple):
     nll: Tensor  # (K,) float64
     grad: Tensor | None  # (K,) float64
     hess: Tensor | None  # (K,) float64
-    count: Tensor  # () int64
+    count: Tensor  # type: ignore[assignment]  # () int64; hides that of tuple
 
 
 class Sweep(NamedTuple):
@@ -52,7 +52,8 @@ class Sweep(NamedTuple):
     grad: Tensor | None  # (K,) float64: its first derivative in 1/T
     hess: Tensor | None  # (K,) float64: its second
     histograms: tuple[CalibrationHistogram, ...] | None  # K of them, where bins were asked for
-    count: Tensor  # () int64: rows counted, the same at every temperature
+    # Rows counted, () int64: the same at every temperature.
+    count: Tensor  # type: ignore[assignment]  # hides that of tuple
 
 
 def _outputs(logits: Tensor, k: int, bins: int, derivatives: int) -> tuple[Sums, Tensor | None]:

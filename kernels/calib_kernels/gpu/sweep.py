@@ -211,9 +211,9 @@ def finish_term(
         # Relative to the row's maximum: differences of logits, never of products.
         D = tl.maximum(tl.where(certain, 1.0, D), 1.0e-37)
         on_top = tl.maximum(tl.where(certain, 1.0, D * tl.exp2(-k * zM)), 1.0)
-        gap = tl.where(x == peak, 0.0, (x - peak) * c)
-        nll = tl.maximum(tl.log2(on_top) - k * gap, 0.0) * LN2
         unit = c.to(tl.float64)
+        gap = tl.where(x == peak, 0.0, (x.to(tl.float64) - peak) * (unit * k))
+        nll = tl.maximum(tl.log2(on_top) - gap, 0.0) * LN2
         mean = tl.where(certain, 0.0, W.to(tl.float64) / D)
         grad = (mean - zx.to(tl.float64)) / unit
         grad = tl.where(certain, tl.where(x == peak, 0.0, PLUS_INF), grad)
