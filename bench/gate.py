@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from calib_kernels import OptionScores, RowStats, bins, reference
+from calib_kernels import (
+    OptionScores,
+    RowStats,
+    Sweep,
+    bins,
+    reference,
+    temperature_sweep,
+    use_backend,
+)
 from torch import Tensor
 
 INF = float("inf")
@@ -204,3 +212,39 @@ def row_truth_of(
     if labels is None:
         fields[5] = fields[6] = None
     return RowStats(*fields)
+
+
+def sweep_truth_of(logits: Tensor, labels: Tensor, temperatures: Any, **options: Any) -> Sweep:
+    """The same for ``temperature_sweep``, with both derivatives."""
+    if options.get("option_ids") is not None:
+        options["option_ids"] = options["option_ids"].cpu()
+    with use_backend("reference"):
+        return temperature_sweep(
+            logits.cpu().double(), labels.cpu(), temperatures, derivatives=2, **options
+        )
+
+
+def compare_sweeps(found: Sweep, truth: Sweep, temperatures: Any, name: str) -> Iterator[str]:
+    """Where the sweep of one row disagrees with float64.
+
+    nll as a logprob. Derivatives in units of the inverse temperature, b grad and b^2 hess, as an
+    entropy: both are moments of b (x - max x), whose terms below 17 nats weigh nothing, in float32
+    sums of relative error 1e-7; the square has the larger terms.
+    """
+    beta = 1.0 / torch.as_tensor(temperatures, dtype=torch.float64)
+    if not torch.equal(found.count.cpu(), truth.count.cpu()):
+        yield f"count of {name!r}: {int(found.count)}, float64 says {int(truth.count)}"
+    for field, unit, absolute, relative in (
+        ("nll", beta**0, 2e-6, 4e-7),
+        ("grad", beta, 4e-6, 4e-7),
+        ("hess", beta**2, 2e-5, 4e-6),
+    ):
+        # What a row gives leaves float32 where its logits do.
+        got, want = ((getattr(of, field).cpu() * unit).float().double() for of in (found, truth))
+        same = (got == want) | (got.isnan() & want.isnan())
+        wrong = ~(same | ((got - want).abs() <= absolute + relative * want.abs()))
+        for k in wrong.nonzero().flatten().tolist():
+            yield (
+                f"{field} of {name!r} at T = {temperatures[k]}: {got[k].item()} (in 1/T), "
+                f"float64 says {want[k].item()}"
+            )

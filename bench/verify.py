@@ -21,17 +21,20 @@ from calib_kernels import (
     option_scores,
     reference,
     row_stats,
+    temperature_sweep,
     use_backend,
 )
 from torch import Tensor
 
 from bench.gate import (
     compare,
+    compare_sweeps,
     hard_rows,
     laid_out,
     option_sets,
     row_labels,
     row_truth_of,
+    sweep_truth_of,
     truth_of,
 )
 from bench.loss_gate import loss_checks
@@ -158,6 +161,25 @@ def row_stats_checks(
         problems = brief(compare(found, row_truth_of(values, labels, t), names))
         problems += histogram_problems(histogram, found, labels)
         yield f"row_stats {short(dtype)} {n} x {columns}, {layout}", problems
+
+
+def sweep_checks(
+    device: torch.device, dtype: torch.dtype, columns: int, block: int
+) -> Iterator[Check]:
+    """``temperature_sweep``, row by row: in turns on a grid in 1/T and at temperatures of none."""
+    rows = hard_rows(columns, min(block, max(columns // 2, 1)))
+    values = torch.stack(list(rows.values())).to(dtype)
+    labels = row_labels(len(rows), columns)
+    kinds = ([4.0, 2.0, 4 / 3, 1.0], [0.7, 3.1])
+    problems = []
+    for i, name in enumerate(rows):
+        x, label, temperatures = values[i : i + 1], labels[i : i + 1], kinds[i % 2]
+        found = temperature_sweep(
+            x.to(device), label.to(device), temperatures, derivatives=2, bins=BINS
+        )
+        truth = sweep_truth_of(x, label, temperatures)
+        problems += compare_sweeps(found, truth, temperatures, name)
+    yield f"temperature_sweep {short(dtype)} {len(rows)} x {columns}", brief(problems)
 
 
 def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator[Check]:
@@ -310,6 +332,7 @@ def checks(
             yield from row_stats_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
             yield from loss_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
             yield from head_checks(device, dtype, columns)
+            yield from sweep_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
         yield from invariance_checks(device, max(widths), many)
         yield from histogram_checks(device, histogram_sizes)
         if device.type == "cuda":

@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
-    {"bins", "checks", "backend", "dispatch"},
+    {"bins", "checks", "backend", "dispatch", "grid"},
     {"coarse"},
     {"reference", "native", "gpu"},
     {"ops", "rows", "loss"},
     {"lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
     {"histogram"},
+    {"sweep"},
 ]
 CALIB_LAYERS = [
     {"records"},

@@ -23,6 +23,7 @@ from calib_kernels.lm_head_options import linear_option_scores
 from calib_kernels.loss import cross_entropy
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
+from calib_kernels.sweep import Sweep, temperature_sweep
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,7 @@ __all__ = [
     "CoarseBins",
     "OptionScores",
     "RowStats",
+    "Sweep",
     "available_backends",
     "cross_entropy",
     "histogram_delta",
@@ -38,5 +40,6 @@ __all__ = [
     "linear_option_scores",
     "option_scores",
     "row_stats",
+    "temperature_sweep",
     "use_backend",
 ]

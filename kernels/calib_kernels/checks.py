@@ -128,6 +128,26 @@ def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]
     return 1.0, value.detach().reshape(-1).to(torch.float32)
 
 
+def temperatures(value: Sequence[float] | Tensor) -> tuple[list[float], Tensor | None]:
+    """K host numbers, checked, or ([], a floating-point tensor (K,), unread)."""
+    if isinstance(value, Tensor):
+        if not value.is_floating_point():
+            raise TypeError(f"temperatures must be floating point, got {value.dtype}")
+        if value.dim() != 1 or value.shape[0] < 1:
+            raise ValueError(f"temperatures must be (K,) with K >= 1, got {tuple(value.shape)}")
+        return [], value.detach()
+    numbers = [temperature(float(number), 1)[0] for number in value]
+    if not numbers:
+        raise ValueError("temperatures must hold at least one number, got none")
+    return numbers, None
+
+
+def derivative_order(value: int) -> int:
+    if isinstance(value, bool) or value not in (0, 1, 2):
+        raise ValueError(f"derivatives must be 0, 1 or 2, got {value!r}")
+    return int(value)
+
+
 def confidence_mode(value: str) -> str:
     if value not in CONFIDENCES:
         raise ValueError(f"confidence must be 'options' or 'vocab', got {value!r}")

@@ -31,6 +31,13 @@ class CalibrationHistogram:
         self._settled = device is not None
         self._sums = torch.zeros(binning.length(bins), dtype=torch.int64, device=device)
 
+    @classmethod
+    def of(cls, delta: Tensor) -> CalibrationHistogram:
+        """One that holds a vector of ``histogram_delta``."""
+        histogram = cls((delta.shape[0] - 1) // 3, delta.device)
+        histogram.add(delta)
+        return histogram
+
     @property
     def device(self) -> torch.device:
         return self._sums.device

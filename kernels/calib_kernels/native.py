@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from calib_kernels import _native
+from calib_kernels import _native, grid
 
 if TYPE_CHECKING:
     from calib_kernels.loss import Losses
     from calib_kernels.ops import OptionScores
     from calib_kernels.reference.loss import Shape
     from calib_kernels.rows import RowStats
+    from calib_kernels.sweep import Sums
 
+# Multiples of one base that the core takes together.
+_MULTIPLES = (range(1, 9),)
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
@@ -151,6 +154,35 @@ def logits_gradient(
             _address(d_entropy),
         ),
         (d_logits.data_ptr(), d_logits.stride(0), _address(variance)),
+        torch.get_num_threads(),
+    )
+
+
+def temperature_sweep(
+    logits: Tensor,
+    option_ids: Tensor | None,
+    labels: Tensor,
+    temperatures: tuple[float, ...] | Tensor,
+    ignore_index: int,
+    derivatives: int,
+    edges: Tensor | None,
+    out: Sums,
+    seen: Tensor | None,
+) -> None:
+    scales = grid.scales(list(temperatures))
+    rows, wanted, _ = _rows(logits, labels, ignore_index, 1.0, None)
+    ids = (0, True, 0, 0)
+    if option_ids is not None:
+        ids = (option_ids.data_ptr(), option_ids.shape[0] == 1, *option_ids.shape[1:])
+    _native.temperature_sweep(
+        rows,
+        ids,
+        wanted,
+        scales,
+        grid.groups(scales, _MULTIPLES) if option_ids is None else [],
+        derivatives,
+        _bins(edges, seen),
+        tuple(_address(field) for field in out),
         torch.get_num_threads(),
     )
 

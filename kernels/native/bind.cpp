@@ -2,13 +2,16 @@
 // calib_kernels/native.py takes from checked tensors; the interpreter lock is dropped around loops.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <stdexcept>
 #include <tuple>
+#include <vector>
 
 #include "loss.hpp"
 #include "options.hpp"
 #include "statistics.hpp"
+#include "sweep.hpp"
 #include "variant.hpp"
 
 namespace nb = nanobind;
@@ -138,6 +141,36 @@ void logits_gradient(const Logits& logits, const Labels& labels, const Temperatu
   calib::logits_gradient(in, given, out, threads);
 }
 
+// Base, multiples, places.
+using Group = std::tuple<double, std::vector<int>, std::vector<int>>;
+
+void temperature_sweep(const Logits& logits, const Ids& ids, const Labels& labels,
+                       std::vector<double> scales, const std::vector<Group>& groups,
+                       int derivatives, const Bins& bins,
+                       const std::tuple<Address, Address, Address, Address>& outputs,
+                       int threads) {
+  calib::SweepInput in = {};
+  Address id;
+  std::tie(id, in.shared_ids, in.options, in.spellings) = ids;
+  read_rows(in, logits, labels, {1.0, 0, false});
+  in.ids = at<const int64_t>(id);
+  in.scales = std::move(scales);
+  in.derivatives = derivatives;
+  for (const auto& [base, multiples, places] : groups)
+    in.groups.push_back({static_cast<float>(base), multiples, places});
+  const auto& [nll, grad, hess, count] = outputs;
+  const calib::SweepOutput out = {at<double>(nll), at<double>(grad), at<double>(hess),
+                                  at<int64_t>(count)};
+  std::vector<calib::Histogram> histograms;
+  calib::Histogram histogram = histogram_of(bins);
+  for (size_t k = 0; k < in.scales.size() && histogram.bins; ++k) {
+    histograms.push_back(histogram);
+    histogram.sums += 3 * histogram.bins + 1;
+  }
+  nb::gil_scoped_release released;
+  calib::temperature_sweep(in, out, histograms, threads);
+}
+
 void histogram_delta(Address confidence, Address correct, Address valid, int64_t rows,
                      const Bins& bins) {
   const calib::Histogram histogram = histogram_of(bins);
@@ -154,5 +187,6 @@ NB_MODULE(_native, m) {
   m.def("row_stats", &row_stats);
   m.def("cross_entropy", &cross_entropy);
   m.def("logits_gradient", &logits_gradient);
+  m.def("temperature_sweep", &temperature_sweep);
   m.def("histogram_delta", &histogram_delta);
 }

@@ -34,17 +34,21 @@ struct F16 {
   static CALIB_INLINE void store(Floats v, uint16_t* p) { v.store_f16(p); }
 };
 
-// 2^z for z in [-126, 127], to 1.8e-7 relative and exactly where z is an integer.
-CALIB_INLINE Floats exp2(Floats z) {
-  const Floats n = floor(z);
-  const Floats f = z - n;
+// 2^f for f in [0, 1), to 1.8e-7 relative, and exactly for f = 0.
+CALIB_INLINE Floats mantissa(Floats f) {
   Floats p = Floats::all(0x1.ea597cp-10f);
   p = madd(p, f, Floats::all(0x1.27498cp-7f));
   p = madd(p, f, Floats::all(0x1.c920c4p-5f));
   p = madd(p, f, Floats::all(0x1.ebdb90p-3f));
   p = madd(p, f, Floats::all(0x1.62e4b8p-1f));
   p = madd(p, f, Floats::all(1.0f));
-  return times_2_to(p, n);
+  return p;
+}
+
+// 2^z for z in [-126, 127], to 1.8e-7 relative and exactly where z is an integer.
+CALIB_INLINE Floats exp2(Floats z) {
+  const Floats n = floor(z);
+  return times_2_to(mantissa(z - n), n);
 }
 
 template <class X>

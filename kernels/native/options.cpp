@@ -24,22 +24,6 @@ double log2_sum(const double* v, int64_t n) {
   return top + std::log2(sum);
 }
 
-// The distinct logits of one option in x; *wrong is set where an id is neither in range nor -1.
-int64_t spelled(const OptionInput& in, const void* row, const int64_t* ids, float* x, bool* wrong) {
-  int64_t n = 0;
-  for (int64_t m = 0; m < in.spellings; ++m) {
-    const int64_t id = ids[m];
-    if (id == -1) continue;
-    if (id < 0 || id >= in.columns) {
-      *wrong = true;
-      continue;
-    }
-    if (std::find(ids, ids + m, id) != ids + m) continue;
-    x[n++] = logit(row, in.type, id);
-  }
-  return n;
-}
-
 struct Scratch {
   std::vector<float> x;          // (options, spellings)
   std::vector<int64_t> spelled;  // (options)
@@ -110,6 +94,21 @@ void finish_row(const OptionInput& in, const OptionOutput& out, int64_t row, flo
 }
 
 }  // namespace
+
+int64_t spelled(const OptionInput& in, const void* row, const int64_t* ids, float* x, bool* wrong) {
+  int64_t n = 0;
+  for (int64_t m = 0; m < in.spellings; ++m) {
+    const int64_t id = ids[m];
+    if (id == -1) continue;
+    if (id < 0 || id >= in.columns) {
+      *wrong = true;
+      continue;
+    }
+    if (std::find(ids, ids + m, id) != ids + m) continue;
+    x[n++] = logit(row, in.type, id);
+  }
+  return n;
+}
 
 void option_scores(const OptionInput& in, const OptionOutput& out, const Histogram* histogram,
                    int threads) {

@@ -25,6 +25,9 @@ struct OptionOutput {
   bool* valid;
 };
 
+// The distinct logits of one option in x; *wrong is set where an id is neither in range nor -1.
+int64_t spelled(const OptionInput& in, const void* row, const int64_t* ids, float* x, bool* wrong);
+
 void option_scores(const OptionInput& in, const OptionOutput& out, const Histogram* histogram,
                    int threads);
 

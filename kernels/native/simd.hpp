@@ -67,6 +67,14 @@ CALIB_INLINE Floats times_2_to(Floats p, Floats n) { return {_mm512_scalef_ps(p.
 CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ), no.v, yes.v)};
 }
+// z - floor(z).
+CALIB_INLINE Floats fraction(Floats z) {
+  return {_mm512_reduce_ps(z.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+}
+// z as far as times_2_to_floor can use it.
+CALIB_INLINE Floats within_reach(Floats z) { return z; }
+// p * 2^floor(z) for p in [1, 2] and z within reach; subnormal or 0 below z = -126.
+CALIB_INLINE Floats times_2_to_floor(Floats p, Floats z) { return {_mm512_scalef_ps(p.v, z.v)}; }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ) != 0;
 }
@@ -208,6 +216,12 @@ CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return (same[0] | same[1] | same[2] | same[3]) != 0;
 }
 
+#endif
+
+#if !defined(__AVX512F__)
+CALIB_INLINE Floats fraction(Floats z) { return z - floor(z); }
+CALIB_INLINE Floats within_reach(Floats z) { return max(Floats::all(-127.0f), z); }
+CALIB_INLINE Floats times_2_to_floor(Floats p, Floats z) { return times_2_to(p, floor(z)); }
 #endif
 
 }  // namespace calib::CALIB_VARIANT

@@ -3,6 +3,7 @@
 
 #include "loss_lanes.hpp"
 #include "rows.hpp"
+#include "sweep_loops.hpp"
 
 namespace calib {
 
@@ -10,6 +11,7 @@ struct Variant {
   const char* name;
   const RowKernels* rows;
   const LossKernels* loss;
+  const SweepKernels* sweep;
 };
 
 namespace baseline {

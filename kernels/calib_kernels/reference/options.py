@@ -16,7 +16,7 @@ from calib_kernels.reference.vocabulary import (
 )
 
 
-def _live(ids: Tensor, columns: int) -> tuple[Tensor, Tensor]:
+def live_ids(ids: Tensor, columns: int) -> tuple[Tensor, Tensor]:
     """Which ids (N, O, M) count, repeats inside an option not; which rows (N,) hold a wrong id."""
     inside = (ids >= 0) & (ids < columns)
     wrong = (~inside & (ids != -1)).flatten(1).any(1)
@@ -46,7 +46,7 @@ def option_scores(
 
     # The options, relative to the best of them, so that a tiny mass costs no digits.
     ids = option_ids.expand(rows, -1, -1)
-    live, wrong = _live(ids, columns)
+    live, wrong = live_ids(ids, columns)
     picked = x.gather(1, ids.clamp(0, columns - 1).flatten(1)).view(ids.shape)
     picked = torch.where(live, picked, -INF)
     best = picked.amax((1, 2), keepdim=True)

@@ -64,8 +64,9 @@ def interpreted() -> Iterator[Interpreter]:
 POINTERS = {
     "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy "
     "lse sum_p2 label_logprob losses loss top log2_d slope d_loss d_lse d_entropy variance",
-    "*i64": "ids labels prediction token seen kept",
-    "*i32": "tokens slow",
+    "*fp64": "terms nll grad hess",
+    "*i64": "ids labels prediction token seen kept count",
+    "*i32": "tokens slow counted",
     "*i1": "correct valid",
 }
 TYPES = {f"{name}_ptr": kind for kind, names in POINTERS.items() for name in names.split()}
@@ -146,6 +147,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         constants = {name: value for name, value in constants.items() if name in names}
         reals = dict.fromkeys(("scale", "cap", "smoothing", "z_loss"), "fp32")
         types = {**TYPES, **reals, "x_ptr": dtype, "dx_ptr": dtype}
+        types |= {f"scale{i}": "fp32" for i in range(4)}
         outputs = [n for n in names if n.endswith("_ptr") and n not in kernel_unspecialised(kernel)]
         source = ASTSource(
             fn=kernel,

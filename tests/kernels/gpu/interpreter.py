@@ -16,8 +16,9 @@ from typing import Any
 
 import calib_kernels
 import torch
-from calib_kernels import bins
+from calib_kernels import bins, sweep
 from calib_kernels.gpu import gradient, histogram, options, rows, tuning
+from calib_kernels.gpu import sweep as gpu_sweep
 from calib_kernels.gpu.tuning import RowTuning
 
 from bench.gate import LOG2_E, Poisoned
@@ -115,6 +116,30 @@ def gradient_of(
     variance = given.get("variance")
     gradient.logits_gradient(**given, d_logits=d_logits, tune=RowTuning(**tune))
     return d_logits, variance
+
+
+def temperature_sweep(
+    logits: torch.Tensor, labels: torch.Tensor, temperatures: Any, tune: dict[str, int]
+) -> tuple[Any, torch.Tensor, torch.Tensor]:
+    """The launcher with both derivatives: (sums, the last read's second readings, histograms)."""
+    host = not isinstance(temperatures, torch.Tensor)
+    k = len(temperatures)
+    out = sweep.Sums(*(torch.full((k,), -77.0).double() for _ in range(3)), torch.tensor(-77))
+    seen = torch.zeros((k, bins.length(15)), dtype=torch.int64)
+    slow = torch.full((logits.shape[0],), -77, dtype=torch.int32)
+    gpu_sweep.temperature_sweep(
+        logits, None, labels, tuple(temperatures) if host else temperatures, -100, 2,
+        bins.edges(15, torch.float32, torch.device("cpu")), out, seen,
+        tune=RowTuning(**tune), slow=slow,
+    )  # fmt: skip
+    return tuple(out), slow, seen
+
+
+def public_temperature_sweep(*args: Any, **kwargs: Any) -> Any:
+    """The public op on this backend."""
+    with calib_kernels.use_backend("triton"):
+        found = calib_kernels.temperature_sweep(*args, **kwargs)
+    return (*found[:3], None, found.count)
 
 
 def histogram_delta(

@@ -1,0 +1,388 @@
+"""Temperature sweep: the likelihood of the labels at several temperatures, four to a read.
+
+    nll_k = sum_n (ln sum_v exp(b_k x_nv) - b_k x_ny)        b_k = 1 / T_k
+
+and its derivatives in b_k: with p = softmax(b_k x_n), E_p[x] - x_y and Var_p[x].
+
+x (N, V) fp32/bf16/fp16, labels (N,) -> nll, grad, hess (K,) float64, count () int64, seen
+(K, 3B + 1) int64. Reads x once for four temperatures (twice where a row's maximum lies more than
+HEADROOM above its first block); between its kernels, 8 to 24 bytes a row and temperature. A row
+with a NaN, two +inf or only -inf is not counted. N = 0 never comes here.
+
+On a grid b, 2b, 3b, ... in 1/T one exponential serves the four temperatures of a read: powers of
+e = 2^z. Sums are over z = c x - c r, whose unit is that of the read's first temperature, or of
+each.
+
+Axes: N rows, V vocabulary, O options, M spellings of an option, K temperatures, B bins.
+"""
+
+import torch
+import triton
+import triton.language as tl
+
+from calib_kernels import grid
+
+from . import tuning
+from .device import (
+    HEADROOM,
+    LN2,
+    LOG2E,
+    MINUS_INF,
+    NAN,
+    PLUS_INF,
+    blemishes,
+    count_in_histogram,
+    edge_block,
+    elements_past_boundary,
+)
+from .launch import launch_options, on_device
+from .rows import first_reference
+
+# One compiled kernel serves every size, stride, alignment and temperature.
+UNSPECIALISED = [
+    "x_ptr", "labels_ptr", "t_ptr", "edges_ptr", "ids_ptr", "N", "V", "K", "B", "O", "M",
+    "x_stride", "ids_stride", "ignore_index", "scale0", "scale1", "scale2", "scale3",
+    "place0", "place1", "place2", "place3",
+]  # fmt: skip
+
+
+@triton.jit
+def usable_scale(scale, t_ptr, place):
+    """(c, whether the temperature is usable); c is 1 where it is not."""
+    c = scale
+    usable = scale > 0.0
+    if t_ptr is not None:
+        T = tl.load(t_ptr + place, mask=place >= 0, other=1.0)
+        usable = (T >= 1.0e-38) & (T < PLUS_INF)
+        c = tl.div_rn(LOG2E, tl.where(usable, T, LOG2E))
+    c = tl.where(usable, c, 1.0)
+    return tl.minimum(tl.maximum(c, 1.0e-37), 1.0e37), usable
+
+
+@triton.jit
+def distance(x, c, ref, EXACT: tl.constexpr):
+    """z. EXACT: ref is the row's maximum, and the difference comes first: nothing overflows."""
+    return (x - ref) * c if EXACT else tl.fma(x, c, -(c * ref))
+
+
+@triton.jit
+def term(e, z, d, w, s, ORDER: tl.constexpr):
+    d += e
+    # A logit of -inf has e = 0 and must add 0, not 0 * -inf. NaN survives because e is NaN.
+    if ORDER > 0:
+        w = tl.fma(e, z, w)
+    if ORDER > 1:
+        s = tl.fma(e, z * z, s)
+    return d, w, s
+
+
+@triton.jit
+def sweep_step(
+    x, k, m, at, D, W, S, c, ref,
+    EXACT: tl.constexpr, FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr,
+    TOKEN: tl.constexpr,
+):  # fmt: skip
+    """Add block k of logits x to the lanes: sums D, W, S of four temperatures, maximum m."""
+    d0, d1, d2, d3 = D
+    w0, w1, w2, w3 = W
+    s0, s1, s2, s3 = S
+    z = distance(x, c[0], ref, EXACT)
+    e = tl.exp2(z)
+    z = tl.maximum(z, -1000.0)
+    if FIRST == 0:
+        d0, w0, s0 = term(e, z, d0, w0, s0, ORDER)
+        if TERMS > 1:
+            z = distance(x, c[1], ref, EXACT)
+            d1, w1, s1 = term(tl.exp2(z), tl.maximum(z, -1000.0), d1, w1, s1, ORDER)
+            z = distance(x, c[2], ref, EXACT)
+            d2, w2, s2 = term(tl.exp2(z), tl.maximum(z, -1000.0), d2, w2, s2, ORDER)
+            z = distance(x, c[3], ref, EXACT)
+            d3, w3, s3 = term(tl.exp2(z), tl.maximum(z, -1000.0), d3, w3, s3, ORDER)
+    else:
+        # Powers FIRST .. FIRST + 3 of e.
+        square = e * e
+        fourth = square * square
+        first = e if FIRST == 1 else fourth * e
+        second = square if FIRST == 1 else fourth * square
+        third = second * e
+        d0, w0, s0 = term(first, z, d0, w0, s0, ORDER)
+        d1, w1, s1 = term(second, z, d1, w1, s1, ORDER)
+        d2, w2, s2 = term(third, z, d2, w2, s2, ORDER)
+        d3, w3, s3 = term(fourth if FIRST == 1 else fourth * fourth, z, d3, w3, s3, ORDER)
+    if TOKEN:
+        at = tl.where(x > m, k, at)
+    m = tl.maximum(x, m)
+    return m, at, (d0, d1, d2, d3), (w0, w1, w2, w3), (s0, s1, s2, s3)
+
+
+@triton.jit
+def rotated_sum(lanes, shift, BLOCK: tl.constexpr):
+    if shift > 0:
+        lanes = tl.gather(lanes, (tl.arange(0, BLOCK) + shift) % BLOCK, 0)
+    return tl.sum(lanes, 0)
+
+
+@triton.jit
+def sweep_scan(
+    row, V, c, ref,
+    EXACT: tl.constexpr, FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr,
+    TOKEN: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """(D, W, S, M, token) of a row, the first three of four temperatures; walks as ``scan``."""
+    shift = elements_past_boundary(row)
+    start = tl.multiple_of(row - shift, 16)
+    lanes = tl.arange(0, BLOCK)
+    m = tl.full((BLOCK,), MINUS_INF, tl.float32)
+    at = tl.zeros((BLOCK,), tl.int32)
+    D0, D1, D2, D3 = 0.0, 0.0, 0.0, 0.0
+    W0, W1, W2, W3 = 0.0, 0.0, 0.0, 0.0
+    S0, S1, S2, S3 = 0.0, 0.0, 0.0, 0.0
+    for p in range(0, tl.cdiv(V, PARTITION)):
+        begin = p * PARTITION
+        end = tl.minimum(begin + PARTITION, V)
+        head = begin // BLOCK
+        tail = (end + shift) // BLOCK
+        zero = tl.zeros((BLOCK,), tl.float32)
+        d = (zero, zero, zero, zero)
+        w = (zero, zero, zero, zero)
+        s = (zero, zero, zero, zero)
+        x = edge_block(start, head, shift, begin, end, V, BLOCK)
+        m, at, d, w, s = sweep_step(
+            x, head, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
+        )
+        if tail > head + 1:
+            ahead = tl.load(start + (head + 1) * BLOCK + lanes)
+            for k in range(head + 1, tail):
+                x = ahead.to(tl.float32)
+                # One block is always on its way while another is worked on.
+                ahead = tl.load(start + tl.minimum(k + 1, tail - 1) * BLOCK + lanes)
+                m, at, d, w, s = sweep_step(
+                    x, k, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
+                )
+        if (tail > head) & (tail * BLOCK - shift < end):
+            x = edge_block(start, tail, shift, begin, end, V, BLOCK)
+            m, at, d, w, s = sweep_step(
+                x, tail, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
+            )
+        D0 += rotated_sum(d[0], shift, BLOCK)
+        if ORDER > 0:
+            W0 += rotated_sum(w[0], shift, BLOCK)
+        if ORDER > 1:
+            S0 += rotated_sum(s[0], shift, BLOCK)
+        if TERMS > 1:
+            D1 += rotated_sum(d[1], shift, BLOCK)
+            D2 += rotated_sum(d[2], shift, BLOCK)
+            D3 += rotated_sum(d[3], shift, BLOCK)
+            if ORDER > 0:
+                W1 += rotated_sum(w[1], shift, BLOCK)
+                W2 += rotated_sum(w[2], shift, BLOCK)
+                W3 += rotated_sum(w[3], shift, BLOCK)
+            if ORDER > 1:
+                S1 += rotated_sum(s[1], shift, BLOCK)
+                S2 += rotated_sum(s[2], shift, BLOCK)
+                S3 += rotated_sum(s[3], shift, BLOCK)
+    M = tl.max(m, 0)
+    token = tl.min(tl.where(m == M, at * BLOCK - shift + lanes, V), 0) if TOKEN else 0
+    return (D0, D1, D2, D3), (W0, W1, W2, W3), (S0, S1, S2, S3), M, token
+
+
+@triton.jit
+def keep(terms_ptr, n, N, K, place, counted, usable, nll, grad, hess, ORDER: tl.constexpr):
+    """Store one row's share at one temperature: terms (3, K, N) float64."""
+    at = place.to(tl.int64) * N + n
+    tl.store(terms_ptr + at, tl.where(usable, tl.where(counted, nll, 0.0), NAN).to(tl.float64))
+    if ORDER > 0:
+        value = tl.where(usable, tl.where(counted, grad, 0.0), NAN)
+        tl.store(terms_ptr + K.to(tl.int64) * N + at, value)
+    if ORDER > 1:
+        value = tl.where(usable, tl.where(counted, hess, 0.0), NAN)
+        tl.store(terms_ptr + 2 * K.to(tl.int64) * N + at, value)
+
+
+@triton.jit
+def finish_term(
+    n, place, D, W, S, k, c, usable, facts, outputs, sizes, ORDER: tl.constexpr
+):  # fmt: skip
+    """From the sums of a row at the k-th multiple of c to what leaves the kernel."""
+    terms_ptr, seen_ptr, edges_ptr = outputs
+    N, K, B = sizes
+    x, peak, zx, zM, counted, ignored, correct, certain = facts
+    if place >= 0:
+        # Relative to the row's maximum: differences of logits, never of products.
+        D = tl.maximum(tl.where(certain, 1.0, D), 1.0e-37)
+        on_top = tl.maximum(tl.where(certain, 1.0, D * tl.exp2(-k * zM)), 1.0)
+        unit = c.to(tl.float64)
+        gap = tl.where(x == peak, 0.0, (x.to(tl.float64) - peak) * (unit * k))
+        nll = tl.maximum(tl.log2(on_top) - gap, 0.0) * LN2
+        mean = tl.where(certain, 0.0, W.to(tl.float64) / D)
+        grad = (mean - zx.to(tl.float64)) / unit
+        grad = tl.where(certain, tl.where(x == peak, 0.0, PLUS_INF), grad)
+        hess = tl.maximum(S.to(tl.float64) / D - mean * mean, 0.0) / (unit * unit)
+        hess = tl.where(certain, 0.0, hess)
+        keep(terms_ptr, n, N, K, place, counted, usable, nll, grad, hess, ORDER)
+        if seen_ptr is not None:
+            seen = seen_ptr + place.to(tl.int64) * (3 * B + 1)
+            valid = counted & usable
+            count_in_histogram(seen, edges_ptr, 1.0 / on_top, correct, valid, ~ignored, B)
+
+
+@triton.jit(do_not_specialize=UNSPECIALISED)
+def sweep_kernel(
+    x_ptr, labels_ptr, t_ptr, edges_ptr, terms_ptr, counted_ptr, seen_ptr, slow_ptr,
+    N, V, K, B, x_stride, ignore_index, scale0, scale1, scale2, scale3,
+    place0, place1, place2, place3,
+    FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr, PARTITION: tl.constexpr,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """One program per row: FIRST .. FIRST + 3 times scale0, or with FIRST 0 the scales given."""
+    n = tl.program_id(0).to(tl.int64)
+    row = x_ptr + n * x_stride
+    c0, usable0 = usable_scale(scale0, t_ptr, place0)
+    c1, usable1 = c0, usable0
+    c2, usable2 = c0, usable0
+    c3, usable3 = c0, usable0
+    most = c0
+    if FIRST > 0:
+        most = c0 * (FIRST + 3)
+    elif TERMS > 1:
+        c1, usable1 = usable_scale(scale1, t_ptr, place1)
+        c2, usable2 = usable_scale(scale2, t_ptr, place2)
+        c3, usable3 = usable_scale(scale3, t_ptr, place3)
+        most = tl.maximum(tl.maximum(c0, c1), tl.maximum(c2, c3))
+    c = (c0, c1, c2, c3)
+    ref = first_reference(row, V, BLOCK)
+    D, W, S, peak, token = sweep_scan(
+        row, V, c, ref, False, FIRST, TERMS, ORDER, edges_ptr is not None, PARTITION, BLOCK
+    )
+    finite = (peak > MINUS_INF) & (peak < PLUS_INF)
+    rise = tl.fma(peak, most, -(most * ref))
+    # Also true for a NaN: most * ref overflowed.
+    slow = finite & ~((rise >= -1.0) & (rise <= HEADROOM))
+    if slow:
+        D, W, S, _peak, _token = sweep_scan(
+            row, V, c, peak, True, FIRST, TERMS, ORDER, False, PARTITION, BLOCK
+        )
+    if slow_ptr is not None:
+        tl.store(slow_ptr + n, slow.to(tl.int32))
+    broken = peak == MINUS_INF
+    certain = peak == PLUS_INF
+    if certain | (D[0] != D[0]):
+        nan_at, infinite = blemishes(row, V, BLOCK)
+        broken = (nan_at < V) | (infinite != 1)
+    label = tl.load(labels_ptr + n).to(tl.int64)
+    ignored = label == ignore_index
+    counted = ~ignored & (label >= 0) & (label < V) & ~broken
+    correct = counted & (label == token)
+    tl.store(counted_ptr + n, counted.to(tl.int32))
+    x = tl.load(row + label, mask=counted, other=0.0).to(tl.float32)
+    outputs = (terms_ptr, seen_ptr, edges_ptr)
+    sizes = (N, K, B)
+    for i in tl.static_range(TERMS):
+        ci = c[0] if FIRST > 0 else c[i]
+        place = (place0, place1, place2, place3)[i]
+        usable = (usable0, usable1, usable2, usable3)[i]
+        zx = tl.where(slow, (x - peak) * ci, tl.fma(x, ci, -(ci * ref)))
+        zM = tl.where(slow, 0.0, tl.fma(peak, ci, -(ci * ref)))
+        facts = (x, peak, zx, zM, counted, ignored, correct, certain)
+        k = (FIRST + i) * 1.0 if FIRST > 0 else 1.0
+        finish_term(n, place, D[i], W[i], S[i], k, ci, usable, facts, outputs, sizes, ORDER)
+
+
+@triton.jit(do_not_specialize=["N", "K"])
+def sweep_sum_kernel(terms_ptr, counted_ptr, nll_ptr, grad_ptr, hess_ptr, count_ptr, N, K,
+                     BLOCK: tl.constexpr):  # fmt: skip
+    """One program per temperature and derivative: its rows in an order that N alone decides."""
+    k = tl.program_id(0)
+    order = tl.program_id(1)
+    lanes = tl.arange(0, BLOCK)
+    start = terms_ptr + (order * K + k).to(tl.int64) * N
+    sums = tl.zeros((BLOCK,), tl.float64)
+    rows = tl.zeros((BLOCK,), tl.int64)
+    for n in range(0, N, BLOCK):
+        sums += tl.load(start + n + lanes, mask=n + lanes < N, other=0.0)
+        rows += tl.load(counted_ptr + n + lanes, mask=n + lanes < N, other=0).to(tl.int64)
+    total = tl.sum(sums, 0)
+    if order == 0:
+        tl.store(nll_ptr + k, total)
+        if k == 0:
+            tl.store(count_ptr, tl.sum(rows, 0))
+    if grad_ptr is not None:
+        tl.store(grad_ptr + k, total, mask=order == 1)
+    if hess_ptr is not None:
+        tl.store(hess_ptr + k, total, mask=order == 2)
+
+
+def reads(temperatures):
+    """(FIRST, four scales, four places) of each read; FIRST 0: temperatures of no grid."""
+    if isinstance(temperatures, torch.Tensor):  # on the device: not to be looked at
+        scales, groups, alone = None, [], list(range(temperatures.shape[0]))
+    else:
+        scales = grid.scales(temperatures)
+        groups = grid.groups(scales, (range(1, 5), range(5, 9)), least=2)
+        alone = [k for k, scale in enumerate(scales) if scale != scale]
+    for group in groups:
+        if not group.base:
+            alone += group.places
+            continue
+        first = 1 if group.multiples[0] < 5 else 5
+        places = [-1] * 4
+        for multiple, place in zip(group.multiples, group.places, strict=True):
+            places[multiple - first] = place
+        yield first, [group.base] * 4, places
+    alone.sort()
+    for i in range(0, len(alone), 4):
+        places = (alone[i : i + 4] + [-1] * 4)[:4]
+        own = [0.0 if scales is None or k < 0 or scales[k] != scales[k] else scales[k]
+               for k in places]  # fmt: skip
+        # An empty place must not decide how far the row's maximum may lie above its first block.
+        yield 0, [own[0] if k < 0 else value for k, value in zip(places, own, strict=True)], places
+
+
+def temperature_sweep(
+    logits, option_ids, labels, temperatures, ignore_index, derivatives, edges, out, seen, *,
+    tune=None, slow=None,
+):  # fmt: skip
+    """Launch; what the arguments are is written in ``sweep``. The two last ones are for tests:
+    ``slow`` (N,) int32 receives 1 for each row that the last read had to read a second time."""
+    from .sweep_options import sweep_options_kernel
+
+    rows, columns = logits.shape
+    on_host = isinstance(temperatures, tuple)
+    k = len(temperatures) if on_host else temperatures.shape[0]
+    tune = tune or (tuning.SWEEP_DERIVATIVES if derivatives else tuning.SWEEP)
+    terms = logits.new_empty((derivatives + 1, k, rows), dtype=torch.float64)
+    counted = logits.new_empty((rows,), dtype=torch.int32)
+    device_temperatures = None if on_host else temperatures
+    sizes = {
+        "N": rows,
+        "V": columns,
+        "K": k,
+        "B": 0 if edges is None else edges.shape[0] + 1,
+        "x_stride": logits.stride(0),
+        "ignore_index": ignore_index,
+        "ORDER": derivatives,
+    }
+    with on_device(logits):
+        for first, scales, places in reads(temperatures):
+            given = {f"scale{i}": min(max(c, 0.0), 1e37) for i, c in enumerate(scales)}
+            given |= {f"place{i}": place for i, place in enumerate(places)}
+            shared = (labels, device_temperatures, edges, terms, counted, seen)
+            terms_of_read = 1 if first == 0 and places[1] < 0 else 4
+            if option_ids is not None:
+                options, spellings = option_ids.shape[1:]
+                tile_o, tile_m = tuning.option_tile(spellings)
+                sweep_options_kernel[(rows,)](
+                    logits, option_ids, *shared, **sizes, **given, O=options, M=spellings,
+                    ids_stride=0 if option_ids.shape[0] == 1 else options * spellings,
+                    FIRST=first, TERMS=terms_of_read, TILE_O=tile_o, TILE_M=tile_m,
+                    **launch_options(logits, tune),
+                )  # fmt: skip
+                continue
+            sweep_kernel[(rows,)](
+                logits, *shared, slow, **sizes, **given, FIRST=first, TERMS=terms_of_read,
+                PARTITION=tune.partition, BLOCK=tune.block, **launch_options(logits, tune),
+            )  # fmt: skip
+        sweep_sum_kernel[(k, derivatives + 1)](
+            terms, counted, out.nll, out.grad, out.hess, out.count, rows, k,
+            BLOCK=tuning.HISTOGRAM.block, **launch_options(logits, tuning.HISTOGRAM),
+        )  # fmt: skip

@@ -1,0 +1,32 @@
+// The loops of a temperature sweep, as each instruction set has them.
+//
+// A block of logits x becomes y = x - ref, ref being near the block's maximum, and every
+// temperature then sums over y: with c = log2(e) / T and e = 2^(c y),
+// d = sum e, w = sum e y, s = sum e y^2. The order of summation is that of rows.hpp: 64 lanes in
+// float, folded in double. Subnormal products are to be flushed to zero around these calls.
+#pragma once
+
+#include <cstdint>
+
+#include "rows.hpp"
+
+namespace calib {
+
+// Of a temperature: w and s are 0 where derivatives are not asked for.
+struct PowerSums {
+  double d, w, s;
+};
+
+constexpr int GRID = 8;  // multiples 1 .. GRID of a base share one exponential
+
+struct SweepKernels {
+  // Writes y = max(low, x - ref) of n <= BLOCK logits, filled up with low to whole groups of LANES.
+  // Returns the largest x, passing over NaN, which y keeps. By dtype.
+  float (*centre[3])(const void* x, int64_t n, float ref, float low, float* y);
+  // At c, over `groups` groups. By derivatives.
+  void (*each[3])(const float* y, int64_t groups, float c, PowerSums* out);
+  // At c, 2 c, .. GRID c. e is scratch for as many floats as y has. By derivatives.
+  void (*grid[3])(const float* y, int64_t groups, float c, float* e, PowerSums* out);
+};
+
+}  // namespace calib

@@ -1,0 +1,191 @@
+// The power sums of a row of logits: its chunks in order, each about a reference of its own.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "stats.hpp"
+#include "sweep.hpp"
+#include "variant.hpp"
+
+namespace calib {
+
+// What the loops compute, and where the sums of a temperature are found.
+struct SweepPlan {
+  // Outside of these, sums in float could leave its range: such temperatures are summed in double.
+  static constexpr double LEAST = 1.4e-6, MOST = 1.4e6;
+
+  std::vector<SweepGroup> groups;  // what is left to the loops
+  std::vector<double> slots;       // c of each sum
+  std::vector<int> slot;           // of each temperature, or -1
+  std::vector<double> scale;       // c of each temperature as the loops use it
+  int derivatives;
+  float most = 0.0f;   // the largest c
+  float low = -1.0f;   // y below it is 0 at every temperature
+
+  explicit SweepPlan(const SweepInput& in)
+      : slot(in.scales.size(), -1), scale(in.scales), derivatives(in.derivatives) {
+    double least = MOST;
+    for (const SweepGroup& group : in.groups) {
+      SweepGroup kept = {group.base, {}, {}};
+      const int start = static_cast<int>(slots.size());
+      for (size_t i = 0; i < group.places.size(); ++i) {
+        const int place = group.places[i];
+        const int multiple = group.base > 0.0f ? group.multiples[i] : 1;
+        const float c = group.base > 0.0f ? group.base : static_cast<float>(in.scales[place]);
+        if (!(c >= LEAST && static_cast<double>(c) * multiple <= MOST)) continue;
+        slot[place] = start + (group.base > 0.0f ? multiple - 1 : static_cast<int>(kept.places.size()));
+        scale[place] = static_cast<double>(c) * multiple;
+        kept.places.push_back(place);
+        least = std::min<double>(least, c);
+        most = std::max(most, static_cast<float>(scale[place]));
+      }
+      if (kept.places.empty()) continue;
+      if (group.base > 0.0f)
+        for (int k = 1; k <= GRID; ++k) slots.push_back(static_cast<double>(group.base) * k);
+      else
+        for (const int place : kept.places) slots.push_back(scale[place]);
+      groups.push_back(std::move(kept));
+    }
+    low = static_cast<float>(-127.0 / least);
+  }
+};
+
+struct SweepChunk {
+  float max;          // -inf if nothing is larger; NaNs are passed over
+  int64_t max_block;  // offset in the chunk of the block that holds max first
+  bool seen;          // whether any logit is larger than -inf: else there are no sums
+  bool odd;           // a NaN or a +inf: nothing else may be used
+  float ref;
+};
+
+// Sums about a reference that is `shift` higher.
+inline PowerSums moved(const PowerSums& p, double c, double shift) {
+  const double a = std::exp2(-c * shift);
+  if (a == 0.0) return {0.0, 0.0, 0.0};
+  return {a * p.d, a * (p.w - shift * p.d), a * (p.s - shift * (2.0 * p.w - shift * p.d))};
+}
+
+inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
+                            DType type, int64_t n, SweepChunk* out, PowerSums* sums) {
+  // A block whose maximum exceeds the reference by more bits is centred again before it is summed:
+  // what dominates the sums keeps an exact exponential, and no power can overflow.
+  constexpr double HEADROOM = 1.0;
+  alignas(64) float y[BLOCK], e[BLOCK];
+  PowerSums block[GRID];
+  const int t = static_cast<int>(type);
+  *out = {-std::numeric_limits<float>::infinity(), 0, false, false, 0.0f};
+  std::fill(sums, sums + plan.slots.size(), PowerSums{0.0, 0.0, 0.0});
+  for (int64_t start = 0; start < n; start += BLOCK) {
+    const int64_t length = std::min(BLOCK, n - start), groups = (length + LANES - 1) / LANES;
+    const void* from = offset(x, type, start);
+    const float own = kernels.centre[t](from, length, out->ref, plan.low, y);
+    if (own > out->max) {
+      out->max = own;
+      out->max_block = start;
+    }
+    if (std::isinf(own)) {  // nothing but -inf, unless NaN are among them
+      kernels.each[0](y, groups, 1.0f, block);
+      out->odd = out->odd || own > 0.0f || std::isnan(block->d);
+      if (out->odd) return;
+      continue;
+    }
+    const double shift = static_cast<double>(own) - out->ref;
+    if (!out->seen || shift * plan.most > HEADROOM) {
+      if (out->seen)
+        for (size_t i = 0; i < plan.slots.size(); ++i) sums[i] = moved(sums[i], plan.slots[i], shift);
+      out->seen = true;
+      out->ref = own;
+      kernels.centre[t](from, length, own, plan.low, y);
+    }
+    PowerSums* to = sums;
+    const auto keep = [&](int terms) {
+      for (int i = 0; i < terms; ++i, ++to) {
+        to->d += block[i].d;
+        to->w += block[i].w;
+        to->s += block[i].s;
+      }
+    };
+    for (const SweepGroup& group : plan.groups) {
+      if (group.base > 0.0f) {
+        kernels.grid[plan.derivatives](y, groups, group.base, e, block);
+        keep(GRID);
+        continue;
+      }
+      for (const int place : group.places) {
+        kernels.each[plan.derivatives](y, groups, static_cast<float>(plan.scale[place]), block);
+        keep(1);
+      }
+    }
+  }
+  if (!plan.slots.empty() && std::isnan(sums->d)) out->odd = true;
+}
+
+// Over the row, in terms of y = x - ref.
+struct SweepRow {
+  float max;
+  int64_t token;  // where max stands first
+  bool lost;      // NaN, two +inf or nothing but -inf: nothing can be said
+  bool certain;   // one +inf: its probability is 1
+  float ref;
+};
+
+// Adds the chunks to sums (slots), about one reference.
+inline SweepRow join_chunks(const SweepPlan& plan, const void* x, DType type, int64_t n,
+                            const SweepChunk* chunks, const PowerSums* parts, PowerSums* sums) {
+  const int64_t count = chunks_of(n);
+  const size_t slots = plan.slots.size();
+  SweepRow row = {-std::numeric_limits<float>::infinity(), 0, false, false, 0.0f};
+  int64_t best = 0;
+  bool odd = false, seen = false;
+  for (int64_t k = 0; k < count; ++k) {
+    odd = odd || chunks[k].odd;
+    if (chunks[k].max > chunks[best].max) best = k;
+    if (chunks[k].seen && (!seen || chunks[k].ref > row.ref)) row.ref = chunks[k].ref;
+    seen = seen || chunks[k].seen;
+  }
+  row.max = chunks[best].max;
+  if (odd) {
+    const RowStats s = odd_row(x, type, n, 1.0f);
+    row.max = s.max;
+    row.token = s.token;
+    row.lost = s.lost;
+    row.certain = s.certain;
+    return row;
+  }
+  row.lost = !seen;
+  if (row.lost) return row;
+  const int64_t start = best * CHUNK + chunks[best].max_block;
+  row.token = start + variant().rows->find[static_cast<int>(type)](
+                          offset(x, type, start), std::min(BLOCK, n - start), row.max);
+  std::fill(sums, sums + slots, PowerSums{0.0, 0.0, 0.0});
+  for (int64_t k = 0; k < count; ++k) {
+    if (!chunks[k].seen) continue;
+    const double shift = static_cast<double>(row.ref) - chunks[k].ref;
+    for (size_t i = 0; i < slots; ++i) {
+      const PowerSums part = moved(parts[k * slots + i], plan.slots[i], shift);
+      sums[i].d += part.d;
+      sums[i].w += part.w;
+      sums[i].s += part.s;
+    }
+  }
+  return row;
+}
+
+// The sums at any c, in double, about the row's maximum.
+inline PowerSums sums_in_double(const void* x, DType type, int64_t n, double c, float ref) {
+  PowerSums sums = {0.0, 0.0, 0.0};
+  for (int64_t i = 0; i < n; ++i) {
+    const double y = static_cast<double>(logit(x, type, i)) - ref;
+    const double e = std::exp2(c * y);
+    if (e == 0.0) continue;
+    sums.d += e;
+    sums.w += e * y;
+    sums.s += e * y * y;
+  }
+  return sums;
+}
+
+}  // namespace calib

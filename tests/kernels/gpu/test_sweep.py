@@ -1,0 +1,144 @@
+"""temperature_sweep in Triton's interpreter against float64, and as it is compiled."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import pytest
+import torch
+from calib_kernels import Sweep
+from calib_kernels.gpu import sweep, sweep_options, tuning
+
+from bench import gate
+from tests.kernels.gpu.test_options import BLOCK, TUNE, some_rows
+
+GRID = [4.0, 2.0, 4 / 3, 1.0]
+UPPER = [0.8, 2 / 3, 4 / 7, 0.5]
+OTHERS = [0.4, 0.93, 3.1]
+# Instructions per logit of the main loops, sm_90, triton 3.9.0: the plain walk, which also tracks
+# the block of the maximum, by (first multiple, temperatures, derivatives). Without histograms two
+# fewer. Memory is the limit up to about 15 for the 16-bit types and 30 for float32.
+MEASURED = {(1, 4, 0): 15.1, (1, 4, 1): 19.7, (1, 4, 2): 25.2, (5, 4, 2): 28.2, (0, 4, 2): 34.2}
+
+
+def one_by_one(
+    interpreted: Any, x: torch.Tensor, labels: torch.Tensor, temperatures: Any, names: list[str]
+) -> list[str]:
+    found = []
+    for i, name in enumerate(names):
+        given = (x[i : i + 1], labels[i : i + 1], temperatures)
+        out, _slow, _seen = interpreted("temperature_sweep", *given, TUNE)
+        result = Sweep(*out[:3], None, out[3])
+        found += gate.compare_sweeps(result, gate.sweep_truth_of(*given), temperatures, name)
+    return found
+
+
+@pytest.mark.parametrize("temperatures", [GRID, UPPER, OTHERS], ids=["grid", "upper", "others"])
+def test_hard_rows(interpreted: Any, temperatures: list[float]) -> None:
+    rows = gate.hard_rows(300, BLOCK)
+    x = torch.stack(list(rows.values())).to(torch.bfloat16)
+    labels = gate.row_labels(len(x), 300)
+    assert not one_by_one(interpreted, x, labels, temperatures, list(rows))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+@pytest.mark.parametrize("temperatures", [GRID + UPPER, [1e-3, 1e3]], ids=["grid", "extreme"])
+def test_hard_rows_of_other_dtypes(
+    interpreted: Any, dtype: torch.dtype, temperatures: list[float]
+) -> None:
+    """R17."""
+    rows = gate.hard_rows(837, BLOCK)
+    x = torch.stack(list(rows.values())).to(dtype)
+    labels = gate.row_labels(len(x), 837)
+    assert not one_by_one(interpreted, x, labels, temperatures, list(rows))
+
+
+def test_the_second_reading_is_taken_where_it_is_needed(interpreted: Any) -> None:
+    """R6: the highest power decides."""
+    x = some_rows(3, 600)
+    top = x[:, :BLOCK].max(1).values.tolist()
+    bits = (15.0, 17.0, 300.0)
+    for row, peak, above in zip(x, top, bits, strict=True):
+        row[BLOCK:] = row[BLOCK:].clamp(max=peak)
+        row[500] = peak + above * math.log(2)  # above the first block at T = 1, the coldest
+    labels = torch.tensor([500, 500, 3])
+    out, slow, _seen = interpreted("temperature_sweep", x, labels, GRID, TUNE)
+    assert slow.tolist() == [0, 1, 1]
+    want = gate.sweep_truth_of(x, labels, GRID)
+    torch.testing.assert_close(out[0], want.nll, rtol=4e-7, atol=6e-6)
+
+
+def test_sums_and_histograms_of_many_rows(interpreted: Any) -> None:
+    """Ignored, mislabelled and lost rows; temperatures on the device, some of them unusable."""
+    x = some_rows(9, 300)
+    x[2, 7] = math.nan
+    labels = torch.tensor([0, 299, 3, -100, 300, 5, 6, 7, 8])
+    t = torch.tensor([1.0, 0.0, 2.5])
+    out, _slow, seen = interpreted("temperature_sweep", x, labels, t, TUNE)
+    want = gate.sweep_truth_of(x, labels, t, bins=15)
+    assert out[3] == want.count == 6 and out[0].isnan().tolist() == [False, True, False]
+    torch.testing.assert_close(out[0], want.nll, rtol=4e-7, atol=2e-5, equal_nan=True)
+    torch.testing.assert_close(out[1], want.grad, rtol=4e-7, atol=1e-4, equal_nan=True)
+    assert want.histograms is not None
+    for found, histogram in zip(seen, want.histograms, strict=True):
+        sums = histogram.state_dict()["sums"]
+        assert torch.equal(found[:30], sums[:30]) and found[-1] == sums[-1]
+    assert seen[:, -1].tolist() == [2, 8, 2]
+
+
+def test_options(interpreted: Any) -> None:
+    x = some_rows(4, 90)
+    ids = torch.tensor([[0, 5, 0, -1], [1, -1, -1, -1], [2, 7, 9, 89]])
+    labels = torch.tensor([0, 1, 2, 0])
+    for i in range(4):
+        given = (x[i : i + 1], labels[i : i + 1], GRID)
+        found = interpreted("public_temperature_sweep", *given, option_ids=ids, derivatives=2)
+        want = gate.sweep_truth_of(*given, option_ids=ids)
+        assert not list(gate.compare_sweeps(Sweep(*found), want, GRID, f"row {i}"))
+
+
+@pytest.mark.parametrize(
+    "arch", [90, *(pytest.param(a, marks=pytest.mark.slow) for a in (80, 100, 120))]
+)
+@pytest.mark.parametrize("dtype", ["*bf16", pytest.param("*fp32", marks=pytest.mark.slow)])
+def test_main_loops(compiled: Any, arch: int, dtype: str) -> None:
+    """No spills; loops of 128-bit loads and few instructions, without barriers."""
+    for (first, terms, order), instructions in MEASURED.items():
+        tune = tuning.SWEEP_DERIVATIVES if order else tuning.SWEEP
+        constants = {"FIRST": first, "TERMS": terms, "ORDER": order, "slow_ptr": None}
+        constants |= {"PARTITION": tune.partition, "BLOCK": tune.block}
+        code = compiled(sweep.sweep_kernel, arch, dtype, constants, tune)
+        assert code.resources["STACK"] == code.resources["LOCAL"] == 0
+        loops = code.main_loops()
+        assert len(loops) == 2
+        for body in loops:
+            loads = [line for line in body if "LDG" in line]
+            assert loads and all(".128" in line for line in loads)
+            assert not any("BAR" in line for line in body)
+            if arch == 90:
+                exponentials = sum("MUFU.EX2" in line for line in body)
+                elements = exponentials / (1 if first else terms)
+                assert len(body) / elements <= instructions * 1.05
+
+
+def test_the_other_kernels_compile(compiled: Any) -> None:
+    tile_o, tile_m = tuning.option_tile(5)
+    constants = {"FIRST": 1, "TERMS": 4, "ORDER": 2, "TILE_O": tile_o, "TILE_M": tile_m}
+    tune = tuning.SWEEP_DERIVATIVES
+    code = compiled(sweep_options.sweep_options_kernel, 90, "*bf16", constants, tune)
+    assert code.resources["LOCAL"] == 0
+    assert any(re.search(r"\bREDG?\.E\.ADD\.64", line) for line in code.instructions)
+    block = {"BLOCK": tuning.HISTOGRAM.block}
+    code = compiled(sweep.sweep_sum_kernel, 90, "*bf16", block, tuning.HISTOGRAM)
+    assert code.resources["STACK"] == code.resources["LOCAL"] == 0
+
+
+def test_reads_of_four() -> None:
+    """Every temperature once, at most four to a read, grids first; bad ones are read, too."""
+    for temperatures in (tuple(GRID + UPPER), (*OTHERS, *GRID, 0.0), (1.0,)):
+        places = [k for _, _, some in sweep.reads(temperatures) for k in some if k >= 0]
+        assert sorted(places) == list(range(len(temperatures)))
+    assert [first for first, _, _ in sweep.reads(tuple(GRID + UPPER))] == [1, 5]
