@@ -19,7 +19,7 @@ KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch", "grid"},
     {"coarse"},
     {"reference", "native", "gpu"},
-    {"ops", "rows", "loss"},
+    {"ops", "rows", "gradient", "loss"},
     {"lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
     {"histogram"},
     {"sweep"},

@@ -162,7 +162,7 @@ def _cross_entropy_backward(
     d_logits[:, vocab_size:] = 0.0
     t = temperature if row_temperature is None else row_temperature
     d_logits[:, :vocab_size] = reference.cross_entropy_backward(
-        logits[:, :vocab_size], labels, t, ignore_index, shape, d_loss
+        logits[:, :vocab_size].contiguous(), labels, t, ignore_index, shape, d_loss
     )
     return d_logits
 

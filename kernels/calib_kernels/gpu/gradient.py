@@ -229,7 +229,7 @@ def logits_gradient(
 ):
     """Launch; what the arguments are is written in ``gradient``. The last one is for tests."""
     rows, columns = logits.shape
-    tune = tune or tuning.GRADIENT
+    tune = tune or (tuning.GRADIENT if d_entropy is None else tuning.GRADIENT_ENTROPY)
     partitions = triton.cdiv(columns, tune.partition)
     parts = None
     if variance is not None:

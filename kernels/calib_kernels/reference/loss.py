@@ -57,7 +57,7 @@ def cross_entropy(
         loss = loss + (1 - shape.smoothing) * (log_norm - gap)
         moment = moment - (1 - shape.smoothing) * gap
     if shape.smoothing > 0:
-        mean = z.mean(1)
+        mean = (z / x.shape[1]).sum(1)  # so that no sum leaves the dtype
         loss = loss + shape.smoothing * (log_norm - mean)
         moment = moment - shape.smoothing * mean
     if shape.z_loss > 0:

@@ -40,7 +40,7 @@ def forward(compiled: Any, arch: Any, dtype: str, smoothed: bool, capped: bool) 
 
 
 def backward(compiled: Any, arch: Any, dtype: str, kind: str) -> Any:
-    tune = tuning.GRADIENT
+    tune = tuning.GRADIENT_ENTROPY if kind == "statistics" else tuning.GRADIENT
     constants: dict[str, Any] = {"PARTITION": tune.partition, "BLOCK": tune.block}
     constants |= {} if kind == "capped loss" else {"cap": None}
     constants |= {} if kind == "statistics" else dict.fromkeys(STATISTICS)
