@@ -31,10 +31,11 @@ def survivors(
     if top_p < 1:
         mass = ranked.where(keep, 0.0).cumsum(1)
         before = torch.cat((torch.zeros_like(mass[:, :1]), mass[:, :-1]), 1)
-        keep &= (before < top_p * mass[:, -1:]) | (rank == 0)
+        keep &= before < top_p * mass[:, -1:]
     if min_p > 0:
         ordered = x.gather(1, order)
         keep &= ordered - ordered[:, :1] >= gap
+    keep[:, 0] = True  # whatever rounding or an infinite logit made of it
     return torch.empty_like(keep).scatter_(1, order, keep)
 
 
