@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from calib_kernels import OptionScores, RowStats, bins, reference
+from calib_kernels import OptionScores, RowStats, Sample, bins, reference
 from torch import Tensor
 
 INF = float("inf")
@@ -30,6 +30,7 @@ TOLERANCE = {
     "lse": (2e-6, 4e-7),
     "sum_p2": (2e-6, 0.0),
     "label_logprob": (2e-6, 4e-7),
+    "logprob_unfiltered": (2e-6, 4e-7),
 }
 
 
@@ -122,7 +123,9 @@ def row_labels(n: int, columns: int) -> Tensor:
 
 
 def compare(
-    found: OptionScores | RowStats, truth: OptionScores | RowStats, names: list[str]
+    found: OptionScores | RowStats | Sample,
+    truth: OptionScores | RowStats | Sample,
+    names: list[str],
 ) -> Iterator[str]:
     """Where two results of one op disagree, by field and row."""
     for field, got, want in zip(truth._fields, found, truth, strict=True):

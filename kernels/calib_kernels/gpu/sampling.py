@@ -260,10 +260,10 @@ def draw_kernel(
     if settled:
         marked = tl.where(has_nan, D != D, M == peak) & inside
         b = tl.min(tl.where(marked, places, BLOCKS), 0)
-        j = b * BLOCK + tl.arange(0, BLOCK)
-        x = tl.load(row + j, mask=j < V, other=MINUS_INF).to(tl.float32)
-        found = tl.where(has_nan, x != x, x == peak) & (j < V)
-        token = tl.min(tl.where(found, j, V), 0)
+        columns = b * BLOCK + tl.arange(0, BLOCK)
+        x = tl.load(row + columns, mask=columns < V, other=MINUS_INF).to(tl.float32)
+        found = tl.where(has_nan, x != x, x == peak) & (columns < V)
+        token = tl.min(tl.where(found, columns, V), 0)
     else:
         if uniforms_ptr is not None:
             u0 = tl.load(uniforms_ptr + 2 * at)
