@@ -46,7 +46,7 @@ def uniforms(seed: int, item: Tensor, sample: Tensor, step: Tensor) -> Tensor:
     item, sample and step are int64 of shapes that broadcast to (...); their low 64, 32 and 28 bits
     are used. Of the first two words of a block, low then high, the upper 53 bits make the number.
     """
-    item, sample, step = torch.broadcast_tensors(item, sample, step)
+    item, sample, step = torch.broadcast_tensors(item, sample, step)  # type: ignore[no-untyped-call]
     drawn = []
     for stage in range(STAGES):
         place = (step << 4 | stage) & _LOW

@@ -17,9 +17,11 @@ import torch
 from calib_kernels import (
     OptionScores,
     RowStats,
+    Sample,
     available_backends,
     option_scores,
     row_stats,
+    sample,
     use_backend,
 )
 from torch import Tensor
@@ -59,7 +61,22 @@ def native_rows(x: Tensor, threads: int = 1) -> RowStats:
         return row_stats(x, row_labels(len(x), x.shape[1]), temperature=0.7)
 
 
-def digest(scores: OptionScores | RowStats) -> list[bytes]:
+def draws_of(x: Tensor) -> Sample:
+    """Without filters and with them."""
+    indices = torch.arange(2 * len(x)).view(-1, 2)
+    plain = sample(x, seed=1, item=2, sample=indices, step=3)
+    cut = sample(
+        x, seed=1, item=2, sample=indices, step=3, top_k=3000, top_p=0.9, min_p=1e-3
+    )  # fmt: skip
+    return Sample(*(torch.cat(fields, 1) for fields in zip(plain, cut, strict=True)))
+
+
+def native_draws(x: Tensor, threads: int = 1) -> Sample:
+    with core(threads):
+        return draws_of(x)
+
+
+def digest(scores: OptionScores | RowStats | Sample) -> list[bytes]:
     return [f.nan_to_num(-7.0).numpy().tobytes() for f in scores if f is not None]
 
 
@@ -69,12 +86,13 @@ from tests.kernels.test_native import DTYPES, example, native, native_rows
 from calib_kernels import native as core
 scores = [list(native(*example(d), threads=2)) for d in DTYPES]
 rows = [list(native_rows(example(d)[0], threads=2)) for d in DTYPES]
-torch.save([core.simd(), scores, rows], sys.argv[1])
+draws = [list(native_draws(example(d)[0], threads=2)) for d in DTYPES]
+torch.save([core.simd(), scores, rows, draws], sys.argv[1])
 """
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
 
-Results = tuple[list[OptionScores], list[RowStats]]  # by dtype
+Results = tuple[list[OptionScores], list[RowStats], list[Sample]]  # by dtype
 
 
 @functools.cache
@@ -100,11 +118,12 @@ def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
         subprocess.run([sys.executable, "-c", VARIANT, path], cwd=ROOT, env=environment, check=True)
-        used, scores, rows = torch.load(path)
+        used, scores, rows, draws = torch.load(path)
         assert used == name
         results[name] = (
             [OptionScores(*fields) for fields in scores],
             [RowStats(*fields) for fields in rows],
+            [Sample(*fields) for fields in draws],
         )
     return results
 
@@ -124,10 +143,12 @@ def test_every_instruction_set_keeps_the_contract(
         with use_backend("reference"):
             truth = option_scores(x.double(), ids, torch.arange(len(x)) % 3)
             row_truth = row_stats(x.double(), row_labels(len(x), COLUMNS), temperature=0.7)
-        for variant, (scores, stats) in variants.items():
+            draws = draws_of(x)
+        for variant, (scores, stats, drawn) in variants.items():
             rows = [f"{name}, {variant}" for name in names]
             assert not list(compare(scores[i], truth, rows))
             assert not list(compare(stats[i], row_truth, rows))
+            assert not list(compare(drawn[i], draws, rows))
 
 
 def test_avx2_and_avx512_give_the_same_bits(variants: dict[str, Results]) -> None:
@@ -152,9 +173,11 @@ def test_the_number_of_threads_changes_no_bit(rows: int | None) -> None:
     x, ids = example()
     one = digest(native(x[:rows], ids, threads=1))
     stats = digest(native_rows(x[:rows], threads=1))
+    draws = digest(native_draws(x[:rows], threads=1))
     for threads in (2, 3, 8):
         assert digest(native(x[:rows], ids, threads=threads)) == one
         assert digest(native_rows(x[:rows], threads=threads)) == stats
+        assert digest(native_draws(x[:rows], threads=threads)) == draws
 
 
 def test_calls_from_many_python_threads() -> None:

@@ -40,7 +40,7 @@ def test_addresses_never_collide() -> None:
         drawn.append(u.flatten())
     every = torch.cat(drawn)
     assert every.unique().numel() == every.numel()
-    assert 0 <= every.min() and every.max() < 1
+    assert every.min() >= 0 and every.max() < 1
 
 
 def test_one_bit_of_an_address_changes_half_of_the_bits() -> None:

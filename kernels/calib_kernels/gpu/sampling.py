@@ -258,7 +258,7 @@ def draw_kernel(
 
     # Also the argmax: the first NaN, else the first of the largest.
     if settled:
-        marked = tl.where(has_nan, D != D, M == peak) & inside
+        marked = tl.where(has_nan, D != D, peak == M) & inside
         b = tl.min(tl.where(marked, places, BLOCKS), 0)
         columns = b * BLOCK + tl.arange(0, BLOCK)
         x = tl.load(row + columns, mask=columns < V, other=MINUS_INF).to(tl.float32)

@@ -52,9 +52,10 @@ def draw(weight: Tensor, u: Tensor) -> Tensor:
     """Tokens (N, S) of weight (N, V): a block by u[..., 0], then a token in it by u[..., 1]."""
     rows, columns = weight.shape
     blocks = math.ceil(columns / BLOCK)
-    padded = weight.new_zeros(rows, blocks * BLOCK)
+    width = min(BLOCK, columns)
+    padded = weight.new_zeros(rows, blocks * width)
     padded[:, :columns] = weight
-    padded = padded.reshape(rows, blocks, BLOCK)
+    padded = padded.reshape(rows, blocks, width)
     block = choose(padded.sum(2)[:, None].expand(-1, u.shape[1], -1), u[..., 0])
     row = torch.arange(rows, device=weight.device)[:, None]
     return block * BLOCK + choose(padded[row, block], u[..., 1])

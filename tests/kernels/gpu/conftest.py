@@ -63,9 +63,10 @@ def interpreted() -> Iterator[Interpreter]:
 
 POINTERS = {
     "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy "
-    "lse sum_p2 label_logprob",
-    "*i64": "ids labels prediction token seen",
-    "*i32": "tokens slow",
+    "lse sum_p2 label_logprob value kept logprob_unfiltered",
+    "*fp64": "uniforms",
+    "*i64": "ids labels prediction token seen item sample step",
+    "*i32": "tokens slow last",
     "*i1": "correct valid",
 }
 TYPES = {f"{name}_ptr": kind for kind, names in POINTERS.items() for name in names.split()}
@@ -144,7 +145,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         constants = dict(items)
         names = list(kernel.arg_names)
         constants = {name: value for name, value in constants.items() if name in names}
-        types = {**TYPES, "x_ptr": dtype, "scale": "fp32"}
+        types = {**TYPES, "x_ptr": dtype, "scale": "fp32", "gap": "fp32", "top_p_bits": "i64"}
         outputs = [n for n in names if n.endswith("_ptr") and n not in kernel_unspecialised(kernel)]
         source = ASTSource(
             fn=kernel,

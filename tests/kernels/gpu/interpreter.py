@@ -89,6 +89,12 @@ def public_option_scores(*args: Any, bin_count: int = 0, **kwargs: Any) -> Any:
     return tuple(scores), kwargs["histogram"].count if bin_count else None
 
 
+def sample(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
+    """The public op on this backend."""
+    with calib_kernels.use_backend("triton"):
+        return tuple(calib_kernels.sample(*args, **kwargs))
+
+
 def histogram_delta(
     confidence: torch.Tensor, correct: torch.Tensor, valid: torch.Tensor | None, bin_count: int
 ) -> torch.Tensor:
