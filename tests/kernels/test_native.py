@@ -82,7 +82,7 @@ def digest(scores: OptionScores | RowStats | Sample) -> list[bytes]:
 
 VARIANT = """
 import sys, torch
-from tests.kernels.test_native import DTYPES, example, native, native_rows
+from tests.kernels.test_native import DTYPES, example, native, native_draws, native_rows
 from calib_kernels import native as core
 scores = [list(native(*example(d), threads=2)) for d in DTYPES]
 rows = [list(native_rows(example(d)[0], threads=2)) for d in DTYPES]
