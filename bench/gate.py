@@ -16,6 +16,7 @@ import torch
 from calib_kernels import (
     OptionScores,
     RowStats,
+    Sample,
     Sweep,
     bins,
     reference,
@@ -38,6 +39,7 @@ TOLERANCE = {
     "lse": (2e-6, 4e-7),
     "sum_p2": (2e-6, 0.0),
     "label_logprob": (2e-6, 4e-7),
+    "logprob_unfiltered": (2e-6, 4e-7),
 }
 
 
@@ -130,7 +132,9 @@ def row_labels(n: int, columns: int) -> Tensor:
 
 
 def compare(
-    found: OptionScores | RowStats, truth: OptionScores | RowStats, names: list[str]
+    found: OptionScores | RowStats | Sample,
+    truth: OptionScores | RowStats | Sample,
+    names: list[str],
 ) -> Iterator[str]:
     """Where two results of one op disagree, by field and row."""
     for field, got, want in zip(truth._fields, found, truth, strict=True):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from calib_kernels import (
     CalibrationHistogram,
     OptionScores,
     RowStats,
+    Sample,
     bins,
     histogram_delta,
     linear_cross_entropy,
@@ -22,6 +24,7 @@ from calib_kernels import (
     reference,
     row_stats,
     temperature_sweep,
+    sample,
     use_backend,
 )
 from torch import Tensor
@@ -45,6 +48,7 @@ WIDTHS = (1, 100, 32001, 128256, 151936)
 # Where the trouble of ``hard_rows`` is put: the seams of the kernels' blocks.
 BLOCK = 2048
 ROW_STATS_BLOCK = 1024
+SAMPLE_BLOCK = 4096
 BINS = 15
 IGNORED = -100
 
@@ -68,14 +72,16 @@ def labels_for(n: int, options: int, device: torch.device) -> Tensor:
     return labels.to(device)
 
 
-def bits(scores: OptionScores | RowStats, rows: slice) -> list[Tensor]:
+def bits(scores: OptionScores | RowStats | Sample, rows: slice) -> list[Tensor]:
     return [
         field[rows].cpu().contiguous().view(torch.uint8) for field in scores if field is not None
     ]
 
 
 def same_bits(
-    a: OptionScores | RowStats, b: OptionScores | RowStats, rows: slice = slice(None)
+    a: OptionScores | RowStats | Sample,
+    b: OptionScores | RowStats | Sample,
+    rows: slice = slice(None),
 ) -> list[str]:
     """Fields of b that differ from rows of a."""
     names = [name for name, field in zip(a._fields, a, strict=True) if field is not None]
@@ -180,6 +186,32 @@ def sweep_checks(
         truth = sweep_truth_of(x, label, temperatures)
         problems += compare_sweeps(found, truth, temperatures, name)
     yield f"temperature_sweep {short(dtype)} {len(rows)} x {columns}", brief(problems)
+SAMPLING_FILTERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"top_k": 50},
+    {"top_p": 0.9},
+    {"min_p": 0.05},
+    {"top_k": 500, "top_p": 0.8, "min_p": 0.01},
+    {"greedy": True},
+)
+
+
+def sample_checks(device: torch.device, dtype: torch.dtype, columns: int) -> Iterator[Check]:
+    """``sample`` with every filter: the definition's ids and numbers, draws by the same address."""
+    rows = hard_rows(columns, min(SAMPLE_BLOCK, max(columns // 2, 1)))
+    names, n = list(rows), len(rows)
+    values = torch.stack(list(rows.values())).to(dtype)
+    layouts = itertools.cycle(layouts_of(values, device).items())
+    address: dict[str, Any] = {"seed": 2**63 + 5, "item": 2**40 + 1, "step": 3}
+    indices = torch.arange(2 * n).view(n, 2)
+    for filters, (layout, x) in zip(SAMPLING_FILTERS, layouts, strict=False):
+        options = {**address, **filters, "temperature": 1.7}
+        found = sample(x, sample=indices.to(device), vocab_size=columns, **options)
+        with use_backend("reference"):
+            want = sample(values, sample=indices, **options)
+        chosen = ", ".join(filters) or "no filter"
+        name = f"sample {short(dtype)} {n} x {columns}, {chosen}, {layout}"
+        yield name, brief(compare(found, want, names))
 
 
 def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator[Check]:
@@ -200,6 +232,14 @@ def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator
     name = f"row_stats of {rows} x {columns}"
     yield f"{name}, 3 rows by themselves", same_bits(stats, few_stats, slice(3))
     yield f"{name} again", same_bits(stats, row_stats(x, labels))
+    order = torch.arange(rows, device=device)
+    address: dict[str, Any] = {"seed": 1, "step": 0, "top_p": 0.9}
+    draws = sample(x, item=order, sample=order, **address)
+    few_draws = sample(x[:3], item=order[:3], sample=order[:3], **address)
+    yield (
+        f"sample of {rows} x {columns}, 3 rows by themselves",
+        same_bits(draws, few_draws, slice(3)),
+    )
 
 
 def graph_checks(device: torch.device, columns: int, rows: int) -> Iterator[Check]:
@@ -333,6 +373,7 @@ def checks(
             yield from loss_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
             yield from head_checks(device, dtype, columns)
             yield from sweep_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
+            yield from sample_checks(device, dtype, columns)
         yield from invariance_checks(device, max(widths), many)
         yield from histogram_checks(device, histogram_sizes)
         if device.type == "cuda":

@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
-    {"bins", "checks", "backend", "dispatch", "grid"},
+    {"bins", "checks", "backend", "dispatch", "grid", "philox"},
     {"coarse"},
     {"reference", "native", "gpu"},
-    {"ops", "rows", "gradient", "loss"},
+    {"ops", "rows", "gradient", "loss", "sampling"},
     {"lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
     {"histogram"},
     {"sweep"},

@@ -24,6 +24,7 @@ from calib_kernels.loss import cross_entropy
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
 from calib_kernels.sweep import Sweep, temperature_sweep
+from calib_kernels.sampling import Sample, sample
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "OptionScores",
     "RowStats",
     "Sweep",
+    "Sample",
     "available_backends",
     "cross_entropy",
     "histogram_delta",
@@ -41,5 +43,6 @@ __all__ = [
     "option_scores",
     "row_stats",
     "temperature_sweep",
+    "sample",
     "use_backend",
 ]

@@ -19,11 +19,13 @@ _MODULES = {
     ("native", "row_stats"): "calib_kernels.native",
     ("triton", "cross_entropy"): "calib_kernels.gpu.loss",
     ("native", "temperature_sweep"): "calib_kernels.native",
+    ("native", "sample"): "calib_kernels.native",
     ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
     ("triton", "logits_gradient"): "calib_kernels.gpu.gradient",
     ("triton", "option_scores"): "calib_kernels.gpu.options",
     ("triton", "row_stats"): "calib_kernels.gpu.rows",
     ("triton", "temperature_sweep"): "calib_kernels.gpu.sweep",
+    ("triton", "sample"): "calib_kernels.gpu.sampling",
 }
 
 

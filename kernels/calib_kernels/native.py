@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calib_kernels.reference.loss import Shape
     from calib_kernels.rows import RowStats
     from calib_kernels.sweep import Sums
+    from calib_kernels.sampling import Addresses, Filters, Sample
 
 # Multiples of one base that the core takes together.
 _MULTIPLES = (range(1, 9),)
@@ -183,6 +184,33 @@ def temperature_sweep(
         derivatives,
         _bins(edges, seen),
         tuple(_address(field) for field in out),
+        torch.get_num_threads(),
+    )
+
+
+def sample(
+    logits: Tensor,
+    scale: float,
+    temperature: Tensor | None,
+    addresses: Addresses | None,
+    uniforms: Tensor | None,
+    filters: Filters,
+    greedy: bool,
+    out: Sample,
+) -> None:
+    if addresses is None:
+        bits: tuple[int, ...] = (0, 0, True, 0, 0, True)
+    else:
+        seed, item, index, step = addresses
+        bits = (
+            seed,
+            *(item.data_ptr(), item.shape[0] == 1, index.data_ptr()),
+            *(step.data_ptr(), step.shape[0] == 1),
+        )
+    _native.sample(
+        *_rows(logits, None, 0, scale, temperature),
+        (*bits, _address(uniforms), out.token.shape[1], *filters, greedy),
+        tuple(field.data_ptr() for field in out),
         torch.get_num_threads(),
     )
 

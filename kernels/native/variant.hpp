@@ -4,6 +4,7 @@
 #include "loss_lanes.hpp"
 #include "rows.hpp"
 #include "sweep_loops.hpp"
+#include "sample_lanes.hpp"
 
 namespace calib {
 
@@ -12,6 +13,7 @@ struct Variant {
   const RowKernels* rows;
   const LossKernels* loss;
   const SweepKernels* sweep;
+  const SampleKernels* sample;
 };
 
 namespace baseline {

@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 import torch
-from calib_kernels import available_backends, option_scores, row_stats, use_backend
+from calib_kernels import (
+    Sample,
+    available_backends,
+    cross_entropy,
+    option_scores,
+    row_stats,
+    sample,
+    temperature_sweep,
+    use_backend,
+)
 from torch import Tensor
 
 from bench.gate import compare, hard_rows, option_sets, row_labels
@@ -33,7 +42,46 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 OPS: dict[str, Callable[[Tensor], Any]] = {
     "option_scores": lambda x: option_scores(x, options_of(x), torch.arange(len(x)) % 3),
     "row_stats": lambda x: row_stats(x, row_labels(*x.shape), temperature=0.7),
+    "sample": lambda x: draws_of(x),
 }
+# Further results, whose agreement with float64 has tests of its own: here, only their bits.
+BITS: dict[str, Callable[[Tensor], Any]] = {
+    **OPS,
+    "cross_entropy": lambda x: losses_of(x),
+    "temperature_sweep": lambda x: sweeps_of(x),
+}
+
+
+def losses_of(x: Tensor) -> list[Tensor]:
+    """Losses with everything switched on, and their gradient."""
+    x = x.clone().requires_grad_()
+    t = torch.full((len(x),), 0.7, requires_grad=True)
+    loss = cross_entropy(
+        x, row_labels(*x.shape), temperature=t, reduction="none", label_smoothing=0.1, softcap=30.0,
+        z_loss=1e-3,
+    )  # fmt: skip
+    loss.nan_to_num(0.0, 0.0, 0.0).sum().backward()
+    assert x.grad is not None and t.grad is not None
+    return [loss.detach(), x.grad.float(), t.grad]
+
+
+def sweeps_of(x: Tensor) -> list[Tensor]:
+    """A grid and temperatures of none, with both derivatives; the rows that count alone."""
+    kept = x[x.isfinite().all(1)]
+    labels = row_labels(*kept.shape)
+    grid = temperature_sweep(kept, labels, [4.0, 2.0, 4 / 3, 1.0], derivatives=2)
+    other = temperature_sweep(kept, labels, [0.7, 3.1], derivatives=2)
+    return [f for found in (grid, other) for f in (found.nll, found.grad, found.hess) if f is not None]
+
+
+def draws_of(x: Tensor) -> Sample:
+    """Without filters and with them."""
+    indices = torch.arange(2 * len(x)).view(-1, 2)
+    plain = sample(x, seed=1, item=2, sample=indices, step=3)
+    cut = sample(
+        x, seed=1, item=2, sample=indices, step=3, top_k=3000, top_p=0.9, min_p=1e-3
+    )  # fmt: skip
+    return Sample(*(torch.cat(fields, 1) for fields in zip(plain, cut, strict=True)))
 
 
 def options_of(x: Tensor) -> Tensor:
@@ -57,7 +105,7 @@ def core(threads: int) -> Iterator[None]:
 
 def native(op: str, x: Tensor, threads: int = 1) -> Any:
     with core(threads):
-        return OPS[op](x)
+        return BITS[op](x)
 
 
 def digest(results: Any) -> list[bytes]:
@@ -66,9 +114,9 @@ def digest(results: Any) -> list[bytes]:
 
 VARIANT = """
 import sys, torch
-from tests.kernels.test_native import DTYPES, OPS, example, native
+from tests.kernels.test_native import BITS, DTYPES, example, native
 from calib_kernels import native as core
-found = {op: [list(native(op, example(d), threads=2)) for d in DTYPES] for op in OPS}
+found = {op: [list(native(op, example(d), threads=2)) for d in DTYPES] for op in BITS}
 torch.save([core.simd(), found], sys.argv[1])
 """
 Results = dict[str, list[Any]]  # by op, then by dtype
@@ -118,7 +166,7 @@ def test_every_instruction_set_keeps_the_contract(op: str, variants: dict[str, R
             assert not list(compare(type(truth)(*found[op][i]), truth, rows))
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", BITS)
 def test_avx2_and_avx512_give_the_same_bits(op: str, variants: dict[str, Results]) -> None:
     if "v4" not in variants:
         pytest.skip("this processor has no AVX-512")

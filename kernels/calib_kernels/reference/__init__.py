@@ -18,6 +18,7 @@ from calib_kernels.reference.lm_head import (
 from calib_kernels.reference.loss import cross_entropy, cross_entropy_backward
 from calib_kernels.reference.options import option_scores
 from calib_kernels.reference.rows import row_stats, row_stats_backward
+from calib_kernels.reference.sampling import sample
 from calib_kernels.reference.sweep import temperature_sweep
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "option_scores",
     "row_stats",
     "row_stats_backward",
+    "sample",
     "temperature_sweep",
 ]

@@ -63,10 +63,11 @@ def interpreted() -> Iterator[Interpreter]:
 
 POINTERS = {
     "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy "
-    "lse sum_p2 label_logprob losses loss top log2_d slope d_loss d_lse d_entropy variance",
-    "*fp64": "terms nll grad hess",
-    "*i64": "ids labels prediction token seen kept count",
-    "*i32": "tokens slow counted",
+    "lse sum_p2 label_logprob losses loss top log2_d slope d_loss d_lse d_entropy variance "
+    "value left logprob_unfiltered",
+    "*fp64": "terms nll grad hess uniforms",
+    "*i64": "ids labels prediction token seen kept count item sample step",
+    "*i32": "tokens slow counted last",
     "*i1": "correct valid",
 }
 TYPES = {f"{name}_ptr": kind for kind, names in POINTERS.items() for name in names.split()}
@@ -148,6 +149,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         reals = dict.fromkeys(("scale", "cap", "smoothing", "z_loss"), "fp32")
         types = {**TYPES, **reals, "x_ptr": dtype, "dx_ptr": dtype}
         types |= {f"scale{i}": "fp32" for i in range(4)}
+        types |= {"gap": "fp32", "top_p_bits": "i64"}
         outputs = [n for n in names if n.endswith("_ptr") and n not in kernel_unspecialised(kernel)]
         source = ASTSource(
             fn=kernel,

@@ -142,6 +142,12 @@ def public_temperature_sweep(*args: Any, **kwargs: Any) -> Any:
     return (*found[:3], None, found.count)
 
 
+def sample(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
+    """The public op on this backend."""
+    with calib_kernels.use_backend("triton"):
+        return tuple(calib_kernels.sample(*args, **kwargs))
+
+
 def histogram_delta(
     confidence: torch.Tensor, correct: torch.Tensor, valid: torch.Tensor | None, bin_count: int
 ) -> torch.Tensor:

@@ -1,0 +1,131 @@
+"""sample in Triton's interpreter against the definition; compiled, what became of its kernels.
+
+The block of 4,096 logits is part of the contract, so rows are long enough for three of them and
+few enough for the interpreter.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+import torch
+from calib_kernels import Sample, sample, use_backend
+from calib_kernels.gpu import sampling, survivors, tuning
+from torch import Tensor
+
+from bench import gate
+
+COLUMNS = 9001
+NAMES = (
+    "plain", "offset +1e4", "late spike", "first block -inf", "all but one -inf", "all -inf",
+    "NaN late", "+inf, no option", "+inf twice", "zeros of both signs", "ties of the maximum",
+)  # fmt: skip
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"top_k": 50},
+    {"top_p": 0.9},
+    {"min_p": 0.05},
+    {"top_k": 900, "top_p": 0.8, "min_p": 0.01},
+    {"greedy": True},
+]
+QUICK = [(torch.bfloat16, 0), (torch.float32, 4)]
+GRID = [
+    pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
+    for case in itertools.product((torch.float32, torch.bfloat16, torch.float16), range(6))
+]
+
+
+def some_rows(dtype: torch.dtype) -> Tensor:
+    rows = gate.hard_rows(COLUMNS, 4096)
+    return torch.stack([rows[name] for name in NAMES]).to(dtype)
+
+
+def both(interpreted: Any, x: Tensor, **options: Any) -> tuple[Sample, Sample]:
+    options = {
+        "seed": 2**63 + 5, "item": 2**40 + 1, "step": 3, "sample": torch.arange(len(x)), **options
+    }  # fmt: skip
+    found = Sample(*interpreted("sample", x, **options))
+    with use_backend("reference"):
+        return found, sample(x, **options)
+
+
+@pytest.mark.parametrize(("dtype", "chosen"), GRID, ids=str)
+def test_hard_rows(interpreted: Any, dtype: torch.dtype, chosen: int) -> None:
+    found, expected = both(interpreted, some_rows(dtype), **FILTERS[chosen])
+    assert not list(gate.compare(found, expected, list(NAMES)))
+
+
+def test_injected_uniforms_and_temperatures(interpreted: Any) -> None:
+    """And draws of one row by several programs; seeds whose halves look negative."""
+    x = some_rows(torch.float32)[:2]
+    u = torch.rand(2, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    indices = torch.arange(6).view(2, 3)
+    t = torch.tensor([0.5, 2.0])
+    for options in ({"uniforms": u}, {"seed": 2**64 - 1}, {"seed": 2**32 - 1, "min_p": 0.2}):
+        found, expected = both(interpreted, x, sample=indices, temperature=t, **options)
+        assert not list(gate.compare(found, expected, ["a", "b"])), options
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_bits_do_not_depend_on_where_a_row_lies(interpreted: Any, dtype: torch.dtype) -> None:
+    """R9, R20: copies of a row at every distance from a 16-byte boundary, NaN between them."""
+    x = torch.randn(1, 4200, generator=torch.Generator().manual_seed(0)).to(dtype).expand(8, -1)
+    shifted = gate.laid_out(x, 4201, 3, "cpu")
+    options = {"sample": torch.full((8,), 9), "top_p": 0.9}
+    found, expected = both(interpreted, shifted, **options)
+    alone, _ = both(interpreted, x[:1].clone(), **{**options, "sample": torch.tensor([9])})
+    assert not list(gate.compare(found, expected, ["row"] * 8))
+    for a, b in zip(found, alone, strict=True):
+        assert torch.equal(a, b.expand(8))
+
+
+CONSTANTS = {"PIECE": tuning.BLOCK_SUMS.block, "BLOCKS": 64, "GREEDY": False}
+BARE = dict.fromkeys(("value_ptr", "last_ptr", "kept_ptr", "uniforms_ptr"))
+KERNELS: dict[str, tuple[Any, dict[str, Any], tuning.RowTuning]] = {
+    "block_sums": (sampling.block_sums_kernel, CONSTANTS, tuning.BLOCK_SUMS),
+    "kept_sums": (sampling.kept_sums_kernel, CONSTANTS, tuning.BLOCK_SUMS),
+    "cut": (survivors.cut_kernel, {**CONSTANTS, "BLOCK": tuning.CUT.block}, tuning.CUT),
+    "draw": (sampling.draw_kernel, {**CONSTANTS, **BARE}, tuning.DRAW),
+    "draw of what is left": (sampling.draw_kernel, CONSTANTS, tuning.DRAW),
+}
+COMPILED = [
+    pytest.param(*case, marks=[] if case[1:] == (90, "*bf16") else pytest.mark.slow)
+    for case in itertools.product(KERNELS, (80, 90, 100, 120), ("*bf16", "*fp16", "*fp32"))
+]
+
+
+@pytest.mark.parametrize(("name", "arch", "dtype"), COMPILED)
+def test_nothing_spills(compiled: Any, name: str, arch: int, dtype: str) -> None:
+    kernel, constants, tune = KERNELS[name]
+    code = compiled(kernel, arch, dtype, constants, tune)
+    assert code.resources["STACK"] == code.resources["LOCAL"] == 0
+    assert code.resources["REG"] <= tune.registers
+    if name in ("block_sums", "kept_sums"):
+        # Four pieces and what alignment leaves, each by 128-bit loads where none is cut short.
+        wide = [line for line in code.instructions if re.search(r"LDG\S*\.128", line)]
+        assert len(wide) == 5 * (2 if dtype == "*fp32" else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("dtype", ["*bf16", "*fp32"])
+def test_amd(compiled: Any, name: str, dtype: str) -> None:
+    kernel, constants, tune = KERNELS[name]
+    assembly = compiled(kernel, "gfx942", dtype, constants, tune).asm["amdgcn"]
+    # ``cut`` keeps scalars in lanes of vector registers; nothing goes to memory.
+    assert re.search(r"\.vgpr_spill_count:\s+0\b", assembly)
+    assert re.search(r"\.private_segment_fixed_size:\s+0\b", assembly)
+
+
+def test_compiled_variants_are_bounded() -> None:
+    """R34: no size, stride, seed or input address is specialised on."""
+    outputs = {
+        "sums_ptr", "value_ptr", "last_ptr", "kept_ptr", "token_ptr", "logprob_ptr",
+        "logprob_unfiltered_ptr", "entropy_ptr", "valid_ptr",
+    }  # fmt: skip
+    for kernel, _constants, _tune in KERNELS.values():
+        free = {p.name for p in kernel.params if not (p.is_constexpr or p.do_not_specialize)}
+        assert free <= outputs
