@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
-    {"bins", "checks", "backend", "dispatch"},
+    {"bins", "checks", "backend", "dispatch", "philox"},
     {"reference", "native", "gpu"},
-    {"ops", "rows"},
+    {"ops", "rows", "sampling"},
     {"histogram"},
 ]
 CALIB_LAYERS = [

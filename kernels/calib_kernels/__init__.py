@@ -19,6 +19,7 @@ from calib_kernels.backend import available_backends, use_backend
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
+from calib_kernels.sampling import Sample, sample
 
 __version__ = "0.1.0"
 
@@ -26,9 +27,11 @@ __all__ = [
     "CalibrationHistogram",
     "OptionScores",
     "RowStats",
+    "Sample",
     "available_backends",
     "histogram_delta",
     "option_scores",
     "row_stats",
+    "sample",
     "use_backend",
 ]

@@ -144,5 +144,64 @@ def flags(name: str, value: Any, like: Tensor) -> Tensor:
     return value.to(like.device)
 
 
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """A Python integer in low..high."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be in {low}..{high}, got {value}")
+    return value
+
+
+def address(name: str, value: Any, rows: int, bits: int) -> int | Tensor:
+    """A number of ``bits`` bits (64: of either sign), or a tensor of 1 or N of them, unread."""
+    if not isinstance(value, Tensor):
+        return whole(name, value, -(2**63) if bits == 64 else 0, 2 ** min(bits, 63) - 1)
+    if value.dtype not in INTEGERS:
+        raise TypeError(f"{name} must be integers, got {value.dtype}")
+    if tuple(value.shape) not in ((), (1,), (rows,)):
+        raise ValueError(f"{name} must be an integer or (N={rows},), got {tuple(value.shape)}")
+    return value.reshape(-1).to(torch.int64)
+
+
+def sample_indices(value: Any, rows: int) -> Tensor:
+    """(N, S) int64 from (N,) or (N, S)."""
+    if not isinstance(value, Tensor) or value.dtype not in INTEGERS:
+        raise TypeError(f"sample must be an integer tensor, got {_kind(value)}")
+    if value.dim() not in (1, 2) or value.shape[0] != rows:
+        raise ValueError(f"sample must be (N={rows},) or (N={rows}, S), got {tuple(value.shape)}")
+    return (value if value.dim() == 2 else value[:, None]).to(torch.int64)
+
+
+def host_range(name: str, value: Tensor, bits: int) -> None:
+    """Read values that are on the host: each has to fit into ``bits`` bits."""
+    if value.device.type != "cpu" or value.numel() == 0:
+        return
+    # NumPy: two calls on a few numbers.
+    numbers = value.numpy()
+    for found in (int(numbers.min()), int(numbers.max())):
+        if not 0 <= found < 2**bits:
+            raise ValueError(f"{name} must be in 0..{2**bits - 1}, got {found}")
+
+
+def share(name: str, value: float, most: float) -> float:
+    """A host number in [0, most]."""
+    number = float(value)
+    if not 0 <= number <= most:
+        raise ValueError(f"{name} must be in [0, {most:g}], got {number}")
+    return number
+
+
+def uniforms(value: Any, shape: torch.Size) -> Tensor | None:
+    """(N, S, 2) float64 from (..., 2) for a ``sample`` of shape (...)."""
+    if value is None:
+        return None
+    if not isinstance(value, Tensor) or value.dtype != torch.float64:
+        raise TypeError(f"uniforms must be a float64 tensor, got {_kind(value)}")
+    if value.shape != (*shape, 2):
+        raise ValueError(f"uniforms must be {(*shape, 2)}, got {tuple(value.shape)}")
+    return value if value.dim() == 3 else value[:, None]
+
+
 def _kind(value: Any) -> str:
     return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__

@@ -14,9 +14,11 @@ _MODULES = {
     ("native", "histogram_delta"): "calib_kernels.native",
     ("native", "option_scores"): "calib_kernels.native",
     ("native", "row_stats"): "calib_kernels.native",
+    ("native", "sample"): "calib_kernels.native",
     ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
     ("triton", "option_scores"): "calib_kernels.gpu.options",
     ("triton", "row_stats"): "calib_kernels.gpu.rows",
+    ("triton", "sample"): "calib_kernels.gpu.sampling",
 }
 
 

@@ -11,5 +11,6 @@ from __future__ import annotations
 from calib_kernels.reference.histogram import histogram_delta
 from calib_kernels.reference.options import option_scores
 from calib_kernels.reference.rows import row_stats, row_stats_backward
+from calib_kernels.reference.sampling import sample
 
-__all__ = ["histogram_delta", "option_scores", "row_stats", "row_stats_backward"]
+__all__ = ["histogram_delta", "option_scores", "row_stats", "row_stats_backward", "sample"]
