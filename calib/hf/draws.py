@@ -5,6 +5,7 @@ Axis legend: B prompts, S samples, R rows (B S of them, fewer when some have end
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +41,12 @@ class FromGenerator:
 
     processors: Any
     greedy: bool
+    samples: int
     addressed = False
 
     def __call__(self, ids: Tensor, logits: Tensor, rows: Tensor, step: int) -> Drawn:
         """ids (R, P + L); logits (B, V) or (R, V); rows (R,) numbers of the rows."""
-        scores = self.processors(ids, for_rows(logits, len(ids)).float())
+        scores = processed(self.processors, ids, logits, rows // self.samples)
         if self.greedy:
             return Drawn(scores.argmax(-1), scores=scores)
         probability = scores.softmax(-1)
@@ -70,7 +72,7 @@ class ByAddress:
     def __call__(self, ids: Tensor, logits: Tensor, rows: Tensor, step: int) -> Drawn:
         scores = None
         if self.processors:
-            scores = logits = self.processors(ids, for_rows(logits, len(ids)).float())
+            scores = logits = processed(self.processors, ids, logits, rows // self.samples)
         prompt = rows // self.samples
         number = rows % self.samples + self.first_sample
         item = self.items[prompt]
@@ -81,6 +83,19 @@ class ByAddress:
             field.flatten() for field in (found.token, found.logprob, found.entropy)
         )
         return Drawn(token, logprob, entropy, scores)
+
+
+def processed(processors: Any, ids: Any, logits: Tensor, prompts: Tensor) -> Tensor:
+    """Scores (R, V) of rows behind ``prompts`` (R,), by processors that were made for B prompts."""
+    scores: Any = for_rows(logits, len(ids)).float()
+    for processor in processors:
+        lengths = getattr(processor, "prompt_ignore_length", None)
+        if isinstance(lengths, Tensor):  # of each prompt's padding
+            processor = copy(processor)
+            processor.prompt_ignore_length = lengths[prompts]
+        scores = LogitsProcessorList([processor])(ids, scores)
+    found: Tensor = scores
+    return found
 
 
 def for_rows(logits: Tensor, rows: int) -> Tensor:

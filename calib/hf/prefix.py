@@ -94,17 +94,18 @@ class Rows:
             self.kwargs["past_key_values"] = SharedCache(cache, mask, samples, room)
         else:
             cache.batch_repeat_interleave(samples)
-        self._each(lambda value, rows: value.repeat_interleave(samples, dim=rows))
+        self._each(len(input_ids), lambda value, axis: value.repeat_interleave(samples, dim=axis))
 
-    def _each(self, change: Callable[[Tensor, int], Tensor]) -> None:
-        """Change every input that has rows; ``change`` is told which of its axes they are."""
+    def _each(self, rows: int, change: Callable[[Tensor, int], Tensor]) -> None:
+        """Change every input that has ``rows`` rows; ``change`` is told which axis they are."""
         for name in ("attention_mask", "token_type_ids", "mm_token_type_ids", "position_ids"):
             value = self.kwargs.get(name)
             if value is not None:
                 self.kwargs[name] = change(value, value.dim() - 2)  # (3, R, L) for three-part ones
         inner: Any = getattr(self.model, "model", None)
-        if getattr(inner, "rope_deltas", None) is not None:
-            inner.rope_deltas = change(inner.rope_deltas, 0)
+        deltas = getattr(inner, "rope_deltas", None)
+        if deltas is not None and len(deltas) == rows:  # else it is another call's
+            inner.rope_deltas = change(deltas, 0)
 
     def step(self, ids: Tensor) -> None:
         """Feed the last of ``ids`` (R, P + L), the rows' tokens so far."""
@@ -143,4 +144,4 @@ class Rows:
             cache.batch_select_indices(rows)
         self.counts = [count for count in counts if count]
         self.logits = self.logits[rows]
-        self._each(lambda value, axis: value.index_select(axis, rows))
+        self._each(len(owners), lambda value, axis: value.index_select(axis, rows))

@@ -41,7 +41,7 @@ def shared_prefix(
     keep_logits = bool(wanted and generation_config.output_logits)
     draw: FromGenerator | ByAddress
     if seed is None:
-        draw = FromGenerator(logits_processor, not generation_config.do_sample)
+        draw = FromGenerator(logits_processor, not generation_config.do_sample, n_samples)
     else:
         items = torch.as_tensor(0 if item is None else item, device=input_ids.device)
         if items.dim() == 0:

@@ -149,6 +149,7 @@ def qwen_images(inputs: dict[str, Tensor], count: int, width: int) -> dict[str, 
     return {**inputs, "pixel_values": values, "image_grid_thw": grid, "mm_token_type_ids": kinds}
 
 
+THREE_PARTS = {"rope_type": "default", "mrope_section": [1, 1, 2]}
 QWEN_TOKENS = {
     "image_token_id": IMAGE,
     "video_token_id": VIDEO,
@@ -161,7 +162,7 @@ def qwen2_vl() -> tuple[Any, dict[str, Tensor]]:
     from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
     config = Qwen2VLConfig(
-        text_config={**TEXT, "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2]}},
+        text_config={**TEXT, "rope_parameters": THREE_PARTS},
         vision_config={
             "depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "patch_size": 4,
         },
@@ -175,7 +176,7 @@ def qwen2_5_vl() -> tuple[Any, dict[str, Tensor]]:
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     config = Qwen2_5_VLConfig(
-        text_config={**TEXT, "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2]}},
+        text_config={**TEXT, "rope_parameters": THREE_PARTS},
         vision_config={
             "depth": 2, "hidden_size": 32, "out_hidden_size": 32, "num_heads": 2, "patch_size": 4,
             "intermediate_size": 48, "fullatt_block_indexes": [1], "window_size": 16,
@@ -281,3 +282,58 @@ FAMILIES: dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]] = {
         smolvlm, gemma3, internvl,
     )
 }  # fmt: skip
+
+
+def lfm2() -> tuple[Any, dict[str, Tensor]]:
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    kinds = ["conv", "full_attention"]
+    return built(Lfm2ForCausalLM, Lfm2Config(**TEXT, layer_types=kinds)), prompts([0, 0], 0)
+
+
+def mamba() -> tuple[Any, dict[str, Tensor]]:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    config = MambaConfig(
+        hidden_size=32, num_hidden_layers=2, vocab_size=VOCABULARY, state_size=4,
+        initializer_range=0.2,
+    )  # fmt: skip
+    return built(MambaForCausalLM, config), prompts([0, 0], 0)
+
+
+def qwen3_next() -> tuple[Any, dict[str, Tensor]]:
+    from transformers import Qwen3NextConfig, Qwen3NextForCausalLM
+
+    config = Qwen3NextConfig(
+        **TEXT, head_dim=16, layer_types=["linear_attention", "full_attention"],
+        linear_num_value_heads=2, linear_num_key_heads=2, linear_key_head_dim=8,
+        linear_value_head_dim=8, num_experts=2, num_experts_per_tok=1, moe_intermediate_size=16,
+        shared_expert_intermediate_size=16,
+    )  # fmt: skip
+    return built(Qwen3NextForCausalLM, config), prompts([0, 0], 0)
+
+
+def gemma2() -> tuple[Any, dict[str, Tensor]]:
+    """Scores through tanh."""
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    config = Gemma2Config(
+        **TEXT, head_dim=8, layer_types=["full_attention"] * 2, attn_implementation="eager"
+    )
+    return built(Gemma2ForCausalLM, config), prompts([0, 0], 0)
+
+
+def gpt_oss() -> tuple[Any, dict[str, Tensor]]:
+    """Attention with a sink."""
+    from transformers import GptOssConfig, GptOssForCausalLM
+
+    config = GptOssConfig(
+        **TEXT, head_dim=8, layer_types=["full_attention"] * 2, num_local_experts=2,
+        num_experts_per_tok=1, attn_implementation="eager",
+        rope_parameters={"rope_type": "default", "rope_theta": 1e4},
+    )  # fmt: skip
+    return built(GptOssForCausalLM, config), prompts([0, 0], 0)
+
+
+# What the shared way must not be taken for.
+OTHERS = {make.__name__: make for make in (lfm2, mamba, qwen3_next, gemma2, gpt_oss)}
