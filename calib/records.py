@@ -54,3 +54,43 @@ class Prompt:
     images: tuple[ImageRef, ...]
     options: tuple[tuple[str, ...], ...]
     chat: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One sampled answer.
+
+    ``tokens`` counts what was generated. ``logprob`` is the sum of the tokens' log-probabilities
+    under the distribution they were drawn from, ``entropy`` the mean entropy of those
+    distributions, both in nats; None where they are not known, as for an API model. ``finish`` is
+    "stop" (an end token), "length" or "stop_string".
+    """
+
+    text: str
+    tokens: int = 0
+    logprob: float | None = None
+    entropy: float | None = None
+    finish: str = "stop"
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """Log-probability per token; None where it is not known."""
+        if self.logprob is None or self.tokens == 0:
+            return None
+        return self.logprob / self.tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a judge says of an answer.
+
+    ``parsed`` is what the answer was taken to say (the index of an option, a text, a number), None
+    where that cannot be told; such an answer is not correct. ``correct`` is None where the item
+    has no known answer or the judge failed. ``refused``: the answer says that it does not know.
+    ``how`` is the rule that decided.
+    """
+
+    correct: bool | None
+    parsed: int | float | str | None
+    refused: bool
+    how: str

@@ -1,0 +1,66 @@
+"""Judges: an answer and its item in, a verdict out.
+
+``letter``      the option meant, by its letter or its text, chain of thought included
+``exact``       the gold text or one of its aliases, outer whitespace apart
+``normalized``  the same but for case, articles, punctuation, accents and whitespace
+``numeric``     the gold number within a tolerance
+
+``llm`` makes a judge of any model that turns a text into a text. A function of (answer, item) that
+returns a Verdict, or a bool, is a judge as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calib.judge.letter import letter
+from calib.judge.llm import llm
+from calib.judge.numeric import numeric, numeric_within
+from calib.judge.refusal import is_refusal
+from calib.judge.text import exact, normalized, normalized_text
+from calib.records import Answer, InputError, Item, Verdict
+
+__all__ = [
+    "JUDGES",
+    "Judge",
+    "exact",
+    "is_refusal",
+    "judge_for",
+    "letter",
+    "llm",
+    "normalized",
+    "normalized_text",
+    "numeric",
+    "numeric_within",
+]
+
+Judge = Callable[[Answer | str, Item], Verdict]
+
+JUDGES: dict[str, Judge] = {
+    "letter": letter,
+    "exact": exact,
+    "normalized": normalized,
+    "numeric": numeric,
+}
+
+
+def judge_for(judge: str | Callable[[Answer | str, Item], Verdict | bool]) -> Judge:
+    """A judge by name, or a user's function as a judge.
+
+    What the function returns as a bool becomes a verdict; refusals are then told by their phrases.
+    Raises InputError for a name that is none, TypeError for a function that returns anything else.
+    """
+    if callable(judge):
+        return lambda answer, item: as_verdict(judge(answer, item), answer)
+    if judge not in JUDGES:
+        raise InputError(f"judge {judge!r}: expected one of {', '.join(JUDGES)}, or a function")
+    return JUDGES[judge]
+
+
+def as_verdict(found: Verdict | bool, answer: Answer | str) -> Verdict:
+    if isinstance(found, Verdict):
+        return found
+    if not isinstance(found, bool):
+        raise TypeError(f"a judge must return a Verdict or a bool, got {found!r}")
+    text = answer if isinstance(answer, str) else answer.text
+    return Verdict(found, text, not found and is_refusal(text), "function")
