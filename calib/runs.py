@@ -25,7 +25,8 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib.records import CalibError, InputError
+from calib.records import CalibError, InputError, Item
+from calib.shards import read_answers, read_items
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,17 @@ class Run:
         import pandas as pd
 
         return pd.DataFrame(self.rows())
+
+    def answers(self) -> pd.DataFrame:
+        """One line per sampled answer: id, sample, text, tokens, logprob, entropy, finish, ..."""
+        import pandas as pd
+
+        rows = pd.DataFrame(read_answers(self.path, int(self.config["samples"])))
+        return rows.sort_values(["index", "sample"], ignore_index=True) if len(rows) else rows
+
+    def items(self) -> list[Item]:
+        """The questions of a sampled run."""
+        return read_items(self.path)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write one batch's records and wait until they are on disk.
@@ -225,7 +237,7 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def replace(path: Path, text: str) -> None:
     """Write a small file so that it is there whole or not at all."""
-    staging = path.with_name(f".{path.name}.new")
+    staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         staging.write_text(text)
         staging.replace(path)
