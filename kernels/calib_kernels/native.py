@@ -16,6 +16,7 @@ from calib_kernels import _native
 if TYPE_CHECKING:
     from calib_kernels.ops import OptionScores
     from calib_kernels.rows import RowStats
+    from calib_kernels.sampling import Addresses, Filters, Sample
 
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 
@@ -89,6 +90,33 @@ def row_stats(
         *_rows(logits, labels, ignore_index, scale, temperature),
         _bins(edges, seen),
         tuple(_address(field) for field in out),
+        torch.get_num_threads(),
+    )
+
+
+def sample(
+    logits: Tensor,
+    scale: float,
+    temperature: Tensor | None,
+    addresses: Addresses | None,
+    uniforms: Tensor | None,
+    filters: Filters,
+    greedy: bool,
+    out: Sample,
+) -> None:
+    if addresses is None:
+        bits: tuple[int, ...] = (0, 0, True, 0, 0, True)
+    else:
+        seed, item, index, step = addresses
+        bits = (
+            seed,
+            *(item.data_ptr(), item.shape[0] == 1, index.data_ptr()),
+            *(step.data_ptr(), step.shape[0] == 1),
+        )
+    _native.sample(
+        *_rows(logits, None, 0, scale, temperature),
+        (*bits, _address(uniforms), out.token.shape[1], *filters, greedy),
+        tuple(field.data_ptr() for field in out),
         torch.get_num_threads(),
     )
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "options.hpp"
+#include "sample.hpp"
 #include "statistics.hpp"
 #include "variant.hpp"
 
@@ -39,6 +40,11 @@ using StatsOutputs =
     std::tuple<Address, Address, Address, Address, Address, Address, Address, Address>;
 using Outputs = std::tuple<Address, Address, Address, Address, Address, Address, Address, Address,
                            Address, Address>;
+
+// (seed, item, shared, sample, step, shared, uniforms or 0, draws, top_k, top_p, gap, greedy)
+using Draws = std::tuple<int64_t, Address, bool, Address, Address, bool, Address, int64_t, int64_t,
+                         double, double, bool>;
+using SampleOutputs = std::tuple<Address, Address, Address, Address, Address>;
 
 calib::Histogram histogram_of(const Bins& bins) {
   return {at<const float>(std::get<0>(bins)), std::get<1>(bins), at<int64_t>(std::get<2>(bins))};
@@ -94,6 +100,29 @@ void row_stats(const Logits& logits, const Labels& labels, const Temperature& te
   calib::row_stats(in, out, histogram.bins ? &histogram : nullptr, threads);
 }
 
+void sample(const Logits& logits, const Labels& labels, const Temperature& temperature,
+            const Draws& draws, const SampleOutputs& outputs, int threads) {
+  calib::SampleInput in = {};
+  read_rows(in, logits, labels, temperature);
+  int64_t seed;
+  Address item, index, step, uniforms;
+  double gap;
+  std::tie(seed, item, in.shared_item, index, step, in.shared_step, uniforms, in.draws,
+           in.filters.top_k, in.filters.top_p, gap, in.greedy) = draws;
+  in.seed = static_cast<uint64_t>(seed);
+  in.item = at<const int64_t>(item);
+  in.sample = at<const int64_t>(index);
+  in.step = at<const int64_t>(step);
+  in.uniforms = at<const double>(uniforms);
+  in.filters.gap = static_cast<float>(gap);
+  const auto& [token, logprob, logprob_unfiltered, entropy, valid] = outputs;
+  const calib::SampleOutput out = {at<int64_t>(token), at<float>(logprob),
+                                   at<float>(logprob_unfiltered), at<float>(entropy),
+                                   at<bool>(valid)};
+  nb::gil_scoped_release released;
+  calib::sample(in, out, threads);
+}
+
 void histogram_delta(Address confidence, Address correct, Address valid, int64_t rows,
                      const Bins& bins) {
   const calib::Histogram histogram = histogram_of(bins);
@@ -108,5 +137,6 @@ NB_MODULE(_native, m) {
   m.def("simd", &simd, "Name of the instruction-set variant in use.");
   m.def("option_scores", &option_scores);
   m.def("row_stats", &row_stats);
+  m.def("sample", &sample);
   m.def("histogram_delta", &histogram_delta);
 }

@@ -86,7 +86,7 @@ CALIB_INLINE Block sum_block(const typename X::Scalar* x, int64_t n, float c, fl
 }
 
 template <class X, bool SQUARES>
-void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
+CALIB_INLINE void sum_blocks(const void* data, int64_t n, float c, Chunk* out, BlockSum* blocks) {
   const auto* x = static_cast<const typename X::Scalar*>(data);
   *out = {MINUS_INF, 0, false, false, 0.0f, 0.0, 0.0, 0.0};
   for (int64_t start = 0; start < n; start += BLOCK) {
@@ -98,6 +98,7 @@ void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
       if (g < -FAR) g = 0.0f;
     }
     Block block = sum_block<X, SQUARES>(x + start, length, c, g);
+    if (blocks) blocks[start / BLOCK] = {0.0f, 0.0};
     if (block.max > out->max) {
       out->max = block.max;
       out->max_block = start;
@@ -127,9 +128,20 @@ void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
     out->d += block.d;
     out->w += block.w;
     out->q += block.q;
+    if (blocks) blocks[start / BLOCK] = {g, block.d};
   }
   // A NaN logit: the sums say nothing.
   if (!(out->d - out->d == 0.0)) out->odd = true;
+}
+
+template <class X, bool SQUARES>
+void sum_chunk(const void* data, int64_t n, float c, Chunk* out) {
+  sum_blocks<X, SQUARES>(data, n, c, out, nullptr);
+}
+
+template <class X>
+void sum_chunk_and_blocks(const void* data, int64_t n, float c, Chunk* out, BlockSum* blocks) {
+  sum_blocks<X, false>(data, n, c, out, blocks);
 }
 
 template <class X>
@@ -155,6 +167,7 @@ int64_t find(const void* data, int64_t n, float value) {
 extern const RowKernels row_kernels = {
     {{sum_chunk<F32, false>, sum_chunk<BF16, false>, sum_chunk<F16, false>},
      {sum_chunk<F32, true>, sum_chunk<BF16, true>, sum_chunk<F16, true>}},
+    {sum_chunk_and_blocks<F32>, sum_chunk_and_blocks<BF16>, sum_chunk_and_blocks<F16>},
     {find<F32>, find<BF16>, find<F16>},
 };
 

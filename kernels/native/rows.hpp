@@ -29,12 +29,23 @@ struct Chunk {
   double q;
 };
 
+// Of one block: sum 2^(c * x - g), or 0 where the chunk has not seen it.
+struct BlockSum {
+  float g;
+  double d;
+};
+
 struct RowKernels {
   // n <= CHUNK. Without and with squares, then by dtype; g, d and w have the same bits either way.
   void (*chunk[2][3])(const void* x, int64_t n, float c, Chunk* out);
+  // The same without squares, and the sum of each block besides.
+  void (*blocks[3])(const void* x, int64_t n, float c, Chunk* out, BlockSum* blocks);
   // Index of the first logit equal to value, or n. By dtype.
   int64_t (*find[3])(const void* x, int64_t n, float value);
 };
+
+inline int64_t chunks_of(int64_t columns) { return (columns + CHUNK - 1) / CHUNK; }
+inline int64_t blocks_of(int64_t columns) { return (columns + BLOCK - 1) / BLOCK; }
 
 inline int64_t size_of(DType type) { return type == DType::f32 ? 4 : 2; }
 

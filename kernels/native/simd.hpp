@@ -35,6 +35,7 @@ struct Floats {
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
@@ -45,6 +46,10 @@ CALIB_INLINE Floats floor(Floats a) {
 CALIB_INLINE Floats times_2_to(Floats p, Floats n) { return {_mm512_scalef_ps(p.v, n.v)}; }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ) != 0;
+}
+// x where a > b, else 0.
+CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), x.v)};
 }
 
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
@@ -65,6 +70,7 @@ struct Floats {
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {_mm256_mul_ps(a.v, b.v)}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
@@ -75,6 +81,9 @@ CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
 }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)) != 0;
+}
+CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
+  return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ), x.v)};
 }
 
 #else
@@ -107,6 +116,7 @@ struct Floats {
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {a.v + b.v}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {a.v - b.v}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {a.v * b.v}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {a.v > b.v ? a.v : b.v}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return {a.v * b.v + c.v}; }
 #if defined(__FP_FAST_FMAF)
@@ -134,6 +144,9 @@ CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   const QuadBits same = a.v == b.v;
   return (same[0] | same[1] | same[2] | same[3]) != 0;
+}
+CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
+  return {(Quad)((QuadBits)(a.v > b.v) & (QuadBits)x.v)};
 }
 
 #endif

@@ -15,12 +15,6 @@ double log_sum_exp(const RowStats& s, bool bad_scale) {
   return s.certain ? INF : (s.g + s.log2_d) * LN2;
 }
 
-// In nats, of logit x.
-double logprob_of(const RowStats& s, float c, float x) {
-  if (s.certain) return x == INF ? 0.0 : -INF;
-  return std::min(0.0, (static_cast<double>(c) * x - s.g) - s.log2_d) * LN2;
-}
-
 void finish_row(const RowInput& in, const StatsOutput& out, int64_t row, float c, bool bad_scale,
                 const RowStats& s) {
   const bool lost = s.lost || bad_scale;

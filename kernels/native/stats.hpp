@@ -41,6 +41,7 @@ struct RowStats {
   int64_t token;    // where max stands first
   bool lost;        // NaN, two +inf or nothing but -inf: only max and token mean anything
   bool certain;     // one +inf: its probability is 1, entropy 0
+  bool reread;      // by odd_row: the sums of blocks mean nothing
   double g;
   double log2_d;
   double mean_z;    // E[c * x_i - g]
@@ -50,11 +51,16 @@ struct RowStats {
 
 constexpr double LN2 = 0.693147180559945309417232121458;
 
-inline int64_t chunks_of(int64_t columns) { return (columns + CHUNK - 1) / CHUNK; }
+// In nats, of logit x in a row that is not lost.
+inline double logprob_of(const RowStats& s, float c, float x) {
+  if (s.certain) return std::isinf(x) && x > 0 ? 0.0 : -std::numeric_limits<double>::infinity();
+  return std::fmin(0.0, (static_cast<double>(c) * x - s.g) - s.log2_d) * LN2;
+}
 
 // The row read again, slowly: for NaN, +inf, and rows whose logits are too large for float sums.
 inline RowStats odd_row(const void* x, DType type, int64_t n, float c) {
   RowStats s = {};
+  s.reread = true;
   int64_t infinite = 0;
   s.max = -std::numeric_limits<float>::infinity();
   for (int64_t i = 0; i < n; ++i) {
@@ -134,14 +140,25 @@ inline RowStats combine(const RowKernels& kernels, const void* x, DType type, in
   return s;
 }
 
+inline void read_chunk(const RowKernels& kernels, const void* x, DType type, int64_t n, float c,
+                       bool squares, Chunk* out, BlockSum* blocks) {
+  const int at = static_cast<int>(type);
+  if (blocks)
+    kernels.blocks[at](x, n, c, out, blocks);
+  else
+    kernels.chunk[squares][at](x, n, c, out);
+}
+
+// With blocks, one for each block of the row, their sums are kept and squares are not.
 inline RowStats read_row(const RowKernels& kernels, const void* x, DType type, int64_t n, float c,
-                         bool squares) {
+                         bool squares, BlockSum* blocks = nullptr) {
   Chunk chunks[32];
   const int64_t count = chunks_of(n);
   Chunk* found = count <= 32 ? chunks : new Chunk[count];
   for (int64_t k = 0; k < count; ++k) {
     const int64_t length = n - k * CHUNK < CHUNK ? n - k * CHUNK : CHUNK;
-    kernels.chunk[squares][static_cast<int>(type)](offset(x, type, k * CHUNK), length, c, found + k);
+    read_chunk(kernels, offset(x, type, k * CHUNK), type, length, c, squares, found + k,
+               blocks ? blocks + k * (CHUNK / BLOCK) : nullptr);
   }
   const RowStats s = combine(kernels, x, type, n, c, found);
   if (found != chunks) delete[] found;

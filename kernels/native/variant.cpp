@@ -4,10 +4,12 @@
 namespace calib::CALIB_VARIANT {
 
 extern const RowKernels row_kernels;
+extern const SampleKernels sample_kernels;
 
 #define CALIB_NAME_OF(variant) #variant
 #define CALIB_NAME(variant) CALIB_NAME_OF(variant)
 
-extern const Variant variant = {CALIB_NAME(CALIB_VARIANT), &row_kernels};
+extern const Variant variant = {CALIB_NAME(CALIB_VARIANT), &row_kernels,
+                                &sample_kernels};
 
 }  // namespace calib::CALIB_VARIANT

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "rows.hpp"
+#include "sample_lanes.hpp"
 
 namespace calib {
 
 struct Variant {
   const char* name;
   const RowKernels* rows;
+  const SampleKernels* sample;
 };
 
 namespace baseline {

@@ -57,18 +57,23 @@ inline const void* row_of(const RowInput& in, int64_t row) {
   return offset(in.logits, in.type, row * in.stride);
 }
 
-// Calls finish(row, c, whether the temperature is bad, its RowStats) once for every row.
+// Calls finish(row, c, whether the temperature is bad, its RowStats) once for every row. With
+// blocks (rows, blocks_of(columns)), the sums of blocks are kept there.
 template <class Finish>
-void for_each_row(const RowInput& in, bool squares, int threads, const Finish& finish) {
+void for_each_row(const RowInput& in, bool squares, int threads, const Finish& finish,
+                  BlockSum* blocks = nullptr) {
   const RowKernels& kernels = *variant().rows;
-  const int type = static_cast<int>(in.type);
   const int64_t V = in.columns, pieces = chunks_of(V);
+  const auto blocks_at = [&](int64_t row, int64_t start) {
+    return blocks ? blocks + row * blocks_of(V) + start / BLOCK : nullptr;
+  };
   if (in.rows * V < WORTH_THREADS) threads = 1;
   if (threads == 1 || pieces == 1 || in.rows >= 4 * threads) {
     parallel_for(in.rows, threads, [&](int64_t row) {
       bool bad;
       const float c = scale_of(in, row, &bad);
-      finish(row, c, bad, read_row(kernels, row_of(in, row), in.type, V, c, squares));
+      finish(row, c, bad, read_row(kernels, row_of(in, row), in.type, V, c, squares,
+                                   blocks_at(row, 0)));
     });
     return;
   }
@@ -78,8 +83,8 @@ void for_each_row(const RowInput& in, bool squares, int threads, const Finish& f
     const int64_t row = task / pieces, start = task % pieces * CHUNK;
     bool bad;
     const float c = scale_of(in, row, &bad);
-    kernels.chunk[squares][type](offset(in.logits, in.type, row * in.stride + start),
-                                 std::min(CHUNK, V - start), c, &chunks[task]);
+    read_chunk(kernels, offset(in.logits, in.type, row * in.stride + start), in.type,
+               std::min(CHUNK, V - start), c, squares, &chunks[task], blocks_at(row, start));
   });
   parallel_for(in.rows, threads, [&](int64_t row) {
     bool bad;

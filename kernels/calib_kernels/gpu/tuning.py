@@ -30,6 +30,10 @@ ROW = RowTuning()
 # One more sum per logit, and 80 registers spill. At 88, five programs of half the size fit on a
 # multiprocessor, but only two of the full size.
 ROW_STATS = RowTuning(block=1024, warps=4, registers=88)
+# A block of the sampler is four pieces. Its size, 4,096 logits, is not tuned: see ``sampling``.
+BLOCK_SUMS = RowTuning(block=1024, partition=4096, warps=4, registers=80)
+CUT = RowTuning(block=2048, partition=4096, warps=8, registers=80)
+DRAW = RowTuning(block=4096, partition=4096, warps=8, registers=128)
 HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
 
 # Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of

@@ -1,0 +1,170 @@
+#include "survivors.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace calib {
+namespace {
+
+constexpr float INF = std::numeric_limits<float>::infinity();
+// So few candidates are sorted instead of being halved once more.
+constexpr int64_t FEW = 2048;
+constexpr int HALVINGS = 24;
+
+// A beginning of the row in the order of falling logits.
+struct Prefix {
+  int64_t count = 0;
+  double mass = 0.0;
+  // Whether a limit of this size ends it here or earlier.
+  bool reaches(const Prefix& limit) const { return count >= limit.count || mass >= limit.mass; }
+};
+
+int64_t length_of(const WeighedRow& row, int64_t block) {
+  return std::min(BLOCK, row.columns - block * BLOCK);
+}
+
+const void* block_of(const WeighedRow& row, int64_t block) {
+  return offset(row.x, row.type, block * BLOCK);
+}
+
+Prefix above_in(const WeighedRow& row, int64_t block, float t) {
+  Prefix p;
+  row.kernels.above[static_cast<int>(row.type)](block_of(row, block), length_of(row, block), row.c,
+                                                row.max, t, &p.count, &p.mass);
+  return p;
+}
+
+Prefix above(const WeighedRow& row, float t) {
+  Prefix all;
+  for (int64_t block = 0; block < blocks_of(row.columns); ++block) {
+    const Prefix p = above_in(row, block, t);
+    all.count += p.count;
+    all.mass += p.mass;
+  }
+  return all;
+}
+
+float just_below(float x) { return std::nextafter(x, -INF); }
+
+// The cut before the first token at which the limit is reached, but after the first of all. `low`
+// is a logit, and at_low, what stands above it, reaches the limit. *mass is of what is left.
+Cut search(const WeighedRow& row, const Prefix& limit, float low, Prefix at_low, double* mass) {
+  float high = row.max;
+  Prefix kept;
+  for (int i = 0; i < HALVINGS && at_low.count - kept.count > FEW; ++i) {
+    const float middle = static_cast<float>(0.5 * (static_cast<double>(low) + high));
+    if (!(low < middle && middle < high)) break;
+    const Prefix p = above(row, middle);
+    if (p.reaches(limit)) {
+      low = middle;
+      at_low = p;
+    } else {
+      high = middle;
+      kept = p;
+    }
+  }
+  struct Token {
+    float x;
+    int64_t id;
+  };
+  std::vector<Token> tokens;
+  tokens.reserve(at_low.count - kept.count);
+  for (int64_t id = 0; id < row.columns; ++id) {
+    const float x = logit(row.x, row.type, id);
+    if (low < x && x <= high) tokens.push_back({x, id});
+  }
+  std::stable_sort(tokens.begin(), tokens.end(), [](Token a, Token b) { return a.x > b.x; });
+  Cut cut = {high, row.columns};
+  for (const Token& token : tokens) {
+    if (kept.reaches(limit) && kept.count > 0) break;
+    cut = {token.x, token.id};
+    ++kept.count;
+    kept.mass += std::exp2(static_cast<double>(row.c) * (static_cast<double>(token.x) - row.max));
+  }
+  *mass = kept.mass;
+  return cut;
+}
+
+// Floats in their order as integers, and back.
+int32_t ordinal(float x) {
+  int32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits < 0 ? static_cast<int32_t>(0x80000000u - static_cast<uint32_t>(bits)) : bits;
+}
+
+float at_ordinal(int32_t i) {
+  const int32_t bits = i < 0 ? static_cast<int32_t>(0x80000000u - static_cast<uint32_t>(i)) : i;
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// x - max >= gap grows with x: halve the floats below max for where it begins.
+Cut cut_at_gap(float max, float gap) {
+  int32_t out = ordinal(-INF), in = ordinal(max);
+  while (static_cast<int64_t>(in) - out > 1) {
+    const int32_t middle = static_cast<int32_t>((static_cast<int64_t>(in) + out) >> 1);
+    (at_ordinal(middle) - max >= gap ? in : out) = middle;
+  }
+  return {at_ordinal(out), -1};
+}
+
+}  // namespace
+
+Cut cut_of(const WeighedRow& row, const Filters& filters) {
+  Cut cut;
+  if (filters.top_k > 0 || filters.top_p < 1.0) {
+    // What lies lower weighs nothing, whether it stays or not.
+    const double floor = static_cast<double>(row.max) - 127.0 / row.c;
+    const float low = std::min(static_cast<float>(std::max(floor, -0x1.fffffep127)),
+                               just_below(row.max));
+    const Prefix all = above(row, low);
+    Prefix limit = {std::numeric_limits<int64_t>::max(), std::numeric_limits<double>::infinity()};
+    double mass = all.mass;
+    if (filters.top_k > 0 && filters.top_k <= all.count) {
+      limit.count = filters.top_k;
+      cut = search(row, limit, low, all, &mass);
+    }
+    if (filters.top_p < 1.0) {
+      limit.mass = filters.top_p * mass;
+      cut = search(row, limit, low, all, &mass);
+    }
+  }
+  if (!std::isinf(filters.gap)) {
+    const Cut near = cut_at_gap(row.max, filters.gap);
+    if (near.value >= cut.value) cut = near;
+  }
+  return cut;
+}
+
+int64_t weigh_block(const WeighedRow& row, const Cut& cut, int64_t block, float ref, float* weights,
+                    double* sums) {
+  const int64_t start = block * BLOCK, length = length_of(row, block);
+  const int64_t groups = (length + LANES - 1) / LANES;
+  // Before its last id, a cut leaves its own value.
+  const float t = cut.last >= start ? just_below(cut.value) : cut.value;
+  row.kernels.weights[static_cast<int>(row.type)](block_of(row, block), length, row.c, ref, t,
+                                                  weights, sums);
+  if (cut.last < start || cut.last >= start + length - 1) return groups;
+  for (int64_t i = cut.last + 1 - start; i < length; ++i)
+    if (logit(row.x, row.type, start + i) == cut.value) weights[i] = 0.0f;
+  for (int64_t group = 0; group < groups; ++group) {
+    sums[group] = 0.0;
+    for (int64_t i = group * LANES; i < (group + 1) * LANES; ++i) sums[group] += weights[i];
+  }
+  return groups;
+}
+
+double block_mass(const WeighedRow& row, const Cut& cut, int64_t block) {
+  const int64_t start = block * BLOCK, end = start + length_of(row, block) - 1;
+  if (cut.last < start) return above_in(row, block, cut.value).mass;
+  if (cut.last >= end) return above_in(row, block, just_below(cut.value)).mass;
+  alignas(64) float weights[BLOCK];
+  double sums[GROUPS], mass = 0.0;
+  const int64_t groups = weigh_block(row, cut, block, row.max, weights, sums);
+  for (int64_t group = 0; group < groups; ++group) mass += sums[group];
+  return mass;
+}
+
+}  // namespace calib
