@@ -3,8 +3,8 @@
 JSONL and CSV have the columns ``id``, ``question``, ``options``, ``answer`` and, as wanted,
 ``images`` (or ``image``), ``group``, ``cluster`` and others, which are kept. Options are a list; in
 CSV a JSON list, texts separated by ``|``, or columns A, B, C, ... An option may itself be a list of
-spellings, the first being its name. Image paths are relative to the file. A row without options is
-to be answered freely: its ``answer`` and its ``aliases`` are the texts that are right.
+spellings, the first being its name. Image paths are relative to the file. A row with ``aliases`` in
+place of options is to be answered freely: its answer and they are the texts that are right.
 
 LLaVA's JSON is a list of ``{id, image, conversations: [question, answer]}``, the options written in
 the question as ``(A) text``, ``A. text`` or ``A) text`` lines.
@@ -143,10 +143,10 @@ def item_from(row: Mapping[str, Any], path: Path, where: str) -> Item:
 
 
 def free_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The texts that count as the answer of a row without options: ``answer`` and ``aliases``."""
-    if row.get("options") not in (None, "", []):
-        return ()
+    """The texts that are right for a row without options that has ``aliases``."""
     aliases = row.get("aliases") or []
+    if row.get("options") not in (None, "", []) or not aliases:
+        return ()
     texts = [row.get("answer"), *(aliases if isinstance(aliases, list) else [aliases])]
     return tuple(str(text) for text in texts if text not in (None, ""))
 
