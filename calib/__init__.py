@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calib import metrics as metrics
     from calib.fit import TemperatureScaling as TemperatureScaling
     from calib.hf.model import load_model as load_model
+    from calib.hf.shared_prefix import shared_prefix as shared_prefix
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from calib.report import write_report as write_report
     from calib.runs import Run as Run
     from calib.runs import open_run as open_run
+    from calib.sample import sample as sample
     from calib.score import score as score
     from calib.summary import summarize as summarize
     from calib.tasks import load_task as load_task
@@ -50,7 +52,9 @@ _HOMES = {
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
     "paired_difference": "calib.intervals",
+    "sample": "calib.sample",
     "score": "calib.score",
+    "shared_prefix": "calib.hf.shared_prefix",
     "summarize": "calib.summary",
     "write_report": "calib.report",
 }

@@ -63,7 +63,7 @@ def sample(
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     items = task.selection(limit, how.seed)
     if isinstance(model, str):
-        model = load_model(model, device=device_of_rank(world))
+        model = load_model(model, device=device_of_rank())
     config = {
         **model.facts,
         "device": model.device.type,  # another GPU of the same machine goes on with the run
@@ -129,11 +129,11 @@ def keep_items(run: Run, items: Sequence[Item]) -> None:
         raise CalibError(f"{path}: writing failed ({error.strerror})") from error
 
 
-def device_of_rank(world: int) -> str | None:
+def device_of_rank() -> str | None:
     """Under torchrun each process has a GPU of its own, where there are any."""
-    if world == 1 or not torch.cuda.is_available():
+    if "LOCAL_RANK" not in os.environ or not torch.cuda.is_available():
         return None
-    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
 
 
 def batches(

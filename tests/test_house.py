@@ -22,10 +22,11 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
-    {"metrics", "easy_vqa", "task_files", "images"},
+    {"metrics", "easy_vqa", "task_files", "images", "shards"},
     {"intervals", "prompts", "tasks", "runs"},
     {"fit", "hf"},
     {"score", "summary"},
+    {"sample"},
     {"plots"},
     {"report", "crosscheck", "doctor"},
     {"demo", "arguments"},
@@ -39,8 +40,8 @@ IMPORTERS = {
     "triton": ("kernels/calib_kernels/gpu/", "tests/", "bench/gpu.py"),
     "matplotlib": ("calib/plots.py", "tests/"),
     "jinja2": ("calib/report.py", "tests/"),
-    "typer": ("calib/cli.py", "tests/"),
-    "rich": ("calib/cli.py", "tests/"),
+    "typer": ("calib/cli/", "tests/"),
+    "rich": ("calib/cli/", "tests/"),
     "torchmetrics": ("calib/metrics/torchmetric.py", "calib/crosscheck.py", "tests/"),
 }
 
