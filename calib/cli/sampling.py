@@ -27,7 +27,7 @@ def sample(
     gen_kwargs: Annotated[
         str,
         typer.Option(
-            "--gen_kwargs", metavar="K=V,..", help="temperature, top_k, top_p, min_p, greedy, ..."
+            "--gen_kwargs", metavar="K=V,..", help="As temperature=0.7,top_p=0.9,max_new_tokens=32."
         ),
     ] = "",
     limit: Limit = None,
