@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from calib.fit import TemperatureScaling as TemperatureScaling
     from calib.hf.callback import CalibrationCallback as CalibrationCallback
     from calib.hf.model import load_model as load_model
+    from calib.hf.shared_prefix import shared_prefix as shared_prefix
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from calib.report import write_report as write_report
     from calib.runs import Run as Run
     from calib.runs import open_run as open_run
+    from calib.sample import sample as sample
     from calib.score import score as score
     from calib.semantic import SemanticEntropy as SemanticEntropy
     from calib.semantic import semantic_entropy as semantic_entropy
@@ -63,8 +65,10 @@ _HOMES = {
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
     "paired_difference": "calib.intervals",
+    "sample": "calib.sample",
     "score": "calib.score",
     "semantic_entropy": "calib.semantic",
+    "shared_prefix": "calib.hf.shared_prefix",
     "summarize": "calib.summary",
     "write_report": "calib.report",
 }

@@ -11,17 +11,37 @@ from calib.records import InputError
 
 def model_arguments(model: str, text: str) -> tuple[str, dict[str, Any]]:
     """A path or name and its arguments; ``hf`` takes the path from ``pretrained=``."""
-    arguments: dict[str, Any] = {}
-    for part in filter(None, (entry.strip() for entry in text.split(","))):
-        name, equals, value = part.partition("=")
-        if not equals or not name:
-            raise InputError(f"--model_args: expected name=value,name=value, got {part!r}")
-        arguments[name.strip()] = typed(value.strip())
+    arguments = named("--model_args", text)
     if model not in ("hf", "hf-multimodal"):
         return model, arguments
     if "pretrained" not in arguments:
         raise InputError(f"--model {model} needs --model_args pretrained=<path or name>")
     return str(arguments.pop("pretrained")), arguments
+
+
+def named(flag: str, text: str) -> dict[str, Any]:
+    """``name=value,name=value`` as a dict."""
+    found: dict[str, Any] = {}
+    for part in filter(None, (entry.strip() for entry in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name:
+            raise InputError(f"{flag}: expected name=value,name=value, got {part!r}")
+        found[name.strip()] = typed(value.strip())
+    return found
+
+
+GENERATION = ("temperature", "top_k", "top_p", "min_p", "greedy", "max_new_tokens", "stop", "rows")
+
+
+def generation(text: str) -> dict[str, Any]:
+    """``--gen_kwargs`` by name; ``stop`` is one or more texts, separated by ``|``."""
+    found = named("--gen_kwargs", text)
+    wrong = [name for name in found if name not in GENERATION]
+    if wrong:
+        raise InputError(f"--gen_kwargs: {wrong[0]!r} is not one of {', '.join(GENERATION)}")
+    if "stop" in found:
+        found["stop"] = tuple(str(found["stop"]).split("|"))
+    return found
 
 
 def typed(value: str) -> Any:

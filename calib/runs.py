@@ -25,7 +25,8 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib.records import CalibError, InputError
+from calib.records import CalibError, InputError, Item
+from calib.shards import read_answers, read_items
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,17 @@ class Run:
 
         return pd.DataFrame(self.rows())
 
+    def answers(self) -> pd.DataFrame:
+        """One line per sampled answer: id, sample, text, tokens, logprob, entropy, finish, ..."""
+        import pandas as pd
+
+        rows = pd.DataFrame(read_answers(self.path, int(self.config["samples"])))
+        return rows.sort_values(["index", "sample"], ignore_index=True) if len(rows) else rows
+
+    def items(self) -> list[Item]:
+        """The questions of a sampled run."""
+        return read_items(self.path)
+
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write one batch's records and wait until they are on disk.
 
@@ -80,6 +92,12 @@ class Run:
                 f"{self.path / RECORDS}: writing failed ({error.strerror}); everything scored "
                 "before is kept, and the same command goes on from there"
             ) from error
+
+    def cut(self, end: int) -> None:
+        """Go on writing at byte ``end``: what stands behind it was torn."""
+        assert self._file is not None, "a run is written to between begin() and close()"
+        self._file.truncate(end)
+        self._file.seek(end)
 
     def close(self) -> None:
         if self._file is not None:
@@ -105,8 +123,19 @@ def open_run(path: str | Path) -> Run:
 def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tuple[Run, int]:
     """Open ``path`` for writing and say how many of its ``batches`` (rows of each) are done.
 
+    Raises as ``begin`` does.
+    """
+    run = begin(path, config)
+    done, end = done_batches(path / RECORDS, batches)
+    run.cut(end)
+    return run, done
+
+
+def begin(path: Path, config: Mapping[str, Any], records: str = RECORDS) -> Run:
+    """Open ``path`` for writing into its file ``records``, behind what is there.
+
     A new folder gets ``config`` and the circumstances; an old one must have been begun with the
-    same. Raises InputError for a folder of another run or one that is being written, CalibError
+    same. Raises InputError for a folder of another run or a file that is being written, CalibError
     where nothing can be written.
     """
     if path.exists() and not path.is_dir():
@@ -114,12 +143,12 @@ def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tup
     wanted = json.loads(json.dumps(dict(config), default=str))
     if (path / CONFIG).exists():
         refuse_other(open_run(path), wanted)
-    elif (path / RECORDS).is_file() and (path / RECORDS).stat().st_size:
+    elif (path / records).is_file() and (path / records).stat().st_size:
         raise InputError(f"{path}: it holds records but no {CONFIG}; choose another folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Unbuffered, so that what could not be written is not tried again when the file is closed.
-        file = (path / RECORDS).open("ab", buffering=0)
+        file = (path / records).open("ab", buffering=0)
     except OSError as error:
         where = error.filename or path
         raise CalibError(f"{where}: the run cannot be begun there ({error.strerror})") from error
@@ -141,11 +170,8 @@ def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tup
     except CalibError:
         file.close()
         raise
-    done, end = done_batches(path / RECORDS, batches)
-    file.truncate(end)
-    file.seek(end)
     run._file = file
-    return run, done
+    return run
 
 
 def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
@@ -211,7 +237,7 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def replace(path: Path, text: str) -> None:
     """Write a small file so that it is there whole or not at all."""
-    staging = path.with_name(f".{path.name}.new")
+    staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         staging.write_text(text)
         staging.replace(path)

@@ -52,6 +52,9 @@ def score(
     form = prompt or task.prompt
     check_arguments(form, confidence, normalize, temperature)
     items = task.selection(limit, seed)
+    free = next((item.id for item in items if not item.options), None)
+    if free is not None:
+        raise InputError(f"item {free!r} has no options to score; calib sample asks it freely")
     model = load_model(model) if isinstance(model, str) else model
     encoded = model.encode(items, form, variants=variants)
     batches = plan(
@@ -122,7 +125,7 @@ def keep(
                 "group": item.group,
                 "cluster": item.meta.get("cluster", item.id),
                 "question": item.question,
-                "images": [saved(run, item, index, k) for k in range(len(item.images))],
+                "images": [saved(run.path, item, index, k) for k in range(len(item.images))],
                 "options": list(item.options),
                 "answer": item.answer,
                 **row,
@@ -135,12 +138,12 @@ def keep(
     return len(records)
 
 
-def saved(run: Run, item: Item, index: int, number: int) -> str:
+def saved(folder: Path, item: Item, index: int, number: int) -> str:
     """The path of an item's image; one that has no file of its own is put into the run folder."""
     image = item.images[number]
     if isinstance(image, Path):
         return str(image)
-    path = run.path / "images" / f"{index}-{number}.png"
+    path = folder / "images" / f"{index}-{number}.png"
     try:
         path.parent.mkdir(exist_ok=True)
         open_image(image).save(path)

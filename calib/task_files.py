@@ -3,7 +3,8 @@
 JSONL and CSV have the columns ``id``, ``question``, ``options``, ``answer`` and, as wanted,
 ``images`` (or ``image``), ``group``, ``cluster`` and others, which are kept. Options are a list; in
 CSV a JSON list, texts separated by ``|``, or columns A, B, C, ... An option may itself be a list of
-spellings, the first being its name. Image paths are relative to the file.
+spellings, the first being its name. Image paths are relative to the file. A row with ``aliases`` in
+place of options is to be answered freely: its answer and they are the texts that are right.
 
 LLaVA's JSON is a list of ``{id, image, conversations: [question, answer]}``, the options written in
 the question as ``(A) text``, ``A. text`` or ``A) text`` lines.
@@ -110,10 +111,11 @@ def llava_rows(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 
 def item_from(row: Mapping[str, Any], path: Path, where: str) -> Item:
-    for name in ("id", "question", "options"):
+    aliases = free_answers(row)
+    for name in ("id", "question", *(() if aliases else ("options",))):
         if row.get(name) in (None, "", []):
             raise InputError(f"{where}: {name} is missing")
-    given = row["options"]
+    given = [] if aliases else row["options"]
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise InputError(f"{where}: options: expected a list, got {given!r}")
     spelled = [[str(s) for s in (o if isinstance(o, list) else [o])] for o in given]
@@ -125,6 +127,8 @@ def item_from(row: Mapping[str, Any], path: Path, where: str) -> Item:
     meta = {name: value for name, value in row.items() if name not in KNOWN}
     if any(len(spellings) > 1 for spellings in spelled):
         meta["spellings"] = tuple(tuple(spellings) for spellings in spelled)
+    if aliases:
+        meta["aliases"] = aliases
     if "cluster" not in meta and paths:
         meta["cluster"] = str(paths[0])
     return Item(
@@ -132,10 +136,19 @@ def item_from(row: Mapping[str, Any], path: Path, where: str) -> Item:
         question=str(row["question"]),
         images=tuple(path.parent / str(image) for image in paths),
         options=options,
-        answer=read_answer(row.get("answer"), options, where),
+        answer=None if aliases else read_answer(row.get("answer"), options, where),
         group=None if row.get("group") is None else str(row["group"]),
         meta=meta,
     )
+
+
+def free_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The texts that are right for a row without options that has ``aliases``."""
+    aliases = row.get("aliases") or []
+    if row.get("options") not in (None, "", []) or not aliases:
+        return ()
+    texts = [row.get("answer"), *(aliases if isinstance(aliases, list) else [aliases])]
+    return tuple(str(text) for text in texts if text not in (None, ""))
 
 
 def read_answer(value: Any, options: Sequence[str], where: str) -> int:

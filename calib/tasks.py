@@ -75,7 +75,7 @@ def load_task(
             f"{counts[twice[0]]} times" + (f" (and {len(twice) - 1} more)" if twice[1:] else "")
         )
     for item in task.items:
-        if len(item.options) < 2:
+        if len(item.options) < 2 and not (item.meta.get("aliases") and not item.options):
             raise InputError(
                 f"task {task.name}, item {item.id!r}: expected two or more options, "
                 f"got {list(item.options)}"

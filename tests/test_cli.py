@@ -12,9 +12,10 @@ import typer
 from typer.testing import CliRunner
 
 from calib import cli
+from calib.cli import base, progress
 from calib.records import CalibError, InputError
 
-COMMANDS = ["demo", "score", "fit", "report", "tasks", "doctor", "crosscheck"]
+COMMANDS = ["demo", "score", "sample", "fit", "report", "tasks", "doctor", "crosscheck"]
 runner = CliRunner()
 
 
@@ -52,7 +53,7 @@ def test_help_imports_nothing_heavy():
 
 
 def failing(error: BaseException):
-    @cli.readable
+    @base.readable
     def command():
         raise error
 
@@ -115,8 +116,8 @@ def test_refused_before_a_model_is_loaded(arguments, tmp_path):
 
 def test_progress_in_a_log_gives_rate_and_time_left(capsys, monkeypatch):
     clock = iter([0.0, 10.0, 15.0, 20.0])
-    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
-    tell = cli.Lines()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    tell = progress.Lines()
     for done in (0, 50, 75, 100):
         tell(done, 100, "scoring")
     assert capsys.readouterr().err.splitlines() == [

@@ -48,7 +48,8 @@ def encode(prompt: Prompt, tokenizer: Any, processor: Any | None, name: str) -> 
     text = templated(prompt, tokenizer, processor)
     bare = ids_of(tokenizer, text)
     joint = [[ids_of(tokenizer, text + s) for s in option] for option in prompt.options]
-    shared = min(common_prefix(bare, ids) for option in joint for ids in option)
+    ends = [common_prefix(bare, ids) for option in joint for ids in option]
+    shared = min(ends, default=len(bare))  # a question to be answered freely has no options
     options = tuple(tuple(dict.fromkeys(tuple(ids[shared:]) for ids in option)) for option in joint)
     refuse_overlap(options, prompt, tokenizer, name)
     return Encoded(text, prompt.images, len(bare), len(bare) - shared, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from safetensors import SafetensorError
 
 from calib.hf.batching import plan
 from calib.hf.encoding import Encoded, collate, encode
+from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, score_batch
 from calib.prompts import build
-from calib.records import CalibError, InputError, Item
+from calib.records import Answer, CalibError, InputError, Item
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -49,19 +50,18 @@ class Model:
             "attention": {name: c._attn_implementation for name, c in parts.items()},
         }
 
-    def encode(self, items: Sequence[Item], prompt: str, *, variants: bool) -> list[Encoded]:
-        """Items in prompt form ``prompt``, as token ids."""
+    def encode(
+        self, items: Sequence[Item], prompt: str, *, variants: bool = False, options: bool = True
+    ) -> list[Encoded]:
+        """Items in prompt form ``prompt``, as token ids; with their options' ids, if wanted."""
         speaker = self.processor if self.processor is not None else self.tokenizer
         chat = getattr(speaker, "chat_template", None) is not None
-        return [
-            encode(
-                build(item, prompt, chat=chat, variants=variants),
-                self.tokenizer,
-                self.processor,
-                item.id,
-            )
-            for item in items
-        ]
+        encoded = []
+        for item in items:
+            built = build(item, prompt, chat=chat, variants=variants)
+            built = built if options else replace(built, options=())
+            encoded.append(encode(built, self.tokenizer, self.processor, item.id))
+        return encoded
 
     def option_scores(
         self,
@@ -94,11 +94,27 @@ class Model:
         options = [encoded.options for encoded in batch]
         return score_batch(self.hf, inputs, options, answers, **scoring)
 
+    def sample(
+        self, items: Sequence[Item], *, n: int = 20, prompt: str = "options", **sampling: Any
+    ) -> list[list[Answer]]:
+        """``n`` answers to each item, one item at a time; ``calib.sample`` is this with a folder.
+
+        ``sampling``: the other fields of ``calib.hf.sampling.Sampling``.
+        """
+        how = Sampling(samples=n, **sampling)
+        return [self.sample_batch([item], prompt, how)[0] for item in items]
+
+    def sample_batch(self, items: Sequence[Item], prompt: str, how: Sampling) -> list[list[Answer]]:
+        """Answers to items that decode together; all have images, or none."""
+        encoded = self.encode(items, prompt, options=False)
+        inputs = collate(encoded, self.tokenizer, self.processor, self.device)
+        return sample_answers(self.hf, inputs, self.tokenizer, [item.id for item in items], how)
+
     def generate(
         self, items: Sequence[Item], *, prompt: str = "options", max_new_tokens: int = 32
     ) -> list[str]:
         """The greedy answer to each item, as text."""
-        encoded = self.encode(items, prompt, variants=False)
+        encoded = self.encode(items, prompt)
         lengths, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, str] = {}
         for batch in plan(lengths, kinds, "auto", self.device.type):

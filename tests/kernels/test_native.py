@@ -183,7 +183,7 @@ def test_an_instruction_set_that_is_not_there_is_named() -> None:
     assert ran.returncode and "CALIB_KERNELS_SIMD must be baseline, v3 or v4" in ran.stderr
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", BITS)
 @pytest.mark.parametrize("rows", [1, 2, 5, None])
 def test_the_number_of_threads_changes_no_bit(op: str, rows: int | None) -> None:
     """R20. Few rows are shared by chunks, many by rows."""

@@ -1,0 +1,30 @@
+"""The ``calib`` command: flags in, progress and tables out. What it does is done elsewhere.
+
+Exit codes: 0 done; 1 failed while running; 2 refused before a model was loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calib.cli import about, measuring, sampling
+from calib.cli.base import app, readable
+
+# In the order of ``calib --help``, each with the example that its own help ends with.
+COMMANDS: dict[Callable[..., None], str] = {
+    measuring.demo: "calib demo --output_path runs/demo",
+    measuring.score: "calib score --model my/llava --tasks easy-vqa --limit 500",
+    sampling.sample: "calib sample --model my/llava --tasks easy-vqa --samples 20",
+    measuring.fit: "calib fit runs/demo --output_path temperature.json",
+    measuring.report: "calib report runs/demo",
+    about.tasks: "calib tasks",
+    about.doctor: "calib doctor",
+    about.crosscheck: "calib crosscheck runs/demo",
+}
+for _command, _example in COMMANDS.items():
+    app.command(epilog=f"Example: {_example}")(readable(_command))
+
+
+def main() -> None:
+    """Entry point of the ``calib`` command."""
+    app()

@@ -1,0 +1,95 @@
+"""What every command shares: the application, common flags, errors, tables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from calib.records import CalibError, InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+app = typer.Typer(
+    name="calib",
+    help="Measure how far a multimodal model's confidence can be trusted.",
+    epilog="Start with: calib demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"token_normalize_func": lambda name: name.replace("-", "_")},
+)
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--output_path", metavar="DIR", help="Run folder; an unfinished one goes on."),
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Score only so many questions.")
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Rules every random choice.")]
+Batch = Annotated[
+    str, typer.Option("--batch_size", metavar="N", help="Questions per forward pass, or auto.")
+]
+Device = Annotated[
+    str | None, typer.Option(metavar="NAME", help="cpu, cuda, cuda:1 or mps; default: best here.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+
+
+def readable(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn the errors a user can meet into one paragraph and an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except InputError as error:
+            complain(error)
+            raise typer.Exit(2) from error
+        except CalibError as error:
+            complain(error)
+            raise typer.Exit(1) from error
+        except OSError as error:
+            complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as stop:
+            complain("stopped; the same command goes on from here")
+            raise typer.Exit(130) from stop
+
+    return wrapped
+
+
+def complain(text: object) -> None:
+    err.print(Text(f"calib: {text}"), style="red", soft_wrap=True)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from calib import __version__
+
+        out.print(__version__)
+        raise typer.Exit
+
+
+def show(head: tuple[str, ...], rows: Any) -> None:
+    """A plain table: first column to the left, the rest to the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, name in enumerate(head):
+        table.add_column(name, justify="left" if index == 0 or len(head) != 3 else "right")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)

@@ -1,0 +1,135 @@
+"""Commands that measure: demo, score, fit, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calib.arguments import batch, load, model_arguments, one_of, run_folders
+from calib.cli.base import Batch, Device, Folder, Limit, Out, Seed, out, show
+from calib.cli.progress import progress
+
+
+def demo(
+    output_path: Out = Path("runs/demo"),
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions to score.")] = 800,
+    batch_size: Batch = "auto",
+    seed: Seed = 0,
+    device: Device = None,
+) -> None:
+    """Measure the embedded model; write its report."""
+    from calib.demo import demo as run_demo
+
+    with progress() as tell:
+        done = run_demo(
+            output_path or Path("runs/demo"),
+            limit=limit,
+            seed=seed,
+            batch_size=batch(batch_size),
+            device=device,
+            progress=tell,
+        )
+    out.print(f"\n{done.headline}\n")
+    show(("on the judged half", "as it is", "after temperature"), done.rows)
+    out.print(f"\n{done.report}", soft_wrap=True)
+
+
+def score(
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
+    ],
+    tasks: Annotated[
+        str, typer.Option(metavar="NAMES", help="Names or files, comma-separated (calib tasks).")
+    ],
+    model_args: Annotated[
+        str, typer.Option("--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main.")
+    ] = "",
+    output_path: Out = None,
+    limit: Limit = None,
+    batch_size: Batch = "auto",
+    seed: Seed = 0,
+    device: Device = None,
+    confidence: Annotated[
+        str, typer.Option(metavar="MODE", help="Among the options, or vocab: among all tokens.")
+    ] = "options",
+    prompt: Annotated[
+        str | None, typer.Option(metavar="FORM", help="options, letters, llava or paper.")
+    ] = None,
+    bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
+    include_path: Annotated[
+        Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
+    ] = None,
+) -> None:
+    """Score a model on a task; write its report."""
+    from calib.prompts import FORMS
+
+    name, arguments = model_arguments(model, model_args)
+    if device is not None:
+        arguments["device"] = device
+    size = batch(batch_size)
+    one_of("--confidence", confidence, ("options", "vocab"))
+    if prompt is not None:
+        one_of("--prompt", prompt, FORMS)
+    chosen = [entry.strip() for entry in tasks.split(",") if entry.strip()]
+    folders = run_folders(name, chosen, output_path)
+    loaded = [load(entry, include_path) for entry in chosen]
+
+    from calib.hf.model import load_model
+    from calib.report import headline, write_report
+    from calib.score import score as run_score
+
+    subject = load_model(name, **arguments)
+    for task, folder in zip(loaded, folders, strict=True):
+        with progress() as tell:
+            run = run_score(
+                subject,
+                task,
+                out=folder,
+                limit=limit,
+                batch_size=size,
+                seed=seed,
+                prompt=prompt,
+                confidence=confidence,
+                bins=bins,
+                progress=tell,
+            )
+        report = write_report(run)
+        out.print(f"{headline(run.results['diagram']['rows'])}\n{report}", soft_wrap=True)
+
+
+def fit(
+    run: Folder,
+    evaluate: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Judge on this run; default: half of the same run."),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="exact, or grid (0.01 to 9.99).")
+    ] = "exact",
+    output_path: Annotated[
+        Path | None,
+        typer.Option("--output_path", metavar="FILE", help="Default: RUN/temperature.json."),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Fit a temperature and judge it on other questions."""
+    from calib.report import temperature_rows
+    from calib.summary.remedies import fit_runs
+
+    fitted, judged = fit_runs(run, evaluate, method=method, seed=seed)
+    path = fitted.save(output_path or run / "temperature.json", facts=judged["facts"])
+    rows = [(row["name"], row["before"], row["after"]) for row in temperature_rows(judged)]
+    show(
+        (f"on {judged['n_judged']:,} questions", "as it is", f"T = {fitted.temperature_:.3f}"), rows
+    )
+    out.print(f"\n{path}", soft_wrap=True)
+
+
+def report(run: Folder) -> None:
+    """Write the report of a run again."""
+    from calib.report import write_report
+    from calib.runs import open_run
+
+    out.print(str(write_report(open_run(run))), soft_wrap=True)

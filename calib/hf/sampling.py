@@ -1,0 +1,176 @@
+"""Answers of a model to some prompts, as text: one call of ``generate`` with our decode loop."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, StoppingCriteriaList, StopStringCriteria
+
+from calib.hf.decoding import Decoded, decode
+from calib.hf.draws import by_address
+from calib.records import Answer, InputError
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are drawn; ``rows`` is the most that decode at once."""
+
+    samples: int = 20
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    greedy: bool = False
+    max_new_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    rows: int = 256
+
+    def __post_init__(self) -> None:
+        """InputError, naming the setting, for what no distribution has."""
+        checks = {
+            "samples": (self.samples >= 1, "a positive number"),
+            "temperature": (0 < self.temperature < float("inf"), "a positive number"),
+            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
+            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
+            "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
+            "max_new_tokens": (self.max_new_tokens >= 1, "a positive number"),
+            "seed": (0 <= self.seed < 2**64, "from 0 to 2^64 - 1"),
+            "rows": (self.rows >= 1, "a positive number"),
+            "stop": (all(self.stop), "texts that are not empty"),
+        }
+        for name, (good, expected) in checks.items():
+            if not good:
+                raise InputError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+
+
+def address(name: str) -> int:
+    """The number that addresses an item: 63 bits of its id alone."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) >> 1
+
+
+def sample_answers(
+    hf: Any,
+    inputs: dict[str, Any],
+    tokenizer: Any,
+    names: Sequence[str],
+    how: Sampling,
+) -> list[list[Answer]]:
+    """``how.samples`` answers to each prompt of a batch; ``names`` are the items' ids.
+
+    Where memory runs out, half as many rows decode at once, down to one of each prompt.
+    """
+    items = torch.tensor([address(name) for name in names], device=inputs["input_ids"].device)
+    answers: list[list[Answer]] = [[] for _ in names]
+    each = max(1, min(how.samples, how.rows // len(names)))
+    first = 0
+    while first < how.samples:
+        count = min(each, how.samples - first)
+        try:
+            found = decoded(hf, inputs, tokenizer, items, how, first, count)
+        except torch.OutOfMemoryError:
+            if each == 1:
+                raise
+            each = (each + 1) // 2
+            torch.cuda.empty_cache()
+            continue
+        for n, rows in enumerate(as_answers(found, tokenizer, hf, how, len(names))):
+            answers[n] += rows
+        first += count
+    return answers
+
+
+def decoded(
+    hf: Any,
+    inputs: dict[str, Any],
+    tokenizer: Any,
+    items: Tensor,
+    how: Sampling,
+    first: int,
+    count: int,
+) -> Decoded:
+    """Samples first..first + count - 1 of every prompt."""
+
+    def method(
+        model: Any,
+        input_ids: Tensor,
+        logits_processor: Any,
+        stopping_criteria: Any,
+        generation_config: Any,
+        **model_kwargs: Any,
+    ) -> Decoded:
+        draw = by_address(logits_processor, generation_config, how.seed, items, count, first, False)
+        return decode(
+            model, input_ids, draw, stopping_criteria, generation_config, model_kwargs,
+            samples=count,
+        )  # fmt: skip
+
+    # A tokenizer given to generate() would not reach a decoding method of one's own.
+    stop = StoppingCriteriaList([StopStringCriteria(tokenizer, list(how.stop))] if how.stop else [])
+    result: Decoded = hf.generate(
+        **inputs,
+        generation_config=settings_of(hf, tokenizer, how),
+        stopping_criteria=stop,
+        custom_generate=method,
+    )
+    return result
+
+
+def settings_of(hf: Any, tokenizer: Any, how: Sampling) -> GenerationConfig:
+    """Ours alone: a model's own filters and penalties would sample another distribution."""
+    own = hf.generation_config
+    filters: dict[str, Any] = {}
+    if not how.greedy:
+        filters = {
+            "temperature": how.temperature,
+            "top_k": how.top_k,
+            "top_p": how.top_p,
+            "min_p": how.min_p,
+        }
+    return GenerationConfig(
+        do_sample=not how.greedy,
+        max_new_tokens=how.max_new_tokens,
+        eos_token_id=own.eos_token_id,
+        bos_token_id=own.bos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        num_beams=1,
+        **filters,
+    )
+
+
+def as_answers(
+    found: Decoded, tokenizer: Any, hf: Any, how: Sampling, prompts: int
+) -> list[list[Answer]]:
+    """The decoded rows as text, prompt by prompt, after one copy to the host."""
+    ends = hf.generation_config.eos_token_id
+    ends = {ends} if isinstance(ends, int) else set(ends or ())
+    width = found.ids.shape[1] - found.prompt
+    # Token ids, counts and float32 sums are all exact in float64.
+    table = torch.cat(
+        [
+            found.ids[:, found.prompt :].double(),
+            found.lengths[:, None].double(),
+            found.logprob[:, None].double(),
+            found.entropy[:, None].double(),
+        ],
+        dim=1,
+    ).tolist()
+    ids = [[int(token) for token in row[: int(row[width])]] for row in table]
+    texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+    rows = []
+    for tokens, text, row in zip(ids, texts, table, strict=True):
+        finish = "stop" if tokens[-1] in ends else "length"
+        cut = min((text.find(s) for s in how.stop if s in text), default=-1)
+        if cut >= 0:
+            text, finish = text[:cut], "stop_string"
+        entropy = row[width + 2] / len(tokens)
+        rows.append(Answer(text.strip(), len(tokens), row[width + 1], entropy, finish))
+    each = len(rows) // prompts
+    return [rows[start : start + each] for start in range(0, len(rows), each)]

@@ -1,0 +1,240 @@
+"""Attention of many rows over one prompt whose keys and values are kept once.
+
+S rows continue the same prompt of P tokens. Their queries attend to the prompt as one block of
+S x G queries on each key-value head (G query heads share one), and each row to its own few tokens
+behind it; the two are merged by their log-sum-exps, which is exact:
+
+    softmax over prompt and suffix = (o_p e^{l_p} + o_s e^{l_s}) / (e^{l_p} + e^{l_s})
+
+So a step reads the prompt's cache once, not S times, and it is never copied.
+
+Axis legend: R rows of all prompts together, S rows of one prompt, H query heads, K key-value heads,
+G = H / K, P tokens of a prompt, L tokens behind it, D head size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.modeling_utils import AttentionInterface
+
+NAME = "calib_shared_prefix"
+
+
+class CannotShare(Exception):
+    """This model's attention is more than softmax(q k / sqrt(D)) v over plain keys and values."""
+
+
+@dataclass
+class Prefix:
+    """One prompt's keys and values (1, K, P, D) in one layer, and how many rows continue it."""
+
+    keys: Tensor
+    values: Tensor
+    rows: int
+
+
+class SharedLayer(DynamicLayer):
+    """A layer's prompts, kept once each, and the rows' own tokens (R, K, L, D) behind them."""
+
+    def __init__(self, prefixes: Sequence[Prefix], room: int) -> None:
+        super().__init__()
+        first = prefixes[0].keys
+        self.dtype, self.device, self.is_initialized = first.dtype, first.device, True
+        self.prefixes = list(prefixes)
+        self.longest = max(prefix.keys.shape[2] for prefix in prefixes)
+        rows = sum(prefix.rows for prefix in prefixes)
+        shape = (rows, first.shape[1], room)
+        self.own_keys = first.new_empty((*shape, first.shape[3]))
+        self.own_values = first.new_empty((*shape, prefixes[0].values.shape[3]))
+        self.length = 0
+        self.unread = False
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append one token to every row; returns the rows' own tokens only."""
+        if self.unread:
+            raise CannotShare("a layer's keys were asked for twice in one step")
+        end = self.length + key_states.shape[2]
+        self.own_keys[:, :, self.length : end] = key_states
+        self.own_values[:, :, self.length : end] = value_states
+        self.length, self.unread = end, True
+        return self.own_keys[:, :, :end], self.own_values[:, :, :end]
+
+    def get_seq_length(self) -> int:
+        return self.longest + self.length
+
+    def keep_rows(self, rows: Tensor, counts: Sequence[int]) -> None:
+        """Go on with ``rows`` (R',) alone, ``counts`` of them behind each prompt."""
+        kept = [(p, count) for p, count in zip(self.prefixes, counts, strict=True) if count]
+        self.prefixes = [Prefix(p.keys, p.values, count) for p, count in kept]
+        # Copied, so that what the rows that left took up is given back.
+        self.own_keys, self.own_values = self.own_keys[rows], self.own_values[rows]
+
+
+class SharedCache(DynamicCache):
+    """The cache of R rows behind B prompts, made of a prefilled cache of the B prompts."""
+
+    def __init__(self, prefilled: Any, mask: Tensor | None, samples: int, room: int) -> None:
+        """``mask`` (B, P) is 0 at left padding, which is cut off; ``room`` tokens may follow."""
+        super().__init__()
+        prompts = prefilled.layers[0].keys.shape[0]
+        padding = [0] * prompts if mask is None else (mask == 0).sum(1).tolist()
+        self.shared = [
+            SharedLayer(
+                [
+                    Prefix(
+                        layer.keys[b : b + 1, :, padding[b] :],
+                        layer.values[b : b + 1, :, padding[b] :],
+                        samples,
+                    )
+                    for b in range(prompts)
+                ],
+                room,
+            )
+            for layer in prefilled.layers
+        ]
+        self.layers = list(self.shared)
+
+    def keep_rows(self, rows: Tensor, counts: Sequence[int]) -> None:
+        for layer in self.shared:
+            layer.keep_rows(rows, counts)
+
+    def check_read(self) -> None:
+        """Every layer that was written in this step must have been read by ``attend``."""
+        if any(layer.unread for layer in self.shared):
+            raise CannotShare("a layer does not attend through transformers' attention interface")
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention of one step: query (R, H, 1, D), key and value (R, K, L, D) -> (R, 1, H, D)."""
+    layer = _layer_of(module)
+    refuse_extras(query, attention_mask, kwargs)
+    rows, heads, _, _ = query.shape
+    groups = heads // key.shape[1]
+    scale = query.shape[3] ** -0.5 if scaling is None else scaling
+    grouped = query.view(rows, key.shape[1], groups, query.shape[3])
+    own, own_lse = attention_and_lse(grouped, key, value, scale)  # (R, K, G, D), (R, K, G)
+    shared = [
+        over_prefix(part, prefix, scale)
+        for part, prefix in zip(
+            grouped.split([p.rows for p in layer.prefixes]), layer.prefixes, strict=True
+        )
+    ]
+    prompt = torch.cat([out for out, _ in shared]) if len(shared) > 1 else shared[0][0]
+    prompt_lse = torch.cat([lse for _, lse in shared]) if len(shared) > 1 else shared[0][1]
+    weight = torch.sigmoid(own_lse - prompt_lse)[..., None].to(own.dtype)
+    merged = torch.lerp(prompt, own, weight)
+    layer.unread = False
+    return merged.reshape(rows, 1, heads, value.shape[3]), None
+
+
+def over_prefix(query: Tensor, prefix: Prefix, scale: float) -> tuple[Tensor, Tensor]:
+    """Queries (S, K, G, D) of one prompt's rows over it, as one block on each head."""
+    rows, heads, groups, size = query.shape
+    block = query.transpose(0, 1).reshape(1, heads, rows * groups, size)
+    out, lse = attention_and_lse(block, prefix.keys, prefix.values, scale)
+    out = out.view(heads, rows, groups, -1).transpose(0, 1)
+    return out, lse.view(heads, rows, groups).transpose(0, 1)
+
+
+def attention_and_lse(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """softmax(scale q k') v and the log-sum-exp of scale q k': (..., Q, D) and (..., Q) float32.
+
+    Long keys go to a flash kernel that returns its log-sum-exp, where there is one.
+    """
+    flash = flash_kernel(q, k, v)
+    if flash is not None:
+        out, lse = flash(q, k, v, scale)
+        return out, lse.view(q.shape[:-1]).float()
+    scores = (q * scale) @ k.transpose(-1, -2)
+    scores = scores.float()
+    lse = scores.logsumexp(-1, keepdim=True)
+    return (scores - lse).exp().to(v.dtype) @ v, lse[..., 0]
+
+
+SHORT = 64  # keys that one product handles faster than a kernel made for many
+
+
+def flash_kernel(q: Tensor, k: Tensor, v: Tensor) -> Any | None:
+    """A function (q, k, v, scale) -> (out, lse) for these tensors, or None for plain products."""
+    if k.shape[2] <= SHORT or k.shape[3] != v.shape[3]:
+        return None
+    if q.device.type == "cpu":
+        return _cpu_flash
+    if q.device.type == "cuda" and q.dtype in (torch.float16, torch.bfloat16):
+        return _cuda_flash if q.shape[3] % 8 == 0 and q.shape[3] <= 256 else None
+    return None
+
+
+def _cpu_flash(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, scale=scale)
+    return out, lse
+
+
+def _cuda_flash(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, scale=scale)
+    return out, lse[..., : q.shape[2]]
+
+
+def refuse_extras(query: Tensor, mask: Tensor | None, kwargs: dict[str, Any]) -> None:
+    """CannotShare where a score is anything but scale q k."""
+    if query.shape[2] != 1 or mask is not None:
+        raise CannotShare("a step of more than one token, or with a mask of its own")
+    for name in ("s_aux", "sinks", "softcap", "position_bias", "sliding_window"):
+        if kwargs.get(name) is not None:
+            raise CannotShare(f"attention with {name}")
+
+
+_current: list[SharedCache] = []
+
+
+def _layer_of(module: torch.nn.Module) -> SharedLayer:
+    number = getattr(module, "layer_idx", None)
+    if not _current or not isinstance(number, int):
+        raise CannotShare("attention outside of a decoding step")
+    return _current[-1].shared[number]
+
+
+AttentionInterface.register(NAME, attend)
+
+
+@contextmanager
+def sharing(model: Any, cache: SharedCache) -> Iterator[None]:
+    """Inside, the layers that keep a cache attend through ``attend``, to ``cache``.
+
+    Their configuration is restored afterwards. No mask is registered under NAME, so the model
+    makes none: rows see all of their prompt and of themselves.
+    """
+    configs = {
+        id(module.config): module.config
+        for module in model.modules()
+        if hasattr(module, "layer_idx") and hasattr(module, "config")
+    }
+    before = [(config, config._attn_implementation) for config in configs.values()]
+    _current.append(cache)
+    try:
+        for config, _ in before:
+            config._attn_implementation_internal = NAME
+        yield
+        cache.check_read()
+    finally:
+        for config, name in before:
+            config._attn_implementation_internal = name
+        _current.pop()

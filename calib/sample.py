@@ -1,0 +1,149 @@
+"""Story B, on one page: questions in, a run folder with several answers to each out.
+
+items -> prompts -> token ids -> prefill once, decode many -> records
+
+An answer is a function of the model, the prompt and (seed, item, sample), not of when, beside what
+or by which process it is drawn. With ``batching="plan"`` even its rounding is: an item is prefilled
+without padding and decoded in shapes that it alone decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from calib.hf.batching import plan
+from calib.hf.model import Model, load_model
+from calib.hf.sampling import Sampling
+from calib.prompts import FORMS
+from calib.records import CalibError, InputError, Item
+from calib.runs import Run, begin, replace
+from calib.score import Progress, saved, slug
+from calib.shards import ITEMS, item_row, rows_of, shard, shards, whole_items
+from calib.tasks import Task, digest, load_task
+
+BATCHING = ("plan", "packed")
+
+
+def sample(
+    model: Model | str,
+    task: Task | str,
+    *,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    prompt: str | None = None,
+    batching: str = "plan",
+    progress: Progress | None = None,
+    **sampling: Any,
+) -> Run:
+    """Draw ``samples`` answers to every question and keep each in ``out``.
+
+    ``sampling`` are the fields of ``calib.hf.sampling.Sampling``: samples=20, temperature=1.0,
+    top_k, top_p, min_p, greedy, max_new_tokens=64, stop, seed=0 and rows, how many decode at once.
+    ``limit`` questions are drawn by the seed. ``batching="packed"`` decodes several questions
+    together, which is faster for short prompts and few samples, and rounds differently. Under
+    ``torchrun`` every process takes its share of the questions. The same call goes on where an
+    earlier one was stopped. Raises InputError for what can be refused at once.
+    """
+    task = load_task(task) if isinstance(task, str) else task
+    form = prompt or task.prompt
+    for name, value, allowed in (("prompt", form, tuple(FORMS)), ("batching", batching, BATCHING)):
+        if value not in allowed:
+            raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+    try:
+        how = Sampling(**sampling)
+    except TypeError as error:
+        raise InputError(f"calib.sample: {error}") from error
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    items = task.selection(limit, how.seed)
+    if isinstance(model, str):
+        model = load_model(model, device=device_of_rank())
+    config = {
+        **model.facts,
+        "device": model.device.type,  # another GPU of the same machine goes on with the run
+        "kind": "sample",
+        "task": task.name,
+        "questions": len(items),
+        "items": digest(items),
+        "limit": limit,
+        "prompt": form,
+        "batching": batching,
+        **asdict(how),
+    }
+    name = slug(f"{model.name}-{task.name}-samples")
+    run, done = begin_shard(Path(out) if out is not None else Path("runs") / name, config, rank)
+    keep_items(run, items)
+    mine = list(range(rank, len(items), world))
+    todo = [i for i in mine if i not in done]
+    tell = progress or (lambda done, total, note: None)
+    finished = (len(mine) - len(todo)) * how.samples
+    tell(finished, len(mine) * how.samples, task.name)
+    try:
+        for batch in batches(model, [items[i] for i in todo], form, batching, how):
+            found = model.sample_batch([items[todo[k]] for k in batch], form, how)
+            rows: list[dict[str, Any]] = []
+            for k, answers in zip(batch, found, strict=True):
+                rows += rows_of(todo[k], items[todo[k]], task.name, answers)
+            run.append(rows)
+            finished += len(rows)
+            tell(finished, len(mine) * how.samples, task.name)
+    finally:
+        run.close()
+    return run
+
+
+def begin_shard(path: Path, config: Mapping[str, Any], rank: int) -> tuple[Run, set[int]]:
+    """Open process ``rank``'s file for writing; also the items that are done, in any file.
+
+    Raises as ``calib.runs.begin`` does.
+    """
+    run = begin(path, config, shard(rank))
+    done: set[int] = set()
+    for file in shards(path):
+        whole, end = whole_items(file, int(config["samples"]))
+        done |= whole
+        if file.name == shard(rank):
+            run.cut(end)
+    return run, done
+
+
+def keep_items(run: Run, items: Sequence[Item]) -> None:
+    """Write the questions down, once."""
+    path = run.path / ITEMS
+    if path.exists():
+        return
+    rows = (
+        item_row(i, item, [saved(run.path, item, i, k) for k in range(len(item.images))])
+        for i, item in enumerate(items)
+    )
+    try:
+        replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+    except OSError as error:
+        run.close()
+        raise CalibError(f"{path}: writing failed ({error.strerror})") from error
+
+
+def device_of_rank() -> str | None:
+    """Under torchrun each process has a GPU of its own, where there are any."""
+    if "LOCAL_RANK" not in os.environ or not torch.cuda.is_available():
+        return None
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
+
+
+def batches(
+    model: Model, items: Sequence[Any], form: str, batching: str, how: Sampling
+) -> Iterator[list[int]]:
+    """Indices into ``items``: one at a time in their order, or as many as fit ``rows``."""
+    if batching == "plan":
+        yield from ([i] for i in range(len(items)))
+        return
+    encoded = model.encode(items, form, options=False)
+    together = max(1, how.rows // how.samples)
+    lengths, kinds = [e.length for e in encoded], [bool(e.images) for e in encoded]
+    yield from plan(lengths, kinds, together, model.device.type)

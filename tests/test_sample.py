@@ -1,0 +1,308 @@
+"""Sampled runs: what is written, what a resumed or divided run gives, what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import calib
+from calib.hf.model import Model
+from calib.records import CalibError, InputError, Item
+from calib.sample import sample
+from calib.shards import read_items, whole_items
+from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS: dict[str, Any] = {"samples": 4, "max_new_tokens": 6, "seed": 3}
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def llama() -> Model:
+    return Model("tiny", make_llama(), make_tokenizer(), None)
+
+
+def questions(n: int = 5) -> calib.tasks.Task:
+    return calib.load_task(
+        [
+            Item(f"q{i}", "What is " + "it" * i + "?", options=("yes", "no"), answer=i % 2)
+            for i in range(n)
+        ]
+    )
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """Every line of every file, by item and sample."""
+    lines = [
+        json.loads(line)
+        for file in path.glob("records-*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    return sorted(lines, key=lambda row: (row["index"], row["sample"]))
+
+
+def test_one_record_an_answer(llama: Model, tmp_path: Path) -> None:
+    run = sample(llama, questions(), out=tmp_path, **SETTINGS)
+    rows = records(tmp_path)
+    assert [(row["index"], row["sample"]) for row in rows] == [
+        (i, s) for i in range(5) for s in range(4)
+    ]
+    for row in rows:
+        assert row["id"] == f"q{row['index']}" and isinstance(row["text"], str)
+        assert 1 <= row["tokens"] <= 6 and row["logprob"] < 0 < row["entropy"]
+        assert row["mean_logprob"] == pytest.approx(row["logprob"] / row["tokens"])
+        assert row["finish"] == ("length" if row["tokens"] == 6 else "stop")
+    assert len({row["text"] for row in rows}) > 4
+    answers = run.answers()
+    assert answers.text.tolist() == [row["text"] for row in rows]
+    assert run.config["kind"] == "sample" and run.config["batching"] == "plan"
+    assert read_items(tmp_path) == [
+        Item(i.id, i.question, (), i.options, i.answer, None, {"cluster": i.id})
+        for i in questions()
+    ]
+
+
+def test_answers_depend_on_their_address_alone(llama: Model, tmp_path: Path) -> None:
+    """Neither on the other questions, nor on how many samples, nor on how many decode at once."""
+    whole = sample(llama, questions(), out=tmp_path / "whole", **SETTINGS).answers()
+    few = sample(llama, questions(), out=tmp_path / "few", limit=2, **SETTINGS).answers()
+    for row in few.itertuples():
+        same = whole[(whole.id == row.id) & (whole["sample"] == row.sample)]
+        assert same.text.item() == row.text and same.logprob.item() == row.logprob
+    narrow = sample(llama, questions(), out=tmp_path / "narrow", rows=2, **SETTINGS).answers()
+    assert narrow.text.tolist() == whole.text.tolist()
+    more = {**SETTINGS, "samples": 6}
+    longer = sample(llama, questions(), out=tmp_path / "more", **more).answers()
+    assert longer[longer["sample"] < 4].text.tolist() == whole.text.tolist()
+    other = {**SETTINGS, "seed": 4}
+    assert sample(llama, questions(), out=tmp_path / "o", **other).answers().text.tolist() != (
+        whole.text.tolist()
+    )
+
+
+def test_packed_answers_are_the_same_up_to_rounding(llama: Model, tmp_path: Path) -> None:
+    plan = sample(llama, questions(), out=tmp_path / "plan", **SETTINGS).answers()
+    packed = sample(
+        llama, questions(), out=tmp_path / "packed", batching="packed", rows=12, **SETTINGS
+    )
+    found = packed.answers()
+    assert packed.config["batching"] == "packed"
+    assert found.text.tolist() == plan.text.tolist()  # no draw lies that close to a boundary here
+    assert found.logprob.tolist() == pytest.approx(plan.logprob.tolist(), abs=1e-4)
+
+
+def test_with_images(tmp_path: Path) -> None:
+    from PIL import Image
+
+    model = Model("tiny llava", make_llava(), make_processor().tokenizer, make_processor())
+    items = [
+        Item(str(i), "red", (Image.new("RGB", (16, 16), colour),), ("yes", "no"), 0)
+        for i, colour in enumerate(["red", "blue"])
+    ]
+    run = sample(model, calib.load_task(items), out=tmp_path, **SETTINGS)
+    assert len(run.answers()) == 8
+    kept = run.items()[1].images[0]
+    assert isinstance(kept, Path) and Image.open(kept).getpixel((0, 0)) == (0, 0, 255)
+    assert model.sample(items, n=2, max_new_tokens=6, seed=3)[1][1].text == (
+        run.answers().query("id == '1' and sample == 1").text.item()
+    )
+
+
+def test_free_questions_are_sampled_and_not_scored(llama: Model, tmp_path: Path) -> None:
+    task = calib.load_task([Item("a", "Capital of France?", meta={"aliases": ("Paris",)})])
+    assert len(sample(llama, task, out=tmp_path / "s", **SETTINGS).answers()) == 4
+    with pytest.raises(InputError, match="'a' has no options to score"):
+        calib.score(llama, task, out=tmp_path / "scored")
+    assert not (tmp_path / "scored").exists()
+
+
+def test_stop_strings_end_and_are_cut_off(llama: Model, tmp_path: Path) -> None:
+    free = sample(llama, questions(2), out=tmp_path / "free", **SETTINGS).answers()
+    letter = next(text[1] for text in free.text if len(text) > 2)
+    cut = sample(llama, questions(2), out=tmp_path / "cut", stop=(letter,), **SETTINGS).answers()
+    for before, after in zip(free.itertuples(), cut.itertuples(), strict=True):
+        assert letter not in after.text
+        assert (after.finish == "stop_string") == (letter in before.text)
+
+
+@pytest.mark.parametrize("where", ["end", "middle of a line", "between samples"])
+def test_a_torn_item_is_drawn_again(llama: Model, tmp_path: Path, where: str) -> None:
+    sample(llama, questions(), out=tmp_path, **SETTINGS)
+    file = tmp_path / "records-0.jsonl"
+    whole = file.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    torn = {
+        "end": whole[:-1],
+        "middle of a line": b"".join(lines[:9]) + lines[9][:30],
+        "between samples": b"".join(lines[:10]),
+    }[where]
+    file.write_bytes(torn)
+    assert whole_items(file, 4)[0] == set(range(torn.count(b"\n") // 4))
+    sample(llama, questions(), out=tmp_path, **SETTINGS)
+    assert file.read_bytes() == whole
+
+
+def test_processes_divide_the_questions(
+    llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = sample(llama, questions(), out=tmp_path / "one", **SETTINGS)
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        two = sample(llama, questions(), out=tmp_path / "two", **SETTINGS)
+    assert len(list((tmp_path / "two").glob("records-*.jsonl"))) == 2
+    assert records(tmp_path / "two") == records(tmp_path / "one")
+    assert two.answers().equals(one.answers())
+    # Begun by two, one of which was killed; ended by one.
+    (tmp_path / "two" / "records-1.jsonl").unlink()
+    monkeypatch.delenv("RANK")
+    monkeypatch.delenv("WORLD_SIZE")
+    sample(llama, questions(), out=tmp_path / "two", **SETTINGS)
+    assert records(tmp_path / "two") == records(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"temperature": 0.0}, "temperature: expected a positive number, got 0.0"),
+        ({"top_p": 1.5}, "top_p: expected above 0"),
+        ({"samples": 0}, "samples: expected"),
+        ({"batching": "wild"}, "batching: expected one of plan, packed"),
+        ({"prompt": "no"}, "prompt: expected one of"),
+        ({"temperatur": 1.0}, "unexpected keyword argument 'temperatur'"),
+    ],
+)
+def test_bad_arguments(
+    llama: Model, tmp_path: Path, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        sample(llama, questions(), out=tmp_path / "run", **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_another_run(llama: Model, tmp_path: Path) -> None:
+    sample(llama, questions(), out=tmp_path, **SETTINGS)
+    with pytest.raises(InputError, match=r"temperature: 1\.0 there, 0\.5 now"):
+        sample(llama, questions(), out=tmp_path, temperature=0.5, **SETTINGS)
+
+
+def test_running_out_of_memory_halves_what_decodes_at_once(
+    llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calib.hf import sampling
+
+    expected = sample(llama, questions(), out=tmp_path / "plenty", **SETTINGS).answers()
+    sizes: list[int] = []
+    decode = sampling.decode
+
+    def small(*args: Any, samples: int, **kwargs: Any) -> Any:
+        sizes.append(samples)
+        if samples > 1:
+            raise torch.OutOfMemoryError("too much")
+        return decode(*args, samples=samples, **kwargs)
+
+    monkeypatch.setattr(sampling, "decode", small)
+    found = sample(llama, questions(), out=tmp_path / "little", **SETTINGS).answers()
+    assert sizes[:3] == [4, 2, 1]
+    assert found.text.tolist() == expected.text.tolist()
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+torch.set_num_threads(1)
+from tests.test_sample import SETTINGS, questions
+from tests.hf.conftest import make_llama, make_tokenizer
+from calib.hf.model import Model
+from calib.sample import sample
+model = Model("tiny", make_llama(), make_tokenizer(), None)
+sample(model, questions(200), out=sys.argv[1], **SETTINGS)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_moments(llama: Model, tmp_path: Path) -> None:
+    """kill -9 and the same command again, twenty times; then as if nothing had happened."""
+    random.seed(0)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'kernels'}"}
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
+    file = tmp_path / "killed" / "records-0.jsonl"
+    size = 0
+    for _ in range(20):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        goal = size + random.randint(200, 9000)
+        while process.poll() is None and (not file.exists() or file.stat().st_size < goal):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        size = file.stat().st_size
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    sample(llama, questions(200), out=tmp_path / "calm", **SETTINGS)
+    assert records(tmp_path / "killed") == records(tmp_path / "calm")
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_items_open_in_a_minute(tmp_path: Path) -> None:
+    """64 answers to each: 6.4 million lines are counted without being kept."""
+    line = (
+        '{"index": %d, "sample": %d, "id": "question-%d", "task": "synthetic", "text": '
+        '"a short answer", "tokens": 4, "logprob": -3.25, "mean_logprob": -0.8125, '
+        '"entropy": 1.5, "finish": "stop"}\n'
+    )
+    file = tmp_path / "records-0.jsonl"
+    with file.open("w") as out:
+        for index in range(100_000):
+            out.write("".join(line % (index, s, index) for s in range(64)))
+    code = (
+        "import resource, sys, time; from pathlib import Path\n"
+        "from calib.shards import whole_items\n"
+        "start = time.perf_counter(); done, end = whole_items(Path(sys.argv[1]), 64)\n"
+        "print(len(done), end, time.perf_counter() - start,"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert int(said[0]) == 100_000 and int(said[1]) == file.stat().st_size
+    assert float(said[2]) < 60 and int(said[3]) < 2 * 2**20
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(
+    llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calib.runs import Run
+
+    append = Run.append
+    calls = []
+
+    def full(self: Run, rows: Any) -> None:
+        calls.append(len(rows))
+        if len(calls) == 3:
+            raise CalibError("writing failed")
+        append(self, rows)
+
+    monkeypatch.setattr(Run, "append", full)
+    with pytest.raises(CalibError, match="writing failed"):
+        sample(llama, questions(), out=tmp_path, **SETTINGS)
+    assert len(records(tmp_path)) == 8
+    monkeypatch.undo()
+    assert len(sample(llama, questions(), out=tmp_path, **SETTINGS).answers()) == 20
