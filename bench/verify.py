@@ -23,8 +23,8 @@ from calib_kernels import (
     option_scores,
     reference,
     row_stats,
-    temperature_sweep,
     sample,
+    temperature_sweep,
     use_backend,
 )
 from torch import Tensor
@@ -186,6 +186,8 @@ def sweep_checks(
         truth = sweep_truth_of(x, label, temperatures)
         problems += compare_sweeps(found, truth, temperatures, name)
     yield f"temperature_sweep {short(dtype)} {len(rows)} x {columns}", brief(problems)
+
+
 SAMPLING_FILTERS: tuple[dict[str, Any], ...] = (
     {},
     {"top_k": 50},

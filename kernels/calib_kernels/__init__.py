@@ -23,8 +23,8 @@ from calib_kernels.lm_head_options import linear_option_scores
 from calib_kernels.loss import cross_entropy
 from calib_kernels.ops import OptionScores, histogram_delta, option_scores
 from calib_kernels.rows import RowStats, row_stats
-from calib_kernels.sweep import Sweep, temperature_sweep
 from calib_kernels.sampling import Sample, sample
+from calib_kernels.sweep import Sweep, temperature_sweep
 
 __version__ = "0.1.0"
 
@@ -33,8 +33,8 @@ __all__ = [
     "CoarseBins",
     "OptionScores",
     "RowStats",
-    "Sweep",
     "Sample",
+    "Sweep",
     "available_backends",
     "cross_entropy",
     "histogram_delta",
@@ -42,7 +42,7 @@ __all__ = [
     "linear_option_scores",
     "option_scores",
     "row_stats",
-    "temperature_sweep",
     "sample",
+    "temperature_sweep",
     "use_backend",
 ]

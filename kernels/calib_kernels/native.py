@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from calib_kernels.ops import OptionScores
     from calib_kernels.reference.loss import Shape
     from calib_kernels.rows import RowStats
-    from calib_kernels.sweep import Sums
     from calib_kernels.sampling import Addresses, Filters, Sample
+    from calib_kernels.sweep import Sums
 
 # Multiples of one base that the core takes together.
 _MULTIPLES = (range(1, 9),)

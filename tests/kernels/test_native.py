@@ -71,7 +71,9 @@ def sweeps_of(x: Tensor) -> list[Tensor]:
     labels = row_labels(*kept.shape)
     grid = temperature_sweep(kept, labels, [4.0, 2.0, 4 / 3, 1.0], derivatives=2)
     other = temperature_sweep(kept, labels, [0.7, 3.1], derivatives=2)
-    return [f for found in (grid, other) for f in (found.nll, found.grad, found.hess) if f is not None]
+    return [
+        f for found in (grid, other) for f in (found.nll, found.grad, found.hess) if f is not None
+    ]
 
 
 def draws_of(x: Tensor) -> Sample:
