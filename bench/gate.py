@@ -200,7 +200,7 @@ def row_truth_of(
     """The same for ``row_stats``."""
     t = temperature if isinstance(temperature, float) else temperature.cpu().double()
     known = None if labels is None else labels.cpu()
-    *fields, _ = reference.row_stats(logits.cpu().double(), known, t, ignore_index, 0)
+    *fields, _seen, _log2_d = reference.row_stats(logits.cpu().double(), known, t, ignore_index, 0)
     if labels is None:
         fields[5] = fields[6] = None
     return RowStats(*fields)

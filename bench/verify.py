@@ -32,6 +32,7 @@ from bench.gate import (
     row_truth_of,
     truth_of,
 )
+from bench.loss_gate import loss_checks
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 # One column; less than a block; odd, so that no two rows start at the same alignment; real ones.
@@ -225,5 +226,6 @@ def checks(
         for columns, dtype in itertools.product(widths, dtypes):
             yield from hard_row_checks(device, dtype, columns, block)
             yield from row_stats_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
+            yield from loss_checks(device, dtype, columns, min(block, ROW_STATS_BLOCK))
         yield from invariance_checks(device, max(widths), many)
         yield from histogram_checks(device, histogram_sizes)

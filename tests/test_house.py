@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch"},
     {"reference", "native", "gpu"},
-    {"ops", "rows", "loss"},
+    {"ops", "rows", "gradient", "loss"},
     {"histogram"},
 ]
 CALIB_LAYERS = [

@@ -11,10 +11,14 @@ from torch import Tensor
 
 LOG2_E = math.log2(math.e)
 _MODULES = {
+    ("native", "cross_entropy"): "calib_kernels.native",
     ("native", "histogram_delta"): "calib_kernels.native",
+    ("native", "logits_gradient"): "calib_kernels.native",
     ("native", "option_scores"): "calib_kernels.native",
     ("native", "row_stats"): "calib_kernels.native",
+    ("triton", "cross_entropy"): "calib_kernels.gpu.loss",
     ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
+    ("triton", "logits_gradient"): "calib_kernels.gpu.gradient",
     ("triton", "option_scores"): "calib_kernels.gpu.options",
     ("triton", "row_stats"): "calib_kernels.gpu.rows",
 }

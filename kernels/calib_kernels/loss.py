@@ -11,7 +11,7 @@ of ``ops``::
         seen,          # (3B+1,) int64 zeros to add to (see ``bins``); None iff edges is
     ) -> None
 
-and ``native.logits_gradient`` and ``gpu.gradient.logits_gradient`` is described in ``gradient``.
+What goes backward is in ``gradient``.
 
 A row is *kept* if its label is not ignore_index and names a column. Ignored: loss 0, in no bin. Any
 other row that is not kept: loss NaN, in the histogram's invalid counter. Neither is counted, summed
@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from calib_kernels import backend, checks, dispatch, reference
 from calib_kernels import bins as binning
-from calib_kernels import checks, dispatch, reference
+from calib_kernels.gradient import logits_gradient
 from calib_kernels.reference.loss import Shape
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ class Losses(NamedTuple):
     """What a forward pass leaves behind; real fields float32 (float64 for float64 logits)."""
 
     loss: Tensor  # (N,) in nats, or () after a reduction
+    kept: Tensor  # () int64, number of rows kept
     top: Tensor  # (N,) largest logit as given; NaN where the row is lost
     log2_d: Tensor  # (N,) log2 of the sum over columns of exp(u - largest u), u = logits / T
     slope: Tensor | None  # (N,) d loss / dT of a kept row, else 0; None without a tensor T
-    kept: Tensor  # () int64, number of rows kept
 
 
 def _outputs(
@@ -55,10 +56,10 @@ def _outputs(
 
     out = Losses(
         loss=new(n) if reduction == "none" else new(),
+        kept=new(dtype=torch.int64),
         top=new(n),
         log2_d=new(n),
         slope=new(n) if sloped else None,
-        kept=new(dtype=torch.int64),
     )
     seen = logits.new_zeros(binning.length(bins), dtype=torch.int64) if bins else None
     return out, seen
@@ -67,8 +68,7 @@ def _outputs(
 def _flat(out: Losses, seen: Tensor | None) -> tuple[Tensor, ...]:
     """As the registered op returns them: what is absent is an empty tensor."""
     slope = out.top.new_empty(0) if out.slope is None else out.slope
-    absent = out.kept.new_empty(0)
-    return out.loss, out.top, out.log2_d, slope, out.kept, absent if seen is None else seen
+    return *out[:4], slope, out.kept.new_empty(0) if seen is None else seen
 
 
 def _reduced(loss: Tensor, kept: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
@@ -93,21 +93,32 @@ def _cross_entropy(
     reduction: str,
     bins: int,
 ) -> tuple[Tensor, ...]:
+    name = backend.choose(logits.device, logits.dtype)
     logits = dispatch.rows_contiguous(logits[:, :vocab_size])
     shape = Shape(softcap, smoothing, z_loss)
-    t = temperature if row_temperature is None else row_temperature
-    loss, kept, top, log2_d, slope, seen = reference.cross_entropy(
-        logits, labels, t, ignore_index, shape, bins
-    )
-    loss, count = _reduced(loss, kept, reduction)
-    return (
-        loss,
-        top,
-        log2_d,
-        slope if row_temperature is not None else top.new_empty(0),
-        count,
+    out, seen = _outputs(logits, reduction, row_temperature is not None, bins)
+    if name == "reference" or logits.shape[0] == 0:
+        t = temperature if row_temperature is None else row_temperature
+        loss, kept, top, log2_d, slope, counted = reference.cross_entropy(
+            logits, labels, t, ignore_index, shape, bins
+        )
+        out = Losses(
+            *_reduced(loss, kept, reduction), top, log2_d, None if out.slope is None else slope
+        )
+        return _flat(out, counted if bins else None)
+    dispatch.launcher(name, "cross_entropy")(
+        logits,
+        labels.contiguous(),
+        dispatch.LOG2_E / temperature,
+        None if row_temperature is None else row_temperature.contiguous(),
+        ignore_index,
+        binning.edges(bins, torch.float32, logits.device) if bins else None,
+        shape,
+        reduction,
+        out,
         seen,
     )
+    return _flat(out, seen)
 
 
 def _fake_cross_entropy(
@@ -140,16 +151,18 @@ def _cross_entropy_backward(
     log2_d: Tensor,
     d_loss: Tensor,
 ) -> Tensor:
+    name = backend.choose(logits.device, logits.dtype)
+    d_loss, shape = d_loss.expand(logits.shape[0]), Shape(softcap, smoothing, z_loss)
+    if name != "reference":
+        return logits_gradient(
+            name, logits, labels, temperature, row_temperature, ignore_index, vocab_size, shape,
+            top, log2_d, d_loss=d_loss,
+        )  # fmt: skip
     d_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
     d_logits[:, vocab_size:] = 0.0
     t = temperature if row_temperature is None else row_temperature
     d_logits[:, :vocab_size] = reference.cross_entropy_backward(
-        logits[:, :vocab_size],
-        labels,
-        t,
-        ignore_index,
-        Shape(softcap, smoothing, z_loss),
-        d_loss.expand(logits.shape[0]),
+        logits[:, :vocab_size].contiguous(), labels, t, ignore_index, shape, d_loss
     )
     return d_logits
 
@@ -191,8 +204,8 @@ _cross_entropy_backward_op = dispatch.register(
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     logits, labels, temperature, row_temperature, *shape, reduction, _bins = inputs
-    _loss, top, log2_d, slope, count, _seen = output
-    ctx.save_for_backward(logits, labels, row_temperature, top, log2_d, slope, count)
+    _loss, kept, top, log2_d, slope, _seen = output
+    ctx.save_for_backward(logits, labels, row_temperature, kept, top, log2_d, slope)
     ctx.constants = (temperature, shape, reduction)
     ctx.set_materialize_grads(False)
 
@@ -200,10 +213,10 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 def _backward(ctx: Any, d_loss: Tensor | None, *_others: None) -> tuple[Tensor | None, ...]:
     d_logits = d_row_temperature = None
     if d_loss is not None:
-        logits, labels, row_temperature, top, log2_d, slope, count = ctx.saved_tensors
+        logits, labels, row_temperature, kept, top, log2_d, slope = ctx.saved_tensors
         temperature, shape, reduction = ctx.constants
         if reduction == "mean":
-            d_loss = d_loss / count.clamp(min=1)
+            d_loss = d_loss / kept.clamp(min=1)
         if ctx.needs_input_grad[0]:
             d_logits = _cross_entropy_backward_op(
                 logits, labels, temperature, row_temperature, *shape, top, log2_d, d_loss

@@ -14,10 +14,13 @@ from torch import Tensor
 from calib_kernels import _native
 
 if TYPE_CHECKING:
+    from calib_kernels.loss import Losses
     from calib_kernels.ops import OptionScores
+    from calib_kernels.reference.loss import Shape
     from calib_kernels.rows import RowStats
 
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 
 def _address(tensor: Tensor | None) -> int:
@@ -84,11 +87,65 @@ def row_stats(
     edges: Tensor | None,
     out: RowStats,
     seen: Tensor | None,
+    log2_d: Tensor | None,
 ) -> None:
     _native.row_stats(
         *_rows(logits, labels, ignore_index, scale, temperature),
         _bins(edges, seen),
+        (*(_address(field) for field in out), _address(log2_d)),
+        torch.get_num_threads(),
+    )
+
+
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    scale: float,
+    temperature: Tensor | None,
+    ignore_index: int,
+    edges: Tensor | None,
+    shape: Shape,
+    reduction: str,
+    out: Losses,
+    seen: Tensor | None,
+) -> None:
+    _native.cross_entropy(
+        *_rows(logits, labels, ignore_index, scale, temperature),
+        tuple(shape),
+        _REDUCTIONS[reduction],
+        _bins(edges, seen),
         tuple(_address(field) for field in out),
+        torch.get_num_threads(),
+    )
+
+
+def logits_gradient(
+    logits: Tensor,
+    labels: Tensor | None,
+    scale: float,
+    temperature: Tensor | None,
+    ignore_index: int,
+    shape: Shape,
+    top: Tensor,
+    log2_d: Tensor,
+    entropy: Tensor | None,
+    d_loss: Tensor | None,
+    d_lse: Tensor | None,
+    d_entropy: Tensor | None,
+    d_logits: Tensor,
+    variance: Tensor | None,
+) -> None:
+    _native.logits_gradient(
+        *_rows(logits, labels, ignore_index, scale, temperature),
+        tuple(shape),
+        (top.data_ptr(), log2_d.data_ptr(), _address(entropy)),
+        (
+            _address(d_loss),
+            0 if d_loss is None else d_loss.stride(0),
+            _address(d_lse),
+            _address(d_entropy),
+        ),
+        (d_logits.data_ptr(), d_logits.stride(0), _address(variance)),
         torch.get_num_threads(),
     )
 

@@ -7,7 +7,10 @@ What ``native.row_stats`` and ``gpu.rows.row_stats`` are given, in the terms of 
         out,           # RowStats of allocated contiguous tensors; label_logprob and correct are
                        # None iff labels is
         seen,          # (3B+1,) int64 zeros to add to (see ``bins``); None iff edges is
+        log2_d,        # (N,) to write log2 sum exp(u - largest u) to, u = logits / T; or None
     ) -> None
+
+What goes backward is in ``gradient``.
 
 A row is *lost* if it holds a NaN, two +inf, nothing but -inf, or has a bad temperature: real
 results NaN, valid False; lse is -inf where only the -inf are to blame. prediction is the argmax of
@@ -26,12 +29,10 @@ from torch import Tensor
 
 from calib_kernels import backend, checks, dispatch, reference
 from calib_kernels import bins as binning
+from calib_kernels.gradient import PLAIN, logits_gradient
 
 if TYPE_CHECKING:
     from calib_kernels.histogram import CalibrationHistogram
-
-# Logits whose gradient is worked on at once: its temporaries are several times as large.
-_AT_ONCE = 2**24
 
 
 class RowStats(NamedTuple):
@@ -68,12 +69,13 @@ def _outputs(logits: Tensor, labelled: bool, bins: int) -> tuple[RowStats, Tenso
     return out, seen
 
 
-def _flat(out: RowStats, seen: Tensor | None) -> tuple[Tensor, ...]:
+def _flat(out: RowStats, seen: Tensor | None, log2_d: Tensor) -> tuple[Tensor, ...]:
     """As the registered op returns them: what is absent is an empty tensor."""
     label_logprob = out.lse.new_empty(0) if out.label_logprob is None else out.label_logprob
     correct = out.valid.new_empty(0) if out.correct is None else out.correct
     absent = out.prediction.new_empty(0)
-    return (*out[:5], label_logprob, correct, out.valid, absent if seen is None else seen)
+    seen = absent if seen is None else seen
+    return *out[:5], label_logprob, correct, out.valid, seen, log2_d
 
 
 def _row_stats(
@@ -88,11 +90,13 @@ def _row_stats(
     name = backend.choose(logits.device, logits.dtype)
     logits = dispatch.rows_contiguous(logits[:, :vocab_size])
     if logits.shape[0] == 0:
-        return _flat(*_outputs(logits, labels is not None, bins))
+        out, seen = _outputs(logits, labels is not None, bins)
+        return _flat(out, seen, torch.empty_like(out.lse))
     if name == "reference":
         t = temperature if row_temperature is None else row_temperature
         return reference.row_stats(logits, labels, t, ignore_index, bins)
     out, seen = _outputs(logits, labels is not None, bins)
+    log2_d = torch.empty_like(out.lse)
     dispatch.launcher(name, "row_stats")(
         logits,
         None if labels is None else labels.contiguous(),
@@ -102,8 +106,9 @@ def _row_stats(
         binning.edges(bins, torch.float32, logits.device) if bins else None,
         out,
         seen,
+        log2_d,
     )
-    return _flat(out, seen)
+    return _flat(out, seen, log2_d)
 
 
 def _fake_row_stats(
@@ -115,7 +120,8 @@ def _fake_row_stats(
     vocab_size: int,
     bins: int,
 ) -> tuple[Tensor, ...]:
-    return _flat(*_outputs(logits, labels is not None, bins))
+    out, seen = _outputs(logits, labels is not None, bins)
+    return _flat(out, seen, torch.empty_like(out.lse))
 
 
 def _row_stats_backward(
@@ -125,31 +131,48 @@ def _row_stats_backward(
     row_temperature: Tensor | None,
     ignore_index: int,
     vocab_size: int,
-    d_lse: Tensor,
-    d_entropy: Tensor,
-    d_label_logprob: Tensor,
+    lse: Tensor,
+    prediction: Tensor,
+    entropy: Tensor,
+    label_logprob: Tensor,
+    log2_d: Tensor,
+    d_lse: Tensor | None,
+    d_entropy: Tensor | None,
+    d_label_logprob: Tensor | None,
+    sloped: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Plain PyTorch on every backend, some rows at a time."""
-    d_logits, d_temperature = _fake_row_stats_backward(
-        logits, labels, temperature, row_temperature, ignore_index, vocab_size, d_lse, d_entropy,
-        d_label_logprob,
-    )  # fmt: skip
-    d_logits[:, vocab_size:] = 0.0
-    rows = logits.shape[0]
-    step = max(1, _AT_ONCE // vocab_size)
-    t = temperature if row_temperature is None else row_temperature.expand(rows)
-    for start in range(0, rows, step):
-        some = slice(start, start + step)
-        d_logits[some, :vocab_size], d_temperature[some] = reference.row_stats_backward(
-            logits[some, :vocab_size],
-            None if labels is None else labels[some],
-            t[some] if isinstance(t, Tensor) else t,
-            ignore_index,
-            d_lse[some],
-            d_entropy[some],
-            None if labels is None else d_label_logprob[some],
+    """Gradients in the logits and, if ``sloped``, in each row's temperature."""
+    # What is NaN sends nothing back.
+    lost = entropy.isnan()
+    d_lse = None if d_lse is None else d_lse.masked_fill(lost, 0.0)
+    d_entropy = None if d_entropy is None else d_entropy.masked_fill(lost, 0.0)
+    d_loss = None
+    if labels is not None and d_label_logprob is not None:
+        d_loss = -d_label_logprob.masked_fill(label_logprob.isnan(), 0.0)
+    name = backend.choose(logits.device, logits.dtype)
+    if name == "reference" or logits.shape[0] == 0:
+        t = temperature if row_temperature is None else row_temperature
+        d_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        d_logits[:, vocab_size:] = 0.0
+        d_logits[:, :vocab_size], d_temperature = reference.row_stats_backward(
+            logits[:, :vocab_size], labels, t, ignore_index, d_lse, d_entropy, d_loss
         )
-    return d_logits, d_temperature
+        return d_logits, d_temperature if sloped else lse.new_empty(0)
+    variance = torch.empty_like(lse) if sloped and d_entropy is not None else None
+    d_logits = logits_gradient(
+        name, logits, labels, temperature, row_temperature, ignore_index, vocab_size, PLAIN,
+        logits.gather(1, prediction[:, None])[:, 0].float(), log2_d, entropy=entropy,
+        d_loss=d_loss, d_lse=d_lse, d_entropy=d_entropy, variance=variance,
+    )  # fmt: skip
+    if not sloped or row_temperature is None:
+        return d_logits, lse.new_empty(0)
+    # T times d lse/dT, d nll/dT and d H/dT, with E[u] = lse - H.
+    parts = ((d_lse, entropy - lse), (d_loss, label_logprob + entropy), (d_entropy, variance))
+    d_temperature = torch.zeros_like(lse)
+    for given, slope in parts:
+        if given is not None and slope is not None:
+            d_temperature += torch.where(given == 0, 0.0, given * slope)
+    return d_logits, torch.where(lost, 0.0, d_temperature / row_temperature)
 
 
 def _fake_row_stats_backward(
@@ -159,27 +182,35 @@ def _fake_row_stats_backward(
     row_temperature: Tensor | None,
     ignore_index: int,
     vocab_size: int,
-    d_lse: Tensor,
-    d_entropy: Tensor,
-    d_label_logprob: Tensor,
+    lse: Tensor,
+    prediction: Tensor,
+    entropy: Tensor,
+    label_logprob: Tensor,
+    log2_d: Tensor,
+    d_lse: Tensor | None,
+    d_entropy: Tensor | None,
+    d_label_logprob: Tensor | None,
+    sloped: bool,
 ) -> tuple[Tensor, Tensor]:
-    d_temperature = logits.new_empty(logits.shape[0], dtype=dispatch.real_dtype(logits))
-    return logits.new_empty(logits.shape), d_temperature
+    return logits.new_empty(logits.shape), lse.new_empty(lse.shape[0] if sloped else 0)
 
 
+_ARGUMENTS = (
+    "Tensor logits, Tensor? labels, float temperature, Tensor? row_temperature, "
+    "int ignore_index, SymInt vocab_size"
+)
 _row_stats_op = dispatch.register(
     "row_stats",
-    "(Tensor logits, Tensor? labels, float temperature, Tensor? row_temperature, "
-    "int ignore_index, SymInt vocab_size, int bins) -> "
-    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    f"({_ARGUMENTS}, int bins) -> "
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _row_stats,
     _fake_row_stats,
 )
 _row_stats_backward_op = dispatch.register(
     "row_stats_backward",
-    "(Tensor logits, Tensor? labels, float temperature, Tensor? row_temperature, "
-    "int ignore_index, SymInt vocab_size, Tensor d_lse, Tensor d_entropy, "
-    "Tensor d_label_logprob) -> (Tensor, Tensor)",
+    f"({_ARGUMENTS}, Tensor lse, Tensor prediction, Tensor entropy, Tensor label_logprob, "
+    "Tensor log2_d, Tensor? d_lse, Tensor? d_entropy, Tensor? d_label_logprob, bool sloped) -> "
+    "(Tensor, Tensor)",
     _row_stats_backward,
     _fake_row_stats_backward,
 )
@@ -187,24 +218,27 @@ _row_stats_backward_op = dispatch.register(
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     logits, labels, temperature, row_temperature, ignore_index, vocab_size, _bins = inputs
-    ctx.save_for_backward(logits, labels, row_temperature)
+    lse, _confidence, prediction, entropy, _sum_p2, label_logprob, *_, log2_d = output
+    ctx.save_for_backward(
+        logits, labels, row_temperature, lse, prediction, entropy, label_logprob, log2_d
+    )
     ctx.constants = (temperature, ignore_index, vocab_size)
+    ctx.set_materialize_grads(False)
 
 
-def _backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-    logits, labels, row_temperature = ctx.saved_tensors
+def _backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    logits, labels, row_temperature, *found = ctx.saved_tensors
     temperature, ignore_index, vocab_size = ctx.constants
     d_lse, _confidence, _prediction, d_entropy, _sum_p2, d_label_logprob, *_ = gradients
-    d_logits, d_temperature = _row_stats_backward_op(
-        logits, labels, temperature, row_temperature, ignore_index, vocab_size, d_lse, d_entropy,
-        d_label_logprob,
+    sloped = row_temperature is not None and ctx.needs_input_grad[3]
+    d_logits, d_row_temperature = _row_stats_backward_op(
+        logits, labels, temperature, row_temperature, ignore_index, vocab_size, *found, d_lse,
+        d_entropy, d_label_logprob, sloped,
     )  # fmt: skip
-    d_row_temperature = None
-    if row_temperature is not None and ctx.needs_input_grad[3]:
-        shared = row_temperature.shape[0] == 1
-        d_row_temperature = d_temperature.sum(0, keepdim=True) if shared else d_temperature
+    if sloped and row_temperature.shape[0] == 1:
+        d_row_temperature = d_row_temperature.sum(0, keepdim=True)
     wanted = d_logits if ctx.needs_input_grad[0] else None
-    return wanted, None, None, d_row_temperature, None, None, None
+    return wanted, None, None, d_row_temperature if sloped else None, None, None, None
 
 
 _row_stats_op.register_autograd(_backward, setup_context=_save)
@@ -243,7 +277,7 @@ def row_stats(
     bins = 0 if histogram is None else histogram.bins
     run = _row_stats_op if differentiated or dispatch.traced(logits) else _row_stats
     given = logits if differentiated else plain
-    *found, seen = run(given, wanted, number, row_temperature, ignore_index, size, bins)
+    *found, seen, _log2_d = run(given, wanted, number, row_temperature, ignore_index, size, bins)
     if histogram is not None:
         histogram.add(seen)
     stats = RowStats(*found)

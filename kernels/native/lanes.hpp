@@ -19,16 +19,19 @@ struct F32 {
   typedef float Scalar;
   static constexpr uint32_t minus_inf = 0xff800000;
   static CALIB_INLINE Floats load(const float* p) { return Floats::load(p); }
+  static CALIB_INLINE void store(Floats v, float* p) { v.store(p); }
 };
 struct BF16 {
   typedef uint16_t Scalar;
   static constexpr uint16_t minus_inf = 0xff80;
   static CALIB_INLINE Floats load(const uint16_t* p) { return Floats::load_bf16(p); }
+  static CALIB_INLINE void store(Floats v, uint16_t* p) { v.store_bf16(p); }
 };
 struct F16 {
   typedef uint16_t Scalar;
   static constexpr uint16_t minus_inf = 0xfc00;
   static CALIB_INLINE Floats load(const uint16_t* p) { return Floats::load_f16(p); }
+  static CALIB_INLINE void store(Floats v, uint16_t* p) { v.store_f16(p); }
 };
 
 // 2^z for z in [-126, 127], to 1.8e-7 relative and exactly where z is an integer.

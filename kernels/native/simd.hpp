@@ -3,6 +3,8 @@
 // Everything is in the variant's own namespace and inlined: the same source is compiled several
 // times with different flags, and the linker must never take one variant's function for another's.
 //
+// Stores of sixteen bits round to nearest even.
+//
 // max(a, b) returns b where either is NaN. fma rounds once; madd may round twice where there is no
 // hardware fma (the baseline), so the baseline's bits differ from the others'. v3 and v4 agree.
 #pragma once
@@ -32,9 +34,27 @@ struct Floats {
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
   CALIB_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
+  CALIB_INLINE void store_bf16(uint16_t* p) const { store_half(p, bf16()); }
+  CALIB_INLINE void store_f16(uint16_t* p) const { store_half(p, f16()); }
+
+ private:
+  CALIB_INLINE __m256i bf16() const {
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_add_epi32(bits, up), 16));
+  }
+  CALIB_INLINE __m256i f16() const {
+    return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static CALIB_INLINE void store_half(uint16_t* p, __m256i half) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), half);
+  }
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator/(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
@@ -43,6 +63,10 @@ CALIB_INLINE Floats floor(Floats a) {
 }
 // p * 2^n for an integer n, where that is a normal number; NaN stays NaN.
 CALIB_INLINE Floats times_2_to(Floats p, Floats n) { return {_mm512_scalef_ps(p.v, n.v)}; }
+// Lanes of yes where a and b are equal, of no elsewhere.
+CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ), no.v, yes.v)};
+}
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ) != 0;
 }
@@ -62,9 +86,28 @@ struct Floats {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
   CALIB_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
+  CALIB_INLINE void store_bf16(uint16_t* p) const { store_half(p, bf16()); }
+  CALIB_INLINE void store_f16(uint16_t* p) const { store_half(p, f16()); }
+
+ private:
+  CALIB_INLINE __m128i bf16() const {
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i up = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+    const __m256i high = _mm256_srli_epi32(_mm256_add_epi32(bits, up), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
+  }
+  CALIB_INLINE __m128i f16() const {
+    return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static CALIB_INLINE void store_half(uint16_t* p, __m128i half) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), half);
+  }
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {_mm256_mul_ps(a.v, b.v)}; }
+CALIB_INLINE Floats operator/(Floats a, Floats b) { return {_mm256_div_ps(a.v, b.v)}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
 CALIB_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
@@ -72,6 +115,9 @@ CALIB_INLINE Floats floor(Floats a) { return {_mm256_floor_ps(a.v)}; }
 CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
   const __m256i bits = _mm256_slli_epi32(_mm256_cvtps_epi32(n.v), 23);
   return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p.v), bits))};
+}
+CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {
+  return {_mm256_blendv_ps(no.v, yes.v, _mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ))};
 }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)) != 0;
@@ -104,9 +150,30 @@ struct Floats {
     return {(Quad)((QuadBits)scaled | special | ((half & 0x8000) << 16))};
   }
   CALIB_INLINE void store(float* p) const { std::memcpy(p, &v, sizeof v); }
+  CALIB_INLINE void store_bf16(uint16_t* p) const {
+    const QuadBits bits = (QuadBits)v;
+    store_half(p, (bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+  CALIB_INLINE void store_f16(uint16_t* p) const {
+    const QuadBits bits = (QuadBits)v;
+    const QuadBits size = bits & 0x7fffffff;
+    // Subnormal results: adding 1/2 leaves what remains of the fraction in the lowest bits.
+    const QuadBits small = (QuadBits)((Quad)size + 0.5f) - 0x3f000000;
+    const QuadBits normal = (size - 0x38000000 + 0xfff + ((size >> 13) & 1)) >> 13;
+    const QuadBits above = size > 0x7f800000 ? QuadBits{} + 0x7e00 : QuadBits{} + 0x7c00;
+    const QuadBits half = size < 0x38800000 ? small : size >= 0x47800000 ? above : normal;
+    store_half(p, half | ((bits >> 16) & 0x8000));
+  }
+
+ private:
+  static CALIB_INLINE void store_half(uint16_t* p, QuadBits half) {
+    for (int i = 0; i < 4; ++i) p[i] = static_cast<uint16_t>(half[i]);
+  }
 };
 CALIB_INLINE Floats operator+(Floats a, Floats b) { return {a.v + b.v}; }
 CALIB_INLINE Floats operator-(Floats a, Floats b) { return {a.v - b.v}; }
+CALIB_INLINE Floats operator*(Floats a, Floats b) { return {a.v * b.v}; }
+CALIB_INLINE Floats operator/(Floats a, Floats b) { return {a.v / b.v}; }
 CALIB_INLINE Floats max(Floats a, Floats b) { return {a.v > b.v ? a.v : b.v}; }
 CALIB_INLINE Floats madd(Floats a, Floats b, Floats c) { return {a.v * b.v + c.v}; }
 #if defined(__FP_FAST_FMAF)
@@ -130,6 +197,9 @@ CALIB_INLINE Floats floor(Floats a) {
 }
 CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
   return {(Quad)((QuadBits)p.v + (__builtin_convertvector(n.v, QuadBits) << 23))};
+}
+CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {
+  return {a.v == b.v ? yes.v : no.v};
 }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   const QuadBits same = a.v == b.v;

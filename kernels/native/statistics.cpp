@@ -29,6 +29,7 @@ void finish_row(const RowInput& in, const StatsOutput& out, int64_t row, float c
   out.prediction[row] = s.token;
   out.entropy[row] = lost ? NOT_A_NUMBER : static_cast<float>(s.entropy);
   out.sum_p2[row] = lost ? NOT_A_NUMBER : static_cast<float>(std::min(1.0, s.sum_p2));
+  if (out.log2_d) out.log2_d[row] = static_cast<float>(log2_d_above(s, c));
   if (in.labels) {
     const int64_t label = label_of(in, row);
     const bool ignored = label == in.ignore_index;

@@ -91,6 +91,11 @@ inline RowStats odd_row(const void* x, DType type, int64_t n, float c) {
   return s;
 }
 
+// log2 of the sum of 2^(c * (x_i - max)).
+inline double log2_d_above(const RowStats& s, float c) {
+  return s.certain ? 0.0 : s.log2_d + (s.g - static_cast<double>(c) * s.max);
+}
+
 inline RowStats combine(const RowKernels& kernels, const void* x, DType type, int64_t n, float c,
                         const Chunk* chunks) {
   const int64_t count = chunks_of(n);

@@ -4,10 +4,11 @@
 namespace calib::CALIB_VARIANT {
 
 extern const RowKernels row_kernels;
+extern const LossKernels loss_kernels;
 
 #define CALIB_NAME_OF(variant) #variant
 #define CALIB_NAME(variant) CALIB_NAME_OF(variant)
 
-extern const Variant variant = {CALIB_NAME(CALIB_VARIANT), &row_kernels};
+extern const Variant variant = {CALIB_NAME(CALIB_VARIANT), &row_kernels, &loss_kernels};
 
 }  // namespace calib::CALIB_VARIANT

@@ -1,6 +1,7 @@
 // The loops over logits, compiled once per instruction set: one table of them for each.
 #pragma once
 
+#include "loss_lanes.hpp"
 #include "rows.hpp"
 
 namespace calib {
@@ -8,6 +9,7 @@ namespace calib {
 struct Variant {
   const char* name;
   const RowKernels* rows;
+  const LossKernels* loss;
 };
 
 namespace baseline {

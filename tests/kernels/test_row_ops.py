@@ -27,10 +27,14 @@ def test_opcheck(backend: str, labelled: bool, dtype: torch.dtype) -> None:
     torch.library.opcheck(
         torch.ops.calib_kernels.row_stats.default, (*arguments, 10 if labelled else 0)
     )
+    with use_backend("reference"):
+        found = torch.ops.calib_kernels.row_stats(*arguments, 0)
+    saved = found[0], found[2], found[3], found[5], found[9]
     gradients = torch.rand(6, dtype=real), torch.rand(6, dtype=real)
-    last = torch.rand(6 if labelled else 0, dtype=real)
+    last = torch.rand(6, dtype=real) if labelled else None
     torch.library.opcheck(
-        torch.ops.calib_kernels.row_stats_backward.default, (*arguments, *gradients, last)
+        torch.ops.calib_kernels.row_stats_backward.default,
+        (*arguments, *saved, *gradients, last, labelled),
     )
 
 

@@ -4,8 +4,9 @@ For a row x (V,), c = log2(e) / T and a reference logit r, with z = c x - c r an
 
     D = sum e        W = sum e z        M = max x        token = first argmax x
 
-and, for the kernels that ask for SQUARES, Q = sum e^2 (else 0) come from one read. Columns at V and
-beyond are never touched.
+and, for the kernels that ask for SQUARES, Q = sum e^2 (else 0) come from one read; with LINEAR
+besides, Q = sum z LINEAR_UNIT instead. With a cap, cap tanh(x / cap) stands for x everywhere but in
+M and token; a logit of -inf stays what it is. Columns at V and beyond are never touched.
 
 Order of summation. The row is cut into partitions of PARTITION logits. Inside a partition, lane
 j % BLOCK adds its logits in order, then the lanes meet in one tree; partitions are added from
@@ -26,6 +27,8 @@ FIXED_POINT = tl.constexpr(4294967296.0)
 # Largest (M - r) c for which D and W are used as summed. Overflow would allow 100; the entropy is
 # log2 D - W / D, and both terms grow with the distance, so their rounding sets the bound.
 HEADROOM = tl.constexpr(16.0)
+# A power of two, so exact, that keeps the sum of a million logits of any size in float32.
+LINEAR_UNIT = tl.constexpr(2.0**-20)
 MINUS_INF = tl.constexpr(float("-inf"))
 PLUS_INF = tl.constexpr(float("inf"))
 NAN = tl.constexpr(float("nan"))
@@ -45,6 +48,20 @@ def temperature_scale(scale, t_ptr, n, t_stride):
 
 
 @triton.jit
+def shortfall(x, cap):
+    """1 - tanh(x / cap)."""
+    return 2.0 / (1.0 + tl.exp2(x * (2.0 * LOG2E / cap)))
+
+
+@triton.jit
+def capped(x, cap):
+    """cap tanh(x / cap), and -inf where x is; x itself without a cap."""
+    if cap is not None:
+        x = tl.where(x == MINUS_INF, x, tl.fma(shortfall(x, cap), -cap, cap))
+    return x
+
+
+@triton.jit
 def elements_past_boundary(row):
     """How many elements the row starts past a 16-byte boundary."""
     size: tl.constexpr = row.dtype.element_ty.primitive_bitwidth // 8
@@ -52,18 +69,34 @@ def elements_past_boundary(row):
 
 
 @triton.jit
-def step(x, k, d, w, q, m, at, c, ref, g, EXACT: tl.constexpr, SQUARES: tl.constexpr):
-    """Add block k of logits x to the lanes: sums d, w, q, maximum m and the block it came from."""
+def step(
+    x, k, d, w, q, m, at, c, ref, g, EXACT: tl.constexpr, SQUARES: tl.constexpr,
+    cap=None, LINEAR: tl.constexpr = False, counted=None,
+):  # fmt: skip
+    """Add block k of logits x to the lanes: sums d, w, q, maximum m and the block it came from.
+
+    Only a LINEAR sum must be told which lanes are logits, where not all are: ``counted``.
+    """
     # EXACT: ref is the row's maximum, and the difference comes first, so nothing can overflow.
-    z = (x - ref) * c if EXACT else tl.fma(x, c, -g)
+    y = capped(x, cap)
+    z = (y - ref) * c if EXACT else tl.fma(y, c, -g)
     e = tl.exp2(z)
     d += e
     # A logit of -inf has e = 0 and must add 0, not 0 * -inf. NaN survives because e is NaN.
     w = tl.fma(e, tl.maximum(z, -1000.0), w)
-    if SQUARES:
+    if LINEAR:
+        q = tl.fma(z if counted is None else tl.where(counted, z, 0.0), LINEAR_UNIT, q)
+    elif SQUARES:
         q = tl.fma(e, e, q)
     better = x > m
     return d, w, q, tl.where(better, x, m), tl.where(better, k, at)
+
+
+@triton.jit
+def inside(k, shift, begin, end, BLOCK: tl.constexpr):
+    """Lanes of block k that are logits begin..end-1."""
+    j = k * BLOCK - shift + tl.arange(0, BLOCK)
+    return (j >= begin) & (j < end)
 
 
 @triton.jit
@@ -75,13 +108,14 @@ def edge_block(start, k, shift, begin, end, V, BLOCK: tl.constexpr):
         x = tl.load(start + k * BLOCK + lanes)
     else:
         x = tl.load(start + k * BLOCK + lanes, mask=(j >= 0) & (j < V), other=MINUS_INF)
-    return tl.where((j >= begin) & (j < end), x.to(tl.float32), MINUS_INF)
+    return tl.where(inside(k, shift, begin, end, BLOCK), x.to(tl.float32), MINUS_INF)
 
 
 @triton.jit
 def scan(
     row, first, last, V, c, ref,
     EXACT: tl.constexpr, SQUARES: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    cap=None, LINEAR: tl.constexpr = False,
 ):  # fmt: skip
     """(D, W, Q, M, token) of partitions first..last-1, relative to ref; token is 0 if M is -inf."""
     shift = elements_past_boundary(row)
@@ -102,17 +136,23 @@ def scan(
         w = tl.zeros((BLOCK,), tl.float32)
         q = tl.zeros((BLOCK,), tl.float32)
         x = edge_block(start, head, shift, begin, end, V, BLOCK)
-        d, w, q, m, at = step(x, head, d, w, q, m, at, c, ref, g, EXACT, SQUARES)
+        d, w, q, m, at = step(
+            x, head, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR,
+            inside(head, shift, begin, end, BLOCK),
+        )  # fmt: skip
         if tail > head + 1:
             ahead = tl.load(start + (head + 1) * BLOCK + lanes)
             for k in range(head + 1, tail):
                 x = ahead.to(tl.float32)
                 # One block is always on its way while another is worked on.
                 ahead = tl.load(start + tl.minimum(k + 1, tail - 1) * BLOCK + lanes)
-                d, w, q, m, at = step(x, k, d, w, q, m, at, c, ref, g, EXACT, SQUARES)
+                d, w, q, m, at = step(x, k, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR)
         if (tail > head) & (tail * BLOCK - shift < end):
             x = edge_block(start, tail, shift, begin, end, V, BLOCK)
-            d, w, q, m, at = step(x, tail, d, w, q, m, at, c, ref, g, EXACT, SQUARES)
+            d, w, q, m, at = step(
+                x, tail, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR,
+                inside(tail, shift, begin, end, BLOCK),
+            )  # fmt: skip
         if shift > 0:
             d = tl.gather(d, (lanes + shift) % BLOCK, 0)
             w = tl.gather(w, (lanes + shift) % BLOCK, 0)
@@ -184,20 +224,22 @@ def blemishes(row, V, BLOCK: tl.constexpr):
 def settle(
     row, n, V, c, ref, D, W, Q, M, token, slow_ptr,
     SQUARES: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    cap=None, LINEAR: tl.constexpr = False,
 ):  # fmt: skip
     """Turn the sums of a whole row into ones relative to its maximum, and look at its oddities.
 
     Returns (M, D, W, Q, token, broken). ``broken``: a NaN, several +inf, or nothing but -inf. A
     single +inf is the limit: M = +inf, D = Q = 1, W = 0. token is a column, whatever the row.
     """
-    z = tl.fma(M, c, -(c * ref))
+    top = capped(M, cap)
+    z = tl.fma(top, c, -(c * ref))
     finite = (M > MINUS_INF) & (M < PLUS_INF)
     # Also true for a NaN in z: c * ref overflowed.
     slow = finite & ~((z >= -1.0) & (z <= HEADROOM))
     if slow:
         partitions = tl.cdiv(V, PARTITION)
         D, W, Q, _m, _token = scan(
-            row, 0, partitions, V, c, M, True, SQUARES, PARTITION, BLOCK
+            row, 0, partitions, V, c, top, True, SQUARES, PARTITION, BLOCK, cap, LINEAR
         )  # fmt: skip
         z = 0.0
     if slow_ptr is not None:
@@ -205,7 +247,7 @@ def settle(
     scale = tl.exp2(-z)
     W = tl.fma(-z, D, W) * scale
     D = D * scale
-    Q = Q * scale * scale
+    Q = tl.fma(-z, V * LINEAR_UNIT, Q) if LINEAR else Q * scale * scale
     broken = M == MINUS_INF
     if (M == PLUS_INF) | (D != D):
         nan_at, infinite = blemishes(row, V, BLOCK)

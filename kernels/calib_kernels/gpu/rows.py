@@ -21,6 +21,7 @@ from .device import (
     NAN,
     PLUS_INF,
     add_partitions,
+    capped,
     count_in_histogram,
     keep_partition,
     largest_of_first_block,
@@ -33,7 +34,7 @@ from .launch import launch_options, on_device
 # One compiled kernel serves every size, stride and alignment.
 UNSPECIALISED = [
     "x_ptr", "labels_ptr", "t_ptr", "edges_ptr", "V", "P", "B", "x_stride", "t_stride", "scale",
-    "ignore_index",
+    "ignore_index", "cap",
 ]  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def finish_row(
     """From the sums of row n to everything that leaves the kernel."""
     (
         lse_ptr, confidence_ptr, prediction_ptr, entropy_ptr, sum_p2_ptr, label_logprob_ptr,
-        correct_ptr, valid_ptr, seen_ptr, slow_ptr,
+        correct_ptr, valid_ptr, seen_ptr, log2_d_ptr, slow_ptr,
     ) = outputs  # fmt: skip
     peak, D, W, Q, token, broken = settle(
         row, n, V, c, ref, D, W, Q, M_row, token, slow_ptr, True, PARTITION, BLOCK
@@ -69,6 +70,8 @@ def finish_row(
     prediction = token.to(tl.int64)
     tl.store(lse_ptr + n, lse)
     tl.store(prediction_ptr + n, prediction)
+    if log2_d_ptr is not None:
+        tl.store(log2_d_ptr + n, log_D)
     tl.store(entropy_ptr + n, tl.where(lost, NAN, entropy))
     tl.store(sum_p2_ptr + n, tl.where(lost, NAN, sum_p2))
     valid = ~lost
@@ -95,7 +98,7 @@ def finish_row(
 def row_stats_kernel(
     x_ptr, labels_ptr, t_ptr, edges_ptr,
     lse_ptr, confidence_ptr, prediction_ptr, entropy_ptr, sum_p2_ptr, label_logprob_ptr,
-    correct_ptr, valid_ptr, seen_ptr, slow_ptr,
+    correct_ptr, valid_ptr, seen_ptr, log2_d_ptr, slow_ptr,
     V, B, x_stride, t_stride, scale, ignore_index,
     PARTITION: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -109,31 +112,33 @@ def row_stats_kernel(
     finish_row(
         row, n, D, W, Q, peak, token, c, usable, ref, labels_ptr, edges_ptr,
         (lse_ptr, confidence_ptr, prediction_ptr, entropy_ptr, sum_p2_ptr, label_logprob_ptr,
-         correct_ptr, valid_ptr, seen_ptr, slow_ptr),
+         correct_ptr, valid_ptr, seen_ptr, log2_d_ptr, slow_ptr),
         V, B, ignore_index, PARTITION, BLOCK,
     )  # fmt: skip
 
 
 @triton.jit(do_not_specialize=UNSPECIALISED)
 def row_partition_kernel(
-    x_ptr, t_ptr, sums_ptr, tokens_ptr, V, P, x_stride, t_stride, scale,
-    PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    x_ptr, t_ptr, sums_ptr, tokens_ptr, V, P, x_stride, t_stride, scale, cap,
+    SQUARES: tl.constexpr, LINEAR: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """One program per row and partition: sums (N, P, 4) and tokens (N, P)."""
+    """One program per row and partition: sums (N, P, 4; or 3) and tokens (N, P)."""
     n = tl.program_id(0).to(tl.int64)
     p = tl.program_id(1)
     row = x_ptr + n * x_stride
     c, _usable = temperature_scale(scale, t_ptr, n, t_stride)
-    ref = first_reference(row, V, BLOCK)
-    D, W, Q, peak, token = scan(row, p, p + 1, V, c, ref, False, True, PARTITION, BLOCK)
-    keep_partition(sums_ptr, tokens_ptr, n * P + p, D, W, Q, peak, token, True)
+    ref = capped(first_reference(row, V, BLOCK), cap)
+    D, W, Q, peak, token = scan(
+        row, p, p + 1, V, c, ref, False, SQUARES, PARTITION, BLOCK, cap, LINEAR
+    )
+    keep_partition(sums_ptr, tokens_ptr, n * P + p, D, W, Q, peak, token, SQUARES)
 
 
 @triton.jit(do_not_specialize=UNSPECIALISED)
 def row_combine_kernel(
     x_ptr, labels_ptr, t_ptr, edges_ptr, sums_ptr, tokens_ptr,
     lse_ptr, confidence_ptr, prediction_ptr, entropy_ptr, sum_p2_ptr, label_logprob_ptr,
-    correct_ptr, valid_ptr, seen_ptr, slow_ptr,
+    correct_ptr, valid_ptr, seen_ptr, log2_d_ptr, slow_ptr,
     V, P, B, x_stride, t_stride, scale, ignore_index,
     PARTITION: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -146,7 +151,7 @@ def row_combine_kernel(
     finish_row(
         row, n, D, W, Q, peak, token, c, usable, ref, labels_ptr, edges_ptr,
         (lse_ptr, confidence_ptr, prediction_ptr, entropy_ptr, sum_p2_ptr, label_logprob_ptr,
-         correct_ptr, valid_ptr, seen_ptr, slow_ptr),
+         correct_ptr, valid_ptr, seen_ptr, log2_d_ptr, slow_ptr),
         V, B, ignore_index, PARTITION, BLOCK,
     )  # fmt: skip
 
@@ -160,12 +165,13 @@ def row_stats(
     edges,
     out,
     seen,
+    log2_d=None,
     *,
     tune=None,
     split=None,
     slow=None,
 ):
-    """Launch; what the arguments are is written in ``rows``. The three last ones are for tests.
+    """Launch; what the arguments are is written in ``rows``. The last three are for tests.
 
     ``split`` chooses one program per row (False) or per row and partition (True); ``slow`` (N,)
     int32 receives 1 for each row that had to be read a second time.
@@ -191,13 +197,21 @@ def row_stats(
     given = (logits, labels, temperature, edges)
     with on_device(logits):
         if not split:
-            row_stats_kernel[(rows,)](*given, *out, seen, slow, **walk, **finish_with)
+            row_stats_kernel[(rows,)](*given, *out, seen, log2_d, slow, **walk, **finish_with)
             return
         sums = logits.new_empty((rows, partitions, 4), dtype=torch.float32)
         tokens = logits.new_empty((rows, partitions), dtype=torch.int32)
         row_partition_kernel[(rows, partitions)](
-            logits, temperature, sums, tokens, P=partitions, **walk
+            logits,
+            temperature,
+            sums,
+            tokens,
+            P=partitions,
+            cap=None,
+            SQUARES=True,
+            LINEAR=False,
+            **walk,
         )
         row_combine_kernel[(rows,)](
-            *given, sums, tokens, *out, seen, slow, P=partitions, **walk, **finish_with
+            *given, sums, tokens, *out, seen, log2_d, slow, P=partitions, **walk, **finish_with
         )

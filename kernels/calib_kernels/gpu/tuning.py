@@ -30,6 +30,13 @@ ROW = RowTuning()
 # One more sum per logit, and 80 registers spill. At 88, five programs of half the size fit on a
 # multiprocessor, but only two of the full size.
 ROW_STATS = RowTuning(block=1024, warps=4, registers=88)
+LOSS = RowTuning(block=1024, warps=4, registers=88)
+# A cap needs two more numbers at a time, and with the mean of the logits besides 88 spill.
+LOSS_CAPPED = RowTuning(block=1024, warps=4, registers=104)
+# Nothing is summed; a program writes one partition.
+GRADIENT = RowTuning(block=1024, warps=4, registers=80)
+# The gradient of an entropy has a variance to sum, and spills at 80.
+GRADIENT_ENTROPY = RowTuning(block=1024, warps=4, registers=112)
 HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
 
 # Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from calib_kernels.reference.histogram import histogram_delta
 from calib_kernels.reference.vocabulary import (
+    LN2,
     beside,
     entropy_of,
     label_columns,
@@ -57,7 +57,7 @@ def cross_entropy(
         loss = loss + (1 - shape.smoothing) * (log_norm - gap)
         moment = moment - (1 - shape.smoothing) * gap
     if shape.smoothing > 0:
-        mean = z.mean(1)
+        mean = (z / x.shape[1]).sum(1)  # so that no sum leaves the dtype
         loss = loss + shape.smoothing * (log_norm - mean)
         moment = moment - shape.smoothing * mean
     if shape.z_loss > 0:
@@ -75,7 +75,7 @@ def cross_entropy(
         seen = histogram_delta(confidence, correct, None, bins, ~ignored)
     else:
         seen = torch.empty(0, dtype=torch.int64, device=x.device)
-    return loss, kept, raw_top, log_norm / math.log(2), slope, seen
+    return loss, kept, raw_top, log_norm / LN2, slope, seen
 
 
 def cross_entropy_backward(

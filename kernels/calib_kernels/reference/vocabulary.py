@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from calib_kernels.checks import LEAST_TEMPERATURE
 
 INF = float("inf")
+LN2 = math.log(2)
 
 
 def scaled_gap(x: Tensor, top: Tensor, temperature: float | Tensor) -> Tensor:

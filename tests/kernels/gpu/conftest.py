@@ -63,8 +63,8 @@ def interpreted() -> Iterator[Interpreter]:
 
 POINTERS = {
     "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy "
-    "lse sum_p2 label_logprob",
-    "*i64": "ids labels prediction token seen",
+    "lse sum_p2 label_logprob losses loss top log2_d slope d_loss d_lse d_entropy variance",
+    "*i64": "ids labels prediction token seen kept",
     "*i32": "tokens slow",
     "*i1": "correct valid",
 }
@@ -144,7 +144,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
         constants = dict(items)
         names = list(kernel.arg_names)
         constants = {name: value for name, value in constants.items() if name in names}
-        types = {**TYPES, "x_ptr": dtype, "scale": "fp32"}
+        reals = dict.fromkeys(("scale", "cap", "smoothing", "z_loss"), "fp32")
+        types = {**TYPES, **reals, "x_ptr": dtype, "dx_ptr": dtype}
         outputs = [n for n in names if n.endswith("_ptr") and n not in kernel_unspecialised(kernel)]
         source = ASTSource(
             fn=kernel,

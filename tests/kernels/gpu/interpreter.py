@@ -17,10 +17,11 @@ from typing import Any
 import calib_kernels
 import torch
 from calib_kernels import bins
-from calib_kernels.gpu import histogram, options, rows
+from calib_kernels.gpu import gradient, histogram, options, rows, tuning
 from calib_kernels.gpu.tuning import RowTuning
 
 from bench.gate import LOG2_E, Poisoned
+from bench.loss_gate import Outcome, outcome
 
 # numpy reports each NaN and infinity of the rows that are made of them.
 warnings.simplefilter("ignore", RuntimeWarning)
@@ -87,6 +88,33 @@ def public_option_scores(*args: Any, bin_count: int = 0, **kwargs: Any) -> Any:
     with calib_kernels.use_backend("triton"):
         scores = calib_kernels.option_scores(*args, **kwargs)
     return tuple(scores), kwargs["histogram"].count if bin_count else None
+
+
+def loss_outcome(
+    given: tuple[torch.Tensor, ...], tune: dict[str, int], split: bool, **options: Any
+) -> Outcome:
+    """``outcome`` of the public op with other blocks; split rows or whole ones in the forward."""
+    small = RowTuning(**tune)
+    names = ("LOSS", "LOSS_CAPPED", "GRADIENT")
+    changed = {**dict.fromkeys(names, small), "SPLIT_ROWS": 10**6 if split else 0}
+    before = {name: getattr(tuning, name) for name in changed}
+    try:
+        for name, value in changed.items():
+            setattr(tuning, name, value)
+        with calib_kernels.use_backend("triton"):
+            return outcome(*given, **options)
+    finally:
+        for name, value in before.items():
+            setattr(tuning, name, value)
+
+
+def gradient_of(
+    given: dict[str, Any], d_logits: torch.Tensor, tune: dict[str, int]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(gradient, variance) of the launcher, written into memory laid out as d_logits is."""
+    variance = given.get("variance")
+    gradient.logits_gradient(**given, d_logits=d_logits, tune=RowTuning(**tune))
+    return d_logits, variance
 
 
 def histogram_delta(

@@ -46,7 +46,15 @@ def constants(spellings: int = 1, **changes: Any) -> dict[str, Any]:
 
 def row_constants(**changes: Any) -> dict[str, Any]:
     tune = tuning.ROW_STATS
-    return {"PARTITION": tune.partition, "BLOCK": tune.block, "slow_ptr": None, **changes}
+    return {
+        "PARTITION": tune.partition,
+        "BLOCK": tune.block,
+        "SQUARES": True,
+        "LINEAR": False,
+        "cap": None,
+        "slow_ptr": None,
+        **changes,
+    }
 
 
 QUICK = {("option_scores", HOPPER, "*bf16", 1), ("partition", HOPPER, "*bf16", 1)}
@@ -163,7 +171,7 @@ def test_compiled_variants_are_bounded(kernel: Any) -> None:
     outputs = {
         "logprob_ptr", "prob_ptr", "mass_ptr", "confidence_ptr", "prediction_ptr", "entropy_ptr",
         "vocab_entropy_ptr", "token_ptr", "correct_ptr", "valid_ptr", "seen_ptr", "slow_ptr",
-        "sums_ptr", "tokens_ptr", "lse_ptr", "sum_p2_ptr", "label_logprob_ptr",
+        "sums_ptr", "tokens_ptr", "lse_ptr", "sum_p2_ptr", "label_logprob_ptr", "log2_d_ptr",
     }  # fmt: skip
     free = {p.name for p in kernel.params if not (p.is_constexpr or p.do_not_specialize)}
     assert free <= outputs

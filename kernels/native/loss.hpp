@@ -1,0 +1,52 @@
+// Cross-entropy of N rows and gradients in logits: arguments as calib_kernels/loss.py and
+// calib_kernels/gradient.py document them for a launcher.
+#pragma once
+
+#include <cstdint>
+
+#include "histogram.hpp"
+#include "walk.hpp"
+
+namespace calib {
+
+struct LossShape {
+  float cap;  // 0: none
+  double smoothing, z_loss;
+};
+
+enum class Reduction : int { none = 0, mean = 1, sum = 2 };
+
+struct LossOutput {
+  float* loss;  // (rows), or one after a reduction
+  int64_t* kept;
+  float *top, *log2_d;
+  float* slope;  // null without temperatures
+};
+
+void cross_entropy(const RowInput& in, const LossShape& shape, Reduction reduction,
+                   const LossOutput& out, const Histogram* histogram, int threads);
+
+// Gradients of results, by row; what is null is 0.
+struct Upstream {
+  const float* loss;
+  int64_t loss_stride;
+  const float *lse, *entropy;
+};
+
+struct GradientInput {
+  LossShape shape;
+  const float *top, *log2_d;
+  const float* entropy;  // null if upstream.entropy is
+  Upstream upstream;
+};
+
+struct GradientOutput {
+  void* logits;    // (rows, columns) in the dtype of the logits
+  int64_t stride;  // of its rows
+  float* variance;  // of ln p, or null
+};
+
+void logits_gradient(const RowInput& in, const GradientInput& given, const GradientOutput& out,
+                     int threads);
+
+}  // namespace calib
