@@ -44,7 +44,7 @@ def plain(case: Case, compiled: Compiler) -> Run:
         p = logp.exp()
         entropy = -(p * logp).sum(1)
         if top_p is not None:
-            ordered, order = p.sort(1, descending=True, stable=True)
+            ordered, order = p.sort(dim=1, descending=True, stable=True)
             beyond = ordered.cumsum(1) - ordered >= top_p
             kept = torch.zeros_like(p).scatter(1, order, ordered.masked_fill(beyond, 0.0))
             p = kept / kept.sum(1, keepdim=True)

@@ -25,9 +25,8 @@ def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Give
     """Logits (N, V) and labels (N,) drawn from them at a temperature of 2."""
     logits = normal_logits(case, device, generator)
     labels = torch.multinomial((logits.float() / 2).softmax(1), 1, generator=generator)[:, 0]
-    # scikit-learn wants every class among the labels.
-    first = min(case.rows, case.columns)
-    labels[:first] = torch.arange(first, device=device)
+    if case.rows >= 4 * case.columns:  # scikit-learn wants every class among the labels
+        labels[: case.columns] = torch.arange(case.columns, device=device)
     return logits, labels
 
 
@@ -89,8 +88,9 @@ def of_sklearn(case: Case) -> Run:
 
     def run(logits: Tensor, labels: Tensor) -> float:
         X, y = logits.numpy(), labels.numpy()
+        every = np.arange(len(y))
         calibrated = CalibratedClassifierCV(
-            FrozenEstimator(Logits().fit(X, y)), method="temperature"
+            FrozenEstimator(Logits().fit(X, y)), method="temperature", cv=[(every, every)]
         ).fit(X, y)
         return 1 / float(calibrated.calibrated_classifiers_[0].calibrators[0].beta_)
 

@@ -36,7 +36,7 @@ def chosen() -> Iterator[Case]:
     for name, op in OPS.items():
         modes = ("tiny",) if name == "scoring" else op.modes
         for mode in modes:
-            rows, columns = (200, 0) if name == "ece" else (8, 100)
+            rows, columns = {"ece": (200, 0), "temperature_fit": (40, 10)}.get(name, (8, 100))
             # The interpreter multiplies bfloat16 wrongly, and rounds to it wrongly.
             yield Case(name, rows, columns, torch.float32, mode, hidden=16)
 
