@@ -110,6 +110,7 @@ def gpu() -> list[Case]:
         *product(few, (key,), (FP32,), (0,)),
         *product(scores + few[2:], (wide,), (BF16,), (0,)),
         Case("ece", 1_000_000, 0, FP32),
+        Case("temperature_fit", 4096, 32_000, BF16),
         *product([("option_scores", ""), ("row_stats", "histogram")], (key,), (BF16,), (0,)),
         *product(scores, ((256, 151_936),), DTYPES, (0,)),
     ]))  # fmt: skip
