@@ -50,6 +50,8 @@ def draw(content: dict[str, Any], path: Path) -> None:
     """One panel per dtype: horizontal bars on a logarithmic scale, 1 being our time."""
     panels = {dtype: largest(content["rows"], dtype) for dtype in ("float32", "bfloat16")}
     panels = {dtype: ratios for dtype, ratios in panels.items() if ratios}
+    if not panels:
+        raise SystemExit("These results hold no times to draw: run make bench first.")
     heights = [sum(len(r) + 1 for r in ratios.values()) for ratios in panels.values()]
     figure, axes = plt.subplots(
         1, len(panels), figsize=(12, 1.5 + 0.19 * max(heights)), squeeze=False

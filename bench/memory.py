@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import resource
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +26,14 @@ from bench.timing import sentence, size_of
 SECONDS = 300
 
 
-def resident() -> int:
-    """Bytes of this process that are in memory now (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def resident(which: str) -> int:
+    """Bytes of this process that are in memory now (VmRSS) or were at most (VmHWM), on Linux.
+
+    Not ``ru_maxrss``: that begins with what the parent held when it started this process.
+    """
+    found = re.search(rf"{which}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) << 10
 
 
 def measured(case: Case) -> dict[str, Any]:
@@ -40,10 +44,10 @@ def measured(case: Case) -> dict[str, Any]:
     # Libraries and threads are there before anything is counted.
     run(*op.inputs(Case(case.op, 8, 64, case.dtype, hidden=16), torch.device("cpu"), generator))
     given = op.inputs(case, torch.device("cpu"), generator)
-    before = resident()
+    before = resident("VmRSS")
     results = run(*given)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"peak_bytes": peak - before - size_of(results), "logit_bytes": case.logit_bytes}
+    beyond = resident("VmHWM") - before - size_of(results)
+    return {"peak_bytes": beyond, "logit_bytes": case.logit_bytes}
 
 
 def in_a_child(case: Case) -> dict[str, Any]:

@@ -76,9 +76,8 @@ def slower(new: Content, old: Content) -> list[str]:
 
 
 def main(words: list[str]) -> int:
-    files = [Path(word) for word in words] or sorted(
-        FOLDER.glob("*.json"), key=lambda path: path.stat().st_mtime
-    )[-1:]
+    newest = sorted(FOLDER.glob("cpu-*.json"), key=lambda path: path.stat().st_mtime)[-1:]
+    files = [Path(word) for word in words] or newest
     if not files:
         print("There are no results to compare: run make bench first.", file=sys.stderr)
         return 1
