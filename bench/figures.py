@@ -26,7 +26,7 @@ NO_RIVALS = {OURS, "one row_stats", "forward alone", "products alone", "no histo
 
 
 def newest() -> Path:
-    found = sorted(FOLDER.glob("cpu-20*.json"))
+    found = sorted(FOLDER.glob("cpu-*.json"), key=lambda path: (path.stem[-10:], path.name))
     if not found:
         raise SystemExit("There are no results to draw: run make bench first.")
     return found[-1]

@@ -2,9 +2,9 @@
 
     python -m bench.regression [RESULTS.json]        (make bench-check)
 
-Compares a run of today (default: the newest file of ``bench/results``) with the last committed one
-of the same machine. Times of a shared machine swing by a third and more, the ratio of minima of two
-variants that took turns by far less: a ratio that fell by more than TOLERANCE is reported, and the
+Compares a run (default: the CPU's file written last in ``bench/results``) with the last committed
+one of the same machine. Times of a shared machine swing by a third and more, the ratio of minima of
+two variants that took turns by less: a ratio that fell by more than TOLERANCE is reported, and the
 exit code is 1.
 """
 
@@ -76,7 +76,8 @@ def slower(new: Content, old: Content) -> list[str]:
 
 
 def main(words: list[str]) -> int:
-    newest = sorted(FOLDER.glob("cpu-*.json"), key=lambda path: path.stat().st_mtime)[-1:]
+    written = [path for path in FOLDER.glob("*.json") if not path.name.startswith("gpu-")]
+    newest = sorted(written, key=lambda path: path.stat().st_mtime)[-1:]
     files = [Path(word) for word in words] or newest
     if not files:
         print("There are no results to compare: run make bench first.", file=sys.stderr)

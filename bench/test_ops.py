@@ -21,7 +21,7 @@ from bench.clock import CpuClock
 from bench.conftest import SUMMARY
 from bench.machine import bandwidth
 from bench.ops import OPS
-from bench.results import Results
+from bench.results import Results, cpu_name, slug
 from bench.timing import Measured, measure, rows_of
 
 ROUNDS = 20
@@ -87,15 +87,17 @@ class Bench:
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """At the end, what was aimed at beside what was found."""
     selection = request.config.getoption("bench")
-    name = "cpu" if selection == "default" else f"cpu-{selection.replace(',', '-')}"
+    whole = selection in ("default", "all")
+    machine = slug(cpu_name())
+    name = f"cpu-{machine}" if whole else f"some-{machine}-{slug(selection)}"
     results = Results(name, CPU)
     summary = request.config.stash[SUMMARY]
     lines = summary.setdefault("calib_kernels and its rivals", [table.HEADER])
     yield Bench(results, lines)
     rows = [results.add(**target.row(results.rows)) for target in cpu_targets.targets()]
-    whole = selection in ("default", "all")
     shown = [targets.line(row) for row in rows if whole or row["found"] is not None]
-    summary["targets at 256 x 151,936 on 2 threads, ratios of minima"] = shown
+    if shown:
+        summary["targets at 256 x 151,936 on 2 threads, ratios of minima"] = shown
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
