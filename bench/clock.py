@@ -1,7 +1,7 @@
 """How a run is timed: variants in turns, inputs that no cache still holds, medians and quantiles.
 
 One sample is the time of a variant over all its inputs, one call each, divided by their number.
-The inputs together are larger than the last-level cache, so every call reads memory. Variants take
+The inputs together are larger than the cache, so every call reads memory. Variants take
 turns within a round, in an order that rotates, so that a clock or temperature that drifts meets
 all of them alike.
 """
@@ -53,6 +53,9 @@ class Clock(Protocol):
     def sampler(self, calls: Sequence[Call]) -> Sampler:
         """Calls each of ``calls`` once itself, so that nothing is compiled while the clock runs."""
 
+    def peak(self, call: Call) -> int | None:
+        """Bytes a call holds at most beyond what was there before it; None if nobody counts."""
+
 
 class CpuClock:
     """Wall time, each sample after a pause.
@@ -63,8 +66,11 @@ class CpuClock:
 
     pause = 0.01
 
-    def __init__(self, cache_bytes: int = 64 << 20) -> None:
+    def __init__(self, cache_bytes: int = 16 << 20) -> None:
         self.cache_bytes = cache_bytes
+
+    def peak(self, call: Call) -> int | None:
+        return None
 
     def sampler(self, calls: Sequence[Call]) -> Sampler:
         for call in calls:
@@ -114,6 +120,15 @@ class CudaClock:
         how = "graph replay" if replay else "launches"
         return Sampler(lambda: self._seconds(run, repeats) / (repeats * len(calls)), how)
 
+    def peak(self, call: Call) -> int | None:
+        call()
+        torch.cuda.synchronize(self.device)
+        before = torch.cuda.memory_allocated(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        call()
+        torch.cuda.synchronize(self.device)
+        return torch.cuda.max_memory_allocated(self.device) - before
+
     def _seconds(self, run: Call, repeats: int) -> float:
         start = torch.cuda.Event(enable_timing=True)
         stop = torch.cuda.Event(enable_timing=True)
@@ -139,17 +154,20 @@ class CudaClock:
 def in_turns(
     samplers: dict[str, Sampler], *, rounds: int, seconds: float, least: int = 3
 ) -> dict[str, list[float]]:
-    """Samples of every variant, interleaved: ``rounds`` of them, fewer after ``seconds``.
+    """Samples of every variant, interleaved: ``rounds`` of each.
 
-    At least ``least`` rounds are made, whatever they take.
+    A variant that has used its share of ``seconds`` rests, but no sooner than after ``least``
+    samples, so that a slow rival does not take the samples of a fast one.
     """
     names = list(samplers)
     found: dict[str, list[float]] = {name: [] for name in names}
-    start = time.perf_counter()
+    spent = dict.fromkeys(names, 0.0)
     for i in range(rounds):
-        if i >= least and time.perf_counter() - start > seconds:
-            break
         for k in range(len(names)):
             name = names[(i + k) % len(names)]
+            if i >= least and spent[name] >= seconds / len(names):
+                continue
+            start = time.perf_counter()
             found[name].append(samplers[name].sample())
+            spent[name] += time.perf_counter() - start
     return found

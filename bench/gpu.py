@@ -1,41 +1,42 @@
-"""The GPU run: bandwidth of the machine, correctness of every Triton op, then timings.
+"""The GPU run: correctness of every Triton op, bandwidth of the machine, then timings.
 
     python -m bench.gpu        (make gpu)
 
-Needs torch and triton and nothing else. A failed check ends the run before anything is timed, with
-exit code 1. Every row is written when it is there, so a run that is cut leaves what it had.
+Needs torch and triton; transformers for the end-to-end case; rivals where they can be imported. A
+failed check ends the run before anything is timed, with exit code 1. Every row is written when it
+is there, so a run that is cut leaves what it had. The parts have times by which they end, and the
+whole takes less than eight minutes.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib.util
-import itertools
-import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from calib_kernels import use_backend
 
-from bench import cases, verify
-from bench.clock import Clock, CudaClock, Times, in_turns
+from bench import gpu_targets, registers, sanitizer, sizes, table, targets, verify
+from bench.cases import OURS, Case
+from bench.clock import Clock, CudaClock
+from bench.machine import bandwidth
 from bench.results import Results, slug
+from bench.timing import measure, rows_of
 
-SHAPES = ((1024, 151_936), (1024, 128_256), (256, 151_936), (64, 32_000))
-CASES = tuple(
-    cases.Case(rows, columns, dtype, histogram, op)
-    for (op, histogram), dtype, (rows, columns) in itertools.product(
-        (("option_scores", False), ("row_stats", False), ("option_scores", True)),
-        (torch.bfloat16, torch.float32),
-        SHAPES,
-    )
-)
-SECONDS = 400.0  # no case is begun later than this; one takes half a minute at most
-HEADER = f"{'op':26}{'rows x V':>15} {'dtype':9}{'variant':14}{'us':>10}{'p20':>10}{'p80':>10}"
-HEADER += f"{'ratio':>8}{'GB/s':>8}{'of read':>9}"
+
+@dataclass(frozen=True)
+class Budget:
+    """Seconds after the start by which each part is over."""
+
+    gate: float = 180.0
+    cases: float = 410.0
+    sanitizer: float = 465.0
+    # Of sampling, per case.
+    sampling: float = 1.5
 
 
 def problem() -> str | None:
@@ -47,11 +48,15 @@ def problem() -> str | None:
     return None
 
 
-def gate(results: Results, found: Iterator[verify.Check]) -> bool:
-    """Run the checks, print what failed, keep the outcome; whether all passed."""
+def gate(results: Results, found: Iterator[verify.Check], seconds: float) -> tuple[bool, bool]:
+    """Run the checks, print what failed, keep the outcome; whether none failed, and all were run.
+
+    No check is begun after ``seconds``.
+    """
     start = time.perf_counter()
     failed: dict[str, list[str]] = {}
     count = 0
+    complete = True
     for name, problems in found:
         count += 1
         if problems:
@@ -59,79 +64,44 @@ def gate(results: Results, found: Iterator[verify.Check]) -> bool:
             print(f"FAILED  {name}")
             for sentence in problems:
                 print(f"        {sentence}")
-    seconds = time.perf_counter() - start
-    print(f"correctness: {count - len(failed)} of {count} checks passed in {seconds:.0f} s")
-    results.add(kind="gate", checks=count, failed=failed)
-    return not failed
+        if time.perf_counter() - start > seconds:
+            complete = next(found, None) is None
+            break
+    took = time.perf_counter() - start
+    cut = "" if complete else "; the others were not run: time is up"
+    print(f"correctness: {count - len(failed)} of {count} checks passed in {took:.0f} s{cut}")
+    results.add(kind="gate", checks=count, failed=failed, complete=complete, seconds=took)
+    return not failed, complete
 
 
-def bandwidth(clock: Clock, device: torch.device, nbytes: int) -> dict[str, float]:
-    """Bytes per second of a copy (read and written both counted) and of the fastest reduction.
-
-    ``nbytes`` are allocated twice.
-    """
-    a = torch.randn(nbytes // (4 * 4096), 4096, device=device)
-    b = torch.empty_like(a)
-    one = torch.ones(4096, device=device)
-    size = a.numel() * 4
-    samplers = {
-        "copy": clock.sampler([lambda: b.copy_(a)]),
-        "sum": clock.sampler([a.sum]),
-        "largest of each row": clock.sampler([lambda: a.amax(1)]),
-        "matrix times vector": clock.sampler([lambda: torch.mv(a, one)]),
-    }
-    p50 = {k: Times.of(v).p50 for k, v in in_turns(samplers, rounds=20, seconds=2).items()}
-    return {"copy": 2 * size / p50.pop("copy"), "read": size / min(p50.values())}
-
-
-def timed(
-    case: cases.Case, clock: Clock, device: torch.device, read: float, seconds: float
-) -> Iterator[dict[str, Any]]:
-    """One row per variant of one case. ``read``: bytes per second measured for a reduction."""
-    copies = max(2, math.ceil(4 * clock.cache_bytes / case.logit_bytes))
-    given = cases.inputs(case, device, copies)
-    samplers, missing = cases.made_ready(case, given, clock)
-    found = in_turns(samplers, rounds=60, seconds=seconds)
-    times = {name: Times.of(samples) for name, samples in found.items()}
-    base = {
-        "kind": "timing",
-        "op": case.name,
-        "rows": case.rows,
-        "columns": case.columns,
-        "dtype": verify.short(case.dtype),
-        "inputs": copies,
-    }
-    for name in cases.VARIANTS:
-        if name in missing:
-            yield {**base, "variant": name, "error": missing[name]}
-            continue
-        t = times[name]
-        mine = times.get(cases.OURS)
-        yield {
-            **base,
-            "variant": name,
-            "us": t.p50 * 1e6,
-            "us_p20": t.p20 * 1e6,
-            "us_p80": t.p80 * 1e6,
-            "us_least": t.least * 1e6,
-            "samples": t.samples,
-            "how": samplers[name].how,
-            "ratio": t.p50 / mine.p50 if mine else None,
-            "bytes_per_second": case.moved_bytes / t.p50,
-            "share_of_read": case.moved_bytes / t.p50 / read,
-        }
-
-
-def line(row: dict[str, Any]) -> str:
-    size = f"{row['rows']} x {row['columns']}"
-    start = f"{row['op']:26}{size:>15} {row['dtype']:9}{row['variant']:14}"
-    if "error" in row:
-        return f"{start}  left out: {row['error'][:60]}"
-    ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-    return (
-        f"{start}{row['us']:10.1f}{row['us_p20']:10.1f}{row['us_p80']:10.1f}{ratio:>8}"
-        f"{row['bytes_per_second'] / 1e9:8.0f}{row['share_of_read']:9.1%}"
-    )
+def timings(
+    device: torch.device,
+    clock: Clock,
+    results: Results,
+    chosen: Sequence[Case],
+    read: float,
+    *,
+    deadline: float,
+    sampling: float,
+) -> bool:
+    """Time the cases in order until ``deadline`` (of ``time.perf_counter``); whether ours ran."""
+    complete = True
+    print(table.HEADER)
+    for k, case in enumerate(chosen):
+        if time.perf_counter() > deadline:
+            left = [case.label for case in chosen[k:]]
+            print(f"{len(left)} of {len(chosen)} cases were not begun: time is up")
+            results.add(kind="not begun", cases=left)
+            break
+        found = measure(case, device, clock, rounds=60, seconds=sampling, deadline=deadline)
+        for row in rows_of(found, device, read):
+            print(table.line(results.add(**row)), flush=True)
+            skipped = row.get("error", "").startswith("skipped")
+            complete &= row["variant"] != OURS or "error" not in row or skipped
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    return complete
 
 
 def run(
@@ -139,34 +109,36 @@ def run(
     clock: Clock,
     results: Results,
     found: Iterator[verify.Check],
-    chosen: Sequence[cases.Case] = CASES,
+    chosen: Sequence[Case],
     *,
-    seconds: float = SECONDS,
-    seconds_per_case: float = 3.0,
+    budget: Budget | None = None,
     bandwidth_bytes: int = 2 << 30,
 ) -> int:
     """The whole run on one device; the exit code."""
     start = time.perf_counter()
+    budget = budget or Budget()
     print(f"{results.facts['machine']}, {results.facts['versions']}, {results.facts['commit']}")
-    if not gate(results, found):
+    passed, complete = gate(results, found, budget.gate)
+    if not passed:
         print("A check failed: nothing was timed.", file=sys.stderr)
         return 1
     rates = bandwidth(clock, device, bandwidth_bytes)
     results.add(kind="bandwidth", **rates)
     print(f"bandwidth: copy {rates['copy'] / 1e9:.0f} GB/s, read {rates['read'] / 1e9:.0f} GB/s\n")
-    print(HEADER)
-    complete = True
     with use_backend("triton"):
-        for k, case in enumerate(chosen):
-            if time.perf_counter() - start > seconds:
-                print(f"{len(chosen) - k} of {len(chosen)} cases were not begun: time is up")
-                break
-            for row in timed(case, clock, device, rates["read"], seconds_per_case):
-                print(line(results.add(**row)), flush=True)
-                complete &= row["variant"] != cases.OURS or "error" not in row
-            gc.collect()
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
+        complete &= timings(
+            device, clock, results, chosen, rates["read"],
+            deadline=start + budget.cases, sampling=budget.sampling,
+        )  # fmt: skip
+    print()
+    for row in registers.rows():
+        print(registers.line(results.add(**row)))
+    left = budget.sanitizer - (time.perf_counter() - start)
+    row = results.add(**sanitizer.row(device, left))
+    print(f"compute-sanitizer: {row['outcome']}\n")
+    complete &= not row["failed"]
+    for target in gpu_targets.targets():
+        print(targets.line(results.add(**target.row(results.rows))))
     print(f"\n{results.paths[-1].name}: {len(results.rows)} rows")
     return 0 if complete else 1
 
@@ -178,7 +150,7 @@ def main() -> int:
         return 1
     device = torch.device("cuda", torch.cuda.current_device())
     results = Results(f"gpu-{slug(torch.cuda.get_device_name(device))}", device)
-    return run(device, CudaClock(device), results, verify.checks(device))
+    return run(device, CudaClock(device), results, verify.checks(device), sizes.gpu())
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def facts(device: torch.device) -> dict[str, Any]:
             "nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"
         )
     else:
-        name = f"{cpu_name()}, {torch.get_num_threads()} threads of {os.cpu_count()}"
+        name = f"{cpu_name()}, {os.cpu_count()} CPUs"
     return {
         "machine": name,
         "versions": versions,

@@ -1,4 +1,4 @@
-"""The ops on the CPU: the C++ core, eager PyTorch and torch.compile of the same (make bench).
+"""The ops on the CPU: the C++ core and every rival that is installed (make bench).
 
 The variants of a size are timed in turns, round by round, so that whatever else the machine does
 meets all of them; pytest-benchmark is then given the durations of those rounds and does the
@@ -7,8 +7,7 @@ statistics. Nothing is asserted about speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -16,23 +15,21 @@ import pytest
 import torch
 from calib_kernels import available_backends, use_backend
 
-from bench import cases
-from bench.clock import CpuClock, Times, in_turns
+from bench import cpu_targets, memory, sizes, table, targets
+from bench.cases import Case
+from bench.clock import CpuClock
 from bench.conftest import SUMMARY
-from bench.results import Results
-from bench.verify import short
+from bench.machine import bandwidth
+from bench.ops import OPS
+from bench.results import Results, cpu_name, slug
+from bench.timing import Measured, measure, rows_of
 
-THREADS = 2
-ROUNDS = 40
-SECONDS = 15.0  # of sampling per size
-SIZES = tuple(
-    cases.Case(rows, columns, dtype, op=op)
-    for op in ("option_scores", "row_stats")
-    for rows, columns in ((64, 32_000), (256, 151_936))
-    for dtype in (torch.float32, torch.bfloat16)
-)
-# Aimed at for option_scores at the larger size: printed beside what was found, asserted nowhere.
-TARGETS = {"eager": 18, "compile": 6}
+ROUNDS = 20
+SECONDS = 6.0  # of sampling per case
+BANDWIDTH_BYTES = 512 << 20
+CPU = torch.device("cpu")
+# Its logits would take 2 GiB in bfloat16; no more than 256 MiB may be needed beside the gradients.
+PEAK = Case("linear_cross_entropy", 8192, 128_256, torch.bfloat16, hidden=1024)
 
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built"
@@ -56,88 +53,81 @@ class Replay:
 REPLAY = Replay()
 
 
-@dataclass(frozen=True)
-class Measured:
-    seconds: dict[str, list[float]]  # of every round, by variant
-    missing: dict[str, str]  # why a variant was left out
+class Bench:
+    """One run: its file, the rates of the machine, every case timed once."""
 
+    def __init__(self, results: Results, lines: list[str]) -> None:
+        self.results = results
+        self.lines = lines
+        self.clock = CpuClock()
+        self.rate = cache(self._rate)
+        self.measured = cache(self._measured)
 
-def label(case: cases.Case) -> str:
-    return f"{case.name} {case.rows} x {case.columns} {short(case.dtype)}"
+    def _rate(self, threads: int) -> float:
+        """Bytes per second that so many threads can read."""
+        rates = bandwidth(self.clock, CPU, BANDWIDTH_BYTES)
+        self.results.add(kind="bandwidth", threads=threads, **rates)
+        return rates["read"]
 
-
-def measure(case: cases.Case) -> Measured:
-    """Time the variants of one size in turns."""
-    given = cases.inputs(case, "cpu", 1)
-    with use_backend("native"):
-        samplers, missing = cases.made_ready(case, given, CpuClock())
-        return Measured(in_turns(samplers, rounds=ROUNDS, seconds=SECONDS), missing)
-
-
-def keep(results: Results, case: cases.Case, measured: Measured) -> str:
-    """Write the rows of one size; its line of the summary."""
-    times = {name: Times.of(seconds) for name, seconds in measured.seconds.items()}
-    mine = times.get(cases.OURS)
-    parts = []
-    for name in cases.VARIANTS:
-        row = {"op": case.name, "rows": case.rows, "columns": case.columns, "variant": name}
-        row |= {"dtype": short(case.dtype), "threads": torch.get_num_threads()}
-        if name in measured.missing:
-            results.add(**row, error=measured.missing[name])
-            parts.append(f"{name} left out ({measured.missing[name]})")
-            continue
-        t = times[name]
-        ratio = t.least / mine.least if mine else None
-        results.add(
-            **row, us_least=t.least * 1e6, us=t.p50 * 1e6, us_p20=t.p20 * 1e6, us_p80=t.p80 * 1e6,
-            samples=t.samples, ratio_of_minima=ratio, logit_bytes=case.logit_bytes,
-        )  # fmt: skip
-        if name == cases.OURS:
-            parts.append(f"{t.least * 1e3:.2f} ms")
-        elif ratio:
-            aim = (
-                f" (target {TARGETS[name]}x)"
-                if case.rows == 256 and case.op == "option_scores"
-                else ""
-            )
-            parts.append(f"{name} {ratio:.1f}x{aim}")
-    return f"{label(case)}: {', '.join(parts)}"
-
-
-@pytest.fixture(scope="module")
-def results() -> Iterator[Results]:
-    """The run's file; while it is open, PyTorch and the core have as many threads as each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    yield Results("cpu", torch.device("cpu"))
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def measured(results: Results, request: pytest.FixtureRequest) -> Callable[[cases.Case], Measured]:
-    """measured(case): timed at its first use, kept for the other variants of the same size."""
-
-    @cache
-    def once(case: cases.Case) -> Measured:
-        found = measure(case)
-        request.config.stash[SUMMARY].append(keep(results, case, found))
+    def _measured(self, case: Case) -> Measured:
+        before = torch.get_num_threads()
+        torch.set_num_threads(case.threads or before)
+        try:
+            read = self.rate(case.threads)
+            with use_backend("native"):
+                found = measure(case, CPU, self.clock, rounds=ROUNDS, seconds=SECONDS)
+        finally:
+            torch.set_num_threads(before)
+        for row in rows_of(found, CPU, read):
+            self.lines.append(table.line(self.results.add(**row)))
         return found
 
-    return once
+
+@pytest.fixture(scope="module")
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """At the end, what was aimed at beside what was found."""
+    selection = request.config.getoption("bench")
+    whole = selection in ("default", "all")
+    machine = slug(cpu_name())
+    name = f"cpu-{machine}" if whole else f"some-{machine}-{slug(selection)}"
+    results = Results(name, CPU)
+    summary = request.config.stash[SUMMARY]
+    lines = summary.setdefault("calib_kernels and its rivals", [table.HEADER])
+    yield Bench(results, lines)
+    rows = [results.add(**target.row(results.rows)) for target in cpu_targets.targets()]
+    shown = [targets.line(row) for row in rows if whole or row["found"] is not None]
+    if shown:
+        summary["targets at 256 x 151,936 on 2 threads, ratios of minima"] = shown
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "variant" in metafunc.fixturenames:
+        chosen = [
+            (case, variant)
+            for case in sizes.cpu(metafunc.config.getoption("bench"))
+            for variant in OPS[case.op].variants(case, CPU)
+        ]
+        ids = [f"{case.label}-{variant}" for case, variant in chosen]
+        metafunc.parametrize(("case", "variant"), chosen, ids=ids)
 
 
 @pytest.mark.benchmark(timer=REPLAY.clock)
-@pytest.mark.parametrize("variant", cases.VARIANTS)
-@pytest.mark.parametrize("case", SIZES, ids=label)
-def test_ops(
-    benchmark: Any,
-    measured: Callable[[cases.Case], Measured],
-    case: cases.Case,
-    variant: str,
-) -> None:
-    found = measured(case)
+def test_ops(benchmark: Any, bench: Bench, case: Case, variant: str) -> None:
+    found = bench.measured(case)
     if variant in found.missing:
         pytest.skip(found.missing[variant])
-    benchmark.group = label(case)
+    benchmark.group = case.label
     REPLAY.durations = iter(found.seconds[variant])
     benchmark.pedantic(REPLAY.step, rounds=len(found.seconds[variant]), iterations=1)
+
+
+def test_peak_memory(bench: Bench, request: pytest.FixtureRequest) -> None:
+    """Memory of the fused head at a size whose logits would take gigabytes."""
+    selection = request.config.getoption("bench")
+    if selection not in ("default", "all") and PEAK.op not in selection.split(","):
+        pytest.skip("not selected")
+    found = memory.in_a_child(PEAK)
+    size = {"rows": PEAK.rows, "columns": PEAK.columns, "hidden": PEAK.hidden}
+    bench.results.add(kind="memory", op=PEAK.op, dtype="bfloat16", **size, **found)
+    if "error" in found:
+        pytest.skip(found["error"])

@@ -39,14 +39,19 @@ CALIB_LAYERS = [
 
 # Heavy dependency -> the only places that may import it.
 IMPORTERS = {
-    "transformers": ("calib/hf/", "training/", "tests/"),
+    "transformers": ("calib/hf/", "training/", "tests/", "bench/ops/scoring.py"),
     "peft": ("calib/hf/", "training/", "tests/"),
     "triton": ("kernels/calib_kernels/gpu/", "tests/", "bench/gpu.py"),
-    "matplotlib": ("calib/plots.py", "tests/"),
+    "matplotlib": ("calib/plots.py", "tests/", "bench/figures.py"),
     "jinja2": ("calib/report.py", "tests/"),
     "typer": ("calib/cli/", "tests/"),
     "rich": ("calib/cli/", "tests/"),
-    "torchmetrics": ("calib/metrics/torchmetric.py", "calib/crosscheck.py", "tests/"),
+    "torchmetrics": (
+        "calib/metrics/torchmetric.py",
+        "calib/crosscheck.py",
+        "tests/",
+        "bench/ops/ece.py",
+    ),
 }
 
 

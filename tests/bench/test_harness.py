@@ -6,25 +6,33 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import calib_kernels
 import pytest
 import torch
-from calib_kernels import (
-    CalibrationHistogram,
-    OptionScores,
-    RowStats,
-    option_scores,
-    row_stats,
-    use_backend,
-)
+from calib_kernels import OptionScores, RowStats, option_scores, row_stats, use_backend
 
-from bench import cases, gpu, verify
-from bench.clock import CpuClock
+from bench import (
+    cases,
+    cpu_targets,
+    crossings,
+    gpu,
+    gpu_targets,
+    memory,
+    registers,
+    regression,
+    table,
+    targets,
+    verify,
+)
+from bench.cases import Case
+from bench.clock import Call, CpuClock
 from bench.results import Results, slug
-from bench.test_ops import Measured, keep
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -65,23 +73,34 @@ def rows_of(folder: Path, name: str) -> list[dict[str, Any]]:
 def test_a_whole_run(runs: Any) -> None:
     done, folder = runs
     rows = rows_of(folder, "whole")
-    assert [row["kind"] for row in rows] == ["gate", "bandwidth"] + ["timing"] * 6, done.stderr
     for row in rows:
         assert {"machine", "versions", "commit", "date"} <= set(row)
         assert {"torch", "triton"} <= set(row["versions"])
-    assert rows[0]["checks"] > 8 and rows[0]["failed"] == {}
-    assert rows[1]["copy"] > 0 and rows[1]["read"] > 0
-    for row in rows[2:]:
-        if row["variant"] == "compile":
+    gate, bandwidth, *others = rows
+    assert gate["kind"] == "gate" and gate["checks"] > 8, done.stderr
+    assert gate["failed"] == {} and gate["complete"]
+    assert bandwidth["kind"] == "bandwidth" and bandwidth["copy"] > 0 and bandwidth["read"] > 0
+    assert {row["kind"] for row in others} == {"timing", "compute-sanitizer", "target"}
+    timings = [row for row in others if row["kind"] == "timing"]
+    forms = {(row["op"], row["mode"]) for row in timings}
+    assert {op for op, _ in forms} >= {"row_stats", "option_scores", "ece", "scoring"}
+    for row in timings:
+        if row["variant"].startswith("compile"):
             assert row["error"] == "ImportError: no module named rival"
-            continue
-        assert row["us_least"] <= row["us_p20"] <= row["us"] <= row["us_p80"]
-        assert row["samples"] >= 3 and row["inputs"] >= 2
-        share = row["bytes_per_second"] / rows[1]["read"]
-        assert row["share_of_read"] == pytest.approx(share)
-    assert [row["ratio"] for row in rows if row.get("variant") == cases.OURS] == [1.0, 1.0]
-    assert [row["op"] for row in rows[2::3]] == ["option_scores", "option_scores + histogram"]
+        else:
+            assert "error" not in row, row
+            assert row["us_least"] <= row["us_p20"] <= row["us"] <= row["us_p80"]
+            assert row["samples"] >= 3 and row["inputs"] >= 1
+        if "bytes_per_second" in row:
+            share = row["bytes_per_second"] / bandwidth["read"]
+            assert row["share_of_read"] == pytest.approx(share)
+    mine = [row for row in timings if row["variant"] == cases.OURS]
+    assert len(mine) == len(forms) and all(row["ratio"] == 1.0 for row in mine)
+    (scoring,) = [row for row in mine if row["op"] == "scoring"]
+    assert scoring["logit_bytes_copied"] == 0
     assert "left out: ImportError" in done.stdout
+    assert "skipped: there is no CUDA device" in done.stdout
+    assert "not measured" in done.stdout  # no target is of a size as small
 
 
 def test_a_failed_check_stops_the_run(runs: Any) -> None:
@@ -177,72 +196,148 @@ def test_the_gate_finds_wrong_bins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(problems for _name, problems in verify.histogram_checks(CPU, (300,)))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.usefixtures("on_reference")
-def test_the_rivals_compute_the_same(dtype: torch.dtype) -> None:
-    case = cases.Case(50, 500, dtype, histogram=True)
-    (given,) = cases.inputs(case, "cpu", 1)
-    histogram = CalibrationHistogram(cases.BINS)
-    mine = option_scores(given.logits, given.ids, given.labels, histogram=histogram)
-    *fields, sums = cases.eager(case)(given)
-    for name, field, expected in zip(mine._fields, fields, mine, strict=True):
-        torch.testing.assert_close(field, expected, rtol=1e-5, atol=1e-5, msg=name)
-    assert torch.equal(sums[0].long(), histogram.count)
-    assert torch.equal(sums[1].long(), histogram.correct)
-    torch.testing.assert_close(sums[2].double(), histogram.confidence, rtol=1e-5, atol=1e-5)
+class SlowClock(CpuClock):
+    """Making a variant ready takes until the time is up."""
+
+    def peak(self, call: Call) -> int | None:
+        time.sleep(30)
+        return 1 << 20
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.usefixtures("on_reference")
-def test_the_rivals_of_row_stats_compute_the_same(dtype: torch.dtype) -> None:
-    case = cases.Case(50, 500, dtype, histogram=True, op="row_stats")
-    (given,) = cases.inputs(case, "cpu", 1)
-    histogram = CalibrationHistogram(cases.BINS)
-    mine = row_stats(given.logits, given.labels, histogram=histogram)
-    *fields, sums = cases.eager(case)(given)
-    for name, field, expected in zip(mine._fields, fields, mine, strict=True):
-        torch.testing.assert_close(field, expected, rtol=1e-5, atol=1e-5, msg=name)
-    assert torch.equal(sums[0].long(), histogram.count)
-    assert torch.equal(sums[1].long(), histogram.correct)
-
-
-@pytest.mark.parametrize("op", cases.FIELDS)
-@pytest.mark.usefixtures("on_reference")
-def test_bytes_moved_are_those_of_the_results(op: str) -> None:
-    case = cases.Case(7, 90, torch.float32, op=op)
-    (given,) = cases.inputs(case, "cpu", 1)
-    scores = cases.ours(case)(given)
-    everything = [given.logits, given.labels, *scores]
-    assert case.moved_bytes == sum(t.numel() * t.element_size() for t in everything)
-
-
-@pytest.mark.usefixtures("on_reference")
-def test_a_rival_that_disagrees_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = cases.Case(5, 50, torch.float32)
-
-    def flipped(case: cases.Case) -> Callable[[cases.Inputs], Any]:
-        return lambda x: cases.plain_scores(-x.logits, x.ids, x.labels)
-
-    monkeypatch.setitem(cases.VARIANTS, "compile", flipped)
-    samplers, missing = cases.made_ready(case, cases.inputs(case, "cpu", 2), CpuClock())
-    assert list(samplers) == [cases.OURS, "eager"]
-    assert missing["compile"].startswith("AssertionError")
-
-
-def test_the_summary_of_the_cpu_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def results_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.delenv("OUT", raising=False)
-    results = Results("cpu", CPU, tmp_path)
-    seconds = {cases.OURS: [0.002, 0.001, 0.003], "eager": [0.030, 0.020, 0.040]}
-    case = cases.Case(256, 151_936, torch.bfloat16)
-    said = keep(results, case, Measured(seconds, {"compile": "ImportError: no compiler"}))
+    return Results("made-up", CPU, folder)
+
+
+@pytest.mark.usefixtures("on_reference")
+def test_parts_end_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = results_in(tmp_path, monkeypatch)
+    passed = iter([("first", []), ("second", []), ("third", [])])
+    assert gpu.gate(results, passed, seconds=-1.0) == (True, False)
+    assert results.rows[-1]["checks"] == 1 and not results.rows[-1]["complete"]
+    chosen = [Case("row_stats", 3, 30, torch.float32), Case("ece", 9, 0, torch.float32)]
+    torch.compiler.reset()  # its first use takes seconds
+    complete = gpu.timings(
+        CPU, SlowClock(8), results, chosen, 1e10,
+        deadline=time.perf_counter() + 1.0, sampling=0.0,
+    )  # fmt: skip
+    assert not complete
+    first, *_, last = results.rows[1:]
+    assert first["variant"] == cases.OURS and first["error"].startswith("TimeoutError: not ready")
+    assert last["kind"] == "not begun" and last["cases"] == ["ece 9 float32"]
+    assert "1 of 2 cases were not begun" in capsys.readouterr().out
+
+
+def test_registers_of_what_was_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("calib_kernels.gpu.made_up")
+    variants = [SimpleNamespace(n_regs=n, n_spills=s) for n, s in ((40, 0), (88, 4))]
+    caches = {0: ({"a": variants[0], "b": variants[1]}, "target")}
+    vars(module)["kernel"] = SimpleNamespace(__module__=module.__name__, device_caches=caches)
+    vars(module)["helper"] = SimpleNamespace(__module__=module.__name__, device_caches={})
+    vars(module)["imported"] = SimpleNamespace(__module__="elsewhere", device_caches=caches)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (row,) = [row for row in registers.rows() if row["kernel"].startswith("made_up")]
+    assert row == {
+        "kind": "registers", "kernel": "made_up.kernel", "variants": 2, "registers": 88,
+        "spilled_bytes": 4, "shared_bytes": None,
+    }  # fmt: skip
+    assert "at most 88 registers, 4 spilled" in registers.line(row)
+
+
+def timing(variant: str, ratio: float, **changed: Any) -> dict[str, Any]:
+    row = {"kind": "timing", "op": "row_stats", "mode": "", "rows": 256, "columns": 151_936}
+    row |= {"hidden": 0, "dtype": "float32", "threads": 2, "variant": variant}
+    row |= {"ratio": ratio, "ratio_of_minima": ratio, "us_least": 1000.0 * ratio}
+    return {**row, **changed}
+
+
+def test_targets_are_read_from_the_rows() -> None:
+    rows = [
+        {"kind": "bandwidth", "copy": 1e10, "read": 1e10},
+        timing(cases.OURS, 1.0),
+        timing("eager", 30.0),
+        timing("eager", 3.0, threads=1),
+        timing("compile", 6.0),
+        timing("compile, lean", 1.0, error="ImportError: no compiler"),
+        timing("one row_stats", 0.5, op="temperature_sweep", mode="8 on a grid"),
+        {"kind": "memory", "peak_bytes": 100 << 20},
+    ]
+    found = {row["what"]: row for row in (t.row(rows) for t in cpu_targets.targets())}
+    assert found["row_stats float32: eager / ours"]["found"] == 30.0
+    assert found["row_stats float32: eager / ours"]["met"] is True
+    assert found["row_stats float32: compile / ours"]["met"] is False
+    assert found["row_stats float32: compile, lean / ours"]["met"] is None
+    assert found["temperature_sweep, 8 on a grid float32: ours / one row_stats"]["found"] == 2.0
+    peak = found["linear_cross_entropy: peak beyond inputs and gradients"]
+    assert peak["found"] == 100 and peak["met"]
+    line = targets.line(found["row_stats float32: compile / ours"])
+    assert line.split()[-6:] == [">=", "7", "x", "6", "x", "MISSED"]
+    key = {"dtype": "bfloat16", "rows": 1024, "columns": 128_256, "bytes_per_second": 9e9}
+    rows += [timing(cases.OURS, 1.0, **key)]
+    shares = {row["what"]: row for row in (t.row(rows) for t in gpu_targets.targets())}
+    assert shares["row_stats bfloat16: rate / copy"]["found"] == pytest.approx(90)
+
+
+def test_the_table_has_a_line_for_every_row() -> None:
+    row = {**timing("eager", 30.0), "us": 1.0, "us_p20": 1.0, "us_p80": 1.0}
+    row |= {"bytes_per_second": 5e9, "share_of_read": 0.5}
+    assert len(table.line(row)) <= len(table.HEADER)
+    assert "50.0%" in table.line(row)
+    assert "left out: ImportError: no" in table.line({**row, "error": "ImportError: no"})
+
+
+def test_a_regression_is_a_ratio_that_fell() -> None:
+    facts = {"machine": "a CPU", "date": "2026-01-01", "commit": "abc"}
+    old = {"facts": facts, "rows": [timing("eager", 30.0), timing("compile", 8.0)]}
+    same = {"facts": facts, "rows": [timing("eager", 25.0), timing("compile", 9.0)]}
+    new = {"facts": facts, "rows": [timing("eager", 20.0), timing("compile", 9.0)]}
+    assert regression.slower(same, old) == []
+    (said,) = regression.slower(new, old)
     assert said == (
-        "option_scores 256 x 151936 bfloat16: 1.00 ms, eager 20.0x (target 18x), "
-        "compile left out (ImportError: no compiler)"
+        "row_stats 256 x 151936 float32, 2 threads: eager took 30.00 times our time and takes "
+        "20.00 times now"
     )
-    (path,) = tmp_path.iterdir()
-    mine, eager, compiled = json.loads(path.read_text())["rows"]
-    assert mine["ratio_of_minima"] == 1.0 and eager["ratio_of_minima"] == pytest.approx(20)
-    assert compiled["error"] == "ImportError: no compiler"
+    # Neither a call of microseconds nor another machine is compared.
+    short = {"facts": facts, "rows": [timing("eager", 2.0, us_least=20.0)]}
+    assert regression.ratios(short) == {}
+    later = {**old, "facts": {**facts, "date": "2026-02-01"}}
+    other = {**old, "facts": {**facts, "machine": "another"}}
+    assert regression.baseline("a CPU", iter([later, other, old])) is later
+    assert regression.baseline("none", iter([later])) is None
+
+
+def test_bytes_that_cross_are_counted() -> None:
+    logits = torch.randn(4, 50)
+
+    def run(logits: torch.Tensor) -> None:
+        logits.clone()
+        logits[:, :3].clone()
+        logits.double()
+
+    assert crossings.crossings(run, (logits,), 50) == {"logit_bytes_copied": 2 * 4 * 50 * 4}
+    meta = torch.empty(4, 50, device="meta")
+    seen = crossings.crossings(lambda x: x[0].clone(), (meta,), 50)
+    assert seen == {"bytes_to_host": 0, "logit_bytes_to_host": 0, "logit_bytes_copied": 200}
+
+
+@pytest.mark.skipif(not hasattr(calib_kernels, "linear_cross_entropy"), reason="not there yet")
+def test_peak_memory_in_a_child() -> None:
+    case = Case("linear_cross_entropy", 64, 4000, torch.float32, hidden=32)
+    found = memory.in_a_child(case)
+    assert found["logit_bytes"] == 64 * 4000 * 4 and 0 <= found["peak_bytes"] < 256 << 20
+
+
+def test_the_picture_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from bench import figures
+
+    facts = {"machine": "a CPU", "versions": {"torch": "2"}, "commit": "abc", "date": "2026"}
+    rows = [timing(cases.OURS, 1.0), timing("eager", 30.0), timing("eager", 9.0, rows=8)]
+    assert figures.largest(rows, "float32") == {"row_stats": {"eager": 30.0}}
+    figures.draw({"facts": facts, "rows": rows}, tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_file_is_complete_after_every_row(

@@ -1,0 +1,62 @@
+"""How many bytes of logits a function takes from the device to the host.
+
+On a CPU nothing crosses; there, and on a GPU too, copies of whole rows of logits are counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench.cases import Given, Run
+
+COPIES = ("_to_copy", "copy_", "clone")
+
+
+class Crossings(TorchDispatchMode):
+    """Counts bytes that go from a device to the host, and copies of rows of ``columns``."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+        self.to_host = 0
+        self.logits_to_host = 0
+        self.logits_copied = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func._schema.name.split("::")[-1]
+        if name == "_local_scalar_dense" and args[0].device.type != "cpu":
+            self.to_host += args[0].element_size()
+        if name not in COPIES:
+            return result
+        source = args[1] if name == "copy_" else args[0]
+        size = source.numel() * source.element_size()
+        logits = source.dim() > 0 and source.shape[-1] == self.columns
+        self.logits_copied += size * logits
+        if source.device.type != "cpu" and result.device.type == "cpu":
+            self.to_host += size
+            self.logits_to_host += size * logits
+        return result
+
+
+def crossings(run: Run, given: Given, columns: int) -> dict[str, Any]:
+    """Columns of a row of results: what one call took to the host."""
+    with Crossings(columns) as seen:
+        run(*given)
+    device = next(x for x in flat(given) if isinstance(x, Tensor)).device
+    if device.type == "cpu":
+        return {"logit_bytes_copied": seen.logits_copied}
+    return {
+        "bytes_to_host": seen.to_host,
+        "logit_bytes_to_host": seen.logits_to_host,
+        "logit_bytes_copied": seen.logits_copied,
+    }
+
+
+def flat(given: Any) -> list[Any]:
+    if isinstance(given, dict):
+        given = tuple(given.values())
+    return [y for x in given for y in flat(x)] if isinstance(given, tuple | list) else [given]

@@ -1,0 +1,71 @@
+"""The end of a training step: LM head, loss, backward; what the loss adds to the products.
+
+Ours counts calibration in the same pass, as ``CalibratedCrossEntropy`` does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import calib_kernels
+import torch
+import torch.nn.functional as F
+from calib_kernels import CalibrationHistogram
+from torch import Tensor
+
+from bench.cases import BINS, Case, Compiler, Given, Op, Rival, Run
+from bench.ops.cross_entropy import plain_loss, stepped
+from bench.ops.linear_cross_entropy import OP as FUSED
+from bench.ops.linear_cross_entropy import inputs
+
+
+def with_loss(loss: Run) -> Run:
+    return stepped(lambda hidden, weight, labels: loss(F.linear(hidden, weight), labels))
+
+
+def ours(case: Case) -> Run:
+    histogram = CalibrationHistogram(BINS)
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        found: Tensor = calib_kernels.cross_entropy(logits, labels, histogram=histogram)
+        return found
+
+    return with_loss(loss)
+
+
+def plain(case: Case, compiled: Compiler) -> Run:
+    return with_loss(compiled(plain_loss))
+
+
+def products_alone(case: Case) -> Run:
+    """Forward and backward of the head, with the logits for their own gradient."""
+
+    def run(hidden: Tensor, weight: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        logits = F.linear(hidden, weight)
+        return torch.autograd.grad(logits, (hidden, weight), logits.detach())
+
+    return run
+
+
+def of_liger(case: Case) -> Run:
+    from liger_kernel.transformers.functional import liger_cross_entropy
+
+    return with_loss(liger_cross_entropy)
+
+
+def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
+    FUSED.agree(case, given, found, expected)
+
+
+OP = Op(
+    inputs=inputs,
+    ours=ours,
+    plain=plain,
+    agree=agree,
+    flops=FUSED.flops,
+    copies=1,
+    rivals={
+        "products alone": Rival(products_alone, checked=False),
+        "Liger": Rival(of_liger, ("cuda",)),
+    },
+)
