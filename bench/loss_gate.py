@@ -6,6 +6,7 @@ rounded to float32 at the size of the cap, which no later step can mend: 2^-22 o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -63,15 +64,17 @@ def disagreements(
 ) -> Iterator[str]:
     """Where two outcomes differ, by row. ``least`` is the smallest temperature.
 
-    Gradients leave in the dtype of the logits: one unit of it is their rounding.
+    Gradients leave in the dtype of the logits: one unit of it is their rounding; of a z-loss, they
+    carry the relative error of lse. d loss / dT is made of the entropy, which may be ln V.
     """
     dtype = found.d_logits.dtype
     cap = softcap * 2.0**-22 / min(least, 1.0)
+    nats = math.log(found.d_logits.shape[1])
     smallest = 2.0**-24 if dtype == torch.float16 else 0.0
     bounds = {
         "loss": (2e-6 + cap, 4e-7),
-        "d_temperature": ((4e-6 + cap) / min(least, 1.0), 1e-6),
-        "d_logits": ((4e-6 + cap) / min(least, 1.0) + smallest, torch.finfo(dtype).eps),
+        "d_temperature": ((4e-6 + 4e-7 * nats + cap) / min(least, 1.0), 1e-6),
+        "d_logits": ((4e-6 + cap) / min(least, 1.0) + smallest, max(torch.finfo(dtype).eps, 4e-7)),
     }
     for field, (absolute, relative) in bounds.items():
         got, said = getattr(found, field).cpu(), getattr(want, field).cpu()
