@@ -148,6 +148,14 @@ def sample(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
         return tuple(calib_kernels.sample(*args, **kwargs))
 
 
+def drawn(op: str, logits: torch.Tensor, **arguments: Any) -> Any:
+    """A drawn call of an op on this backend."""
+    from tests.kernels.fuzz_calls import CALLS  # hypothesis is needed for these alone
+
+    with calib_kernels.use_backend("triton"):
+        return CALLS[op].run(logits, **arguments)
+
+
 def histogram_delta(
     confidence: torch.Tensor, correct: torch.Tensor, valid: torch.Tensor | None, bin_count: int
 ) -> torch.Tensor:
