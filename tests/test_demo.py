@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
+from calib import cli
 from calib.cli import measuring
 from calib.runs import open_run
 
