@@ -4,7 +4,8 @@ items -> prompts -> token ids -> prefill once, decode many -> records
 
 An answer is a function of the model, the prompt and (seed, item, sample), not of when, beside what
 or by which process it is drawn. With ``batching="plan"`` even its rounding is: an item is prefilled
-without padding and decoded in shapes that it alone decides.
+without padding and decoded in shapes that it alone decides. On a CPU the number of threads decides
+how a product is summed, so it is part of the plan: a run goes on with as many as it was begun with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from calib.hf.model import Model, load_model
 from calib.hf.sampling import Sampling
 from calib.prompts import FORMS
 from calib.records import CalibError, InputError, Item
-from calib.runs import Run, begin, replace
+from calib.runs import Run, begin, open_run, replace
 from calib.score import Progress, saved, slug
 from calib.shards import ITEMS, item_row, rows_of, shard, shards, whole_items
 from calib.tasks import Task, digest, load_task
@@ -77,8 +78,13 @@ def sample(
         **asdict(how),
     }
     name = slug(f"{model.name}-{task.name}-samples")
-    run, done = begin_shard(Path(out) if out is not None else Path("runs") / name, config, rank)
+    path = Path(out) if out is not None else Path("runs") / name
+    before = torch.get_num_threads()
+    if model.device.type == "cpu":
+        config["threads"] = begun_with(path) or before
+    run, done = begin_shard(path, config, rank)
     keep_items(run, items)
+    torch.set_num_threads(config.get("threads", before))
     mine = list(range(rank, len(items), world))
     todo = [i for i in mine if i not in done]
     tell = progress or (lambda done, total, note: None)
@@ -95,7 +101,17 @@ def sample(
             tell(finished, len(mine) * how.samples, task.name)
     finally:
         run.close()
+        torch.set_num_threads(before)
     return run
+
+
+def begun_with(path: Path) -> int | None:
+    """The threads of the run in folder ``path``, if there is one."""
+    try:
+        threads = open_run(path).config.get("threads")
+    except InputError:
+        return None
+    return threads if isinstance(threads, int) and threads > 0 else None
 
 
 def begin_shard(path: Path, config: Mapping[str, Any], rank: int) -> tuple[Run, set[int]]:

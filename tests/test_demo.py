@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from calib import cli
+from calib.cli import measuring
 from calib.runs import open_run
 
 demo = pytest.importorskip("calib.demo")
@@ -45,7 +46,7 @@ def test_the_lettered_form_stands_beside(asked, tmp_path):
 
 
 def test_the_command_asks_as_many_questions_as_the_function():
-    assert signature(cli.demo).parameters["limit"].default == demo.QUESTIONS
+    assert signature(measuring.demo).parameters["limit"].default == demo.QUESTIONS
 
 
 def test_the_command_prints_a_small_table_and_the_path_last(asked, tmp_path, monkeypatch):

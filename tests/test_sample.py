@@ -180,6 +180,19 @@ def test_processes_divide_the_questions(
     assert records(tmp_path / "two") == records(tmp_path / "one")
 
 
+def test_a_run_goes_on_with_the_threads_it_was_begun_with(llama: Model, tmp_path: Path) -> None:
+    """Products are summed in another order by another number of threads."""
+    run = sample(llama, questions(), out=tmp_path, **SETTINGS)
+    assert run.config["threads"] == 1
+    file = tmp_path / "records-0.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:2000])
+    torch.set_num_threads(2)
+    sample(llama, questions(), out=tmp_path, **SETTINGS)
+    assert torch.get_num_threads() == 2
+    assert file.read_bytes() == whole
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
