@@ -142,10 +142,10 @@ def public_temperature_sweep(*args: Any, **kwargs: Any) -> Any:
     return (*found[:3], None, found.count)
 
 
-def sample(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
-    """The public op on this backend."""
+def public(op: str, *args: Any, **kwargs: Any) -> Any:
+    """Any public op on this backend."""
     with calib_kernels.use_backend("triton"):
-        return tuple(calib_kernels.sample(*args, **kwargs))
+        return getattr(calib_kernels, op)(*args, **kwargs)
 
 
 def drawn(op: str, logits: torch.Tensor, **arguments: Any) -> Any:
