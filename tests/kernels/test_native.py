@@ -72,9 +72,9 @@ TEMPERATURES = ([4.0, 2.0, 4 / 3, 1.0], [0.7, 3.1])
 
 
 def sweeps_of(x: Tensor) -> list[Tensor]:
-    """Of each row, then of all together: nll, both derivatives, count."""
+    """Of every third row, then of all together: nll, both derivatives, count."""
     labels = row_labels(*x.shape)
-    rows = [*(slice(i, i + 1) for i in range(len(x))), slice(None)]
+    rows = [*(slice(i, i + 1) for i in range(0, len(x), 3)), slice(None)]
     swept = (
         temperature_sweep(x[own], labels[own], t, derivatives=2)
         for t in TEMPERATURES
@@ -196,13 +196,13 @@ def test_every_instruction_set_has_the_sweeps(variants: dict[str, Results]) -> N
         for variant, found in variants.items():
             got = found["temperature_sweep"][i]
             for at in range(0, len(want), 4):
-                t, row = divmod(at // 4, len(ROWS) + 1)
-                if row < len(ROWS):
+                t, row = divmod(at // 4, len(ROWS[::3]) + 1)
+                if row < len(ROWS[::3]):
                     pair = (
                         Sweep(*fields[:3], None, fields[3])
                         for fields in (got[at : at + 4], want[at : at + 4])
                     )
-                    name = f"{ROWS[row]}, {variant}"
+                    name = f"{ROWS[3 * row]}, {variant}"
                     assert not list(compare_sweeps(*pair, TEMPERATURES[t], name))
 
 

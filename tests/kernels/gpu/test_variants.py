@@ -58,7 +58,7 @@ def test_no_kernel_is_forgotten() -> None:
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_compiled_variants_are_bounded(name: str) -> None:
-    """R34: no size, stride, seed or input address is specialised on, and no constant follows one."""
+    """R34: no size, stride, seed or input address is specialised on; no constant follows one."""
     kernel = KERNELS[name]
     free = {p.name for p in kernel.params} - kernel_unspecialised(kernel)
     assert free <= {f"{own}_ptr" for own in OWN[name].split()}
@@ -73,14 +73,14 @@ BARE: dict[str, dict[str, Any]] = {
     "row_stats": {},
     "option_scores": {"option_ids": torch.arange(4)},
     "cross_entropy": {"labels": LABELS, "reduction": "none"},
-    "temperature_sweep": {"labels": LABELS, "temperatures": [1.0, 0.3]},
+    "temperature_sweep": {"labels": LABELS, "temperatures": [1.0, 0.3], "derivatives": 2},
     "sample": {"sample": torch.arange(3), "seed": 1, "item": 2, "step": 3},
 }
 
 
 @pytest.mark.parametrize("op", BARE)
 def test_everything_optional_is_absent(interpreted: Any, op: str) -> None:
-    """R36: no labels, no temperature of a device, no histogram, no derivatives, no filters."""
+    """R36: no labels, no temperature of a device, no histogram, no filters."""
     found = interpreted("public", op, rows(), **BARE[op])
     with use_backend("reference"):
         want = getattr(calib_kernels, op)(rows(), **BARE[op])
