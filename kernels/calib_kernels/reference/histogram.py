@@ -15,8 +15,10 @@ def histogram_delta(
 
     confidence (N,) float32 or float64; correct, valid, counted (N,) bool. A confidence that is NaN
     or outside [0, 1], or a row that is not valid, adds to the invalid counter only; a row that is
-    not counted adds nothing.
+    not counted adds nothing. Nothing at all, (0,), where bins is 0.
     """
+    if bins == 0:
+        return torch.empty(0, dtype=torch.int64, device=confidence.device)
     usable = (confidence >= 0) & (confidence <= 1)
     if valid is not None:
         usable = usable & valid

@@ -84,10 +84,7 @@ def option_scores(
         correct = valid & ~ignored & (prediction == labels)
         counted = ~ignored
     confidence = confidence.masked_fill(~valid, nan)
-    if bins:
-        seen = histogram_delta(confidence, correct, None, bins, counted)
-    else:
-        seen = torch.empty(0, dtype=torch.int64, device=x.device)
+    seen = histogram_delta(confidence, correct, None, bins, counted)
     return (
         logprob,
         prob,

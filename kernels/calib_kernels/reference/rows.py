@@ -52,10 +52,7 @@ def row_stats(
         valid = valid & (ignored | there)
         counted = ~ignored
     confidence = confidence.masked_fill(~valid, nan)
-    if bins:
-        seen = histogram_delta(confidence, correct, None, bins, counted)
-    else:
-        seen = torch.empty(0, dtype=torch.int64, device=x.device)
+    seen = histogram_delta(confidence, correct, None, bins, counted)
     return (
         lse,
         confidence,

@@ -7,7 +7,6 @@ The kernels specialise on no size, stride or address, so one compilation stands 
 from __future__ import annotations
 
 import inspect
-import itertools
 import re
 from typing import Any
 
@@ -58,16 +57,22 @@ def row_constants(**changes: Any) -> dict[str, Any]:
     }
 
 
+# On the other architectures float16 is left out: only a conversion sets it apart from bfloat16.
+TARGETS = [
+    (arch, dtype)
+    for arch in ARCHITECTURES
+    for dtype in ("*bf16", "*fp16", "*fp32")
+    if dtype != "*fp16" or arch == HOPPER
+]
 QUICK = {("option_scores", HOPPER, "*bf16", 1), ("partition", HOPPER, "*bf16", 1)}
 MATRIX = [
     pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
-    for case in itertools.product(KERNELS, ARCHITECTURES, ("*bf16", "*fp16", "*fp32"), (1, 5))
+    for case in ((name, *target, m) for name in KERNELS for target in TARGETS for m in (1, 5))
+    if case[1] == HOPPER or case[2:] != ("*fp32", 5)
 ]
-
-
 ROW_MATRIX = [
     pytest.param(*case, marks=[] if case == ("row_stats", HOPPER, "*bf16") else pytest.mark.slow)
-    for case in itertools.product(ROWS, ARCHITECTURES, ("*bf16", "*fp16", "*fp32"))
+    for case in ((name, *target) for name in ROWS for target in TARGETS)
 ]
 
 

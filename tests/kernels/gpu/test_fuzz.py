@@ -12,7 +12,7 @@ from tests.kernels.fuzz_calls import CALLS, cases
 from tests.kernels.test_fuzz import drawn
 
 
-@pytest.mark.parametrize("examples", [6, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(150, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("op", CALLS)
 def test_triton_against_float64(interpreted: Any, op: str, examples: int) -> None:
     """Without the lowest floats, whose product with log2(e) leaves float32."""

@@ -17,6 +17,7 @@ from calib_kernels.gpu import sampling, survivors, tuning
 from torch import Tensor
 
 from bench import gate
+from tests.kernels.gpu.test_compiled import TARGETS
 
 COLUMNS = 9001
 NAMES = (
@@ -93,7 +94,7 @@ KERNELS: dict[str, tuple[Any, dict[str, Any], tuning.RowTuning]] = {
 }
 COMPILED = [
     pytest.param(*case, marks=[] if case[1:] == (90, "*bf16") else pytest.mark.slow)
-    for case in itertools.product(KERNELS, (80, 90, 100, 120), ("*bf16", "*fp16", "*fp32"))
+    for case in ((name, *target) for name in KERNELS for target in TARGETS)
 ]
 
 
