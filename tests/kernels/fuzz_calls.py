@@ -123,11 +123,17 @@ def losses(
 
 
 def of_losses(case: Case, found: Outcome, run: Callable[..., Any]) -> Iterable[str]:
-    """A temperature that rows share has the sum of their gradients, which is not compared."""
+    """A temperature that rows share has the sum of their gradients, which is not compared, and a
+    z-loss that leaves float32 has no gradient in it."""
     want = in_float64(case, run)
     n = len(case.logits)
     if n == 0:
         return []
+    beyond = want.loss.float().isinf() & want.loss.isfinite()
+    for of in (found, want):
+        of.d_logits.masked_fill_(beyond[:, None], 0.0)
+        if len(of.d_temperature) == n:
+            of.d_temperature.masked_fill_(beyond, 0.0)
     if len(found.d_temperature) != n:
         found, want = (o._replace(d_temperature=torch.zeros(n)) for o in (found, want))
     softcap = case.arguments["softcap"] or 0.0

@@ -120,6 +120,8 @@ def given(op: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("op", CALLS)
 def test_any_layout_gives_the_same_bits(backend: str, op: str, dtype: torch.dtype) -> None:
     """R9, R10, R29: odd strides and offsets, columns apart, one row for all, columns of padding."""
+    if backend == "reference" and dtype != torch.float32:
+        pytest.skip("PyTorch reads the dtypes there")
     x, labels = given(op, dtype)
     columns = x.shape[1]
     whole = CALLS[op](x, labels)

@@ -27,7 +27,7 @@ from tests.kernels.fuzz_calls import CALLS, cases
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"
 )
-TIERS = [100, pytest.param(4000, marks=pytest.mark.slow)]
+TIERS = [100, pytest.param(1500, marks=pytest.mark.slow)]
 
 
 def drawn(examples: int) -> Any:

@@ -69,6 +69,8 @@ def oracle(
 def test_hard_rows(backend: str, dtype: torch.dtype, columns: int) -> None:
     """R1-R6, R9, R37. Equal ids and float64's numbers, with every filter; the numbers of the
     stream are such that none lies within rounding of a boundary."""
+    if backend == "reference":
+        pytest.skip("it is the definition, whose filters are held to brute force below")
     names, x = rows_of(columns, dtype)
     for options in FILTERS:
         found, expected = drawn(x, **options), truth(x, **options)
