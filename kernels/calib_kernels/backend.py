@@ -43,7 +43,8 @@ def requested() -> str:
     override = _override.get()
     if override is not None:
         return override
-    return _known(os.environ.get("CALIB_KERNELS") or "auto", "CALIB_KERNELS")
+    name = os.environ.get("CALIB_KERNELS")
+    return _known(name, "CALIB_KERNELS") if name else "auto"
 
 
 @cache
@@ -107,10 +108,11 @@ def choose(device: torch.device, dtype: torch.dtype) -> str:
         return "reference"
     if name == "reference":
         return name
-    if name == "native" or (name == "auto" and device.type == "cpu"):
+    host = device.type == "cpu"
+    if name == "native" or (name == "auto" and host):
         candidate = "native"
         problem = native_problem()
-        if device.type != "cpu":
+        if not host:
             problem = f"its tensors must be on the CPU, these are on {device}"
     else:
         candidate = "triton"

@@ -230,16 +230,20 @@ def sample_indices(value: Any, rows: int) -> Tensor:
         raise TypeError(f"sample must be an integer tensor, got {_kind(value)}")
     if value.dim() not in (1, 2) or value.shape[0] != rows:
         raise ValueError(f"sample must be (N={rows},) or (N={rows}, S), got {tuple(value.shape)}")
-    return (value if value.dim() == 2 else value[:, None]).to(torch.int64)
+    return (value if value.dim() == 2 else value.unsqueeze(1)).to(torch.int64)
 
 
 def host_range(name: str, value: Tensor, bits: int) -> None:
     """Read values that are on the host: each has to fit into ``bits`` bits."""
     if value.device.type != "cpu" or value.numel() == 0:
         return
-    # NumPy: two calls on a few numbers.
-    numbers = value.numpy()
-    for found in (int(numbers.min()), int(numbers.max())):
+    if value.numel() <= FEW_IDS:
+        few = value.flatten().tolist()
+        ends = (min(few), max(few))
+    else:
+        numbers = value.numpy()
+        ends = (int(numbers.min()), int(numbers.max()))
+    for found in ends:
         if not 0 <= found < 2**bits:
             raise ValueError(f"{name} must be in 0..{2**bits - 1}, got {found}")
 

@@ -17,15 +17,15 @@ _MODULES = {
     ("native", "logits_gradient"): "calib_kernels.native",
     ("native", "option_scores"): "calib_kernels.native",
     ("native", "row_stats"): "calib_kernels.native",
-    ("triton", "cross_entropy"): "calib_kernels.gpu.loss",
-    ("native", "temperature_sweep"): "calib_kernels.native",
     ("native", "sample"): "calib_kernels.native",
+    ("native", "temperature_sweep"): "calib_kernels.native",
+    ("triton", "cross_entropy"): "calib_kernels.gpu.loss",
     ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
     ("triton", "logits_gradient"): "calib_kernels.gpu.gradient",
     ("triton", "option_scores"): "calib_kernels.gpu.options",
     ("triton", "row_stats"): "calib_kernels.gpu.rows",
-    ("triton", "temperature_sweep"): "calib_kernels.gpu.sweep",
     ("triton", "sample"): "calib_kernels.gpu.sampling",
+    ("triton", "temperature_sweep"): "calib_kernels.gpu.sweep",
 }
 
 
@@ -51,6 +51,11 @@ def columns(logits: Tensor, vocab_size: int) -> Tensor:
     """The leading columns, rows contiguous."""
     cut = logits if logits.shape[1] == vocab_size else logits[:, :vocab_size]
     return rows_contiguous(cut)
+
+
+def beside(logits: Tensor, value: Tensor) -> Tensor:
+    """The same values on the device of the logits."""
+    return value if value.device == logits.device else value.to(logits.device)
 
 
 def rows_contiguous(logits: Tensor) -> Tensor:

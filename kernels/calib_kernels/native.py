@@ -44,16 +44,22 @@ def _rows(
     temperature: Tensor | None,
 ) -> tuple[tuple[Any, ...], ...]:
     """Logits, labels and temperature as the core takes them."""
-    rows, columns = logits.shape
+    # Calls are few and conditions are inline: on short rows, Python is what a call costs.
     return (
-        (logits.data_ptr(), _DTYPES[logits.dtype], rows, columns, logits.stride(0)),
-        (_address(labels), labels is not None and labels.dtype == torch.int64, ignore_index),
-        (scale, _address(temperature), temperature is not None and temperature.shape[0] == 1),
+        (logits.data_ptr(), _DTYPES[logits.dtype], *logits.shape, logits.stride(0)),
+        (0, False, ignore_index)
+        if labels is None
+        else (labels.data_ptr(), labels.dtype is torch.int64, ignore_index),
+        (scale, 0, False)
+        if temperature is None
+        else (scale, temperature.data_ptr(), temperature.shape[0] == 1),
     )
 
 
 def _bins(edges: Tensor | None, seen: Tensor | None) -> tuple[int, int, int]:
-    return _address(edges), 0 if edges is None else edges.shape[0] + 1, _address(seen)
+    if edges is None or seen is None:
+        return 0, 0, 0
+    return edges.data_ptr(), edges.shape[0] + 1, seen.data_ptr()
 
 
 def simd() -> str:

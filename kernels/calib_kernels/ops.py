@@ -129,7 +129,7 @@ def _option_scores(
     checks.host_option_ids(option_ids, vocab_size)
     name = backend.choose(logits.device, logits.dtype)
     logits = dispatch.columns(logits, vocab_size)
-    option_ids = option_ids.to(logits.device).contiguous()
+    option_ids = dispatch.beside(logits, option_ids).contiguous()
     vocab_mode = confidence == "vocab"
     if name == "reference" and logits.shape[0]:
         t = temperature if row_temperature is None else row_temperature
@@ -257,11 +257,11 @@ def option_scores(
     number, row_temperature = checks.temperature(temperature, rows)
     mode = checks.confidence_mode(confidence)
     if wanted is not None:
-        wanted = wanted.to(logits.device)
+        wanted = dispatch.beside(logits, wanted)
     elif histogram is not None:
         raise ValueError("histogram needs labels, got labels=None")
     if row_temperature is not None:
-        row_temperature = row_temperature.to(logits.device)
+        row_temperature = dispatch.beside(logits, row_temperature)
     bins = 0 if histogram is None else histogram.bins
     given = (logits, ids, wanted, number, row_temperature, mode, ignore_index, size, bins)
     if dispatch.traced(logits):

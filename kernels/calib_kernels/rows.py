@@ -287,7 +287,7 @@ def row_stats(
     wanted = checks.labels(labels, rows)
     number, row_temperature = checks.temperature(temperature, rows)
     if wanted is not None:
-        wanted = wanted.to(plain.device)
+        wanted = dispatch.beside(plain, wanted)
     elif histogram is not None:
         raise ValueError("histogram needs labels, got labels=None")
     differentiated = torch.is_grad_enabled() and (

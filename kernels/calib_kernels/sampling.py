@@ -64,12 +64,11 @@ class Filters(NamedTuple):
 
 
 def _outputs(logits: Tensor, sample: Tensor) -> Sample:
-    real = dispatch.real_dtype(logits)
-
-    def new(dtype: torch.dtype) -> Tensor:
-        return logits.new_empty(sample.shape, dtype=dtype)
-
-    return Sample(new(torch.int64), new(real), new(real), new(real), new(torch.bool))
+    shape = sample.shape
+    token = logits.new_empty(shape, dtype=torch.int64)
+    logprob = logits.new_empty(shape, dtype=dispatch.real_dtype(logits))
+    valid = logits.new_empty(shape, dtype=torch.bool)
+    return Sample(token, logprob, torch.empty_like(logprob), torch.empty_like(logprob), valid)
 
 
 def _sample(
@@ -90,16 +89,11 @@ def _sample(
     checks.host_range("sample", sample, 32)
     checks.host_range("step", step, philox.STEP_BITS)
     name = backend.choose(logits.device, logits.dtype)
-    logits = dispatch.rows_contiguous(logits[:, :vocab_size])
-    device = logits.device
-    addresses = Addresses(
-        seed,
-        item.to(device).contiguous(),
-        sample.to(device).contiguous(),
-        step.to(device).contiguous(),
-    )
+    logits = dispatch.columns(logits, vocab_size)
+    item, sample, step = (dispatch.beside(logits, value) for value in (item, sample, step))
+    addresses = Addresses(seed, item.contiguous(), sample.contiguous(), step.contiguous())
     if uniforms is not None:
-        uniforms = uniforms.to(device).contiguous()
+        uniforms = dispatch.beside(logits, uniforms).contiguous()
     if sample.numel() == 0:
         return _outputs(logits, sample)
     if name == "reference":
@@ -181,7 +175,7 @@ def sample(
     size = checks.vocab_size(vocab_size, columns)
     number, row_temperature = checks.temperature(temperature, rows)
     if row_temperature is not None:
-        row_temperature = row_temperature.to(logits.device)
+        row_temperature = dispatch.beside(logits, row_temperature)
     indices = checks.sample_indices(sample, rows)
     seed = checks.whole("seed", seed, 0, 2**64 - 1)
     found = (_sample_op if dispatch.traced(logits) else _sample)(
@@ -199,7 +193,7 @@ def sample(
         bool(greedy),
         size,
     )
-    return Sample(*(field.reshape(sample.shape) for field in found))
+    return Sample(*(found if sample.dim() == 2 else [field.squeeze(1) for field in found]))
 
 
 def _tensor(value: int | Tensor, device: torch.device) -> Tensor:

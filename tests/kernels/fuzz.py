@@ -1,17 +1,15 @@
-"""Calls of the ops that hypothesis draws: logits in any layout, labels, temperatures, options.
+"""What hypothesis draws for calls of the ops: logits in any layout, labels, temperatures, options.
 
-An op joins with a strategy for its keyword arguments and a line in ``CALLS``.
+``fuzz_calls`` makes calls of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from calib_kernels import option_scores, row_stats
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -55,7 +53,7 @@ class Case:
 
 
 @st.composite
-def _rows(draw: st.DrawFn, columns: int, special: tuple[float, ...]) -> Tensor:
+def any_rows(draw: st.DrawFn, columns: int, special: tuple[float, ...]) -> Tensor:
     """(N, V) float32: random rows, some of them with a few values that break kernels."""
     n = draw(st.integers(0, 4))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
@@ -73,7 +71,7 @@ def _rows(draw: st.DrawFn, columns: int, special: tuple[float, ...]) -> Tensor:
 
 
 @st.composite
-def _laid_out(draw: st.DrawFn, values: Tensor) -> tuple[str, Tensor]:
+def any_layout(draw: st.DrawFn, values: Tensor) -> tuple[str, Tensor]:
     n, columns = values.shape
     kind = draw(st.sampled_from(["contiguous", "strided", "strided", "expanded", "transposed"]))
     if kind == "contiguous" or n == 0:
@@ -87,10 +85,8 @@ def _laid_out(draw: st.DrawFn, values: Tensor) -> tuple[str, Tensor]:
 
 
 @st.composite
-def _labels(draw: st.DrawFn, n: int, classes: int) -> Tensor | None:
+def present_labels(draw: st.DrawFn, n: int, classes: int) -> Tensor:
     """Of 32 or 64 bits, also one element past an aligned address."""
-    if draw(st.booleans()):
-        return None
     some = st.one_of(
         st.integers(0, classes - 1), st.sampled_from([-100, -1, classes, 2**31 - 1, -(2**31)])
     )
@@ -99,8 +95,12 @@ def _labels(draw: st.DrawFn, n: int, classes: int) -> Tensor | None:
     return found[1:] if draw(st.booleans()) else found[1:].clone()
 
 
+def any_labels(n: int, classes: int) -> st.SearchStrategy[Tensor | None]:
+    return st.one_of(st.none(), present_labels(n, classes))
+
+
 @st.composite
-def _temperature(draw: st.DrawFn, n: int) -> float | Tensor:
+def any_temperature(draw: st.DrawFn, n: int) -> float | Tensor:
     good, any_ = st.sampled_from(TEMPERATURES), st.sampled_from(TEMPERATURES + BAD_TEMPERATURES)
     kind = draw(st.sampled_from(["number", "number", "scalar", "one", "per row"]))
     if kind == "number":
@@ -112,7 +112,7 @@ def _temperature(draw: st.DrawFn, n: int) -> float | Tensor:
 
 
 @st.composite
-def _option_ids(draw: st.DrawFn, columns: int, n: int) -> Tensor:
+def any_option_ids(draw: st.DrawFn, columns: int, n: int) -> Tensor:
     """(O,), (O, M) or (N, O, M): no token in two options; paddings and repeats in some."""
     options = draw(st.integers(1, min(6, columns)))
     spellings = draw(st.integers(1, max(1, min(4, columns // options))))
@@ -130,54 +130,3 @@ def _option_ids(draw: st.DrawFn, columns: int, n: int) -> Tensor:
     if kind == "per row" and n:
         return torch.stack([one() for _ in range(n)])
     return one() if kind == "spelled" else one()[:, 0]
-
-
-@st.composite
-def _row_stats(draw: st.DrawFn, n: int, columns: int) -> dict[str, Any]:
-    size = draw(st.one_of(st.none(), st.integers(1, columns)))
-    return {
-        "labels": draw(_labels(n, columns if size is None else size)),
-        "temperature": draw(_temperature(n)),
-        "vocab_size": size,
-        "ignore_index": draw(st.sampled_from([-100, -100, 0, columns])),
-    }
-
-
-@st.composite
-def _option_scores(draw: st.DrawFn, n: int, columns: int) -> dict[str, Any]:
-    size = draw(st.one_of(st.none(), st.integers(1, columns)))
-    ids = draw(_option_ids(columns if size is None else size, n))
-    return {
-        "option_ids": ids,
-        "labels": draw(_labels(n, ids.shape[-1] if ids.dim() == 1 else ids.shape[-2])),
-        "temperature": draw(_temperature(n)),
-        "vocab_size": size,
-        "confidence": draw(st.sampled_from(["options", "vocab"])),
-        "ignore_index": draw(st.sampled_from([-100, -100, 0, 9])),
-    }
-
-
-@dataclass(frozen=True)
-class Fuzzed:
-    run: Callable[..., Any]  # (logits, **arguments) -> a named tuple of (N, ...) tensors
-    arguments: Callable[..., st.SearchStrategy[dict[str, Any]]]  # of (N, V)
-
-
-CALLS = {
-    "row_stats": Fuzzed(row_stats, _row_stats),
-    "option_scores": Fuzzed(option_scores, _option_scores),
-}
-
-
-@st.composite
-def cases(
-    draw: st.DrawFn,
-    op: str,
-    width: st.SearchStrategy[int] = COLUMNS,
-    special: tuple[float, ...] = SPECIAL + LOWEST,
-) -> Case:
-    columns = draw(width)
-    dtype = draw(st.sampled_from(DTYPES))
-    values = draw(_rows(columns, special)).to(dtype)
-    layout, logits = draw(_laid_out(values))
-    return Case(logits, draw(CALLS[op].arguments(len(logits), columns)), layout)

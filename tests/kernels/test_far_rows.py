@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from calib_kernels import option_scores, row_stats
+from calib_kernels import option_scores, row_stats, sample, temperature_sweep
 from torch import Tensor
 
 STRIDE = 2**30 + 5  # of the third row, 2^31 elements and more
@@ -16,6 +16,8 @@ COLUMNS = 300
 OPS: dict[str, Callable[[Tensor], Any]] = {
     "row_stats": lambda x: row_stats(x, torch.arange(len(x))),
     "option_scores": lambda x: option_scores(x, torch.arange(4), torch.arange(len(x))),
+    "temperature_sweep": lambda x: temperature_sweep(x, torch.arange(4), [1.0, 0.7])[:1],
+    "sample": lambda x: sample(x, seed=0, item=0, sample=torch.arange(4), step=0, top_k=9),
 }
 
 

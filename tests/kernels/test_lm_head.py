@@ -133,6 +133,7 @@ def test_sizes(
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("shape", [(), (1,), (17,)], ids=str)
 def test_temperature(backend: str, chunks: str, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    """R17."""
     given = head(dtype=dtype)
     leaves = given.leaves()
     t = torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 3 + 0.2
@@ -265,6 +266,7 @@ def test_what_does_not_count_poisons_nothing(
 
 
 def test_a_row_of_nan_that_counts_shows(backend: str) -> None:
+    """R3."""
     given = head()
     given.hidden[3, 2] = math.nan
     leaves = given.leaves()
@@ -299,7 +301,7 @@ def test_tokens_that_a_bias_forbids(backend: str, chunks: str) -> None:
 
 
 def test_an_offset_common_to_all_columns(backend: str) -> None:
-    """Neither the loss nor a gradient loses digits to it, where the logits lose none."""
+    """R5. Neither the loss nor a gradient loses digits to it, where the logits lose none."""
     given = head()
     moved = given._replace(bias=given.bias + 2**14)
     found, wanted = given.leaves(), moved.leaves()
@@ -329,6 +331,7 @@ def test_layouts(backend: str, chunks: str) -> None:
 
 
 def test_padding_columns(backend: str, chunks: str) -> None:
+    """R29."""
     given = head()
     leaves = given.leaves()
     with torch.no_grad():
@@ -471,7 +474,7 @@ def test_one_gradient_alone(backend: str, chunks: str, wanted: str) -> None:
 
 
 def test_gradcheck(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float64, over tiles and chunks, for hidden, weight, bias and temperature."""
+    """R16. In float64, over tiles and chunks, for hidden, weight, bias and temperature."""
     few_at_once(monkeypatch)
     g = torch.Generator().manual_seed(0)
     h, w = (torch.randn(s, dtype=torch.float64, generator=g) for s in ((7, 5), (11, 5)))

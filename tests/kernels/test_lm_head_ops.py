@@ -72,7 +72,7 @@ def step(h: Tensor, w: Tensor, b: Tensor, labels: Tensor, t: Tensor, seen: Any) 
 
 
 def test_compiles_as_one_graph(backend: str) -> None:
-    """Whole, with gradients and histogram, for changing N and V, to the same bits."""
+    """R18, R30. Whole, with gradients and histogram, for changing N and V, to the same bits."""
     torch._dynamo.reset()
     compiled = torch.compile(step, fullgraph=True, dynamic=True, backend="aot_eager")
     counts = []

@@ -17,8 +17,8 @@ import pytest
 import torch
 from calib_kernels import (
     Sample,
+    Sweep,
     available_backends,
-    cross_entropy,
     option_scores,
     row_stats,
     sample,
@@ -27,7 +27,8 @@ from calib_kernels import (
 )
 from torch import Tensor
 
-from bench.gate import compare, hard_rows, option_sets, row_labels
+from bench.gate import compare, compare_sweeps, hard_rows, option_sets, row_labels
+from bench.loss_gate import Outcome, disagreements, outcome, truth
 
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"
@@ -52,28 +53,34 @@ BITS: dict[str, Callable[[Tensor], Any]] = {
 }
 
 
+LOSS: dict[str, Any] = {"label_smoothing": 0.1, "softcap": 30.0, "z_loss": 1e-3}
+LEAST = 0.7  # temperature of a loss
+
+
+def loss_arguments(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    n = len(x)
+    return x, row_labels(*x.shape), torch.full((n,), LEAST), torch.linspace(-1.0, 2.0, n)
+
+
 def losses_of(x: Tensor) -> list[Tensor]:
-    """Losses with everything switched on, and their gradient."""
-    x = x.clone().requires_grad_()
-    t = torch.full((len(x),), 0.7, requires_grad=True)
-    loss = cross_entropy(
-        x, row_labels(*x.shape), temperature=t, reduction="none", label_smoothing=0.1, softcap=30.0,
-        z_loss=1e-3,
-    )  # fmt: skip
-    loss.nan_to_num(0.0, 0.0, 0.0).sum().backward()
-    assert x.grad is not None and t.grad is not None
-    return [loss.detach(), x.grad.float(), t.grad]
+    """Losses with everything switched on, their gradients and the histogram."""
+    return list(outcome(*loss_arguments(x), reduction="none", **LOSS))
+
+
+# On a grid in 1/T, and on none.
+TEMPERATURES = ([4.0, 2.0, 4 / 3, 1.0], [0.7, 3.1])
 
 
 def sweeps_of(x: Tensor) -> list[Tensor]:
-    """A grid and temperatures of none, with both derivatives; the rows that count alone."""
-    kept = x[x.isfinite().all(1)]
-    labels = row_labels(*kept.shape)
-    grid = temperature_sweep(kept, labels, [4.0, 2.0, 4 / 3, 1.0], derivatives=2)
-    other = temperature_sweep(kept, labels, [0.7, 3.1], derivatives=2)
-    return [
-        f for found in (grid, other) for f in (found.nll, found.grad, found.hess) if f is not None
-    ]
+    """Of every third row, then of all together: nll, both derivatives, count."""
+    labels = row_labels(*x.shape)
+    rows = [*(slice(i, i + 1) for i in range(0, len(x), 3)), slice(None)]
+    swept = (
+        temperature_sweep(x[own], labels[own], t, derivatives=2)
+        for t in TEMPERATURES
+        for own in rows
+    )
+    return [field for s in swept for field in (s.nll, s.grad, s.hess, s.count) if field is not None]
 
 
 def draws_of(x: Tensor) -> Sample:
@@ -88,6 +95,9 @@ def draws_of(x: Tensor) -> Sample:
 
 def options_of(x: Tensor) -> Tensor:
     return option_sets(*x.shape)["spellings"]
+
+
+ROWS = list(hard_rows(COLUMNS, 4096))
 
 
 def example(dtype: torch.dtype = torch.float32) -> Tensor:
@@ -111,7 +121,9 @@ def native(op: str, x: Tensor, threads: int = 1) -> Any:
 
 
 def digest(results: Any) -> list[bytes]:
-    return [f.nan_to_num(-7.0).numpy().tobytes() for f in results if f is not None]
+    # NumPy has no bfloat16.
+    wide = (f.float() if f.dtype == torch.bfloat16 else f for f in results if f is not None)
+    return [f.nan_to_num(-7.0).numpy().tobytes() for f in wide]
 
 
 VARIANT = """
@@ -162,10 +174,36 @@ def test_the_best_instruction_set_is_taken() -> None:
 def test_every_instruction_set_keeps_the_contract(op: str, variants: dict[str, Results]) -> None:
     for i, dtype in enumerate(DTYPES):
         with use_backend("reference"):
-            truth = OPS[op](example(dtype).double())
+            want = OPS[op](example(dtype).double())
         for variant, found in variants.items():
-            rows = [f"{name}, {variant}" for name in hard_rows(COLUMNS, 4096)]
-            assert not list(compare(type(truth)(*found[op][i]), truth, rows))
+            rows = [f"{name}, {variant}" for name in ROWS]
+            assert not list(compare(type(want)(*found[op][i]), want, rows))
+
+
+def test_every_instruction_set_has_the_losses_and_gradients(variants: dict[str, Results]) -> None:
+    for i, dtype in enumerate(DTYPES):
+        want = truth(*loss_arguments(example(dtype)), reduction="none", **LOSS)
+        for variant, found in variants.items():
+            rows = [f"{name}, {variant}" for name in ROWS]
+            got = Outcome(*found["cross_entropy"][i])
+            assert not list(disagreements(got, want, rows, LOSS["softcap"], LEAST))
+
+
+def test_every_instruction_set_has_the_sweeps(variants: dict[str, Results]) -> None:
+    for i, dtype in enumerate(DTYPES):
+        with use_backend("reference"):
+            want = sweeps_of(example(dtype).double())
+        for variant, found in variants.items():
+            got = found["temperature_sweep"][i]
+            for at in range(0, len(want), 4):
+                t, row = divmod(at // 4, len(ROWS[::3]) + 1)
+                if row < len(ROWS[::3]):
+                    pair = (
+                        Sweep(*fields[:3], None, fields[3])
+                        for fields in (got[at : at + 4], want[at : at + 4])
+                    )
+                    name = f"{ROWS[3 * row]}, {variant}"
+                    assert not list(compare_sweeps(*pair, TEMPERATURES[t], name))
 
 
 @pytest.mark.parametrize("op", BITS)

@@ -188,7 +188,7 @@ def test_padding_columns_get_no_gradient(backend: str) -> None:
 
 
 def test_expanded_and_repeated_upstream_gradients(backend: str) -> None:
-    """R14, R31."""
+    """R14, R15, R31."""
     x, labels = example()
     x.requires_grad_()
     stats = row_stats(x, labels)

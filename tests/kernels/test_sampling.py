@@ -67,8 +67,8 @@ def oracle(
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_hard_rows(backend: str, dtype: torch.dtype, columns: int) -> None:
-    """Equal ids and float64's numbers, with every filter; the numbers of the stream are such that
-    none lies within rounding of a boundary."""
+    """R1-R6, R9, R37. Equal ids and float64's numbers, with every filter; the numbers of the
+    stream are such that none lies within rounding of a boundary."""
     names, x = rows_of(columns, dtype)
     for options in FILTERS:
         found, expected = drawn(x, **options), truth(x, **options)

@@ -31,7 +31,7 @@ def test_opcheck(backend: str, form: str, dtype: torch.dtype) -> None:
 
 
 def test_compiles_as_one_graph(backend: str) -> None:
-    """Whole, for changing N, S and V, to the same bits."""
+    """R18, R30. Whole, for changing N, S and V, to the same bits."""
 
     def step(x: Tensor, indices: Tensor) -> Sample:
         return sample(

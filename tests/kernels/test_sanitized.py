@@ -15,8 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = [
     "tests/kernels/test_bins.py",
     "tests/kernels/test_contract.py",
+    "tests/kernels/test_every_op.py",
     "tests/kernels/test_fuzz.py",
+    "tests/kernels/test_loss.py",
     "tests/kernels/test_rows.py",
+    "tests/kernels/test_sampling.py",
+    "tests/kernels/test_sampling_draws.py",
+    "tests/kernels/test_sweep.py",
 ]
 
 

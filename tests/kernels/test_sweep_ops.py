@@ -22,6 +22,7 @@ def test_opcheck(backend: str, options: bool, order: int) -> None:
 
 
 def test_compiles_as_one_graph(backend: str) -> None:
+    """R18, R30."""
     x, labels = example(8, 150)
 
     def step(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,6 +62,34 @@ def draw(weight: Tensor, u: Tensor) -> Tensor:
     return block * BLOCK + choose(padded[row, block], u[..., 1])
 
 
+class Filtered(NamedTuple):
+    """A row in float64, and what its filters leave of it."""
+
+    token: Tensor  # (N,) first argmax
+    z: Tensor  # (N, V) logits over T, less the largest
+    log_norm: Tensor  # (N, 1) of the unfiltered distribution: ln p = z - log_norm
+    broken: Tensor  # (N,) nothing can be said of the row
+    weight: Tensor  # (N, V) exp(z), 0 where a filter removes the token
+
+
+def filtered(
+    logits: Tensor, temperature: float | Tensor, top_k: int, top_p: float, min_p: float
+) -> Filtered:
+    narrow, t, bad_t = widened(logits, temperature)
+    wide_t = t.double() if isinstance(t, Tensor) else t
+    token, _top, z, log_norm, broken = vocabulary(narrow.double(), wide_t, bad_t)
+    weight = z.exp()
+    if min_p > 0 or top_p < 1 or 0 < top_k < narrow.shape[1]:
+        # In the dtype of the row, so that every backend cuts at the same logit.
+        log_min_p = math.log(min_p) if min_p else -math.inf
+        host = 1.0 if isinstance(t, Tensor) else t
+        gap = torch.tensor(host * log_min_p, dtype=narrow.dtype, device=narrow.device)
+        if isinstance(wide_t, Tensor):
+            gap = (wide_t[:, None] * gap).to(narrow.dtype)
+        weight = weight.where(survivors(narrow, weight, gap, top_k, top_p, min_p), 0.0)
+    return Filtered(token, z, log_norm, broken, weight)
+
+
 def sample(
     logits: Tensor,
     sample: Tensor,
@@ -78,29 +107,17 @@ def sample(
 
     sample (N, S), item and step (1 or N,), uniforms (N, S, 2); see ``sampling`` for the rest.
     """
-    narrow, t, bad_t = widened(logits, temperature)
-    x = narrow.double()
-    wide_t = t.double() if isinstance(t, Tensor) else t
-    token, _top, z, log_norm, broken = vocabulary(x, wide_t, bad_t)
-    log_p = z - log_norm
-    weight = z.exp()
-    if min_p > 0 or top_p < 1 or 0 < top_k < x.shape[1]:
-        # In the dtype of the row, so that every backend cuts at the same logit.
-        log_min_p = math.log(min_p) if min_p else -math.inf
-        host = 1.0 if isinstance(t, Tensor) else t
-        gap = torch.tensor(host * log_min_p, dtype=narrow.dtype, device=x.device)
-        if isinstance(wide_t, Tensor):
-            gap = (wide_t[:, None] * gap).to(narrow.dtype)
-        weight = weight.where(survivors(narrow, weight, gap, top_k, top_p, min_p), 0.0)
+    row = filtered(logits, temperature, top_k, top_p, min_p)
     if uniforms is None:
         uniforms = philox.uniforms(seed, item[:, None], sample, step[:, None])
-    settled = (broken | greedy)[:, None]
-    tokens = torch.where(settled, token[:, None], draw(weight, uniforms))
-    logprob = (z.gather(1, tokens) - weight.sum(1, keepdim=True).log()).clamp(max=0.0)
+    settled = (row.broken | greedy)[:, None]
+    tokens = torch.where(settled, row.token[:, None], draw(row.weight, uniforms))
+    log_p = row.z - row.log_norm
+    logprob = (row.z.gather(1, tokens) - row.weight.sum(1, keepdim=True).log()).clamp(max=0.0)
     entropy = entropy_of(log_p, 1)[:, None].expand_as(sample)
     real = torch.float64 if logits.dtype == torch.float64 else torch.float32
     fields = (
-        field.masked_fill(broken[:, None], math.nan).to(real)
+        field.masked_fill(row.broken[:, None], math.nan).to(real)
         for field in (logprob, log_p.gather(1, tokens), entropy)
     )
-    return tokens, *fields, ~broken[:, None].expand_as(sample)
+    return tokens, *fields, ~row.broken[:, None].expand_as(sample)

@@ -142,10 +142,18 @@ def public_temperature_sweep(*args: Any, **kwargs: Any) -> Any:
     return (*found[:3], None, found.count)
 
 
-def sample(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
-    """The public op on this backend."""
+def public(op: str, *args: Any, **kwargs: Any) -> Any:
+    """Any public op on this backend."""
     with calib_kernels.use_backend("triton"):
-        return tuple(calib_kernels.sample(*args, **kwargs))
+        return getattr(calib_kernels, op)(*args, **kwargs)
+
+
+def drawn(op: str, logits: torch.Tensor, **arguments: Any) -> Any:
+    """A drawn call of an op on this backend."""
+    from tests.kernels.fuzz_calls import CALLS  # hypothesis is needed for these alone
+
+    with calib_kernels.use_backend("triton"):
+        return CALLS[op].run(logits, **arguments)
 
 
 def histogram_delta(

@@ -64,7 +64,7 @@ def marked(cases: Any, quick: set[Any]) -> list[Any]:
     ),
 )
 def test_forward(compiled: Any, arch: int, dtype: str, shape: tuple[bool, bool]) -> None:
-    """R9: 128-bit loads for any V and stride; no spills; section 2.0's budget on sm_90."""
+    """R9, R35: 128-bit loads for any V and stride; no spills; section 2.0's budget on sm_90."""
     code, tune = forward(compiled, arch, dtype, *shape)
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
     assert code.resources["REG"] <= tune.registers

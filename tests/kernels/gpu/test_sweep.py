@@ -105,7 +105,7 @@ def test_options(interpreted: Any) -> None:
 )
 @pytest.mark.parametrize("dtype", ["*bf16", pytest.param("*fp32", marks=pytest.mark.slow)])
 def test_main_loops(compiled: Any, arch: int, dtype: str) -> None:
-    """No spills; loops of 128-bit loads and few instructions, without barriers."""
+    """R9, R35: no spills; loops of 128-bit loads and few instructions, without barriers."""
     for (first, terms, order), instructions in MEASURED.items():
         tune = tuning.SWEEP_DERIVATIVES if order else tuning.SWEEP
         constants = {"FIRST": first, "TERMS": terms, "ORDER": order, "slow_ptr": None}
