@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import calib_kernels
 import pytest
 import torch
 from calib_kernels import use_backend
@@ -26,14 +25,7 @@ LARGE_MODELS = {("scoring", "SmolLM2-135M"), ("scoring", "Qwen2.5-0.5B")}
 SMALL_FORMS = [form for form in FORMS if form not in LARGE_MODELS]
 
 
-# Ops that others are made of.
-NEEDS = {"temperature_fit": "temperature_sweep", "training_step": "cross_entropy"}
-
-
 def tiny(name: str, mode: str, dtype: torch.dtype = torch.float32) -> Case:
-    op = NEEDS.get(name, name)
-    if name not in ("ece", "scoring") and not hasattr(calib_kernels, op):
-        pytest.skip(f"calib_kernels has no {op}")
     rows, columns = {"ece": (300, 0), "temperature_fit": (400, 10)}.get(name, (9, 90))
     return Case(name, rows, columns, dtype, mode, hidden=16, threads=1)
 
