@@ -104,6 +104,7 @@ class Op:
     compiles: bool = True
     copies: int | None = None  # inputs to rotate through; None: enough to outgrow the cache
     notes: Callable[[Case, Run, Given], dict[str, Any]] | None = None
+    once: bool = False  # a call takes many seconds, and the one whose result is checked is timed
 
     def variants(self, case: Case, device: torch.device) -> dict[str, Rival]:
         """Everything to be timed, ours first."""

@@ -35,8 +35,9 @@ class Budget:
     gate: float = 180.0
     cases: float = 410.0
     sanitizer: float = 465.0
-    # Of sampling, per case.
+    # Of sampling, per case, and the most rounds of it.
     sampling: float = 1.5
+    rounds: int = 60
 
 
 def problem() -> str | None:
@@ -83,6 +84,7 @@ def timings(
     *,
     deadline: float,
     sampling: float,
+    rounds: int,
 ) -> bool:
     """Time the cases in order until ``deadline`` (of ``time.perf_counter``); whether ours ran."""
     complete = True
@@ -93,7 +95,7 @@ def timings(
             print(f"{len(left)} of {len(chosen)} cases were not begun: time is up")
             results.add(kind="not begun", cases=left)
             break
-        found = measure(case, device, clock, rounds=60, seconds=sampling, deadline=deadline)
+        found = measure(case, device, clock, rounds=rounds, seconds=sampling, deadline=deadline)
         for row in rows_of(found, device, read):
             print(table.line(results.add(**row)), flush=True)
             skipped = row.get("error", "").startswith("skipped")
@@ -128,7 +130,7 @@ def run(
     with use_backend("triton"):
         complete &= timings(
             device, clock, results, chosen, rates["read"],
-            deadline=start + budget.cases, sampling=budget.sampling,
+            deadline=start + budget.cases, sampling=budget.sampling, rounds=budget.rounds,
         )  # fmt: skip
     print()
     for row in registers.rows():

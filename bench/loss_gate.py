@@ -7,7 +7,7 @@ rounded to float32 at the size of the cap, which no later step can mend: 2^-22 o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -60,21 +60,29 @@ def truth(
 
 
 def disagreements(
-    found: Outcome, want: Outcome, names: list[str], softcap: float = 0.0, least: float = 1.0
+    found: Outcome,
+    want: Outcome,
+    names: list[str],
+    options: Mapping[str, Any],
+    least: float = 1.0,
 ) -> Iterator[str]:
-    """Where two outcomes differ, by row. ``least`` is the smallest temperature.
+    """Where two outcomes differ, by row. ``options`` are the loss's, ``least`` the smallest T.
 
-    Gradients leave in the dtype of the logits: one unit of it is their rounding; of a z-loss, they
-    carry the relative error of lse. d loss / dT is made of the entropy, which may be ln V.
+    Gradients leave in the dtype of the logits: one unit of it is their rounding. d loss / dT is
+    made of the entropy, which may be ln V. A z-loss multiplies p by 1 + 2 z_loss lse, which may be
+    large, and with it the error of p: relative to p that is what the contract grants ln p, 2e-6 +
+    4e-7 |ln p|, and relative to lse it is 4e-7. Where |ln p| > 1 the excess is a part of p so small
+    that the absolute bound covers it.
     """
     dtype = found.d_logits.dtype
-    cap = softcap * 2.0**-22 / min(least, 1.0)
+    cap = options.get("softcap", 0.0) * 2.0**-22 / min(least, 1.0)
+    lifted = 2e-6 + 2 * 4e-7 if options.get("z_loss", 0.0) else 0.0
     nats = math.log(found.d_logits.shape[1])
     smallest = 2.0**-24 if dtype == torch.float16 else 0.0
     bounds = {
         "loss": (2e-6 + cap, 4e-7),
         "d_temperature": ((4e-6 + 4e-7 * nats + cap) / min(least, 1.0), 1e-6),
-        "d_logits": ((4e-6 + cap) / min(least, 1.0) + smallest, max(torch.finfo(dtype).eps, 4e-7)),
+        "d_logits": ((4e-6 + cap) / min(least, 1.0) + smallest, torch.finfo(dtype).eps + lifted),
     }
     for field, (absolute, relative) in bounds.items():
         got, said = getattr(found, field).cpu(), getattr(want, field).cpu()
@@ -105,6 +113,6 @@ def loss_checks(
         given = (x, labels, t, upstream)
         found = outcome(*given, reduction="none", **options)
         want = truth(*given, reduction="none", **options)
-        problems = list(disagreements(found, want, names, options.get("softcap", 0.0), 0.7))
+        problems = list(disagreements(found, want, names, options, 0.7))
         short = str(dtype).removeprefix("torch.")
         yield f"cross_entropy {short} {n} x {columns}, {kind}", problems[:5]

@@ -49,6 +49,7 @@ def cpu_default() -> list[Case]:
         *product((("linear_cross_entropy", ""), ("training_step", "")), (HEAD,)),
         *product((("linear_option_scores", ""),), (HEAD,)),
         Case("scoring", 16, 49_152, FP32, "SmolLM2-135M", threads=2),
+        Case("answers", 32, 49_152, FP32, "SmolLM2-135M", threads=2),
     ]  # fmt: skip
 
 
@@ -113,4 +114,5 @@ def gpu() -> list[Case]:
         Case("temperature_fit", 4096, 32_000, BF16),
         *product([("option_scores", ""), ("row_stats", "histogram")], (key,), (BF16,), (0,)),
         *product(scores, ((256, 151_936),), DTYPES, (0,)),
+        Case("answers", 64, 32_064, BF16, "LLaVA-7B"),
     ]))  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.cases import Op
 from bench.ops import (
+    answers,
     cross_entropy,
     ece,
     linear_cross_entropy,
@@ -29,4 +30,5 @@ OPS: dict[str, Op] = {
     "linear_option_scores": linear_option_scores.OP,
     "scoring": scoring.OP,
     "training_step": training_step.OP,
+    "answers": answers.OP,
 }

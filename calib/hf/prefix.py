@@ -36,24 +36,19 @@ def way_of(cache: Any, use_cache: bool) -> str:
 
 
 def expanded(
-    model: Any, input_ids: Tensor, generation_config: Any, kwargs: dict[str, Any], samples: int
+    model: Any, input_ids: Tensor, kwargs: dict[str, Any], samples: int
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Prompts and inputs S times over, and a cache for as many rows."""
+    """Prompts and inputs S times over. An empty cache takes as many rows as it is first given."""
     cache = kwargs.get("past_key_values")
     if cache is not None and cache.get_seq_length():
         raise ValueError(
             f"past_key_values: a {type(cache).__name__} that already holds tokens cannot be "
             "repeated exactly; pass the whole prompt without it"
         )
-    ids, kwargs = model._expand_inputs_for_generation(
+    found: tuple[Tensor, dict[str, Any]] = model._expand_inputs_for_generation(
         input_ids=input_ids, expand_size=samples, is_encoder_decoder=False, **kwargs
     )
-    if cache is not None and cache.is_compileable:  # its number of rows is built in
-        del kwargs["past_key_values"]
-        mode = generation_config.get_generation_mode()
-        room = generation_config.max_length - 1
-        model._prepare_cache_for_generation(generation_config, kwargs, mode, len(ids), room)
-    return ids, kwargs
+    return found
 
 
 class Rows:
@@ -78,7 +73,7 @@ class Rows:
         fastest = way_of(kwargs.get("past_key_values"), kwargs.get("use_cache", True))
         self.way = max(way or fastest, fastest, key=WAYS.index)
         if self.way == "expanded":
-            input_ids, kwargs = expanded(model, input_ids, generation_config, kwargs, samples)
+            input_ids, kwargs = expanded(model, input_ids, kwargs, samples)
         mask = kwargs.get("attention_mask")
         outputs = model._prefill(input_ids, generation_config, kwargs)
         # A copy, so that the logits of other positions are not kept for the sake of the last.

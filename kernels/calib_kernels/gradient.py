@@ -21,7 +21,8 @@ terms of ``ops``::
         d_loss,        # (N,) d_nll at any stride, also 0; or None
         d_lse,         # (N,) contiguous; or None
         d_entropy,     # (N,) contiguous; or None
-        d_logits,      # (N, V) to write to, in the dtype of the logits; stride(1) == 1
+        d_logits,      # (N, V) to write to, in the dtype of the logits; stride(1) == 1; without
+                       # a variance it may be the logits themselves
         variance,      # (N,) to write sum p (ln p + H)^2 to; None where it is not wanted
     ) -> None
 
@@ -57,9 +58,15 @@ def logits_gradient(
     d_lse: Tensor | None = None,
     d_entropy: Tensor | None = None,
     variance: Tensor | None = None,
+    in_place: bool = False,
 ) -> Tensor:
-    """The gradient (N, V) in the logits, 0 in columns of padding, from ``native`` or ``triton``."""
-    d_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
+    """The gradient (N, V) in the logits, 0 in columns of padding, from ``native`` or ``triton``.
+
+    In place, it is written over the logits, whose rows must be contiguous.
+    """
+    d_logits = logits
+    if not in_place:
+        d_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
     if vocab_size < logits.shape[1]:
         d_logits[:, vocab_size:] = 0.0
     if logits.shape[0] == 0:

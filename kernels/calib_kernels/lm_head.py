@@ -3,15 +3,17 @@
     logits = hidden weight^T + bias        loss_n = ln sum_v exp(logits_nv / T) - logits_ny / T
 
 Forward: some whole rows of logits at a time, which the row kernels read once. Kept of a row are its
-largest logit, log2 of the sum of exp((logits - largest) / T), and the entropy H of p, from which
-the gradients follow: those of hidden, weight and bias in ``lm_head_gradient``, and
+largest logit ``top``, NaN where the row is lost, log2 of the sum of exp((logits - top) / T), and
+the entropy H of p, from which the gradients follow: those of hidden, weight and bias in
+``lm_head_gradient``, and
 
     d loss / d T = (H - loss) / T
 
-Backends differ in the row kernels; the GEMM is torch's on each. A row is *kept* if its label is not
-ignore_index and names a column. Ignored: loss 0, in no bin. Any other row that is not kept: loss
-NaN, in the histogram's invalid counter. Neither is counted, summed or sends anything back. A kept
-row that is *lost* (as in ``rows``) has loss NaN, is counted, sums to NaN and sends NaN back.
+Backends differ in the kernels of rows and of gradients; the GEMM is torch's on each. A row is
+*kept* if its label is not ignore_index and names a column. Ignored: loss 0, in no bin. Any other
+row that is not kept: loss NaN, in the histogram's invalid counter. Neither is counted, summed or
+sends anything back. A kept row that is *lost* (as in ``rows``) has loss NaN, is counted, sums to
+NaN and sends NaN back.
 """
 
 from __future__ import annotations
@@ -67,7 +69,8 @@ def _linear_cross_entropy(
                 x, labels[some], temperature, own, ignore_index, vocab_size, bins
             )
             loss[some] = (-logprob).masked_fill(labels[some] == ignore_index, 0.0)
-            top[some] = x.gather(1, token[:, None])[:, 0].to(top.dtype)
+            largest = x.gather(1, token[:, None])[:, 0].to(top.dtype)
+            top[some] = largest.masked_fill(p.isnan(), torch.nan)
             log2_d[some] = -p.log2()
             entropy[some] = h
             if bins:
@@ -107,12 +110,12 @@ def _linear_cross_entropy_backward(
     d_bias = None
     if bias is not None and wanted[2]:
         d_bias = bias.new_zeros(bias.shape, dtype=top.dtype)
-    t = top.new_full((1,), temperature) if row_temperature is None else row_temperature
-    t = t.expand(hidden.shape[0])
+    t = None if row_temperature is None else row_temperature.expand(hidden.shape[0])
     head = slice(0, vocab_size)
     with torch.autocast(hidden.device.type, enabled=False):
         gradients(
-            Rows(hidden, labels, t, top, log2_d, d_loss.to(top.dtype) / t),
+            Rows(hidden, labels, t, top, log2_d, d_loss.to(top.dtype)),
+            temperature,
             weight[head],
             None if bias is None else bias[head],
             d_hidden,

@@ -2,7 +2,7 @@
 
 A tile of some columns and of all the rows that send something back, or of as many as fit, becomes
 
-    d_v = g (p_v - 1[v = y]) / T        p_v = exp((logits_v - logits_top) / T - ln D)
+    d_v = g (p_v - 1[v = y]) / T        p_v = exp((logits_v - top) / T - ln D)
 
 in place, g being what reaches the row's loss, and is multiplied into
 
@@ -19,10 +19,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from calib_kernels import backend, gradient
 from calib_kernels import lm_head_tiles as tiles
 
-# Logits that become gradients at once: few enough to stay in a cache meanwhile.
+# Logits that become gradients at once on ``reference``, whose temporaries are as large.
 _AT_ONCE = 2**19
+# No place in a tile: the label of a row whose right token has its logit elsewhere.
+_ELSEWHERE = -1
 
 
 class Rows(NamedTuple):
@@ -30,40 +33,54 @@ class Rows(NamedTuple):
 
     hidden: Tensor  # (N, H)
     labels: Tensor  # (N,) int32 or int64
-    temperature: Tensor  # (N,)
-    top: Tensor  # (N,) largest logit
+    temperature: Tensor | None  # (N,); None where one number is that of all
+    top: Tensor  # (N,) largest logit; NaN where the row is lost
     log2_d: Tensor  # (N,) log2 D, D the sum over columns of exp((logits - top) / T)
-    sent: Tensor  # (N,) g / T; 0 for a row that sends nothing back
+    sent: Tensor  # (N,) g; 0 for a row that sends nothing back
 
     def at(self, some: slice | Tensor) -> Rows:
-        return Rows(*(field[some] for field in self))
+        hidden, labels, t, *rest = self
+        return Rows(hidden[some], labels[some], None if t is None else t[some],
+                    *(field[some] for field in rest))  # fmt: skip
 
     def silenced(self) -> Rows:
         """With hidden states of 0 where nothing is sent: 0 times NaN must not reach d_weight."""
         return self._replace(hidden=self.hidden.where((self.sent != 0)[:, None], 0.0))
 
 
-def logits_gradient_(logits: Tensor, rows: Rows, first: int) -> Tensor:
+def logits_gradient_(logits: Tensor, rows: Rows, first: int, temperature: float) -> Tensor:
     """Turn a tile of logits (N, C), of the columns from ``first`` on, into its gradient."""
-    columns = logits.shape[1]
-    for part in tiles.parts(logits.shape[0], max(1, _AT_ONCE // columns)):
-        some = rows.at(part)
-        sent = some.sent[:, None]
-        d = logits[part].to(sent.dtype)
-        # Where the largest logit is +inf the others are infinitely far below it, itself is not.
-        top = some.top.clamp(max=torch.finfo(sent.dtype).max)[:, None]
-        d.sub_(top).clamp_(max=0.0).div_(some.temperature[:, None])
-        d.sub_(some.log2_d[:, None] * math.log(2)).exp_().mul_(sent).masked_fill_(sent == 0, 0.0)
-        at = some.labels.to(torch.int64)[:, None] - first
-        here = (at >= 0) & (at < columns)
-        d.scatter_add_(1, at.clamp(0, columns - 1), torch.where(here, -sent, 0.0))
-        if d.dtype != logits.dtype:
-            logits[part] = d
-    return logits
+    at = rows.labels.to(torch.int64) - first
+    at = at.where((at >= 0) & (at < logits.shape[1]), _ELSEWHERE)
+    name = backend.choose(logits.device, logits.dtype)
+    if name == "reference":
+        for part in tiles.parts(logits.shape[0], max(1, _AT_ONCE // logits.shape[1])):
+            _reference_gradient_(logits[part], rows.at(part), at[part], temperature)
+        return logits
+    # To a row whose label is elsewhere its loss sends g p / T, as its lse would.
+    return gradient.logits_gradient(
+        name, logits, at, temperature, rows.temperature, _ELSEWHERE, logits.shape[1],
+        gradient.PLAIN, rows.top, rows.log2_d, d_loss=rows.sent,
+        d_lse=rows.sent.where(at == _ELSEWHERE, 0.0), in_place=True,
+    )  # fmt: skip
+
+
+def _reference_gradient_(logits: Tensor, rows: Rows, at: Tensor, temperature: float) -> None:
+    """The same in PyTorch; ``at`` (N,) are the labels' places in the tile."""
+    t = temperature if rows.temperature is None else rows.temperature[:, None]
+    sent = rows.sent[:, None] / t
+    # Where the largest logit is +inf the others are infinitely far below it, itself is not.
+    top = rows.top.clamp(max=torch.finfo(sent.dtype).max)[:, None]
+    d = (logits.to(sent.dtype) - top).clamp_(max=0.0).div_(t)
+    d.sub_(rows.log2_d[:, None] * math.log(2)).exp_().mul_(sent).masked_fill_(sent == 0, 0.0)
+    here = at[:, None] != _ELSEWHERE
+    d.scatter_add_(1, at[:, None].clamp(min=0), torch.where(here, -sent, 0.0))
+    logits.copy_(d)
 
 
 def gradients(
     rows: Rows,
+    temperature: float,
     weight: Tensor,
     bias: Tensor | None,
     d_hidden: Tensor | None,
@@ -72,7 +89,8 @@ def gradients(
 ) -> None:
     """Fill d_hidden (N, H), d_weight (V, H) and d_bias (V,), which are 0, where they are wanted.
 
-    d_bias is of the dtype of sums, the others of that of weight.
+    ``temperature`` is that of all rows unless they have their own. d_bias is of the dtype of sums,
+    the others of that of weight.
 
     Rows that send nothing are left out where counting the others does not wait for a device.
     """
@@ -80,16 +98,16 @@ def gradients(
     count = rows.sent.shape[0] if taken is None else taken.shape[0]
     sums, most = tiles.sums_dtype(weight), tiles.hidden_at_once(weight)
     if d_hidden is None or (taken is None and d_hidden.dtype == sums):
-        _sweep(rows, taken, slice(0, count), weight, bias, d_hidden, d_weight, d_bias)
+        _sweep(rows, temperature, taken, slice(0, count), weight, bias, d_hidden, d_weight, d_bias)
     else:
         if count > most:
             # The sums of d_hidden do not fit: the logits are multiplied once for d_weight, and
             # once more for d_hidden.
-            _sweep(rows, taken, slice(0, count), weight, bias, None, d_weight, d_bias)
+            _sweep(rows, temperature, taken, slice(0, count), weight, bias, None, d_weight, d_bias)
             d_weight = d_bias = None
         for group in tiles.parts(count, most):
             total = d_hidden.new_zeros((group.stop - group.start, d_hidden.shape[1]), dtype=sums)
-            _sweep(rows, taken, group, weight, bias, total, d_weight, d_bias)
+            _sweep(rows, temperature, taken, group, weight, bias, total, d_weight, d_bias)
             d_hidden[group if taken is None else taken[group]] = total.to(d_hidden.dtype)
     if d_hidden is not None and tiles.waits(rows.sent):
         d_hidden.masked_fill_((rows.sent == 0)[:, None], 0.0)  # 0 times a weight of NaN
@@ -97,6 +115,7 @@ def gradients(
 
 def _sweep(
     rows: Rows,
+    temperature: float,
     taken: Tensor | None,
     group: slice,
     weight: Tensor,
@@ -123,7 +142,7 @@ def _sweep(
                 some = some.silenced()
             h = some.hidden.to(buffer.dtype)
             x = tiles.multiply(h, w, b, buffer[: h.shape[0], : w.shape[0]])
-            d = logits_gradient_(x, some, columns.start)
+            d = logits_gradient_(x, some, columns.start, temperature)
             if d_w is not None:
                 tiles.add_product(d_w, d.T, h)
             if d_hidden is not None:

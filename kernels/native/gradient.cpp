@@ -16,9 +16,10 @@ constexpr int64_t HUGE_PAGE = int64_t{1} << 21;
 
 struct RowWeights {
   Weights lanes;
-  double label;     // subtracted in the label's column
-  int64_t columns[2];  // the label's and that of a certain row's +inf, or -1
-  bool silent;      // nothing is sent back
+  double all, surprise, everywhere;  // those of the lanes before they are rounded
+  double label;                      // subtracted in the label's column
+  int64_t columns[2];                // the label's and that of a certain row's +inf, or -1
+  bool silent;                       // nothing is sent back
 };
 
 float capped(float x, float cap) {
@@ -26,7 +27,9 @@ float capped(float x, float cap) {
   return x;
 }
 
-RowWeights weights_of(const RowInput& in, const GradientInput& given, int64_t row) {
+// For the columns start..start + n - 1 of a row.
+RowWeights weights_of(const RowInput& in, const GradientInput& given, int64_t row, int64_t start,
+                      int64_t n) {
   const LossShape& shape = given.shape;
   const Upstream& up = given.upstream;
   bool bad;
@@ -53,13 +56,17 @@ RowWeights weights_of(const RowInput& in, const GradientInput& given, int64_t ro
     }
   }
   w.silent = all == 0.0 && surprise == 0.0 && w.columns[0] < 0;
-  w.lanes.all = static_cast<float>(all * one_over_t);
-  w.lanes.surprise = static_cast<float>(surprise * one_over_t);
-  w.lanes.everywhere = static_cast<float>(everywhere * one_over_t);
+  w.all = all * one_over_t;
+  w.surprise = surprise * one_over_t;
+  w.everywhere = everywhere * one_over_t;
+  w.lanes.all = static_cast<float>(w.all);
+  w.lanes.surprise = static_cast<float>(w.surprise);
+  w.lanes.everywhere = static_cast<float>(w.everywhere);
   if (std::isinf(w.lanes.top) && w.lanes.top > 0 && !w.silent) {
-    // A certain row: everything finite is infinitely far below its one +inf.
-    w.columns[1] = variant().rows->find[static_cast<int>(in.type)](row_of(in, row), in.columns,
-                                                                  w.lanes.top);
+    // A certain row: everything finite is infinitely far below its one +inf, wherever that is.
+    const int64_t at = variant().rows->find[static_cast<int>(in.type)](
+        offset(row_of(in, row), in.type, start), n, w.lanes.top);
+    if (at < n) w.columns[1] = start + at;
     w.lanes.c = 1.0f;
     w.lanes.log2_d = 0.0f;
     w.lanes.top = std::numeric_limits<float>::max();
@@ -73,8 +80,8 @@ double gradient_at(const RowInput& in, const RowWeights& w, int64_t row, int64_t
   const double gap = static_cast<double>(capped(x, cap)) - w.lanes.top;
   const double u = column == w.columns[1] ? 0.0 : w.lanes.c * gap - w.lanes.log2_d;
   const double p = std::exp2(u);
-  double sent = p * w.lanes.all + w.lanes.everywhere;
-  if (p > 0.0) sent += p * w.lanes.surprise * u;
+  double sent = p * w.all + w.everywhere;
+  if (p > 0.0) sent += p * w.surprise * u;
   if (column == w.columns[0]) sent -= w.label;
   const double t = cap == 0.0f ? 0.0 : std::tanh(static_cast<double>(x) / cap);
   return sent * (1.0 - t * t);
@@ -109,19 +116,22 @@ void logits_gradient(const RowInput& in, const GradientInput& given, const Gradi
   parallel_for(in.rows * pieces, threads, [&](int64_t task) {
     const int64_t row = task / pieces, start = task % pieces * length;
     const int64_t n = std::min(length, V - start);
-    const RowWeights w = weights_of(in, given, row);
+    const RowWeights w = weights_of(in, given, row, start, n);
     char* to = first + row * out.stride * size_of(in.type);
     char* piece = to + start * size_of(in.type);
     if (w.silent) {
       std::memset(piece, 0, n * size_of(in.type));
       return;
     }
+    // The gradient may be written over the logits: what needs one of them comes first.
+    float apart[2] = {};
+    const auto here = [&](int64_t column) { return column >= start && column < start + n; };
+    for (int i = 0; i < 2; ++i)
+      if (here(w.columns[i])) apart[i] = static_cast<float>(gradient_at(in, w, row, w.columns[i]));
     kernels.gradient[w.lanes.cap != 0.0f][type](offset(row_of(in, row), in.type, start), n, w.lanes,
                                                 piece);
-    for (const int64_t column : w.columns)
-      if (column >= start && column < start + n)
-        kernels.store[type](static_cast<float>(gradient_at(in, w, row, column)),
-                            to + column * size_of(in.type));
+    for (int i = 0; i < 2; ++i)
+      if (here(w.columns[i])) kernels.store[type](apart[i], to + w.columns[i] * size_of(in.type));
   });
   if (!out.variance) return;
   parallel_for(in.rows, threads, [&](int64_t row) {

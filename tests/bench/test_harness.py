@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import calib_kernels
 import pytest
 import torch
 from calib_kernels import OptionScores, RowStats, option_scores, row_stats, use_backend
@@ -32,6 +31,7 @@ from bench import (
 )
 from bench.cases import Case
 from bench.clock import Call, CpuClock
+from bench.ops import OPS
 from bench.results import Results, slug
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Completed
         env=environment(TRITON_INTERPRET="1", OMP_NUM_THREADS="1", OUT=str(folder / "out")),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,  # 50 s on an idle machine
     )
     return done, folder
 
@@ -83,14 +83,14 @@ def test_a_whole_run(runs: Any) -> None:
     assert {row["kind"] for row in others} == {"timing", "compute-sanitizer", "target"}
     timings = [row for row in others if row["kind"] == "timing"]
     forms = {(row["op"], row["mode"]) for row in timings}
-    assert {op for op, _ in forms} >= {"row_stats", "option_scores", "ece", "scoring"}
+    assert {op for op, _ in forms} == set(OPS)
     for row in timings:
         if row["variant"].startswith("compile"):
             assert row["error"] == "ImportError: no module named rival"
         else:
             assert "error" not in row, row
             assert row["us_least"] <= row["us_p20"] <= row["us"] <= row["us_p80"]
-            assert row["samples"] >= 3 and row["inputs"] >= 1
+            assert row["samples"] == 1 and row["inputs"] >= 1
         if "bytes_per_second" in row:
             share = row["bytes_per_second"] / bandwidth["read"]
             assert row["share_of_read"] == pytest.approx(share)
@@ -221,7 +221,7 @@ def test_parts_end_in_time(
     torch.compiler.reset()  # its first use takes seconds
     complete = gpu.timings(
         CPU, SlowClock(8), results, chosen, 1e10,
-        deadline=time.perf_counter() + 1.0, sampling=0.0,
+        deadline=time.perf_counter() + 1.0, sampling=0.0, rounds=3,
     )  # fmt: skip
     assert not complete
     first, *_, last = results.rows[1:]
@@ -322,7 +322,6 @@ def test_bytes_that_cross_are_counted() -> None:
     assert seen == {"bytes_to_host": 0, "logit_bytes_to_host": 0, "logit_bytes_copied": 200}
 
 
-@pytest.mark.skipif(not hasattr(calib_kernels, "linear_cross_entropy"), reason="not there yet")
 def test_peak_memory_in_a_child() -> None:
     case = Case("linear_cross_entropy", 64, 4000, torch.float32, hidden=32)
     found = memory.in_a_child(case)

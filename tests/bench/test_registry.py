@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import calib_kernels
 import pytest
 import torch
 from calib_kernels import use_backend
@@ -21,19 +20,11 @@ from bench.timing import inputs, measure, rows_of, size_of
 
 CPU = torch.device("cpu")
 FORMS = [(name, mode) for name, op in OPS.items() for mode in op.modes]
-# Real configurations; "tiny" stands for them here.
-LARGE_MODELS = {("scoring", "SmolLM2-135M"), ("scoring", "Qwen2.5-0.5B")}
-SMALL_FORMS = [form for form in FORMS if form not in LARGE_MODELS]
-
-
-# Ops that others are made of.
-NEEDS = {"temperature_fit": "temperature_sweep", "training_step": "cross_entropy"}
+# Real configurations of models have one that is "tiny" beside them, which stands for them here.
+SMALL_FORMS = [form for form in FORMS if form[1] == "tiny" or "tiny" not in OPS[form[0]].modes]
 
 
 def tiny(name: str, mode: str, dtype: torch.dtype = torch.float32) -> Case:
-    op = NEEDS.get(name, name)
-    if name not in ("ece", "scoring") and not hasattr(calib_kernels, op):
-        pytest.skip(f"calib_kernels has no {op}")
     rows, columns = {"ece": (300, 0), "temperature_fit": (400, 10)}.get(name, (9, 90))
     return Case(name, rows, columns, dtype, mode, hidden=16, threads=1)
 
@@ -70,7 +61,7 @@ def test_the_rivals_compute_the_same(name: str, mode: str) -> None:
             assert "error" in row or 0 < row["us_least"] <= row["us"] < math.inf
 
 
-@pytest.mark.parametrize("name", [name for name in OPS if name != "scoring"])
+@pytest.mark.parametrize("name", [name for name in OPS if "tiny" not in OPS[name].modes])
 @pytest.mark.usefixtures("no_compiler")
 def test_a_wrong_rival_is_left_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is given other inputs than ours."""

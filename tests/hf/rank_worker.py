@@ -97,4 +97,6 @@ if __name__ == "__main__":
     known = (evaluate, train, resume, module, metric)
     result = {function.__name__: function for function in known}[task](folder)
     torch.save(result, folder / f"{task}-{os.environ['RANK']}.pt")
+    # A rank that left while another still talked to it would take that one down.
+    dist.barrier()
     dist.destroy_process_group()

@@ -98,7 +98,8 @@ def test_caches_that_cannot_be_shared(family: str, ways: list[str]) -> None:
 def test_caches_that_are_asked_for(settings: dict[str, Any], ways: list[str]) -> None:
     model, inputs = families.llama()
     agree(*both(model, inputs, **settings))
-    assert ways == ["expanded"]
+    agree(*both(model, inputs, **settings))  # some caches are kept from one call to the next
+    assert ways == ["expanded", "expanded"]
 
 
 @pytest.mark.parametrize("way", ["repeated", "expanded"])

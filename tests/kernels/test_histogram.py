@@ -205,6 +205,7 @@ if rank:
     h.update([float("nan")], [0])
 h.all_reduce()
 torch.save(h.state_dict(), out)
+dist.barrier()  # ranks leave together
 dist.destroy_process_group()
 """
 

@@ -41,7 +41,7 @@ def test_hard_rows(backend: str, dtype: torch.dtype, columns: int, shape: str) -
     found = outcome(*given, **ROW, **options)
     want = truth(*given, **ROW, **options)
     assert found.loss.dtype == torch.float32 and found.d_logits.dtype == dtype
-    assert not list(disagreements(found, want, names, options.get("softcap", 0.0), 0.7))
+    assert not list(disagreements(found, want, names, options, 0.7))
 
 
 @pytest.mark.parametrize("options", SHAPES.values(), ids=SHAPES)
@@ -76,7 +76,7 @@ def test_temperatures(backend: str, temperature: float) -> None:
     t = torch.full((len(names),), temperature)
     found = outcome(x, labels, t, upstream, **ROW)
     want = truth(x, labels, t, upstream, **ROW)
-    assert not list(disagreements(found, want, names, least=temperature))
+    assert not list(disagreements(found, want, names, ROW, temperature))
     host = cross_entropy(x, labels, temperature=temperature, **ROW)
     torch.testing.assert_close(host, found.loss, rtol=1e-6, atol=2e-6, equal_nan=True)
 

@@ -171,6 +171,7 @@ def _train(rank: int, store: str, results: str) -> None:
     if rank == 0:
         gradient = model.module.weight.grad
         torch.save((gradient, histogram.state_dict()["sums"]), results)
+    torch.distributed.barrier()  # ranks leave together
     torch.distributed.destroy_process_group()
 
 

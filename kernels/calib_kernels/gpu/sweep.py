@@ -214,10 +214,10 @@ def finish_term(
         unit = c.to(tl.float64)
         gap = tl.where(x == peak, 0.0, (x.to(tl.float64) - peak) * (unit * k))
         nll = tl.maximum(tl.log2(on_top) - gap, 0.0) * LN2
-        mean = tl.where(certain, 0.0, W.to(tl.float64) / D)
+        mean = tl.where(certain, 0.0, tl.cast(W, tl.float64) / D)
         grad = (mean - zx.to(tl.float64)) / unit
         grad = tl.where(certain, tl.where(x == peak, 0.0, PLUS_INF), grad)
-        hess = tl.maximum(S.to(tl.float64) / D - mean * mean, 0.0) / (unit * unit)
+        hess = tl.maximum(tl.cast(S, tl.float64) / D - mean * mean, 0.0) / (unit * unit)
         hess = tl.where(certain, 0.0, hess)
         keep(terms_ptr, n, N, K, place, counted, usable, nll, grad, hess, ORDER)
         if seen_ptr is not None:

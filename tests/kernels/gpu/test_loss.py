@@ -44,7 +44,7 @@ def test_hard_rows(interpreted: Any, shape: str, columns: int, split: bool) -> N
     options = SHAPES[shape]
     found = interpreted("loss_outcome", given, TUNE, split, **ROW, **options)
     want = truth(*given, **ROW, **options)
-    assert not list(disagreements(found, want, names, options.get("softcap", 0.0), 0.7))
+    assert not list(disagreements(found, want, names, options, 0.7))
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -136,7 +136,7 @@ def test_a_temperature_for_each_row(interpreted: Any) -> None:
     found = interpreted("loss_outcome", given, TUNE, False, **ROW)
     want = truth(*given, **ROW)
     names = [f"T = {value}" for value in t.tolist()]
-    assert not list(disagreements(found, want, names, least=1e-2))
+    assert not list(disagreements(found, want, names, ROW, 1e-2))
     assert found.sums[-1] == 2
 
 
@@ -148,7 +148,7 @@ def test_labels_at_odd_addresses_and_padding(interpreted: Any) -> None:
     given = (x, labels, torch.ones(4), torch.ones(4))
     options = {**ROW, "ignore_index": 1, "vocab_size": 100}
     found = interpreted("loss_outcome", given, TUNE, False, **options)
-    assert not list(disagreements(found, truth(*given, **options), list("abcd")))
+    assert not list(disagreements(found, truth(*given, **options), list("abcd"), options))
     assert (found.d_logits[:, 100:] == 0).all() and (found.loss[[1, 3]] == 0).all()
 
 
