@@ -136,8 +136,8 @@ def of_losses(case: Case, found: Outcome, run: Callable[..., Any]) -> Iterable[s
             of.d_temperature.masked_fill_(beyond, 0.0)
     if len(found.d_temperature) != n:
         found, want = (o._replace(d_temperature=torch.zeros(n)) for o in (found, want))
-    softcap = case.arguments["softcap"] or 0.0
-    return disagreements(found, want, names_of(case), softcap, _least(case))
+    options = {k: v for k, v in case.arguments.items() if v is not None}
+    return disagreements(found, want, names_of(case), options, _least(case))
 
 
 def _least(case: Case) -> float:
