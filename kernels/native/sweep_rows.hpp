@@ -120,7 +120,8 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
       }
     }
   }
-  if (!plan.slots.empty() && std::isnan(sums->d)) out->odd = true;
+  // Without a temperature that is one there are no sums to tell: the row is looked at once more.
+  if (plan.slots.empty() || std::isnan(sums->d)) out->odd = true;
 }
 
 // Over the row, in terms of y = x - ref.
