@@ -67,7 +67,7 @@ CALIB_INLINE Floats times_2_to(Floats p, Floats n) { return {_mm512_scalef_ps(p.
 CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ), no.v, yes.v)};
 }
-// z - floor(z).
+// z - floor(z) for z <= 127, rounded down, as the instruction does it: v3 must follow.
 CALIB_INLINE Floats fraction(Floats z) {
   return {_mm512_reduce_ps(z.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
 }
@@ -229,7 +229,17 @@ CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
 #endif
 
 #if !defined(__AVX512F__)
+#if defined(__AVX2__)
+CALIB_INLINE Floats fraction(Floats z) {
+  const Floats n = floor(z), f = z - n;
+  // f + n is exact, so the sign tells whether f was rounded up; -1 then takes one unit off it.
+  const __m256 up = _mm256_cmp_ps((f + n).v, z.v, _CMP_GT_OQ);
+  const __m256i bits = _mm256_add_epi32(_mm256_castps_si256(f.v), _mm256_castps_si256(up));
+  return {_mm256_castsi256_ps(bits)};
+}
+#else
 CALIB_INLINE Floats fraction(Floats z) { return z - floor(z); }
+#endif
 CALIB_INLINE Floats within_reach(Floats z) { return max(Floats::all(-127.0f), z); }
 CALIB_INLINE Floats times_2_to_floor(Floats p, Floats z) { return times_2_to(p, floor(z)); }
 #endif

@@ -6,9 +6,10 @@
 namespace calib::CALIB_VARIANT {
 namespace {
 
-constexpr int AT_ONCE = Floats::W == 16 ? 4 : 2;
-// Multiples summed at a time: as many as leave no accumulator in memory.
-constexpr int TERMS = Floats::W == 16 ? 8 : 4;
+constexpr bool MANY_REGISTERS = Floats::W == 16;
+// Temperatures, and multiples, summed at a time: as many as leave no accumulator in memory.
+constexpr int TEMPERATURES = MANY_REGISTERS ? 4 : 1;
+constexpr int TERMS = MANY_REGISTERS ? GRID : 4;
 
 template <class X>
 float centre(const void* data, int64_t n, float ref, float low, float* y) {
@@ -71,68 +72,106 @@ CALIB_INLINE PowerSums folded(const Lanes& lanes) {
           DERIVATIVES > 1 ? sum_of(lanes.s) : 0.0};
 }
 
-template <int DERIVATIVES>
-CALIB_INLINE void add(Floats e, Floats y, Floats yy, Floats& d, Floats& w, Floats& s) {
-  d = d + e;
-  if (DERIVATIVES > 0) w = madd(e, y, w);
-  if (DERIVATIVES > 1) s = madd(e, yy, s);
-}
+// Fetches what is read next a little at a time: loops that compute leave memory idle.
+struct Fetch {
+  uintptr_t at;
+  uintptr_t step;
+  CALIB_INLINE Fetch(const SweepAhead& ahead, int64_t vectors)
+      : at(ahead.at), step(static_cast<uintptr_t>(ahead.bytes / vectors)) {}
+  CALIB_INLINE void next() {
+    __builtin_prefetch(reinterpret_cast<const void*>(at));
+    at += step;
+  }
+};
 
-template <int DERIVATIVES>
-void each(const float* y, int64_t groups, float c, PowerSums* out) {
-  Lanes lanes;
-  const Floats scale = Floats::all(c), zero = Floats::all(0.0f);
-  for (int first = 0; first < REGISTERS; first += AT_ONCE) {
-    Floats d[AT_ONCE], w[AT_ONCE], s[AT_ONCE];
-    for (int r = 0; r < AT_ONCE; ++r) d[r] = w[r] = s[r] = zero;
-    const float* p = y + first * Floats::W;
-    for (int64_t i = 0; i < groups; ++i, p += LANES) {
-#pragma GCC unroll 4
-      for (int r = 0; r < AT_ONCE; ++r) {
-        const Floats v = Floats::load(p + r * Floats::W);
-        add<DERIVATIVES>(power_of_2(scale * v), v, v * v, d[r], w[r], s[r]);
-      }
-    }
-    for (int r = 0; r < AT_ONCE; ++r) {
-      const int lane = (first + r) * Floats::W;
-      d[r].store(lanes.d + lane);
-      w[r].store(lanes.w + lane);
-      s[r].store(lanes.s + lane);
+// The sums of N terms in one register of a group.
+template <int DERIVATIVES, int N>
+struct Sums {
+  Floats d[N], w[N], s[N];
+  CALIB_INLINE Sums() {
+    for (int k = 0; k < N; ++k) d[k] = w[k] = s[k] = Floats::all(0.0f);
+  }
+  CALIB_INLINE void store(Lanes* lanes, int lane) const {
+    for (int k = 0; k < N; ++k) {
+      d[k].store(lanes[k].d + lane);
+      if (DERIVATIVES > 0) w[k].store(lanes[k].w + lane);
+      if (DERIVATIVES > 1) s[k].store(lanes[k].s + lane);
     }
   }
-  *out = folded<DERIVATIVES>(lanes);
+};
+
+template <int DERIVATIVES, int N>
+CALIB_INLINE void sum_each(const float* y, int64_t groups, const float* c, Fetch& fetch,
+                           PowerSums* out) {
+  Lanes lanes[N];
+  for (int r = 0; r < REGISTERS; ++r) {
+    Sums<DERIVATIVES, N> sums;
+    for (int64_t i = r * Floats::W; i < groups * LANES; i += LANES) {
+      const Floats v = Floats::load(y + i), vv = v * v;
+      fetch.next();
+#pragma GCC unroll 4
+      for (int k = 0; k < N; ++k) {
+        const Floats e = power_of_2(Floats::all(c[k]) * v);
+        sums.d[k] = sums.d[k] + e;
+        if (DERIVATIVES > 0) sums.w[k] = madd(e, v, sums.w[k]);
+        if (DERIVATIVES > 1) sums.s[k] = madd(e, vv, sums.s[k]);
+      }
+    }
+    sums.store(lanes, r * Floats::W);
+  }
+  for (int k = 0; k < N; ++k) out[k] = folded<DERIVATIVES>(lanes[k]);
 }
 
+template <int DERIVATIVES>
+void each(const float* y, int64_t groups, const float* c, int count, SweepAhead ahead,
+          PowerSums* out) {
+  const int calls = count / TEMPERATURES + count % TEMPERATURES;
+  Fetch fetch(ahead, groups * REGISTERS * calls);
+  int k = 0;
+  for (; k + TEMPERATURES <= count; k += TEMPERATURES)
+    sum_each<DERIVATIVES, TEMPERATURES>(y, groups, c + k, fetch, out + k);
+  for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, groups, c + k, fetch, out + k);
+}
+
+// With p = e^a y^m and q = e^b y^n, p q belongs to multiple a + b: every multiple up to 8 is a sum
+// of two of 0, 1, 3 and 4, so that these powers are all that is computed. The other products are
+// part of a multiply-add.
+constexpr int SUMMANDS[GRID][2] = {{0, 1}, {1, 1}, {0, 3}, {0, 4}, {1, 4}, {3, 3}, {3, 4}, {4, 4}};
+
 template <int DERIVATIVES, int FIRST>
-CALIB_INLINE void sum_powers(const float* y, const float* e, int64_t groups, PowerSums* out) {
+CALIB_INLINE void sum_powers(const float* y, const float* e, int64_t groups, Fetch& fetch,
+                             PowerSums* out) {
   Lanes lanes[TERMS];
   for (int r = 0; r < REGISTERS; ++r) {
-    Floats d[TERMS], w[TERMS], s[TERMS];
-    for (int k = 0; k < TERMS; ++k) d[k] = w[k] = s[k] = Floats::all(0.0f);
+    Sums<DERIVATIVES, TERMS> sums;
     for (int64_t i = r * Floats::W; i < groups * LANES; i += LANES) {
-      const Floats v = Floats::load(y + i), e1 = Floats::load(e + i), vv = v * v;
+      const Floats v = Floats::load(y + i), e1 = Floats::load(e + i);
+      fetch.next();
       const Floats e2 = e1 * e1, e3 = e2 * e1, e4 = e2 * e2;
-      const Floats power[GRID] = {e1, e2, e3, e4, e4 * e1, e4 * e2, e4 * e3, e4 * e4};
+      const Floats power[] = {v, e1, e2, e3, e4};
+      const Floats moment[] = {v, e1 * v, e2, e3 * v, e4 * v};
 #pragma GCC unroll 8
-      for (int k = 0; k < TERMS; ++k)
-        add<DERIVATIVES>(power[FIRST + k], v, vv, d[k], w[k], s[k]);
+      for (int k = 0; k < TERMS; ++k) {
+        const int a = SUMMANDS[FIRST + k][0], b = SUMMANDS[FIRST + k][1];
+        Floats &d = sums.d[k], &w = sums.w[k], &s = sums.s[k];
+        d = a ? madd(power[a], power[b], d) : d + power[b];
+        if (DERIVATIVES > 0) w = a ? madd(power[a], moment[b], w) : w + moment[b];
+        if (DERIVATIVES > 1) s = madd(moment[a], moment[b], s);
+      }
     }
-    for (int k = 0; k < TERMS; ++k) {
-      d[k].store(lanes[k].d + r * Floats::W);
-      w[k].store(lanes[k].w + r * Floats::W);
-      s[k].store(lanes[k].s + r * Floats::W);
-    }
+    sums.store(lanes, r * Floats::W);
   }
   for (int k = 0; k < TERMS; ++k) out[FIRST + k] = folded<DERIVATIVES>(lanes[k]);
 }
 
 template <int DERIVATIVES>
-void grid(const float* y, int64_t groups, float c, float* e, PowerSums* out) {
+void grid(const float* y, int64_t groups, float c, float* e, SweepAhead ahead, PowerSums* out) {
   const Floats scale = Floats::all(c);
   for (int64_t i = 0; i < groups * LANES; i += Floats::W)
     power_of_2(scale * Floats::load(y + i)).store(e + i);
-  sum_powers<DERIVATIVES, 0>(y, e, groups, out);
-  if constexpr (TERMS < GRID) sum_powers<DERIVATIVES, TERMS>(y, e, groups, out);
+  Fetch fetch(ahead, groups * REGISTERS * (GRID / TERMS));
+  sum_powers<DERIVATIVES, 0>(y, e, groups, fetch, out);
+  if constexpr (TERMS < GRID) sum_powers<DERIVATIVES, TERMS>(y, e, groups, fetch, out);
 }
 
 }  // namespace

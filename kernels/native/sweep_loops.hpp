@@ -17,16 +17,24 @@ struct PowerSums {
   double d, w, s;
 };
 
+// What is read next: the loops fetch it into the cache. It may lie past the end of the logits.
+struct SweepAhead {
+  uintptr_t at;
+  int64_t bytes;
+};
+
 constexpr int GRID = 8;  // multiples 1 .. GRID of a base share one exponential
 
 struct SweepKernels {
   // Writes y = max(low, x - ref) of n <= BLOCK logits, filled up with low to whole groups of LANES.
   // Returns the largest x, passing over NaN, which y keeps. By dtype.
   float (*centre[3])(const void* x, int64_t n, float ref, float low, float* y);
-  // At c, over `groups` groups. By derivatives.
-  void (*each[3])(const float* y, int64_t groups, float c, PowerSums* out);
+  // At each of count c, over `groups` groups. By derivatives.
+  void (*each[3])(const float* y, int64_t groups, const float* c, int count, SweepAhead ahead,
+                  PowerSums* out);
   // At c, 2 c, .. GRID c. e is scratch for as many floats as y has. By derivatives.
-  void (*grid[3])(const float* y, int64_t groups, float c, float* e, PowerSums* out);
+  void (*grid[3])(const float* y, int64_t groups, float c, float* e, SweepAhead ahead,
+                  PowerSums* out);
 };
 
 }  // namespace calib

@@ -21,6 +21,7 @@ struct SweepPlan {
   std::vector<double> slots;       // c of each sum
   std::vector<int> slot;           // of each temperature, or -1
   std::vector<double> scale;       // c of each temperature as the loops use it
+  std::vector<float> loose;        // c of those of no grid
   int derivatives;
   float most = 0.0f;   // the largest c
   float low = -1.0f;   // y below it is 0 at every temperature
@@ -46,7 +47,10 @@ struct SweepPlan {
       if (group.base > 0.0f)
         for (int k = 1; k <= GRID; ++k) slots.push_back(static_cast<double>(group.base) * k);
       else
-        for (const int place : kept.places) slots.push_back(scale[place]);
+        for (const int place : kept.places) {
+          slots.push_back(scale[place]);
+          loose.push_back(static_cast<float>(scale[place]));
+        }
       groups.push_back(std::move(kept));
     }
     low = static_cast<float>(-127.0 / least);
@@ -74,7 +78,7 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
   // what dominates the sums keeps an exact exponential, and no power can overflow.
   constexpr double HEADROOM = 1.0;
   alignas(64) float y[BLOCK], e[BLOCK];
-  PowerSums block[GRID];
+  std::vector<PowerSums> block(std::max<size_t>(GRID, plan.loose.size()));
   const int t = static_cast<int>(type);
   *out = {-std::numeric_limits<float>::infinity(), 0, false, false, 0.0f};
   std::fill(sums, sums + plan.slots.size(), PowerSums{0.0, 0.0, 0.0});
@@ -87,8 +91,9 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
       out->max_block = start;
     }
     if (std::isinf(own)) {  // nothing but -inf, unless NaN are among them
-      kernels.each[0](y, groups, 1.0f, block);
-      out->odd = out->odd || own > 0.0f || std::isnan(block->d);
+      const float one = 1.0f;
+      kernels.each[0](y, groups, &one, 1, {reinterpret_cast<uintptr_t>(x), 0}, block.data());
+      out->odd = out->odd || own > 0.0f || std::isnan(block[0].d);
       if (out->odd) return;
       continue;
     }
@@ -100,23 +105,24 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
       out->ref = own;
       kernels.centre[t](from, length, own, plan.low, y);
     }
+    // The next block is fetched while this one is summed, by each group its share.
+    const int64_t share = length * size_of(type) / std::max<int64_t>(1, plan.groups.size());
+    SweepAhead ahead = {reinterpret_cast<uintptr_t>(offset(from, type, length)), share};
     PowerSums* to = sums;
-    const auto keep = [&](int terms) {
+    for (const SweepGroup& group : plan.groups) {
+      int terms = GRID;
+      if (group.base > 0.0f) {
+        kernels.grid[plan.derivatives](y, groups, group.base, e, ahead, block.data());
+      } else {
+        terms = static_cast<int>(group.places.size());
+        const float* c = plan.loose.data();
+        kernels.each[plan.derivatives](y, groups, c, terms, ahead, block.data());
+      }
+      ahead.at += static_cast<uintptr_t>(share);
       for (int i = 0; i < terms; ++i, ++to) {
         to->d += block[i].d;
         to->w += block[i].w;
         to->s += block[i].s;
-      }
-    };
-    for (const SweepGroup& group : plan.groups) {
-      if (group.base > 0.0f) {
-        kernels.grid[plan.derivatives](y, groups, group.base, e, block);
-        keep(GRID);
-        continue;
-      }
-      for (const int place : group.places) {
-        kernels.each[plan.derivatives](y, groups, static_cast<float>(plan.scale[place]), block);
-        keep(1);
       }
     }
   }
