@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 import pytest
-from calib_kernels.gpu import histogram, options, rows, tuning
+from calib_kernels.gpu import histogram, options, rows, sweep, sweep_options, tuning
 
 KERNELS = {
     "option_scores": options.option_scores_kernel,
@@ -175,7 +175,15 @@ def test_amd(compiled: Any, name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kernel", [*KERNELS.values(), *ROWS.values(), histogram.histogram_delta_kernel]
+    "kernel",
+    [
+        *KERNELS.values(),
+        *ROWS.values(),
+        histogram.histogram_delta_kernel,
+        sweep.sweep_kernel,
+        sweep.sweep_sum_kernel,
+        sweep_options.sweep_options_kernel,
+    ],
 )
 def test_compiled_variants_are_bounded(kernel: Any) -> None:
     """R34: no size, stride or input address is specialised on, and no constant follows one."""
@@ -183,6 +191,7 @@ def test_compiled_variants_are_bounded(kernel: Any) -> None:
         "logprob_ptr", "prob_ptr", "mass_ptr", "confidence_ptr", "prediction_ptr", "entropy_ptr",
         "vocab_entropy_ptr", "token_ptr", "correct_ptr", "valid_ptr", "seen_ptr", "slow_ptr",
         "sums_ptr", "tokens_ptr", "lse_ptr", "sum_p2_ptr", "label_logprob_ptr", "log2_d_ptr",
+        "terms_ptr", "counted_ptr", "nll_ptr", "grad_ptr", "hess_ptr", "count_ptr",
     }  # fmt: skip
     free = {p.name for p in kernel.params if not (p.is_constexpr or p.do_not_specialize)}
     assert free <= outputs
