@@ -6,8 +6,9 @@ and its derivatives in b_k: with p = softmax(b_k x_n), E_p[x] - x_y and Var_p[x]
 
 x (N, V) fp32/bf16/fp16, labels (N,) -> nll, grad, hess (K,) float64, count () int64, seen
 (K, 3B + 1) int64. Reads x once for four temperatures (twice where a row's maximum lies more than
-HEADROOM above its first block); between its kernels, 8 to 24 bytes a row and temperature. A row
-with a NaN, two +inf or only -inf is not counted. N = 0 never comes here.
+HEADROOM, or with a variance VARIANCE_HEADROOM, above its first block); between its kernels, 8 to 24
+bytes a row and temperature. A row with a NaN, two +inf or only -inf is not counted. N = 0 never
+comes here.
 
 On a grid b, 2b, 3b, ... in 1/T one exponential serves the four temperatures of a read: powers of
 e = 2^z. Sums are over z = c x - c r, whose unit is that of the read's first temperature, or of
@@ -37,6 +38,9 @@ from .device import (
 )
 from .launch import launch_options, on_device
 from .rows import first_reference
+
+# HEADROOM where a variance is wanted: a difference of squares of z, whose digits cancel sooner.
+VARIANCE_HEADROOM = tl.constexpr(10.0)
 
 # One compiled kernel serves every size, stride, alignment and temperature.
 UNSPECIALISED = [
@@ -257,7 +261,8 @@ def sweep_kernel(
     finite = (peak > MINUS_INF) & (peak < PLUS_INF)
     rise = tl.fma(peak, most, -(most * ref))
     # Also true for a NaN: most * ref overflowed.
-    slow = finite & ~((rise >= -1.0) & (rise <= HEADROOM))
+    most_rise = VARIANCE_HEADROOM if ORDER > 1 else HEADROOM
+    slow = finite & ~((rise >= -1.0) & (rise <= most_rise))
     if slow:
         D, W, S, _peak, _token = sweep_scan(
             row, V, c, peak, True, FIRST, TERMS, ORDER, False, PARTITION, BLOCK

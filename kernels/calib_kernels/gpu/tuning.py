@@ -43,9 +43,10 @@ LOSS = RowTuning(block=1024, warps=4, registers=88)
 LOSS_CAPPED = RowTuning(block=1024, warps=4, registers=104)
 # Nothing is summed; a program writes one partition.
 GRADIENT = RowTuning(block=1024, warps=4, registers=80)
-# Four sums per logit; twelve with both derivatives, which at 168 registers spill.
+# Four sums per logit; twelve with both derivatives, which at 168 registers spill, and at 232 on
+# sm_120. Two programs fit on a multiprocessor up to 256.
 SWEEP = RowTuning(block=1024, warps=4, registers=128)
-SWEEP_DERIVATIVES = RowTuning(block=1024, warps=4, registers=224)
+SWEEP_DERIVATIVES = RowTuning(block=1024, warps=4, registers=247)
 # The gradient of an entropy has a variance to sum, and spills at 80.
 GRADIENT_ENTROPY = RowTuning(block=1024, warps=4, registers=112)
 # A block of the sampler is four pieces. Its size, 4,096 logits, is not tuned: see ``sampling``.
