@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bench.targets import Cell, Target, answer_targets, bandwidth, excess, inverse, percent, quotient
+from bench.targets import (
+    Cell,
+    Target,
+    answer_targets,
+    bandwidth,
+    excess,
+    inverse,
+    percent,
+    quotient,
+)
 
 
 def cell(op: str, mode: str = "", rows: int = 1024, columns: int = 128_256) -> Cell:

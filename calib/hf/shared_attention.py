@@ -216,7 +216,7 @@ AttentionInterface.register(NAME, attend)
 
 
 def attending(model: Any) -> list[Any]:
-    """The configurations of the layers that keep a cache. A walk over all modules: not each step."""
+    """The configurations of the layers that keep a cache. Walks over all modules."""
     configs = {
         id(module.config): module.config
         for module in model.modules()
