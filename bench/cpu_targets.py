@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.targets import Cell, Row, Target, excess, inverse
+from bench.targets import Cell, Row, Target, answer_targets, excess, inverse
 
 KEY = (256, 151_936)
 AT_LEAST = (
@@ -44,8 +44,10 @@ def targets() -> list[Target]:
     peak = "linear_cross_entropy: peak beyond inputs and gradients"
     scoring = Cell("scoring", "SmolLM2-135M", "float32", 16, 49_152, "ratio_of_minima")
     forward = excess(scoring.against("forward alone"))
+    answers = Cell("answers", "SmolLM2-135M", "float32", 32, 49_152, "ratio_of_minima")
     return [
         *found,
+        *answer_targets(answers),
         Target("row_stats 1 x 1000: one call", 15, "us", call, False),
         Target(peak, 256, "MiB", linear_peak, False),
         Target("scoring: beyond the bare forward", None, "%", forward, False),

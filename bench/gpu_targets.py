@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bench.targets import Cell, Target, bandwidth, excess, inverse, percent, quotient
+from bench.targets import (
+    Cell,
+    Target,
+    answer_targets,
+    bandwidth,
+    excess,
+    inverse,
+    percent,
+    quotient,
+)
 
 
 def cell(op: str, mode: str = "", rows: int = 1024, columns: int = 128_256) -> Cell:
@@ -48,4 +57,5 @@ def targets() -> list[Target]:
         Target("scoring: beyond the bare forward", None, "%", forward, False),
         Target("scoring: logits that reach the host", 0, "bytes",
                scoring.own("logit_bytes_to_host"), False),
+        *answer_targets(cell("answers", "LLaVA-7B", 64, 32_064)),
     ]  # fmt: skip

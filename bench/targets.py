@@ -77,9 +77,13 @@ class Cell:
 
     def own(self, column: str) -> Measure:
         """A column of our row."""
+        return self.of(OURS, column)
+
+    def of(self, variant: str, column: str) -> Measure:
+        """A column of a variant's row."""
 
         def find(rows: Sequence[Row]) -> float | None:
-            row = self.row(rows, OURS)
+            row = self.row(rows, variant)
             return row.get(column) if row else None
 
         return find
@@ -87,11 +91,17 @@ class Cell:
     def against(self, variant: str) -> Measure:
         """How many times our time a variant takes."""
 
-        def find(rows: Sequence[Row]) -> float | None:
-            row = self.row(rows, variant)
-            return row[self.column] if row else None
+        return self.of(variant, self.column)
 
-        return find
+
+def answer_targets(cell: Cell) -> list[Target]:
+    """S answers to one prompt: the whole against plain generation, decoding against copies."""
+    decoding = quotient(cell.of("repeated", "decode_seconds"), cell.own("decode_seconds"))
+    return [
+        Target(f"{cell.name}: generate / ours", 10, "x", cell.against("eager")),
+        Target(f"{cell.name}: decoding, repeated / ours", 2, "x", decoding),
+        Target(f"{cell.name}: answers a second", None, "/s", cell.own("rows_per_second")),
+    ]
 
 
 def inverse(find: Measure) -> Measure:

@@ -39,7 +39,13 @@ CALIB_LAYERS = [
 
 # Heavy dependency -> the only places that may import it.
 IMPORTERS = {
-    "transformers": ("calib/hf/", "training/", "tests/", "bench/ops/scoring.py"),
+    "transformers": (
+        "calib/hf/",
+        "training/",
+        "tests/",
+        "bench/ops/scoring.py",
+        "bench/ops/answers.py",
+    ),
     "peft": ("calib/hf/", "training/", "tests/"),
     "triton": ("kernels/calib_kernels/gpu/", "tests/", "bench/gpu.py"),
     "matplotlib": ("calib/plots.py", "tests/", "bench/figures.py"),

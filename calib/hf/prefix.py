@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from calib.hf.shared_attention import CannotShare, SharedCache, sharing
+from calib.hf.shared_attention import CannotShare, SharedCache, attending, sharing
 
 WAYS = ("shared", "repeated", "expanded")  # from the fastest to the one that always works
 REPEATABLE = {DynamicLayer, DynamicSlidingWindowLayer}
@@ -85,6 +85,7 @@ class Rows:
         cache = self.kwargs["past_key_values"]
         if self.way == "shared":
             self.prefilled = cache  # until it is known that the model's attention can be shared
+            self.configs = attending(model)
             room = generation_config.max_length - input_ids.shape[1]
             self.kwargs["past_key_values"] = SharedCache(cache, mask, samples, room)
         else:
@@ -124,7 +125,7 @@ class Rows:
         )
         if self.way != "shared":
             return self.model(**inputs, return_dict=True)
-        with sharing(self.model, self.kwargs["past_key_values"]):
+        with sharing(self.configs, self.kwargs["past_key_values"]):
             return self.model(**inputs, return_dict=True)
 
     def keep(self, rows: Tensor) -> None:

@@ -215,19 +215,24 @@ def _layer_of(module: torch.nn.Module) -> SharedLayer:
 AttentionInterface.register(NAME, attend)
 
 
-@contextmanager
-def sharing(model: Any, cache: SharedCache) -> Iterator[None]:
-    """Inside, the layers that keep a cache attend through ``attend``, to ``cache``.
-
-    Their configuration is restored afterwards. No mask is registered under NAME, so the model
-    makes none: rows see all of their prompt and of themselves.
-    """
+def attending(model: Any) -> list[Any]:
+    """The configurations of the layers that keep a cache. Walks over all modules."""
     configs = {
         id(module.config): module.config
         for module in model.modules()
         if hasattr(module, "layer_idx") and hasattr(module, "config")
     }
-    before = [(config, config._attn_implementation) for config in configs.values()]
+    return list(configs.values())
+
+
+@contextmanager
+def sharing(configs: list[Any], cache: SharedCache) -> Iterator[None]:
+    """Inside, the layers of ``configs`` attend through ``attend``, to ``cache``.
+
+    Their configuration is restored afterwards. No mask is registered under NAME, so the model
+    makes none: rows see all of their prompt and of themselves.
+    """
+    before = [(config, config._attn_implementation) for config in configs]
     _current.append(cache)
     try:
         for config, _ in before:

@@ -66,3 +66,84 @@ def option_tile(spellings: int) -> tuple[int, int]:
     if spellings == 1:
         return 256, 1
     return (64, 4) if spellings <= 4 else (32, 8)
+
+
+# What the compiler makes of them: by row and architecture, the registers a thread holds, the instructions,
+# and the bytes it spills at the next smaller limit, that of one more program on a multiprocessor.
+# No row spills at its own. Where this is 0 a smaller limit would do, and only a GPU can tell which
+# is faster.
+# bfloat16, triton 3.9.0, the form of each kernel that needs most; a test compiles them again.
+COUNTS: dict[str, dict[int, tuple[int, int, int]]] = {
+    "ROW": {
+        80: (80, 3544, 8),
+        90: (80, 3392, 96),
+        100: (76, 3312, 56),
+        120: (80, 3120, 0),
+    },
+    "ROW_STATS": {
+        80: (88, 2160, 0),
+        90: (88, 2008, 48),
+        100: (88, 1984, 40),
+        120: (96, 2008, 72),
+    },
+    "LOSS": {
+        80: (88, 2200, 0),
+        90: (88, 2008, 48),
+        100: (86, 1992, 48),
+        120: (96, 1992, 64),
+    },
+    "LOSS_CAPPED": {
+        80: (103, 3072, 0),
+        90: (100, 2816, 0),
+        100: (96, 2720, 0),
+        120: (110, 2808, 8),
+    },
+    "GRADIENT": {
+        80: (76, 1896, 0),
+        90: (79, 1856, 0),
+        100: (70, 1832, 0),
+        120: (88, 1800, 0),
+    },
+    "GRADIENT_ENTROPY": {
+        80: (96, 1544, 0),
+        90: (96, 1560, 0),
+        100: (96, 1488, 0),
+        120: (120, 1504, 0),
+    },
+    "SWEEP": {
+        80: (101, 2624, 0),
+        90: (96, 2584, 0),
+        100: (104, 2496, 0),
+        120: (118, 2608, 0),
+    },
+    "SWEEP_DERIVATIVES": {
+        80: (177, 4384, 0),
+        90: (184, 4384, 0),
+        100: (186, 4128, 0),
+        120: (228, 4496, 120),
+    },
+    "BLOCK_SUMS": {
+        80: (96, 1168, 0),
+        90: (94, 1168, 0),
+        100: (92, 1080, 8),
+        120: (96, 1176, 0),
+    },
+    "CUT": {
+        80: (113, 2256, 16),
+        90: (109, 1944, 48),
+        100: (116, 1896, 80),
+        120: (128, 1960, 0),
+    },
+    "DRAW": {
+        80: (108, 2104, 0),
+        90: (110, 2040, 8),
+        100: (110, 2024, 8),
+        120: (117, 2056, 0),
+    },
+    "HISTOGRAM": {
+        80: (22, 168, 0),
+        90: (26, 168, 0),
+        100: (24, 176, 0),
+        120: (24, 168, 0),
+    },
+}
