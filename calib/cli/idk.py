@@ -45,7 +45,7 @@ def build(
         float, typer.Option(metavar="SHARE", help="Known: at least this share is right.")
     ] = 1.0,
     judge: Judging = "auto",
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions, drawn by seed.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions, drawn by seed.")] = 100,
     seed: Seed = 0,
     device: Device = None,
     prompt: Annotated[

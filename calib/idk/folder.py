@@ -31,7 +31,7 @@ from calib.tasks import Task, load_task
 
 SAMPLES = "samples"
 SHARES = {"train": 0.8, "test": 0.2}
-QUESTIONS = 200
+QUESTIONS = 100
 """Questions of a build unless told otherwise: minutes, not hours, on two cores."""
 PROVENANCE = (
     "model", "class", "parameters", "dtype", "device", "task", "questions", "prompt", "samples",
