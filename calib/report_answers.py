@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from calib import plots, plots_answers
+from calib.idk.build import need
 from calib.idk.evaluate import QUADRANTS
 from calib.records import InputError
 from calib.report import count, filled, fixed, flat, percent, picture, points, pvalue, write
@@ -99,12 +100,14 @@ def idk_words(results: Mapping[str, Any]) -> dict[str, Any]:
         "headline": f"It knows {count(counts['known'])} of {count(counts['questions'])} questions; "
         f"{said}.",
         "lead": [
-            f"A question is known where at least {percent(results['tau'])} of {results['n']} "
-            f"sampled answers are right. {count(nobody)} of the {count(counts['unknown'])} unknown "
-            "ones nobody can answer: no sample of them can be right, and only a refusal is."
-            if nobody
-            else f"A question is known where at least {percent(results['tau'])} of {results['n']} "
-            "sampled answers are right."
+            f"A question is known where at least {need(results['tau'], results['n'])} of "
+            f"{results['n']} sampled answers are right."
+            + (
+                f" {count(nobody)} of the {count(counts['unknown'])} unknown ones nobody can "
+                "answer: no sample of them can be right, and only a refusal is."
+                if nobody
+                else ""
+            )
         ],
         "caveats": caveats,
         "tiles": [

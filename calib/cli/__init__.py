@@ -32,6 +32,7 @@ idk_app = typer.Typer(
     "         --output_path set && calib idk evaluate set",
     no_args_is_help=True,
     rich_markup_mode=None,
+    subcommand_metavar="build|label|evaluate",
 )
 app.add_typer(idk_app, name="idk")
 for _command, _example in idk.IDK.items():
