@@ -94,7 +94,7 @@ def confidence_histogram(
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(PANEL, 3.1), layout="constrained")
         axes = figure.add_subplot()
-        _plain(axes, theme)
+        plain(axes, theme)
         total = max(1, sum(row["n"] for row in bins))
         left = [row["low"] for row in bins]
         width = [0.92 * (row["high"] - row["low"]) for row in bins]
@@ -111,7 +111,7 @@ def confidence_histogram(
         axes.yaxis.set_major_locator(MaxNLocator(5))
         for value, name, style in ((confidence, "confidence", "--"), (accuracy, "accuracy", "-")):
             axes.axvline(value, color=theme.ink, linewidth=1.1, linestyle=style, label=name)
-        _legend(axes, theme, columns=4)
+        legend(axes, theme, columns=4)
     return figure
 
 
@@ -126,7 +126,7 @@ def risk_coverage(
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(PANEL, 3.1), layout="constrained")
         axes = figure.add_subplot()
-        _plain(axes, theme)
+        plain(axes, theme)
         coverage = [share for share, _ in points]
         risk = [error for _, error in points]
         axes.fill_between(coverage, risk, color=theme.over, alpha=0.12, linewidth=0)
@@ -150,7 +150,7 @@ def risk_coverage(
         )
         axes.xaxis.set_major_formatter(PERCENT)
         axes.yaxis.set_major_formatter(PERCENT)
-        _legend(axes, theme, columns=3)
+        legend(axes, theme, columns=3)
     return figure
 
 
@@ -170,7 +170,7 @@ def over_steps(
         figure = Figure(figsize=(2 * PANEL, 3.1), layout="constrained", facecolor=theme.face)
         left, right = figure.subplots(1, 2)
         for axes in (left, right):
-            _plain(axes, theme)
+            plain(axes, theme)
             axes.set(xlabel="step")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
             axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -181,8 +181,8 @@ def over_steps(
         _line(right, evaluations, "top1_accuracy", "accuracy", theme.under, "-", "o")
         left.set(ylabel=f"{measure}, %", ylim=(0, None))
         right.set(ylabel="of evaluated rows, %", ylim=(0, 1))
-        _legend(left, theme, columns=2)
-        _legend(right, theme, columns=2)
+        legend(left, theme, columns=2)
+        legend(right, theme, columns=2)
     return figure
 
 
@@ -218,8 +218,8 @@ def _diagram_axes(figure: Any) -> tuple[Axes, Axes]:
 
 
 def _draw_reliability(top: Axes, strip: Axes, bins: Sequence[Bin], note: str, theme: Theme) -> None:
-    _plain(top, theme)
-    _plain(strip, theme)
+    plain(top, theme)
+    plain(strip, theme)
     top.plot([0, 1], [0, 1], color=theme.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     largest = max([row["n"] for row in bins], default=0)
     for row in bins:
@@ -277,7 +277,7 @@ def _draw_reliability(top: Axes, strip: Axes, bins: Sequence[Bin], note: str, th
     strip.set_ylabel("count", fontsize=8)
 
 
-def _plain(axes: Axes, theme: Theme) -> None:
+def plain(axes: Axes, theme: Theme) -> None:
     axes.set_facecolor("none")
     axes.set_axisbelow(True)
     axes.grid(color=theme.grid, linewidth=0.7)
@@ -312,7 +312,7 @@ def _line(
         )
 
 
-def _legend(axes: Axes, theme: Theme, columns: int) -> None:
+def legend(axes: Axes, theme: Theme, columns: int) -> None:
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),

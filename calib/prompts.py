@@ -5,6 +5,8 @@
 ``llava``    LLaVA's wording of the lettered form.
 ``paper``    the wording of the published code (hfutml/Calibration-MLLM): plain completion without
              a chat template, ending in "Answer: (".
+``reason``   options are listed and reasoning is asked for; an item that holds its reasoning is
+             shown as this question and that reply, and the options stand after an answer cue.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from calib.task_files import LETTERS
 
 ASK_FOR_TEXT = "Answer with one word or a short phrase."
 ASK_FOR_LETTER = "Answer with the option's letter."
+ASK_FOR_REASONS = "Think step by step, then answer."
 
 
 def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -> Prompt:
@@ -29,12 +32,18 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
     if form != "options" and len(item.options) > len(LETTERS):
         raise InputError(f"item {item.id!r}: {len(item.options)} options are more than letters")
     text, spellings, chat_form = FORMS[form](item)
+    begun = ""
+    reasoning = item.meta.get("reasoning")
+    if reasoning is not None:
+        text, begun = of_reasons(item)[0], f"{str(reasoning).strip()}\nThe answer is"
+        chat_form = True
     if chat_form and not chat:
         text += "\nAnswer:"
+    if chat_form and (begun or not chat):
         spellings = tuple(tuple(f" {s}" for s in option) for option in spellings)
     if variants:
         spellings = tuple(with_variants(option) for option in spellings)
-    return Prompt(text, item.images, spellings, chat=chat and chat_form)
+    return Prompt(text, item.images, spellings, chat=chat and chat_form, begun=begun)
 
 
 Spellings = tuple[tuple[str, ...], ...]
@@ -64,11 +73,17 @@ def of_paper(item: Item) -> tuple[str, Spellings, bool]:
     return f"{item.question}\n{listed(item, '({}) {}')}\n{ask}", letters(item), False
 
 
+def of_reasons(item: Item) -> tuple[str, Spellings, bool]:
+    lines = [item.question, *([listed(item, "({}) {}")] if item.options else []), ASK_FOR_REASONS]
+    return "\n".join(lines), letters(item), True
+
+
 FORMS: dict[str, Callable[[Item], tuple[str, Spellings, bool]]] = {
     "options": of_texts,
     "letters": of_letters,
     "llava": of_llava,
     "paper": of_paper,
+    "reason": of_reasons,
 }
 
 

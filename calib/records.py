@@ -30,7 +30,11 @@ class Item:
 
     * ``cluster``: what resampling keeps together, as an image that several questions are about;
     * ``spellings``: per option, the texts that count as it (default: the option's own text);
-    * ``instruction``: what to ask for instead of the prompt form's own wording.
+    * ``instruction``: what to ask for instead of the prompt form's own wording;
+    * ``aliases``: texts that count as the answer of a question without options;
+    * ``answerable``: False where nobody can know the answer, so that only a refusal is right;
+    * ``idk``: the index of the option that means "I don't know";
+    * ``reasoning``: what the model has said before it answers.
     """
 
     id: str
@@ -47,13 +51,15 @@ class Prompt:
     """What a model is shown for an item.
 
     ``text`` is the user's turn where ``chat`` is true, else the whole text up to the answer.
-    ``options`` holds, per option, the texts whose appearance right there counts as that option.
+    ``options`` holds, per option, the texts whose appearance right there counts as that option;
+    ``begun`` is what the model is taken to have said before them.
     """
 
     text: str
     images: tuple[ImageRef, ...]
     options: tuple[tuple[str, ...], ...]
     chat: bool = True
+    begun: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,15 +43,26 @@ def write_report(run: Any) -> Path:
     """Write results.json, report.md and report.html into the run's folder; return the last."""
     results = summarize(run)
     folder = Path(run.path)
-    _write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     pages = render(results, folder)
-    _write(folder / "report.md", pages["md"])
-    _write(folder / "report.html", pages["html"])
+    write(folder / "report.md", pages["md"])
+    write(folder / "report.html", pages["html"])
     return folder / "report.html"
 
 
 def render(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """The HTML and Markdown texts of ``results``; ``folder`` is where relative pictures lie."""
+    context = {
+        "results": results,
+        "words": words(results),
+        "figures": figures(results),
+        "mistakes": [card(item, folder) for item in results["mistakes"]],
+    }
+    return filled("report", context)
+
+
+def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
+    """The templates ``name``.html and .md with ``context``, the style sheet and the version."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(["html", "html.j2"]),
@@ -69,17 +80,10 @@ def render(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
         cell=cell,
         span_percent=lambda row: span(row, percent_digits=1),
     )
-    context = {
-        "results": results,
-        "words": words(results),
-        "figures": figures(results),
-        "mistakes": [card(item, folder) for item in results["mistakes"]],
-        "css": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        "version": _version(),
-    }
+    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    page = {**context, "css": css, "version": own_version()}
     return {
-        "html": environment.get_template("report.html.j2").render(context),
-        "md": environment.get_template("report.md.j2").render(context),
+        kind: environment.get_template(f"{name}.{kind}.j2").render(page) for kind in ("html", "md")
     }
 
 
@@ -377,14 +381,14 @@ def _diagram(
     return {"title": title, "svg": Markup(drawing), "caption": caption}
 
 
-def _version() -> str:
+def own_version() -> str:
     try:
         return version("mllm-calib")
     except PackageNotFoundError:
         return "(not installed)"
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     try:
         replace(path, text)
     except OSError as cause:

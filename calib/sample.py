@@ -68,14 +68,7 @@ def sample(
     config = {
         **model.facts,
         "device": model.device.type,  # another GPU of the same machine goes on with the run
-        "kind": "sample",
-        "task": task.name,
-        "questions": len(items),
-        "items": digest(items),
-        "limit": limit,
-        "prompt": form,
-        "batching": batching,
-        **asdict(how),
+        **asked(task, items, limit, form, batching, how),
     }
     name = slug(f"{model.name}-{task.name}-samples")
     path = Path(out) if out is not None else Path("runs") / name
@@ -112,6 +105,22 @@ def begun_with(path: Path) -> int | None:
     except InputError:
         return None
     return threads if isinstance(threads, int) and threads > 0 else None
+
+
+def asked(
+    task: Task, items: Sequence[Item], limit: int | None, form: str, batching: str, how: Sampling
+) -> dict[str, Any]:
+    """What config.json holds of the questions and the way of asking, whatever the model."""
+    return {
+        "kind": "sample",
+        "task": task.name,
+        "questions": len(items),
+        "items": digest(items),
+        "limit": limit,
+        "prompt": form,
+        "batching": batching,
+        **asdict(how),
+    }
 
 
 def begin_shard(path: Path, config: Mapping[str, Any], rank: int) -> tuple[Run, set[int]]:

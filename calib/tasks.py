@@ -10,10 +10,10 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from calib import easy_vqa
+from calib import capitals, easy_vqa
 from calib.images import check_images
 from calib.records import ImageRef, InputError, Item
 from calib.task_files import SUFFIXES, read_file
@@ -21,6 +21,8 @@ from calib.task_files import SUFFIXES, read_file
 TASKS = {
     "easy-vqa": "easy-VQA's 9,673 test questions; the answer words themselves are scored",
     "easy-vqa-letters": "the same questions with lettered options",
+    "easy-vqa-idk": "two questions to each picture, and one that it cannot answer",
+    "capitals": "185 countries' capitals, asked freely: for calib sample and calib idk",
 }
 
 
@@ -94,6 +96,10 @@ def named(source: str) -> Task:
         return Task(source, easy_vqa_items())
     if source == "easy-vqa-letters":
         return Task(source, easy_vqa_items(), prompt="letters")
+    if source == "easy-vqa-idk":
+        return Task(source, easy_vqa_idk_items())
+    if source == "capitals":
+        return Task(source, capital_items())
     path = Path(source)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
@@ -122,6 +128,58 @@ def easy_vqa_items() -> tuple[Item, ...]:
                 )
             )
     return tuple(items)
+
+
+UNANSWERABLE = (
+    ("what color is the second shape?", "colour"),
+    ("what shape is the second object?", "shape"),
+    ("what is the color of the smaller shape behind it?", "colour"),
+    ("which shape is next to the first one?", "shape"),
+)
+"""What cannot be known of a picture that holds one shape, and the options it seems to have."""
+
+
+def easy_vqa_idk_items() -> tuple[Item, ...]:
+    """Two questions about each test picture, and one that supposes a second shape.
+
+    The two are its first about a colour or shape and its first of yes or no, where it has such. The
+    third has no answer: its ``meta["answerable"]`` is False, and only to refuse is right.
+    """
+    own: dict[str, list[Item]] = {}
+    for item in easy_vqa_items():
+        own.setdefault(str(item.meta["cluster"]), []).append(item)
+    items: list[Item] = []
+    for number, (picture, asked) in enumerate(own.items()):
+        first = next((item for item in asked if item.group != "yes/no"), asked[0])
+        others = [item for item in asked if item is not first]
+        other = next((item for item in others if item.group == "yes/no"), others[0])
+        question, kind = UNANSWERABLE[number % len(UNANSWERABLE)]
+        unanswerable = replace(
+            first,
+            id=f"{picture}-none",
+            question=question,
+            options=easy_vqa.OPTIONS[kind],
+            answer=None,
+            group="unanswerable",
+            meta={**first.meta, "answerable": False},
+        )
+        items += [first, other, unanswerable]
+    return tuple(items)
+
+
+def capital_items() -> tuple[Item, ...]:
+    return tuple(
+        Item(
+            id=country.name.removeprefix("the "),
+            question=f"What is the capital of {country.name}?",
+            group=country.region,
+            meta={
+                "aliases": list(country.capitals),
+                "instruction": "Answer with the name of the city.",
+            },
+        )
+        for country in capitals.load()
+    )
 
 
 def digest(items: Iterable[Item]) -> str:

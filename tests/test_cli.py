@@ -15,7 +15,7 @@ from calib import cli
 from calib.cli import base, progress
 from calib.records import CalibError, InputError
 
-COMMANDS = ["demo", "score", "sample", "fit", "report", "tasks", "doctor", "crosscheck"]
+COMMANDS = ["demo", "score", "sample", "fit", "report", "tasks", "doctor", "crosscheck", "idk"]
 runner = CliRunner()
 
 

@@ -26,13 +26,13 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
-    {"metrics", "easy_vqa", "task_files", "images", "shards"},
+    {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards"},
     {"intervals", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"score", "summary", "judge", "semantic"},
-    {"idk", "measures", "sample"},
-    {"plots"},
-    {"report", "crosscheck", "doctor"},
+    {"idk", "measures", "sample", "reason", "side_by_side"},
+    {"plots", "plots_answers"},
+    {"report", "report_answers", "crosscheck", "doctor"},
     {"demo", "arguments"},
     {"cli"},
 ]
@@ -48,7 +48,7 @@ IMPORTERS = {
     ),
     "peft": ("calib/hf/", "training/", "tests/"),
     "triton": ("kernels/calib_kernels/gpu/", "tests/", "bench/gpu.py"),
-    "matplotlib": ("calib/plots.py", "tests/", "bench/figures.py"),
+    "matplotlib": ("calib/plots.py", "calib/plots_answers.py", "tests/", "bench/figures.py"),
     "jinja2": ("calib/report.py", "tests/"),
     "typer": ("calib/cli/", "tests/"),
     "rich": ("calib/cli/", "tests/"),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from calib.cli import about, measuring, sampling
+import typer
+
+from calib.cli import about, idk, measuring, sampling
 from calib.cli.base import app, readable
 
 # In the order of ``calib --help``, each with the example that its own help ends with.
@@ -23,6 +25,18 @@ COMMANDS: dict[Callable[..., None], str] = {
 }
 for _command, _example in COMMANDS.items():
     app.command(epilog=f"Example: {_example}")(readable(_command))
+
+idk_app = typer.Typer(
+    help="Label what a model does not know; see whether it says so.",
+    epilog="Example: calib idk build --model embedded:base --tasks capitals\n"
+    "         --output_path set && calib idk evaluate set",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    subcommand_metavar="build|label|evaluate",
+)
+app.add_typer(idk_app, name="idk")
+for _command, _example in idk.IDK.items():
+    idk_app.command(epilog=f"Example: {_example}")(readable(_command))
 
 
 def main() -> None:

@@ -58,6 +58,9 @@ def score(
         str | None, typer.Option(metavar="FORM", help="options, letters, llava or paper.")
     ] = None,
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
+    reason: Annotated[
+        bool, typer.Option("--reason", help="Sample reasoning first; score after it.")
+    ] = False,
     include_path: Annotated[
         Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
     ] = None,
@@ -82,6 +85,11 @@ def score(
 
     subject = load_model(name, **arguments)
     for task, folder in zip(loaded, folders, strict=True):
+        if reason:
+            from calib.reason import reasoned
+
+            with progress() as tell:
+                task = reasoned(subject, task, folder, limit=limit, seed=seed, progress=tell)
         with progress() as tell:
             run = run_score(
                 subject,
@@ -127,9 +135,32 @@ def fit(
     out.print(f"\n{path}", soft_wrap=True)
 
 
-def report(run: Folder) -> None:
-    """Write the report of a run again."""
+def report(
+    run: Folder,
+    answers: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Of samples: the run whose answers are judged."),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Of samples: a scored run of the same questions."),
+    ] = None,
+) -> None:
+    """Write the report of a run again; of samples, their measures."""
+    from calib.records import InputError
     from calib.report import write_report
-    from calib.runs import open_run
+    from calib.report_answers import write_idk_report, write_measures_report
+    from calib.runs import CONFIG, open_run
 
-    out.print(str(write_report(open_run(run))), soft_wrap=True)
+    if not (run / CONFIG).exists() and (run / "arms").is_dir():
+        out.print(str(write_idk_report(run)), soft_wrap=True)
+        return
+    opened = open_run(run)
+    others = {"answers": answers, "scores": scores}
+    given = {name: open_run(path) for name, path in others.items() if path is not None}
+    if opened.config.get("kind") == "sample":
+        out.print(str(write_measures_report(opened, **given)), soft_wrap=True)
+        return
+    if given:
+        raise InputError(f"{run}: --answers and --scores go with a run of calib sample")
+    out.print(str(write_report(opened)), soft_wrap=True)

@@ -65,14 +65,16 @@ def templated(prompt: Prompt, tokenizer: Any, processor: Any | None) -> str:
         first = tokenizer("a")["input_ids"][:1]
         begin = tokenizer.bos_token if first == [tokenizer.bos_token_id] else ""
         token = getattr(processor, "image_token", "") if processor else ""
-        return begin + "".join(f"{token}\n" for _ in prompt.images) + prompt.text
+        asked = begin + "".join(f"{token}\n" for _ in prompt.images) + prompt.text
+        return f"{asked} {prompt.begun}" if prompt.begun else asked
     content: Any = prompt.text
     if processor is not None:
         content = [{"type": "image"} for _ in prompt.images]
         content.append({"type": "text", "text": prompt.text})
     speaker = processor if processor is not None else tokenizer
     turns = [{"role": "user", "content": content}]
-    return str(speaker.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    asked = speaker.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return f"{asked}{prompt.begun}"
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from calib.intervals import LEVEL, Interval
+from calib.judge import answerable
 from calib.records import Answer, Item, Verdict
 
 TAUS = tuple(tenth / 10 for tenth in range(1, 11))
@@ -96,9 +97,9 @@ def sweep(draws: Sequence[Draws], taus: Iterable[float] = TAUS) -> list[dict[str
     """Known and unknown items at each threshold, from the same samples.
 
     ``uncertain`` counts the items whose interval holds the threshold: a repetition might label
-    them otherwise.
+    them otherwise. What nobody can answer is unknown without doubt.
     """
-    intervals = [drawn.interval for drawn in draws]
+    intervals = [drawn.interval for drawn in draws if answerable(drawn.item)]
     rows: list[dict[str, float | int]] = []
     for tau in taus:
         known = sum(drawn.known(tau) for drawn in draws)

@@ -7,13 +7,15 @@
 ``numeric``     the gold number within a tolerance
 
 ``llm`` makes a judge of any model that turns a text into a text. A function of (answer, item) that
-returns a Verdict, or a bool, is a judge as well.
+returns a Verdict, or a bool, is a judge as well. ``verdicts`` takes ``letter`` or ``contains`` as
+the item needs, and knows questions that nobody can answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from calib.judge.choice import JUDGES, answerable, refuse_unjudgeable, verdicts
 from calib.judge.letter import letter
 from calib.judge.llm import llm
 from calib.judge.numeric import numeric, numeric_within
@@ -24,6 +26,7 @@ from calib.records import Answer, InputError, Item, Verdict
 __all__ = [
     "JUDGES",
     "Judge",
+    "answerable",
     "contains",
     "exact",
     "is_refusal",
@@ -34,17 +37,11 @@ __all__ = [
     "normalized_text",
     "numeric",
     "numeric_within",
+    "refuse_unjudgeable",
+    "verdicts",
 ]
 
 Judge = Callable[[Answer | str, Item], Verdict]
-
-JUDGES: dict[str, Judge] = {
-    "letter": letter,
-    "exact": exact,
-    "normalized": normalized,
-    "contains": contains,
-    "numeric": numeric,
-}
 
 
 def judge_for(judge: str | Callable[[Answer | str, Item], Verdict | bool]) -> Judge:

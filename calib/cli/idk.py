@@ -1,0 +1,183 @@
+"""What a model does not know, and whether it says so: idk build, label, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from calib.arguments import load, model_arguments, one_of
+from calib.cli.base import Device, Seed, err, out, show
+from calib.cli.progress import progress
+
+if TYPE_CHECKING:
+    from calib.idk.draw import Subject
+
+Set = Annotated[
+    Path, typer.Argument(metavar="DIR", help="What idk build made.", show_default=False)
+]
+Judging = Annotated[
+    str, typer.Option(metavar="NAME", help="auto, letter, exact, normalized, contains, numeric.")
+]
+ModelArgs = Annotated[
+    str, typer.Option("--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main.")
+]
+
+
+def build(
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
+    ],
+    tasks: Annotated[str, typer.Option(metavar="NAME", help="One task or file (calib tasks).")],
+    output_path: Annotated[
+        Path, typer.Option("--output_path", metavar="DIR", help="The set; goes on if unfinished.")
+    ],
+    model_args: ModelArgs = "",
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Answers to a question.")] = 10,
+    temperature: Annotated[float, typer.Option(metavar="T", help="Of the samples.")] = 1.0,
+    top_p: Annotated[float, typer.Option("--top_p", metavar="P", help="Of the samples.")] = 0.9,
+    max_new_tokens: Annotated[
+        int, typer.Option("--max_new_tokens", min=1, metavar="N", help="Of an answer.")
+    ] = 24,
+    tau: Annotated[
+        float, typer.Option(metavar="SHARE", help="Known: at least this share is right.")
+    ] = 1.0,
+    judge: Judging = "auto",
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions, drawn by seed.")] = 100,
+    seed: Seed = 0,
+    device: Device = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="FORM", help="options, letters, llava or paper.")
+    ] = None,
+    include_path: Annotated[
+        Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
+    ] = None,
+) -> None:
+    """Sample every question; label it known or unknown; export.
+
+    Given again with another --tau or --judge it labels anew and draws nothing.
+    """
+    from calib.prompts import FORMS
+
+    if prompt is not None:
+        one_of("--prompt", prompt, FORMS)
+    name, arguments = model_arguments(model, model_args)
+    task = load(tasks, include_path)
+
+    from calib.idk.folder import build_set
+
+    with progress() as tell:
+        made = build_set(
+            subject(name, arguments, device),
+            task,
+            output_path,
+            tau=tau,
+            judge=judge,
+            samples=samples,
+            temperature=temperature,
+            top_p=top_p,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            limit=limit,
+            prompt=prompt,
+            progress=tell,
+        )
+    show_labels(made, output_path)
+
+
+def label(
+    folder: Set,
+    tau: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Known: at least this share is right.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Another judge; default: the same.")
+    ] = None,
+) -> None:
+    """Label the same samples at another threshold."""
+    from calib.idk.folder import label_set
+
+    show_labels(label_set(folder, tau=tau, judge=judge), folder)
+
+
+def evaluate(
+    folder: Set,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="plain, permission, option, a text with {question} or its file; repeatable.",
+        ),
+    ] = None,
+    model_args: ModelArgs = "",
+    temperature: Annotated[
+        float, typer.Option(metavar="T", help="Of the one answer; 0 is greedy.")
+    ] = 0.1,
+    tau: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Default: as the set was labelled.")
+    ] = None,
+    output_path: Annotated[
+        Path | None, typer.Option("--output_path", metavar="DIR", help="Default: DIR/evaluation.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = None,
+) -> None:
+    """Ask again in several ways; report what is refused."""
+    from calib.idk.ask import EVALUATION, ask_set
+    from calib.idk.folder import labels_of
+    from calib.report import percent
+    from calib.report_answers import write_idk_report
+
+    name, arguments = model_arguments(str(labels_of(folder).run.config["model"]), model_args)
+    where = output_path or folder / EVALUATION
+    with progress() as tell:
+        found = ask_set(
+            subject(name, arguments, device),
+            folder,
+            arms=arm or (),
+            out=where,
+            temperature=temperature or 1.0,
+            greedy=temperature == 0,
+            tau=tau,
+            seed=seed,
+            progress=tell,
+        )
+    rates = ("truthful", "admit_rate", "over_refusal", "answered_accuracy")
+    show(
+        ("arm", "truthful", "admits not knowing", "refuses known", "right if answered"),
+        [
+            (entry["name"], *(percent(entry["rates"][rate]["value"], 1) for rate in rates))
+            for entry in found["arms"]
+        ],
+    )
+    out.print(f"\n{write_idk_report(where)}", soft_wrap=True)
+
+
+def subject(name: str, arguments: dict[str, Any], device: str | None) -> Subject:
+    from calib.idk.draw import Subject
+
+    return Subject(name, arguments if device is None else {**arguments, "device": device})
+
+
+def show_labels(made: dict[str, Any], folder: Path) -> None:
+    counts = made["counts"]
+    rows = [
+        (f"{row['tau']:g}", f"{row['known']:,}", f"{row['unknown']:,}", f"{row['uncertain']:,}")
+        for row in made["sweep"]
+    ]
+    show(("tau", "known", "unknown", "uncertain"), rows)
+    out.print(
+        f"\nAt tau = {made['tau']:g}: {counts['known']:,} known and {counts['unknown']:,} unknown"
+    )
+    if counts["known"] == 0 or counts["unknown"] == 0:
+        err.print("All questions are alike at this tau; calib idk label --tau tries another.")
+    out.print(f"{folder}", soft_wrap=True)
+
+
+IDK: dict[Callable[..., None], str] = {
+    build: "calib idk build --model my/llava --tasks q.jsonl --output_path set",
+    label: "calib idk label set --tau 0.5",
+    evaluate: "calib idk evaluate set --arm plain --arm permission",
+}

@@ -1,0 +1,248 @@
+"""The questions of an IDK set asked again, once in every arm: what is refused, what is answered.
+
+Each arm is a run of ``calib sample`` with one answer to a question at a low temperature, drawn from
+another seed stream than the build's samples. An arm that has its answers is not asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from calib.hf.model import Model
+from calib.idk.arms import ARMS, arm
+from calib.idk.build import Draws, cluster_of, sweep
+from calib.idk.draw import Subject, draw
+from calib.idk.evaluate import Outcome, compare, evaluate, quadrant
+from calib.idk.folder import Labelled, label, labels_of, provenance, tally
+from calib.judge import answerable, verdicts
+from calib.judge.text import gold_texts
+from calib.records import InputError, Item, Verdict
+from calib.runs import RESULTS, replace
+from calib.score import Progress
+from calib.tasks import Task
+
+EVALUATION = "evaluation"
+EXAMPLES = 3
+"""Examples of each quadrant in a report."""
+TEMPERATURE = 0.1
+ROWS = 32
+"""Questions that decode together: one answer each leaves little else to do at once."""
+LETTERED = ("letters", "llava", "paper")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of asking, and what came of it."""
+
+    name: str
+    prompt: str
+    asked: tuple[Item, ...]  # the items as this arm words them
+    texts: list[str]
+    verdicts: list[Verdict]
+    outcomes: list[Outcome]
+
+
+def ask_set(
+    model: Model | str | Subject | None,
+    folder: str | Path,
+    *,
+    arms: Sequence[str] = (),
+    out: str | Path | None = None,
+    temperature: float = TEMPERATURE,
+    greedy: bool = False,
+    tau: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Evaluate the set in ``folder`` and write ``out`` (default: its ``evaluation``).
+
+    ``arms``: names of ``calib.idk.ARMS``, texts with {question}, or files of such; by default
+    plain, permission and, where every question has options, option. ``tau``: labels at another
+    threshold. Returns what results.json holds.
+    """
+    labelled = labels_of(folder)
+    if tau is not None:
+        labelled = label(labelled.run, tau, labelled.judge)
+    config = labelled.run.config
+    subject = Subject.of(str(config["model"]) if model is None else model)
+    if subject.name != config["model"]:
+        raise InputError(
+            f"{folder}: the labels are those of {config['model']}, and say nothing of "
+            f"{subject.name}; build a set of its own"
+        )
+    names = list(arms) or default_arms(labelled.run.items())
+    if len({label_of(name) for name in names}) < len(names):
+        raise InputError(f"arms: {', '.join(names)}: each must be there once")
+    worded = {name: words_of(name, labelled) for name in names}  # all refused before one is asked
+    path = Path(out) if out is not None else Path(folder) / EVALUATION
+    settings: dict[str, Any] = {
+        "samples": 1,
+        "temperature": temperature,
+        "greedy": greedy,
+        "max_new_tokens": config["max_new_tokens"],
+        "stop": tuple(config["stop"]),
+        "batching": "packed",
+        "rows": ROWS,
+        "seed": stream(int(config["seed"]), seed),
+    }
+    asked = [
+        in_arm(subject, labelled, name, worded[name], path / "arms", settings, progress)
+        for name in names
+    ]
+    results = {**report_of(labelled, asked, seed), "evaluation": settings}
+    replace(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return results
+
+
+def default_arms(items: Sequence[Item]) -> list[str]:
+    return [name for name in ARMS if name != "option" or all(item.options for item in items)]
+
+
+def stream(built: int, seed: int) -> int:
+    """The evaluation's seed: never the build's, so that its answers are new draws."""
+    name = f"calib.idk evaluation {built} {seed}".encode()
+    found = int.from_bytes(hashlib.blake2b(name, digest_size=6).digest())
+    return found if found != built else found + 1
+
+
+def words_of(name: str, labelled: Labelled) -> tuple[str, tuple[Item, ...]]:
+    """An arm's prompt form and its items. The option arm lists lettered options."""
+    form = str(labelled.run.config["prompt"])
+    if name == "option" and form not in LETTERED:
+        form = LETTERED[0]
+    reworded = arm(name)
+    return form, tuple(reworded(item) for item in labelled.run.items())
+
+
+def label_of(name: str) -> str:
+    """An arm's name in tables and folders; one's own is known by a part of its text's digest."""
+    if name in ARMS:
+        return name
+    stem = Path(name).stem if "{question}" not in name else "own"
+    return f"{stem}-{hashlib.blake2b(name.encode(), digest_size=3).hexdigest()}"
+
+
+def in_arm(
+    subject: Subject,
+    labelled: Labelled,
+    name: str,
+    worded: tuple[str, tuple[Item, ...]],
+    out: Path,
+    settings: dict[str, Any],
+    progress: Progress | None,
+) -> Arm:
+    """Ask every question in one arm, or read what was answered, and judge it."""
+    form, items = worded
+    title = label_of(name)
+    task = Task(f"{labelled.run.config['task']}: {title}", items, form)
+    run = draw(subject, task, out / title, prompt=form, progress=progress, **settings)
+    texts = [str(text) for text in run.answers()["text"]]
+    found = [
+        verdicts(item, [text], labelled.judge)[0] for item, text in zip(items, texts, strict=True)
+    ]
+    outcomes = [
+        Outcome.of(item.id, known, verdict, cluster_of(item))
+        for item, known, verdict in zip(items, labelled.known, found, strict=True)
+    ]
+    return Arm(title, form, items, texts, found, outcomes)
+
+
+def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int) -> dict[str, Any]:
+    """Every number and example of the report, as plain values."""
+    first = arms[0]
+    return {
+        "format": "calib.idk.evaluation/1",
+        "model": labelled.run.config["model"],
+        "task": labelled.run.config["task"],
+        "tau": labelled.tau,
+        "n": labelled.run.config["samples"],
+        **tally(labelled.draws, labelled.tau),
+        "sweep": sweep(labelled.draws),
+        "arms": [
+            {"name": a.name, "prompt": a.prompt, "wording": a.asked[0].question, **rates(a, seed)}
+            for a in arms
+        ],
+        "comparisons": [
+            {"first": other.name, "second": first.name, "rate": name, **asdict(found)}
+            for other in arms[1:]
+            for name, found in compare(other.outcomes, first.outcomes, seed=seed).items()
+            if found is not None
+        ],
+        "examples": examples(labelled, arms),
+        "provenance": provenance(labelled),
+    }
+
+
+def rates(found: Arm, seed: int) -> dict[str, Any]:
+    numbers = asdict(evaluate(found.outcomes, seed=seed))
+    of = numbers.pop("of")
+    numbers["rates"] = {
+        name: {**(rate or dict.fromkeys(("value", "low", "high", "method"))), "of": list(of[name])}
+        for name, rate in numbers["rates"].items()
+    }
+    outcomes = found.outcomes
+    numbers["shown"] = {
+        label: {
+            "right": sum(o.correct for o in outcomes if o.known == known),
+            "wrong": sum(not o.correct and not o.refused for o in outcomes if o.known == known),
+            "refused": sum(o.refused for o in outcomes if o.known == known),
+        }
+        for label, known in (("known", True), ("unknown", False))
+    }
+    return numbers
+
+
+def examples(labelled: Labelled, arms: Sequence[Arm]) -> list[dict[str, Any]]:
+    """Some questions of every quadrant of the arm that refuses most, spread over the set."""
+    shown = max(arms, key=lambda a: sum(o.refused for o in a.outcomes))
+    places: dict[str, list[int]] = {}
+    for index, o in enumerate(shown.outcomes):
+        name = quadrant(known=o.known, refused=o.refused, correct=o.correct)
+        places.setdefault(name, []).append(index)
+    found = []
+    for name in ("Ik-Ik", "Ik-Idk", "Idk-Ik", "Idk-Idk"):
+        indices = places.get(name, [])
+        for index in indices[:: max(1, -(-len(indices) // EXAMPLES))][:EXAMPLES]:
+            place = {"quadrant": name, "arm": shown.name}
+            found.append({**place, **example(index, labelled.draws[index], labelled, arms)})
+    return found
+
+
+def example(index: int, drawn: Draws, labelled: Labelled, arms: Sequence[Arm]) -> dict[str, Any]:
+    item = drawn.item
+    return {
+        "id": item.id,
+        "group": item.group,
+        "question": item.question,
+        "images": [str(image) for image in item.images],
+        "gold": list(gold_texts(item)) if answerable(item) else None,
+        "known": drawn.known(labelled.tau),
+        "correct": drawn.correct,
+        "n": drawn.n,
+        "answers": [
+            {
+                "arm": a.name,
+                "text": a.texts[index],
+                "said": said(a.verdicts[index], a.asked[index]),
+                "role": role(a.outcomes[index]),
+            }
+            for a in arms
+        ],
+    }
+
+
+def said(verdict: Verdict, item: Item) -> str | None:
+    """The option that a letter was taken for, so that the reader need not look it up."""
+    parsed = verdict.parsed
+    return item.options[parsed] if isinstance(parsed, int) and item.options else None
+
+
+def role(outcome: Outcome) -> str:
+    if outcome.refused:
+        return "refused"
+    return "right" if outcome.correct else "wrong"

@@ -1,0 +1,224 @@
+"""An IDK set on disk: sampled, judged, labelled, exported.
+
+``samples/``                      the answers that the labels come from, a run of ``calib sample``
+``results.json``                  threshold, counts, the sweep over thresholds, provenance
+``README.md``                     the card; ``datasets.load_dataset`` reads the folder by it
+``labels/``, ``sft/``, ``preference/``  a JSONL file per part
+``evaluation/``                   what ``calib.idk.ask`` makes of it
+
+Another threshold or another judge writes everything but ``samples/`` again and draws nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calib.hf.model import Model
+from calib.idk.build import Draws, count, need, parts, sweep
+from calib.idk.draw import Subject, answered, draw
+from calib.idk.export import card, preference_rows, record_rows, sft_rows
+from calib.judge import answerable, refuse_unjudgeable, verdicts
+from calib.judge.choice import AUTO
+from calib.prompts import build as prompt_of
+from calib.records import InputError, Item
+from calib.runs import CONFIG, RESULTS, Run, open_run, replace
+from calib.score import Progress
+from calib.tasks import Task, load_task
+
+SAMPLES = "samples"
+SHARES = {"train": 0.8, "test": 0.2}
+QUESTIONS = 100
+"""Questions of a build unless told otherwise: minutes, not hours, on two cores."""
+PROVENANCE = (
+    "model", "class", "parameters", "dtype", "device", "task", "questions", "prompt", "samples",
+    "temperature", "top_p", "top_k", "min_p", "greedy", "max_new_tokens", "stop", "seed",
+    "batching", "versions", "machine", "git", "started",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labels of an IDK set; ``run`` holds the samples that they come from."""
+
+    run: Run
+    draws: list[Draws]
+    tau: float
+    judge: str
+
+    @property
+    def known(self) -> list[bool]:
+        """Whether each item is known; what nobody can answer never is."""
+        return [drawn.known(self.tau) for drawn in self.draws]
+
+
+def build_set(
+    model: Model | str | Subject,
+    task: Task | str,
+    out: str | Path,
+    *,
+    tau: float = 1.0,
+    judge: str = AUTO,
+    samples: int = 10,
+    temperature: float = 1.0,
+    top_p: float = 0.9,
+    max_new_tokens: int = 24,
+    seed: int = 0,
+    limit: int | None = QUESTIONS,
+    progress: Progress | None = None,
+    **sampling: Any,
+) -> dict[str, Any]:
+    """Ask each question ``samples`` times, label and export; returns what results.json holds.
+
+    n = 10 at temperature 1.0 and top_p 0.9, tau = 1.0 are the settings of "Say I Don't Know". The
+    same call goes on where an earlier one was stopped. Raises InputError for what can be refused
+    before a model is loaded.
+    """
+    task = load_task(task) if isinstance(task, str) else task
+    check(tau, samples)
+    refuse_unjudgeable(task.selection(limit, seed), judge)
+    run = draw(
+        Subject.of(model),
+        task,
+        Path(out) / SAMPLES,
+        limit=limit,
+        samples=samples,
+        temperature=temperature,
+        top_p=top_p,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+        progress=progress,
+        **sampling,
+    )
+    return write_set(Path(out), label(run, tau, judge))
+
+
+def label_set(out: str | Path, *, tau: float | None = None, judge: str | None = None) -> Any:
+    """The same samples labelled at another threshold or by another judge; draws nothing."""
+    old = labels_of(out)
+    again = label(old.run, old.tau if tau is None else tau, judge or old.judge)
+    return write_set(Path(out), again)
+
+
+def labels_of(out: str | Path) -> Labelled:
+    """The labels of a built set, made again from its samples."""
+    out = Path(out)
+    if not (out / RESULTS).is_file() or not (out / SAMPLES / CONFIG).is_file():
+        raise InputError(f"{out}: this is no IDK set; calib idk build makes one")
+    told = json.loads((out / RESULTS).read_text())
+    return label(open_run(out / SAMPLES), told["tau"], told["judge"])
+
+
+def label(run: Run, tau: float, judge: str) -> Labelled:
+    """Judge and count the samples of a finished run."""
+    check(tau, int(run.config["samples"]))
+    items = run.items()
+    refuse_unjudgeable(items, judge)
+    if len(answered(run)) < len(items):
+        raise InputError(f"{run.path}: answers are missing; give the command of calib idk build")
+    texts: dict[int, list[str]] = {}
+    table = run.answers()
+    for index, text in zip(table["index"], table["text"], strict=True):
+        texts.setdefault(int(index), []).append(text)
+    draws = [count(item, texts[i], verdicts(item, texts[i], judge)) for i, item in enumerate(items)]
+    return Labelled(run, draws, tau, judge)
+
+
+def check(tau: float, samples: int) -> None:
+    try:
+        need(tau, samples)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def write_set(out: Path, labelled: Labelled) -> dict[str, Any]:
+    """The card, the exports and results.json of a labelled set."""
+    draws, tau, config = labelled.draws, labelled.tau, labelled.run.config
+    part = parts(draws, SHARES, seed=int(config["seed"]))
+
+    def asked(item: Item) -> str:
+        return prompt_of(item, str(config["prompt"])).text
+
+    exports = {
+        "labels": record_rows(draws, tau, parts=part),
+        "sft": sft_rows(draws, tau, prompt=asked),
+        "preference": preference_rows(draws, tau, prompt=asked),
+    }
+    of = dict(zip((drawn.item.id for drawn in draws), part, strict=True))
+    files = {
+        name: write_rows(out / name, [(of[row["id"]], row) for row in rows])
+        for name, rows in exports.items()
+    }
+    results = {
+        "format": "calib.idk/1",
+        "tau": tau,
+        "judge": labelled.judge,
+        **tally(draws, tau),
+        "sweep": sweep(draws),
+        "parts": {name: part.count(name) for name in SHARES},
+        "provenance": provenance(labelled),
+    }
+    replace(out / "README.md", with_files(card(draws, tau, results["provenance"]), files))
+    replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return results
+
+
+def tally(draws: Sequence[Draws], tau: float) -> dict[str, Any]:
+    """How many items are known, over all and by group."""
+    groups: dict[str, list[Draws]] = {}
+    for drawn in draws:
+        groups.setdefault(drawn.item.group or "", []).append(drawn)
+
+    def counts(some: Sequence[Draws]) -> dict[str, Any]:
+        known = sum(drawn.known(tau) for drawn in some)
+        samples = sum(drawn.n for drawn in some)
+        return {
+            "questions": len(some),
+            "known": known,
+            "unknown": len(some) - known,
+            "unanswerable": sum(not answerable(drawn.item) for drawn in some),
+            "sample_accuracy": sum(drawn.correct for drawn in some) / samples,
+            "sample_refusals": sum(drawn.refused for drawn in some) / samples,
+            "sample_unparsed": sum(drawn.unparsed for drawn in some) / samples,
+        }
+
+    return {
+        "counts": counts(draws),
+        "groups": [{"group": name, **counts(groups[name])} for name in sorted(groups)],
+    }
+
+
+def provenance(labelled: Labelled) -> dict[str, Any]:
+    config = labelled.run.config
+    facts = {name: config[name] for name in PROVENANCE if name in config}
+    judge = labelled.judge
+    if judge == AUTO:
+        judge = "letter where there are options, else contains"
+    return {**facts, "judge": judge, "tau": labelled.tau}
+
+
+def write_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """One JSONL file per part that has rows; returns their paths beside the card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for name in SHARES:
+        (folder / f"{name}.jsonl").unlink(missing_ok=True)  # a part may have lost its last row
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for part, row in rows if part == name]
+        if lines:
+            replace(folder / f"{name}.jsonl", "".join(lines))
+            files[name] = f"{folder.name}/{name}.jsonl"
+    return files
+
+
+def with_files(text: str, files: Mapping[str, Mapping[str, str]]) -> str:
+    """The card with the names by which ``datasets.load_dataset(folder, name)`` finds the rows."""
+    lines = ["configs:"]
+    for name, parts_of in files.items():
+        if parts_of:
+            lines += [f"- config_name: {name}", "  data_files:"]
+            for part, path in parts_of.items():
+                lines += [f"  - split: {part}", f"    path: {path}"]
+    return text.replace("---\n", "---\n" + "\n".join(lines) + "\n", 1)

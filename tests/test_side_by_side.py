@@ -1,0 +1,96 @@
+"""Measures of a sampled run in one table: which answer is judged, what is refused, the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from calib import cli
+from calib.measures import of_samples
+from calib.records import InputError
+from calib.runs import open_run
+from calib.side_by_side import side_by_side
+
+SAID = {"known": ["Rome", "Rome", "Rome."], "guessed": ["Oslo", "Bern", "Paris"]}
+
+
+def make(folder: Path, texts: dict[str, list[str]], **config: Any) -> Path:
+    """A sampled run as calib sample leaves it."""
+    folder.mkdir(parents=True)
+    samples = len(next(iter(texts.values())))
+    given = {"kind": "sample", "samples": samples, "model": "m", "task": "t", "greedy": False}
+    (folder / "config.json").write_text(json.dumps({**given, "temperature": 1.0, **config}))
+    answers, items = [], []
+    for index, (name, said) in enumerate(texts.items()):
+        meta = {"aliases": ["Rome"]}
+        row = {"index": index, "id": name, "question": "?", "images": [], "options": []}
+        items.append({**row, "answer": None, "group": None, "cluster": name, "meta": meta})
+        for sample, text in enumerate(said):
+            logprob = -0.1 * (index + 1)
+            answers.append(
+                {"index": index, "sample": sample, "id": name, "task": "t", "text": text,
+                 "tokens": 2, "logprob": logprob, "mean_logprob": logprob / 2, "entropy": 0.1,
+                 "finish": "stop"}
+            )  # fmt: skip
+    for name, rows in (("records-0.jsonl", answers), ("items.jsonl", items)):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    texts = {f"{kind}{i}": said for i in range(20) for kind, said in SAID.items()}
+    return make(tmp_path / "run", texts)
+
+
+def test_the_judged_answer_is_not_measured(run: Path) -> None:
+    found = side_by_side(open_run(run))
+    assert found["samples"] == 2 and found["accuracy"] == 0.5
+    rows = {row["measure"]: row for row in found["measures"]}
+    assert rows["disagreement"]["auroc"] == 1.0
+    assert of_samples(SAID["guessed"][1:])["disagreement"] == 0.5
+    names = found["labels"]
+    assert len(found["correlations"]) == len(names) == len(rows)
+    assert rows["disagreement"]["n"] == 40
+
+
+def test_another_runs_answers_are_judged(run: Path, tmp_path: Path) -> None:
+    ids = [item.id for item in open_run(run).items()]
+    other = make(tmp_path / "greedy", {name: ["Rome"] for name in ids}, greedy=True)
+    found = side_by_side(open_run(run), answers=open_run(other))
+    assert found["accuracy"] == 1.0 and found["samples"] == 3
+    assert all(row["auroc"] is None for row in found["measures"])
+    assert "greedy" in found["judged"]
+    few = make(tmp_path / "few", {"known0": ["Rome"]})
+    with pytest.raises(InputError, match="lacks answers"):
+        side_by_side(open_run(run), answers=open_run(few))
+    with pytest.raises(InputError, match="2 or more samples"):
+        side_by_side(open_run(few))
+
+
+def test_the_report_of_a_sampled_run(run: Path, tmp_path: Path, make_run: Any) -> None:
+    runner = CliRunner()
+    shown = runner.invoke(cli.app, ["report", str(run)])
+    assert shown.exit_code == 0, shown.output
+    page, twin = (run / "report.html").read_text(), (run / "report.md").read_text()
+    assert "<svg" in page and "sample disagreement" in page and "sample disagreement" in twin
+    assert json.loads((run / "results.json").read_text())["format"] == "calib.measures/1"
+    scored = make_run(tmp_path / "scored", n=8)
+    refused = runner.invoke(cli.app, ["report", str(run), "--scores", str(scored)])
+    assert refused.exit_code == 2
+    assert runner.invoke(cli.app, ["report", str(scored), "--answers", str(run)]).exit_code == 2
+
+
+def test_scores_join_by_question(run: Path, tmp_path: Path, make_run: Any) -> None:
+    scored = make_run(tmp_path / "scored", n=40)
+    ids = [item.id for item in open_run(run).items()]
+    rows = [json.loads(line) for line in (scored / "records.jsonl").read_text().splitlines()]
+    (scored / "records.jsonl").write_text(
+        "".join(json.dumps({**row, "id": name}) + "\n" for row, name in zip(rows, ids, strict=True))
+    )
+    found = side_by_side(open_run(run), scores=open_run(scored))
+    assert {"confidence", "entropy", "mass"} <= {row["measure"] for row in found["measures"]}
