@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import pytest
-from calib_kernels.gpu import histogram, options, rows, sweep, sweep_options, tuning
+from calib_kernels.gpu import histogram, options, rows, tuning
 
 KERNELS = {
     "option_scores": options.option_scores_kernel,
