@@ -68,7 +68,7 @@ def option_tile(spellings: int) -> tuple[int, int]:
     return (64, 4) if spellings <= 4 else (32, 8)
 
 
-# What the compiler makes of them: by row and architecture, the registers a thread holds, the instructions,
+# What the compiler makes of the rows, by architecture: registers a thread holds, instructions,
 # and the bytes it spills at the next smaller limit, that of one more program on a multiprocessor.
 # No row spills at its own. Where this is 0 a smaller limit would do, and only a GPU can tell which
 # is faster.
