@@ -134,7 +134,9 @@ def _sweep(
     for columns in tiles.parts(weight.shape[0], width):
         w = weight[columns].to(buffer.dtype)
         b = None if bias is None else bias[columns].to(buffer.dtype)
-        d_w = None if d_weight is None else d_weight[columns].to(sums)  # itself, if it is as wide
+        d_w = None
+        if d_weight is not None:  # itself, if it is as wide or there is nothing to sum
+            d_w = d_weight[columns].to(buffer.dtype if count <= step else sums)
         for part in tiles.parts(count, step):
             place = slice(group.start + part.start, group.start + part.stop)
             some = rows.at(place if taken is None else taken[place])
@@ -143,11 +145,13 @@ def _sweep(
             h = some.hidden.to(buffer.dtype)
             x = tiles.multiply(h, w, b, buffer[: h.shape[0], : w.shape[0]])
             d = logits_gradient_(x, some, columns.start, temperature)
-            if d_w is not None:
+            if d_w is not None and count <= step:
+                torch.mm(d.T, h, out=d_w)
+            elif d_w is not None:
                 tiles.add_product(d_w, d.T, h)
             if d_hidden is not None:
                 tiles.add_product(d_hidden[part], d, w)
             if d_bias is not None:
                 d_bias[columns] += d.sum(0, dtype=sums)
-        if d_weight is not None and d_w is not None and d_weight.dtype != sums:
+        if d_weight is not None and d_w is not None and d_weight.dtype != d_w.dtype:
             d_weight[columns] = d_w

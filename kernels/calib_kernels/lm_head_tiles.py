@@ -68,8 +68,12 @@ def rows_at_once(weight: Tensor, rows: int) -> int:
     most = LOGITS_BYTES // (weight.shape[0] * dtype.itemsize)
     if backend.choose(weight.device, dtype) == "reference":
         most //= 8  # whose temporaries are as many times as large as the logits
-    most = most if most < _ALIGNED else most // _ALIGNED * _ALIGNED
-    return max(1, min(rows, most))
+    return max(1, min(rows, _aligned(most)))
+
+
+def _aligned(most: int) -> int:
+    """A multiple of 64 where there is one up to ``most``: GEMM kernels waste no registers on it."""
+    return most if most < _ALIGNED else most // _ALIGNED * _ALIGNED
 
 
 def parts(length: int, step: int) -> Iterator[slice]:
@@ -97,11 +101,11 @@ def columns_at_once(weight: Tensor) -> int:
 
 
 def tile_columns(weight: Tensor, rows: int) -> int:
-    """How many columns a tile of so many rows of logits has."""
+    """How many columns a tile of so many rows of logits has; see ``rows_at_once``."""
     most = max(1, LOGITS_BYTES // (rows * logits_dtype(weight).itemsize))
     if weight.dtype != sums_dtype(weight):
         most = min(most, columns_at_once(weight))
-    return min(most, weight.shape[0])
+    return min(_aligned(most), weight.shape[0])
 
 
 def hidden_at_once(weight: Tensor) -> int:

@@ -300,6 +300,26 @@ def test_tokens_that_a_bias_forbids(backend: str, chunks: str) -> None:
     assert leaves.bias.grad is not None and (leaves.bias.grad == 0).all()
 
 
+def test_infinities_in_one_tile_of_many(backend: str, chunks: str) -> None:
+    """R4: p is 1 in the column of one, 0 in every other tile; of two nothing can be said."""
+    given = head()
+    given.bias[5] = math.inf
+    given.labels.fill_(90)
+    leaves = given.leaves()
+    loss = linear_cross_entropy(*leaves[:2], given.labels, bias=leaves.bias, reduction="none")
+    assert (loss == math.inf).all()
+    loss.sum().backward()
+    wanted = torch.zeros(101)
+    wanted[5], wanted[90] = 17.0, -17.0
+    assert leaves.bias.grad is not None
+    torch.testing.assert_close(leaves.bias.grad, wanted, rtol=1e-6, atol=0)
+    given.bias[90] = math.inf
+    leaves = given.leaves()
+    loss = linear_cross_entropy(*leaves[:2], given.labels, bias=leaves.bias)
+    loss.backward()
+    assert loss.isnan() and leaves.bias.grad is not None and leaves.bias.grad.isnan().all()
+
+
 def test_an_offset_common_to_all_columns(backend: str) -> None:
     """R5. Neither the loss nor a gradient loses digits to it, where the logits lose none."""
     given = head()

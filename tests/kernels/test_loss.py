@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from calib_kernels import CalibrationHistogram, cross_entropy, row_stats
+from calib_kernels.gradient import PLAIN, logits_gradient
 from torch import Tensor
 from torch.nn import functional
 
@@ -221,6 +222,25 @@ def test_any_number_of_threads(threads: int) -> None:
         found = outcome(*some, **ROW)
         torch.set_num_threads(before)
         same_bits(found, wanted)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_gradient_written_over_its_logits(backend: str, dtype: torch.dtype) -> None:
+    """R36: as tiles of linear_cross_entropy are; on rows that threads share the pieces of, too."""
+    if backend == "reference":
+        pytest.skip("the reference writes elsewhere")
+    names, (x, labels, _, upstream) = given_rows(300 if backend == "triton" else 70000, dtype)
+    chosen = [names.index(n) for n in ("plain", "NaN late", "+inf, an option", "+inf, no option")]
+    for some in (chosen, *([i] for i in chosen)):
+        given = (backend, x[some], labels[some], 1.3, None, -100, x.shape[1], PLAIN)
+        top = x[some].float().amax(1)
+        log2_d = torch.where(top.isinf(), 0.0, 2.0).where(~top.isnan(), math.nan)
+        options = {"d_loss": upstream[some], "d_lse": torch.full((len(some),), 0.3)}
+        apart = logits_gradient(*given, top, log2_d, **options)
+        over = x[some]
+        found = logits_gradient(backend, over, *given[2:], top, log2_d, **options, in_place=True)
+        assert found is over
+        assert torch.equal(found.nan_to_num(-7.0), apart.nan_to_num(-7.0))
 
 
 def test_histogram_of_the_same_pass(backend: str) -> None:

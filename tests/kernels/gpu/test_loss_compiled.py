@@ -67,7 +67,7 @@ def test_forward(compiled: Any, arch: int, dtype: str, shape: tuple[bool, bool])
     """R9, R35: 128-bit loads for any V and stride; no spills; section 2.0's budget on sm_90."""
     code, tune = forward(compiled, arch, dtype, *shape)
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
-    assert code.resources["REG"] <= tune.registers
+    assert code.resources["REG"] <= tuning.registers(tune, arch)
     # The plain walk and the second reading; on sm_80 a loop over partitions may come apart.
     loops = [body for body in code.main_loops() if not narrow(body)]
     assert len(loops) == 2
@@ -90,7 +90,7 @@ def test_backward(compiled: Any, arch: int, dtype: str, kind: str) -> None:
     """R9: loads and stores of 128 bits, whether x and its gradient lie alike or not."""
     code, tune = backward(compiled, arch, dtype, kind)
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
-    assert code.resources["REG"] <= tune.registers
+    assert code.resources["REG"] <= tuning.registers(tune, arch)
     wide = [b for b in code.main_loops() if any("STG.E.128" in line for line in b)]
     straight = [b for b in wide if not any("BAR" in line for line in b)]
     turned = [b for b in wide if b not in straight]
