@@ -25,7 +25,8 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
     """The prompt of ``item`` in ``form``.
 
     ``chat``: the model has a chat template; without one the text ends in an answer cue, and an
-    answer begins with a space. ``variants``: capitalised and spaced spellings count too.
+    answer begins with a space. ``variants``: capitalised and spaced spellings count too. An item
+    with ``meta["reasoning"]`` is asked for it, and its options stand after it in any form.
     """
     if form not in FORMS:
         raise InputError(f"prompt {form!r}: expected one of {', '.join(FORMS)}")

@@ -26,6 +26,7 @@ TEXTS = {
         "Which colour?\n(A) red\n(B) green\n(C) dark blue\n"
         "Please provide the option letter directly.\nAnswer: ("
     ),
+    "reason": "Which colour?\n(A) red\n(B) green\n(C) dark blue\nThink step by step, then answer.",
 }
 
 
@@ -33,7 +34,7 @@ def test_every_form_is_tested_here():
     assert set(TEXTS) == set(FORMS)
 
 
-@pytest.mark.parametrize("form", ["options", "letters", "llava"])
+@pytest.mark.parametrize("form", ["options", "letters", "llava", "reason"])
 def test_a_turn_of_a_chat(form: str):
     prompt = build(ITEM, form)
     assert prompt.text == TEXTS[form]
@@ -43,7 +44,7 @@ def test_a_turn_of_a_chat(form: str):
     assert prompt.options == (words if form == "options" else LETTERS)
 
 
-@pytest.mark.parametrize("form", ["options", "letters", "llava"])
+@pytest.mark.parametrize("form", ["options", "letters", "llava", "reason"])
 def test_without_a_chat_template_the_text_ends_in_a_cue(form: str):
     prompt = build(ITEM, form, chat=False)
     assert prompt.text == TEXTS[form] + "\nAnswer:"
