@@ -72,7 +72,9 @@ def _reference_gradient_(logits: Tensor, rows: Rows, at: Tensor, temperature: fl
     # Where the largest logit is +inf the others are infinitely far below it, itself is not.
     top = rows.top.clamp(max=torch.finfo(sent.dtype).max)[:, None]
     d = (logits.to(sent.dtype) - top).clamp_(max=0.0).div_(t)
-    d.sub_(rows.log2_d[:, None] * math.log(2)).exp_().mul_(sent).masked_fill_(sent == 0, 0.0)
+    d.sub_(rows.log2_d[:, None] * math.log(2)).exp_().mul_(sent).masked_fill_(
+        (rows.sent == 0)[:, None], 0.0
+    )
     here = at[:, None] != _ELSEWHERE
     d.scatter_add_(1, at[:, None].clamp(min=0), torch.where(here, -sent, 0.0))
     logits.copy_(d)

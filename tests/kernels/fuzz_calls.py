@@ -130,12 +130,16 @@ def of_losses(case: Case, found: Outcome, run: Callable[..., Any]) -> Iterable[s
     if n == 0:
         return []
     beyond = want.loss.float().isinf() & want.loss.isfinite()
-    for of in (found, want):
-        of.d_logits.masked_fill_(beyond[:, None], 0.0)
-        if len(of.d_temperature) == n:
-            of.d_temperature.masked_fill_(beyond, 0.0)
-    if len(found.d_temperature) != n:
-        found, want = (o._replace(d_temperature=torch.zeros(n)) for o in (found, want))
+    slopes = (
+        o.d_temperature if len(o.d_temperature) == n else torch.zeros(n) for o in (found, want)
+    )
+    found, want = (
+        o._replace(
+            d_logits=o.d_logits.masked_fill(beyond[:, None], 0.0),
+            d_temperature=slope.masked_fill(beyond, 0.0),
+        )
+        for o, slope in zip((found, want), slopes, strict=True)
+    )
     options = {k: v for k, v in case.arguments.items() if v is not None}
     return disagreements(found, want, names_of(case), options, _least(case))
 
