@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import assume, given
+from torch import Tensor
 
 from tests.kernels import fuzz
 from tests.kernels.fuzz_calls import CALLS, cases
 from tests.kernels.test_fuzz import drawn
+
+
+def misread(x: Tensor) -> bool:
+    """The interpreter takes a subnormal bfloat16 for another number: -9.2e-41 for 0."""
+    subnormal = (x != 0) & (x.abs() < torch.finfo(torch.bfloat16).tiny)
+    return x.dtype == torch.bfloat16 and bool(subnormal.any())
 
 
 @pytest.mark.parametrize("examples", [12, pytest.param(150, marks=pytest.mark.slow)])
@@ -21,6 +29,7 @@ def test_triton_against_float64(interpreted: Any, op: str, examples: int) -> Non
     @drawn(examples)
     @given(case=cases(op, fuzz.FEW_COLUMNS, fuzz.SPECIAL))
     def check(case: fuzz.Case) -> None:
+        assume(not misread(case.logits))
         found = interpreted("drawn", op, case.logits, **case.arguments)
         assert not list(call.wrong(case, found, call.run))
 
