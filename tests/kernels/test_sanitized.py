@@ -79,7 +79,7 @@ BEYOND = """
 import torch
 from calib_kernels import _native, native
 x = torch.zeros(1, 1000)
-fields = [torch.zeros(1, dtype=torch.int64) for _ in range(8)]
+fields = [torch.zeros(1, dtype=torch.int64) for _ in range(9)]
 outputs = tuple(field.data_ptr() for field in fields)
 rows = (x.data_ptr(), 0, 1, 2000, 2000)
 _native.row_stats(rows, (0, False, -100), (1.0, 0, False), (0, 0, 0), outputs, 1)
