@@ -63,7 +63,8 @@ def _linear_cross_entropy(
     with torch.autocast(hidden.device.type, enabled=False):
         for part in tiles.parts(count, step):
             some = part if taken is None else taken[part]
-            x = tiles.multiply(hidden[some], weight, bias, logits[: part.stop - part.start])
+            room = tiles.tile(logits, part.stop - part.start, vocab_size)
+            x = tiles.multiply(hidden[some], weight, bias, room)
             own = None if t is None else t[some]
             _, p, token, h, _, logprob, *_, delta, _ = torch.ops.calib_kernels.row_stats(
                 x, labels[some], temperature, own, ignore_index, vocab_size, bins

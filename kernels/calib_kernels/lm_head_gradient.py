@@ -145,7 +145,7 @@ def _sweep(
             if tiles.waits(some.sent):
                 some = some.silenced()
             h = some.hidden.to(buffer.dtype)
-            x = tiles.multiply(h, w, b, buffer[: h.shape[0], : w.shape[0]])
+            x = tiles.multiply(h, w, b, tiles.tile(buffer, h.shape[0], w.shape[0]))
             d = logits_gradient_(x, some, columns.start, temperature)
             if d_w is not None and count <= step:
                 torch.mm(d.T, h, out=d_w)

@@ -75,7 +75,8 @@ def _linear_option_scores(
         for some in tiles.parts(rows, step):
             own = ids if ids.shape[0] == 1 else ids[some]
             if vocabulary:
-                x = tiles.multiply(hidden[some], weight, bias, logits[: some.stop - some.start])
+                room = tiles.tile(logits, some.stop - some.start, vocab_size)
+                x = tiles.multiply(hidden[some], weight, bias, room)
             else:
                 x, own = _logits_of_options(hidden[some], weight, bias, own)
             *found, delta = torch.ops.calib_kernels.option_scores(

@@ -27,7 +27,7 @@ LOGITS_BYTES = 64 * 2**20
 WEIGHT_BYTES = 16 * 2**20
 # Most bytes of the gradient of the hidden states that are summed apart from the result.
 HIDDEN_BYTES = 32 * 2**20
-# Rows of the buffer start at a multiple of this many logits, which fast GEMM kernels ask for.
+# Rows of a buffer start at a multiple of this many logits, which fast GEMM kernels ask for.
 _ALIGNED = 64
 
 
@@ -56,10 +56,23 @@ def sums_dtype(weight: Tensor) -> torch.dtype:
     return torch.float64 if weight.dtype == torch.float64 else torch.float32
 
 
+def _stride(columns: int) -> int:
+    return -(-columns // _ALIGNED) * _ALIGNED
+
+
 def buffer(like: Tensor, rows: int, columns: int) -> Tensor:
-    """Room for (rows, columns) logits."""
-    stride = -(-columns // _ALIGNED) * _ALIGNED
-    return like.new_empty((rows, stride), dtype=logits_dtype(like))[:, :columns]
+    """Room for (rows, columns) logits, of which ``tile`` takes what a tile fills."""
+    return like.new_empty((rows, _stride(columns)), dtype=logits_dtype(like))
+
+
+def tile(room: Tensor, rows: int, columns: int) -> Tensor:
+    """The first rows and columns (rows, columns) of a buffer, followed by nothing but 0.
+
+    A bfloat16 GEMM for AMX registers that is given an odd number of columns to sum over reads one
+    more (oneDNN 3.12), and 0 times a NaN left there by an earlier tile would be NaN.
+    """
+    room[:rows, columns : _stride(columns)] = 0.0
+    return room[:rows, :columns]
 
 
 def rows_at_once(weight: Tensor, rows: int) -> int:

@@ -265,9 +265,34 @@ def test_what_does_not_count_poisons_nothing(
     assert leaves.hidden.grad is not None and leaves.hidden.grad.isfinite().all()
 
 
-def test_a_row_of_nan_that_counts_shows(backend: str) -> None:
+@pytest.fixture
+def memory_of_nan() -> Iterator[None]:
+    """Memory that was given out and not yet written is NaN."""
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("memory_of_nan")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("n", "hidden", "columns"), [*SIZES, (17, 33, 101)], ids=str)
+def test_what_memory_held_shows_nowhere(
+    backend: str, chunks: str, dtype: torch.dtype, n: int, hidden: int, columns: int
+) -> None:
+    """GEMM kernels read beyond an odd number of columns, and 0 times a NaN there is NaN."""
+    given = head(n, hidden, columns, dtype)
+    leaves = given.leaves()
+    loss = linear_cross_entropy(*leaves[:2], given.labels, bias=leaves.bias, reduction="none")
+    loss.sum().backward()
+    for x in (loss, *(leaf.grad for leaf in leaves[:3])):
+        assert x is not None and x.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_row_of_nan_that_counts_shows(backend: str, dtype: torch.dtype) -> None:
     """R3."""
-    given = head()
+    given = head(dtype=dtype)
     given.hidden[3, 2] = math.nan
     leaves = given.leaves()
     each = linear_cross_entropy(*leaves[:2], given.labels, bias=leaves.bias, reduction="none")
