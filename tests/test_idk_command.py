@@ -265,6 +265,18 @@ def test_the_command(made: Path) -> None:
     assert not Path("x").exists()
 
 
+def test_labels_that_are_all_alike_name_a_threshold_that_parts_them(
+    subject: Subject, tmp_path: Path
+) -> None:
+    some = [item for item in questions(tmp_path) if int(item.id[1:]) % 3]
+    for name, items in (("some", some), ("nobody", some[1::2])):
+        build_set(subject, Task(name, tuple(items)), tmp_path / name, **SETTINGS)
+        shown = CliRunner().invoke(cli.app, ["idk", "label", str(tmp_path / name)])
+        assert "All questions are alike at this tau" in shown.output
+        parted = "--tau 0.1 parts them into 4 known and 4 unknown." in shown.output
+        assert parted == (name == "some")
+
+
 @pytest.mark.parametrize("command", ["build", "label", "evaluate"])
 def test_helps_fit_eighty_columns(command: str) -> None:
     shown = CliRunner().invoke(cli.app, ["idk", command, "--help"], env={"COLUMNS": "80"})

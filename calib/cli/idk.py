@@ -168,7 +168,14 @@ def show_labels(made: dict[str, Any], folder: Path) -> None:
         f"\nAt tau = {made['tau']:g}: {counts['known']:,} known and {counts['unknown']:,} unknown"
     )
     if counts["known"] == 0 or counts["unknown"] == 0:
-        err.print("All questions are alike at this tau; calib idk label --tau tries another.")
+        even = max(made["sweep"], key=lambda row: min(row["known"], row["unknown"]))
+        said = "All questions are alike at this tau"
+        if min(even["known"], even["unknown"]):
+            said += (
+                f"; calib idk label {folder} --tau {even['tau']:g} parts them into "
+                f"{even['known']:,} known and {even['unknown']:,} unknown"
+            )
+        err.print(f"{said}.", soft_wrap=True)
     out.print(f"{folder}", soft_wrap=True)
 
 
