@@ -284,6 +284,20 @@ def test_helps_fit_eighty_columns(command: str) -> None:
     assert max(map(len, shown.output.splitlines())) <= 80 and "..." not in shown.output
 
 
+def test_a_stated_confidence_is_not_judged(tmp_path: Path) -> None:
+    class Stating(Scripted):
+        def sample_batch(self, items: Any, prompt: str, how: Any) -> list[list[Answer]]:
+            return [[Answer("42\nConfidence: 80%")] * how.samples for _ in items]
+
+    model = Stating("stating", make_llama(), make_tokenizer(), None)
+    items = [Item(str(i), "6 x 7?", meta={"aliases": [42 + i]}) for i in range(2)]
+    settings = {**SETTINGS, "prompt": "verbalized", "judge": "numeric"}
+    made = build_set(model, Task("sums", tuple(items)), tmp_path, **settings)
+    assert made["counts"]["known"] == 1
+    plain = ask_set(model, tmp_path, arms=["plain"])["arms"][0]
+    assert plain["rates"]["truthful"]["of"] == [1, 2]
+
+
 def test_a_real_model(tmp_path: Path) -> None:
     """A tiny random model, through the whole way; its answers are noise."""
     free = [Item(str(i), f"Capital {i}?", meta={"aliases": ["Rome"]}) for i in range(3)]
