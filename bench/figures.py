@@ -32,18 +32,23 @@ def newest() -> Path:
     return found[-1]
 
 
+def size_of(row: dict[str, Any]) -> str:
+    numbers = (row["rows"], row["columns"], row.get("hidden"))
+    return " x ".join(f"{number:,}" for number in numbers if number)
+
+
 def largest(rows: list[dict[str, Any]], dtype: str) -> dict[str, dict[str, float]]:
-    """Ratio of minima by op and rival, of each op's largest size on the most threads."""
-    groups: dict[str, dict[tuple[int, int], dict[str, float]]] = {}
+    """Ratio of minima by op, mode, size and rival, of the largest size on the most threads."""
+    groups: dict[str, dict[tuple[int, int, str], dict[str, float]]] = {}
     for row in rows:
         if row.get("kind") != "timing" or row["dtype"] != dtype or "error" in row:
             continue
         if row["variant"] in NO_RIVALS or not row["ratio_of_minima"]:
             continue
-        name = row["op"] + (f"\n{row['mode']}" if row["mode"] else "")
-        work = (row["rows"] * max(row["columns"], 1), row["threads"])
+        name = row["op"] + (f", {row['mode']}" if row["mode"] else "")
+        work = (row["rows"] * max(row["columns"], 1), row["threads"], size_of(row))
         groups.setdefault(name, {}).setdefault(work, {})[row["variant"]] = row["ratio_of_minima"]
-    return {name: sized[max(sized)] for name, sized in groups.items()}
+    return {f"{name}\n{max(sized)[2]}": sized[max(sized)] for name, sized in groups.items()}
 
 
 def draw(content: dict[str, Any], path: Path) -> None:

@@ -42,7 +42,7 @@ def cpu_default() -> list[Case]:
         *product(both, (LARGE,)),
         *product((("cross_entropy", ""), ("cross_entropy", "temperature")), (KEY,)),
         *product((("temperature_sweep", "8 on a grid"), ("temperature_sweep", "8 arbitrary")),
-                 (KEY,), (FP32,)),
+                 (KEY,)),
         Case("temperature_fit", 4096, 1000, FP32, threads=2),
         *product((("sample", ""),), (KEY,)),
         Case("ece", 1_000_000, 0, FP32, threads=2),

@@ -68,8 +68,8 @@ def buffer(like: Tensor, rows: int, columns: int) -> Tensor:
 def tile(room: Tensor, rows: int, columns: int) -> Tensor:
     """The first rows and columns (rows, columns) of a buffer, followed by nothing but 0.
 
-    A bfloat16 GEMM for AMX registers that is given an odd number of columns to sum over reads one
-    more (oneDNN 3.12), and 0 times a NaN left there by an earlier tile would be NaN.
+    A bfloat16 GEMM on AMX registers that sums over them reads on (oneDNN 3.12), and 0 times a NaN
+    that an earlier tile has left there would be NaN.
     """
     room[:rows, columns : _stride(columns)] = 0.0
     return room[:rows, :columns]

@@ -230,4 +230,5 @@ def histogram_delta(
         _address(valid),
         confidence.shape[0],
         _bins(edges, seen),
+        torch.get_num_threads(),
     )

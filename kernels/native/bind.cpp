@@ -58,7 +58,8 @@ using Draws = std::tuple<int64_t, Address, bool, Address, Address, bool, Address
 using SampleOutputs = std::tuple<Address, Address, Address, Address, Address>;
 
 calib::Histogram histogram_of(const Bins& bins) {
-  return {at<const float>(std::get<0>(bins)), std::get<1>(bins), at<int64_t>(std::get<2>(bins))};
+  const auto& [edges, count, sums] = bins;
+  return {at<const float>(edges), count, at<int64_t>(sums)};
 }
 
 void read_rows(calib::RowInput& in, const Logits& logits, const Labels& labels,
@@ -201,11 +202,11 @@ void sample(const Logits& logits, const Labels& labels, const Temperature& tempe
 }
 
 void histogram_delta(Address confidence, Address correct, Address valid, int64_t rows,
-                     const Bins& bins) {
+                     const Bins& bins, int threads) {
   const calib::Histogram histogram = histogram_of(bins);
   nb::gil_scoped_release released;
   calib::add_rows(histogram, at<const float>(confidence), at<const bool>(correct),
-                  at<const bool>(valid), rows);
+                  at<const bool>(valid), rows, threads);
 }
 
 }  // namespace

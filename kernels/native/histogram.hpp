@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace calib {
 
-// edges (bins - 1) and sums (3 * bins + 1) as in calib_kernels/bins.py.
 struct Histogram {
-  const float* edges;
+  // edges (bins - 1) and sums (3 * bins + 1) as in calib_kernels/bins.py; bins 0: there is none.
+  Histogram(const float* edges, int64_t bins, int64_t* sums);
+
+  std::vector<float> bounds;  // (bins + 1): -infinity, the edges, infinity
   int64_t bins;
   int64_t* sums;
 };
@@ -15,6 +18,6 @@ struct Histogram {
 // NaN or outside [0, 1]: the invalid counter.
 void add_row(const Histogram& h, float confidence, bool correct);
 void add_rows(const Histogram& h, const float* confidence, const bool* correct, const bool* valid,
-              int64_t n);
+              int64_t n, int threads);
 
 }  // namespace calib

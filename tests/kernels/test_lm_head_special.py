@@ -105,7 +105,7 @@ def memory_of_nan() -> Iterator[None]:
 def test_what_memory_held_shows_nowhere(
     backend: str, chunks: str, dtype: torch.dtype, n: int, hidden: int, columns: int
 ) -> None:
-    """GEMM kernels read beyond an odd number of columns, and 0 times a NaN there is NaN."""
+    """GEMM kernels read on behind the last column, and 0 times a NaN there is NaN."""
     given = head(n, hidden, columns, dtype)
     leaves = given.leaves()
     loss = linear_cross_entropy(*leaves[:2], given.labels, bias=leaves.bias, reduction="none")
