@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from calib.intervals import paired_difference as paired_difference
     from calib.judge import judge_for as judge_for
     from calib.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
+    from calib.p_true import p_true as p_true
     from calib.records import Answer as Answer
     from calib.records import CalibError as CalibError
     from calib.records import InputError as InputError
@@ -64,6 +65,7 @@ _HOMES = {
     "load_model": "calib.hf.model",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
+    "p_true": "calib.p_true",
     "paired_difference": "calib.intervals",
     "sample": "calib.sample",
     "score": "calib.score",

@@ -9,9 +9,11 @@ from typing import Any
 from calib.records import InputError
 
 
-def model_arguments(model: str, text: str) -> tuple[str, dict[str, Any]]:
+def model_arguments(model: str, text: str, device: str | None = None) -> tuple[str, dict[str, Any]]:
     """A path or name and its arguments; ``hf`` takes the path from ``pretrained=``."""
     arguments = named("--model_args", text)
+    if device is not None:
+        arguments["device"] = device
     if model not in ("hf", "hf-multimodal"):
         return model, arguments
     if "pretrained" not in arguments:
@@ -66,6 +68,15 @@ def batch(value: str) -> int | str:
 def one_of(flag: str, value: str, allowed: Collection[str]) -> None:
     if value not in allowed:
         raise InputError(f"{flag}: expected one of {', '.join(allowed)}, got {value!r}")
+
+
+def chosen(
+    model: str, tasks: str, output_path: Path | None, include_path: Path | None
+) -> list[tuple[Any, Path]]:
+    """The tasks named in ``tasks``, loaded, each with the folder of its run."""
+    names = [entry.strip() for entry in tasks.split(",") if entry.strip()]
+    folders = run_folders(model, names, output_path)
+    return [(load(name, include_path), path) for name, path in zip(names, folders, strict=True)]
 
 
 def run_folders(model: str, tasks: list[str], output_path: Path | None) -> list[Path]:

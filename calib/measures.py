@@ -111,6 +111,10 @@ STATED = (
 )
 
 
+ENDS_STATED = re.compile(rf"[\s.,;]*\bconfidence\s*[:=]\s*{SHARE}[\s.]*$", re.I)
+"""A closing "Confidence: 80%", as the prompt form ``verbalized`` asks for."""
+
+
 def verbalized(text: str) -> float | None:
     """The confidence that an answer states in numbers, in [0, 1]; the last one; None without.
 
@@ -125,6 +129,13 @@ def verbalized(text: str) -> float | None:
             if value is not None:
                 found.append((match.start(1), value))
     return max(found)[1] if found else None
+
+
+def unstated(text: str) -> str:
+    """The answer without a closing "Confidence: 80%"; as it is where nothing else would be left."""
+    clean = text.replace("*", "")
+    bare = ENDS_STATED.sub("", clean)
+    return bare if bare.strip() and bare != clean else text
 
 
 def share_of(number: float, unit: str) -> float | None:

@@ -7,6 +7,8 @@
              a chat template, ending in "Answer: (".
 ``reason``   options are listed and reasoning is asked for; an item that holds its reasoning is
              shown as this question and that reply, and the options stand after an answer cue.
+``verbalized`` options are listed where there are some, and an answer is asked for with a statement
+             of how sure the model is of it (see ``calib.measures.verbalized``).
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from calib.task_files import LETTERS
 ASK_FOR_TEXT = "Answer with one word or a short phrase."
 ASK_FOR_LETTER = "Answer with the option's letter."
 ASK_FOR_REASONS = "Think step by step, then answer."
+ASK_FOR_CONFIDENCE = (
+    "After the answer, on a line of its own, state how sure you are that it is right, in percent, "
+    "as: Confidence: N%"
+)
 
 
 def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -> Prompt:
@@ -79,12 +85,19 @@ def of_reasons(item: Item) -> tuple[str, Spellings, bool]:
     return "\n".join(lines), letters(item), True
 
 
+def of_stated(item: Item) -> tuple[str, Spellings, bool]:
+    instruction = item.meta.get("instruction", ASK_FOR_LETTER if item.options else ASK_FOR_TEXT)
+    lines = [item.question, *([listed(item, "({}) {}")] if item.options else []), instruction]
+    return "\n".join([*lines, ASK_FOR_CONFIDENCE]), letters(item), True
+
+
 FORMS: dict[str, Callable[[Item], tuple[str, Spellings, bool]]] = {
     "options": of_texts,
     "letters": of_letters,
     "llava": of_llava,
     "paper": of_paper,
     "reason": of_reasons,
+    "verbalized": of_stated,
 }
 
 

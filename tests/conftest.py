@@ -1,4 +1,4 @@
-"""Runs that were never scored, for everything that begins where scoring ends."""
+"""Runs that were never scored, for everything that begins where scoring ends; one thread."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 HOSTILE = "<script>alert('x')</script> | & a question\nof two lines"
@@ -64,6 +65,15 @@ def records(folder: Path, n: int, seed: int) -> Iterator[dict[str, Any]]:
             "batch": i // 8,
             "of_batch": min(8, n - 8 * (i // 8)),
         }
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny models lose more to threads that wait for each other than they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

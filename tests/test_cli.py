@@ -15,7 +15,18 @@ from calib import cli
 from calib.cli import base, progress
 from calib.records import CalibError, InputError
 
-COMMANDS = ["demo", "score", "sample", "fit", "report", "tasks", "doctor", "crosscheck", "idk"]
+COMMANDS = [
+    "demo",
+    "score",
+    "sample",
+    "p_true",
+    "fit",
+    "report",
+    "tasks",
+    "doctor",
+    "crosscheck",
+    "idk",
+]
 runner = CliRunner()
 
 
@@ -30,7 +41,7 @@ def test_help_fits_eighty_columns_and_shows_an_example(command):
 
 def test_the_list_of_commands_is_whole_and_uncut():
     shown = runner.invoke(cli.app, ["--help"], env={"COLUMNS": "80"})
-    listed = re.findall(r"^  ([a-z]+)  +\S", shown.output, re.M)
+    listed = re.findall(r"^  ([a-z_]+)  +\S", shown.output, re.M)
     assert listed == COMMANDS
     assert "..." not in shown.output.partition("Commands:")[2]
 

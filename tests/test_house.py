@@ -30,7 +30,7 @@ CALIB_LAYERS = [
     {"intervals", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"score", "summary", "judge", "semantic"},
-    {"idk", "measures", "sample", "reason", "side_by_side"},
+    {"idk", "measures", "sample", "reason", "side_by_side", "p_true"},
     {"plots", "plots_answers"},
     {"report", "report_answers", "crosscheck", "doctor"},
     {"demo", "arguments"},

@@ -265,11 +265,37 @@ def test_the_command(made: Path) -> None:
     assert not Path("x").exists()
 
 
+def test_labels_that_are_all_alike_name_a_threshold_that_parts_them(
+    subject: Subject, tmp_path: Path
+) -> None:
+    some = [item for item in questions(tmp_path) if int(item.id[1:]) % 3]
+    for name, items in (("some", some), ("nobody", some[1::2])):
+        build_set(subject, Task(name, tuple(items)), tmp_path / name, **SETTINGS)
+        shown = CliRunner().invoke(cli.app, ["idk", "label", str(tmp_path / name)])
+        assert "All questions are alike at this tau" in shown.output
+        parted = "--tau 0.1 parts them into 4 known and 4 unknown." in shown.output
+        assert parted == (name == "some")
+
+
 @pytest.mark.parametrize("command", ["build", "label", "evaluate"])
 def test_helps_fit_eighty_columns(command: str) -> None:
     shown = CliRunner().invoke(cli.app, ["idk", command, "--help"], env={"COLUMNS": "80"})
     assert shown.exit_code == 0 and f"Example: calib idk {command}" in shown.output
     assert max(map(len, shown.output.splitlines())) <= 80 and "..." not in shown.output
+
+
+def test_a_stated_confidence_is_not_judged(tmp_path: Path) -> None:
+    class Stating(Scripted):
+        def sample_batch(self, items: Any, prompt: str, how: Any) -> list[list[Answer]]:
+            return [[Answer("42\nConfidence: 80%")] * how.samples for _ in items]
+
+    model = Stating("stating", make_llama(), make_tokenizer(), None)
+    items = [Item(str(i), "6 x 7?", meta={"aliases": [42 + i]}) for i in range(2)]
+    settings = {**SETTINGS, "prompt": "verbalized", "judge": "numeric"}
+    made = build_set(model, Task("sums", tuple(items)), tmp_path, **settings)
+    assert made["counts"]["known"] == 1
+    plain = ask_set(model, tmp_path, arms=["plain"])["arms"][0]
+    assert plain["rates"]["truthful"]["of"] == [1, 2]
 
 
 def test_a_real_model(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from calib.measures import (
     of_samples,
     rank_correlations,
     uncertainties,
+    unstated,
     verbalized,
 )
 from calib.records import Answer
@@ -44,6 +45,23 @@ from calib.records import Answer
 )
 def test_stated_confidence(text: str, value: float | None) -> None:
     assert verbalized(text) == (None if value is None else pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("Paris\nConfidence: 80%", "Paris"),
+        ("It is **Paris**.\n\n**Confidence:** 0.8.", "It is Paris"),
+        ("Paris, confidence: 8/10", "Paris"),
+        ("Confidence: 80%", "Confidence: 80%"),
+        ("Confidence: 80%. It is Paris", "Confidence: 80%. It is Paris"),
+        ("42", "42"),
+        ("**Paris**", "**Paris**"),
+        ("", ""),
+    ],
+)
+def test_a_closing_statement_is_no_part_of_the_answer(text: str, bare: str) -> None:
+    assert unstated(text) == bare
 
 
 def test_measures_of_samples() -> None:

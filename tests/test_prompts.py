@@ -27,6 +27,11 @@ TEXTS = {
         "Please provide the option letter directly.\nAnswer: ("
     ),
     "reason": "Which colour?\n(A) red\n(B) green\n(C) dark blue\nThink step by step, then answer.",
+    "verbalized": (
+        "Which colour?\n(A) red\n(B) green\n(C) dark blue\nAnswer with the option's letter.\n"
+        "After the answer, on a line of its own, state how sure you are that it is right, in "
+        "percent, as: Confidence: N%"
+    ),
 }
 
 
@@ -34,7 +39,7 @@ def test_every_form_is_tested_here():
     assert set(TEXTS) == set(FORMS)
 
 
-@pytest.mark.parametrize("form", ["options", "letters", "llava", "reason"])
+@pytest.mark.parametrize("form", ["options", "letters", "llava", "reason", "verbalized"])
 def test_a_turn_of_a_chat(form: str):
     prompt = build(ITEM, form)
     assert prompt.text == TEXTS[form]
@@ -44,7 +49,7 @@ def test_a_turn_of_a_chat(form: str):
     assert prompt.options == (words if form == "options" else LETTERS)
 
 
-@pytest.mark.parametrize("form", ["options", "letters", "llava", "reason"])
+@pytest.mark.parametrize("form", ["options", "letters", "llava", "reason", "verbalized"])
 def test_without_a_chat_template_the_text_ends_in_a_cue(form: str):
     prompt = build(ITEM, form, chat=False)
     assert prompt.text == TEXTS[form] + "\nAnswer:"
@@ -76,6 +81,11 @@ def test_spellings_count_where_texts_are_scored():
 def test_an_items_own_instruction_is_asked_for():
     item = Item("q", "?", options=("x", "y"), meta={"instruction": "Answer with one word."})
     assert build(item, "options").text == "?\nAnswer with one word."
+    assert build(item, "verbalized").text.startswith(
+        "?\n(A) x\n(B) y\nAnswer with one word.\nAfter"
+    )
+    free = build(Item("q", "?"), "verbalized").text
+    assert free.startswith("?\nAnswer with one word or a short phrase.\nAfter")
 
 
 def test_curly_brackets_and_percent_signs_stay_as_they_are():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from calib import cli
 from calib.measures import of_samples
 from calib.records import InputError
 from calib.runs import open_run
-from calib.side_by_side import side_by_side
+from calib.side_by_side import side_by_side, table_of
 
 SAID = {"known": ["Rome", "Rome", "Rome."], "guessed": ["Oslo", "Bern", "Paris"]}
 
@@ -23,6 +24,7 @@ def make(folder: Path, texts: dict[str, list[str]], **config: Any) -> Path:
     folder.mkdir(parents=True)
     samples = len(next(iter(texts.values())))
     given = {"kind": "sample", "samples": samples, "model": "m", "task": "t", "greedy": False}
+    given["prompt"] = "options"
     (folder / "config.json").write_text(json.dumps({**given, "temperature": 1.0, **config}))
     answers, items = [], []
     for index, (name, said) in enumerate(texts.items()):
@@ -94,3 +96,18 @@ def test_scores_join_by_question(run: Path, tmp_path: Path, make_run: Any) -> No
     )
     found = side_by_side(open_run(run), scores=open_run(scored))
     assert {"confidence", "entropy", "mass"} <= {row["measure"] for row in found["measures"]}
+
+
+def test_stated_confidences_are_measured_and_not_compared(tmp_path: Path) -> None:
+    """The judged answer's own counts, else the mean of the samples'; clusters are of answers."""
+    texts = {
+        "a": ["Rome\nConfidence: 90%", "Rome\nConfidence: 40%", "Rome\nConfidence: 80%"],
+        "b": ["Oslo", "Bern\nConfidence: 20%", "bern.\nConfidence: 40%"],
+        "c": ["Oslo", "Rome", "Rome"],
+    }
+    run = open_run(make(tmp_path / "run", texts, prompt="verbalized"))
+    table = table_of(run, run.items(), None, None, "exact").set_index("id")
+    assert table["verbalized"][["a", "b"]].tolist() == pytest.approx([0.9, 0.3])
+    assert math.isnan(table["verbalized"]["c"])
+    assert table["correct"].tolist() == [True, False, False]
+    assert table["disagreement"].tolist() == [0, 0, 0]

@@ -17,6 +17,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     measuring.demo: "calib demo --output_path runs/demo",
     measuring.score: "calib score --model my/llava --tasks easy-vqa --limit 500",
     sampling.sample: "calib sample --model my/llava --tasks easy-vqa --samples 20",
+    sampling.p_true: "calib p_true runs/answers && calib report runs/answers",
     measuring.fit: "calib fit runs/demo --output_path temperature.json",
     measuring.report: "calib report runs/demo",
     about.tasks: "calib tasks",
@@ -24,7 +25,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     about.crosscheck: "calib crosscheck runs/demo",
 }
 for _command, _example in COMMANDS.items():
-    app.command(epilog=f"Example: {_example}")(readable(_command))
+    app.command(_command.__name__, epilog=f"Example: {_example}")(readable(_command))
 
 idk_app = typer.Typer(
     help="Label what a model does not know; see whether it says so.",

@@ -30,12 +30,29 @@ app = typer.Typer(
     context_settings={"token_normalize_func": lambda name: name.replace("-", "_")},
 )
 
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
+]
+ModelArgs = Annotated[
+    str, typer.Option("--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main.")
+]
+Tasks = Annotated[
+    str, typer.Option(metavar="NAMES", help="Names or files, comma-separated (calib tasks).")
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(metavar="FORM", help="options, letters, llava, paper, reason or verbalized."),
+]
+Samples = Annotated[int, typer.Option(min=1, metavar="N", help="Answers to a question.")]
+Include = Annotated[
+    Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
+]
 Out = Annotated[
     Path | None,
     typer.Option("--output_path", metavar="DIR", help="Run folder; an unfinished one goes on."),
 ]
 Limit = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Score only so many questions.")
+    int | None, typer.Option(min=1, metavar="N", help="Only so many questions, drawn by seed.")
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Rules every random choice.")]
 Batch = Annotated[

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from calib.arguments import load, model_arguments, one_of
-from calib.cli.base import Device, Seed, err, out, show
+from calib.cli.base import (
+    Device,
+    Include,
+    ModelArgs,
+    ModelName,
+    Prompt,
+    Samples,
+    Seed,
+    err,
+    out,
+    show,
+)
 from calib.cli.progress import progress
-
-if TYPE_CHECKING:
-    from calib.idk.draw import Subject
 
 Set = Annotated[
     Path, typer.Argument(metavar="DIR", help="What idk build made.", show_default=False)
@@ -21,21 +29,16 @@ Set = Annotated[
 Judging = Annotated[
     str, typer.Option(metavar="NAME", help="auto, letter, exact, normalized, contains, numeric.")
 ]
-ModelArgs = Annotated[
-    str, typer.Option("--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main.")
-]
 
 
 def build(
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
-    ],
+    model: ModelName,
     tasks: Annotated[str, typer.Option(metavar="NAME", help="One task or file (calib tasks).")],
     output_path: Annotated[
         Path, typer.Option("--output_path", metavar="DIR", help="The set; goes on if unfinished.")
     ],
     model_args: ModelArgs = "",
-    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Answers to a question.")] = 10,
+    samples: Samples = 10,
     temperature: Annotated[float, typer.Option(metavar="T", help="Of the samples.")] = 1.0,
     top_p: Annotated[float, typer.Option("--top_p", metavar="P", help="Of the samples.")] = 0.9,
     max_new_tokens: Annotated[
@@ -48,12 +51,8 @@ def build(
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions, drawn by seed.")] = 100,
     seed: Seed = 0,
     device: Device = None,
-    prompt: Annotated[
-        str | None, typer.Option(metavar="FORM", help="options, letters, llava or paper.")
-    ] = None,
-    include_path: Annotated[
-        Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
-    ] = None,
+    prompt: Prompt = None,
+    include_path: Include = None,
 ) -> None:
     """Sample every question; label it known or unknown; export.
 
@@ -63,14 +62,15 @@ def build(
 
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    name, arguments = model_arguments(model, model_args)
+    name, arguments = model_arguments(model, model_args, device)
     task = load(tasks, include_path)
 
+    from calib.idk.draw import Subject
     from calib.idk.folder import build_set
 
     with progress() as tell:
         made = build_set(
-            subject(name, arguments, device),
+            Subject(name, arguments),
             task,
             output_path,
             tau=tau,
@@ -126,15 +126,17 @@ def evaluate(
 ) -> None:
     """Ask again in several ways; report what is refused."""
     from calib.idk.ask import EVALUATION, ask_set
+    from calib.idk.draw import Subject
     from calib.idk.folder import labels_of
     from calib.report import percent
     from calib.report_answers import write_idk_report
 
-    name, arguments = model_arguments(str(labels_of(folder).run.config["model"]), model_args)
+    model = str(labels_of(folder).run.config["model"])
+    name, arguments = model_arguments(model, model_args, device)
     where = output_path or folder / EVALUATION
     with progress() as tell:
         found = ask_set(
-            subject(name, arguments, device),
+            Subject(name, arguments),
             folder,
             arms=arm or (),
             out=where,
@@ -155,12 +157,6 @@ def evaluate(
     out.print(f"\n{write_idk_report(where)}", soft_wrap=True)
 
 
-def subject(name: str, arguments: dict[str, Any], device: str | None) -> Subject:
-    from calib.idk.draw import Subject
-
-    return Subject(name, arguments if device is None else {**arguments, "device": device})
-
-
 def show_labels(made: dict[str, Any], folder: Path) -> None:
     counts = made["counts"]
     rows = [
@@ -172,7 +168,14 @@ def show_labels(made: dict[str, Any], folder: Path) -> None:
         f"\nAt tau = {made['tau']:g}: {counts['known']:,} known and {counts['unknown']:,} unknown"
     )
     if counts["known"] == 0 or counts["unknown"] == 0:
-        err.print("All questions are alike at this tau; calib idk label --tau tries another.")
+        even = max(made["sweep"], key=lambda row: min(row["known"], row["unknown"]))
+        said = "All questions are alike at this tau"
+        if min(even["known"], even["unknown"]):
+            said += (
+                f"; calib idk label {folder} --tau {even['tau']:g} parts them into "
+                f"{even['known']:,} known and {even['unknown']:,} unknown"
+            )
+        err.print(f"{said}.", soft_wrap=True)
     out.print(f"{folder}", soft_wrap=True)
 
 

@@ -7,8 +7,22 @@ from typing import Annotated
 
 import typer
 
-from calib.arguments import batch, load, model_arguments, one_of, run_folders
-from calib.cli.base import Batch, Device, Folder, Limit, Out, Seed, out, show
+from calib.arguments import batch, chosen, model_arguments, one_of
+from calib.cli.base import (
+    Batch,
+    Device,
+    Folder,
+    Include,
+    Limit,
+    ModelArgs,
+    ModelName,
+    Out,
+    Prompt,
+    Seed,
+    Tasks,
+    out,
+    show,
+)
 from calib.cli.progress import progress
 
 
@@ -37,15 +51,9 @@ def demo(
 
 
 def score(
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
-    ],
-    tasks: Annotated[
-        str, typer.Option(metavar="NAMES", help="Names or files, comma-separated (calib tasks).")
-    ],
-    model_args: Annotated[
-        str, typer.Option("--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main.")
-    ] = "",
+    model: ModelName,
+    tasks: Tasks,
+    model_args: ModelArgs = "",
     output_path: Out = None,
     limit: Limit = None,
     batch_size: Batch = "auto",
@@ -54,37 +62,29 @@ def score(
     confidence: Annotated[
         str, typer.Option(metavar="MODE", help="Among the options, or vocab: among all tokens.")
     ] = "options",
-    prompt: Annotated[
-        str | None, typer.Option(metavar="FORM", help="options, letters, llava or paper.")
-    ] = None,
+    prompt: Prompt = None,
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
     reason: Annotated[
         bool, typer.Option("--reason", help="Sample reasoning first; score after it.")
     ] = False,
-    include_path: Annotated[
-        Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
-    ] = None,
+    include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
     from calib.prompts import FORMS
 
-    name, arguments = model_arguments(model, model_args)
-    if device is not None:
-        arguments["device"] = device
+    name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
     one_of("--confidence", confidence, ("options", "vocab"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    chosen = [entry.strip() for entry in tasks.split(",") if entry.strip()]
-    folders = run_folders(name, chosen, output_path)
-    loaded = [load(entry, include_path) for entry in chosen]
+    asked = chosen(name, tasks, output_path, include_path)
 
     from calib.hf.model import load_model
     from calib.report import headline, write_report
     from calib.score import score as run_score
 
     subject = load_model(name, **arguments)
-    for task, folder in zip(loaded, folders, strict=True):
+    for task, folder in asked:
         if reason:
             from calib.reason import reasoned
 

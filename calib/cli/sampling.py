@@ -1,4 +1,4 @@
-"""Commands that draw answers: sample."""
+"""Commands that draw answers and ask about them: sample, p_true."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ from typing import Annotated
 
 import typer
 
-from calib.arguments import generation, load, model_arguments, one_of, run_folders
-from calib.cli.base import Device, Limit, Out, Seed, out
+from calib.arguments import batch, chosen, generation, model_arguments, one_of
+from calib.cli.base import (
+    Batch,
+    Device,
+    Folder,
+    Include,
+    Limit,
+    ModelArgs,
+    ModelName,
+    Out,
+    Prompt,
+    Samples,
+    Seed,
+    Tasks,
+    out,
+)
 from calib.cli.progress import progress
 
 
 def sample(
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
-    ],
-    tasks: Annotated[
-        str, typer.Option(metavar="NAMES", help="Names or files, comma-separated (calib tasks).")
-    ],
-    model_args: Annotated[
-        str, typer.Option("--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main.")
-    ] = "",
+    model: ModelName,
+    tasks: Tasks,
+    model_args: ModelArgs = "",
     output_path: Out = None,
-    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Answers to a question.")] = 20,
+    samples: Samples = 20,
     gen_kwargs: Annotated[
         str,
         typer.Option(
@@ -33,30 +41,22 @@ def sample(
     limit: Limit = None,
     seed: Seed = 0,
     device: Device = None,
-    prompt: Annotated[
-        str | None, typer.Option(metavar="FORM", help="options, letters, llava or paper.")
-    ] = None,
+    prompt: Prompt = None,
     batching: Annotated[
         str,
         typer.Option(metavar="MODE", help="plan: the same bits on every run; packed: fuller."),
     ] = "plan",
-    include_path: Annotated[
-        Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
-    ] = None,
+    include_path: Include = None,
 ) -> None:
     """Draw several answers to each question of a task."""
     from calib.prompts import FORMS
 
-    name, arguments = model_arguments(model, model_args)
-    if device is not None:
-        arguments["device"] = device
+    name, arguments = model_arguments(model, model_args, device)
     settings = generation(gen_kwargs)
     one_of("--batching", batching, ("plan", "packed"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    chosen = [entry.strip() for entry in tasks.split(",") if entry.strip()]
-    folders = run_folders(name, chosen, output_path)
-    loaded = [load(entry, include_path) for entry in chosen]
+    asked = chosen(name, tasks, output_path, include_path)
 
     from calib.hf.model import load_model
     from calib.hf.sampling import Sampling
@@ -66,7 +66,7 @@ def sample(
     Sampling(samples=samples, seed=seed, **settings)  # refused before a model is loaded
     arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
-    for task, folder in zip(loaded, folders, strict=True):
+    for task, folder in asked:
         with progress() as tell:
             run = run_sample(
                 subject,
@@ -81,3 +81,49 @@ def sample(
                 **settings,
             )
         out.print(f"{run.path}", soft_wrap=True)
+
+
+def p_true(
+    run: Folder,
+    answers: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run asked about; default: RUN's first samples."),
+    ] = None,
+    shown: Annotated[int, typer.Option(min=0, metavar="N", help="Other samples shown.")] = 5,
+    prompt: Annotated[
+        str, typer.Option(metavar="FORM", help="letters: (A) True, (B) False; options: words.")
+    ] = "letters",
+    confidence: Annotated[
+        str, typer.Option(metavar="MODE", help="Among the options, or vocab: among all tokens.")
+    ] = "options",
+    model_args: ModelArgs = "",
+    batch_size: Batch = "auto",
+    device: Device = None,
+) -> None:
+    """Ask a model of its sampled answers: are they true?"""
+    from calib.prompts import FORMS
+    from calib.runs import open_run
+
+    size = batch(batch_size)
+    one_of("--prompt", prompt, FORMS)
+    one_of("--confidence", confidence, ("options", "vocab"))
+    sampled, separate = open_run(run), None if answers is None else open_run(answers)
+    name, arguments = model_arguments(str(sampled.config.get("model")), model_args, device)
+
+    from calib.hf.model import load_model
+    from calib.p_true import p_true as run_p_true
+    from calib.p_true import questions
+
+    questions(sampled, separate, shown=shown)  # refused before a model is loaded
+    with progress() as tell:
+        scored = run_p_true(
+            load_model(name, **arguments),
+            sampled,
+            answers=separate,
+            shown=shown,
+            prompt=prompt,
+            confidence=confidence,
+            batch_size=size,
+            progress=tell,
+        )
+    out.print(f"{scored.path}", soft_wrap=True)

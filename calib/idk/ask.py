@@ -21,6 +21,7 @@ from calib.idk.evaluate import Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
 from calib.judge import answerable, verdicts
 from calib.judge.text import gold_texts
+from calib.measures import unstated
 from calib.records import InputError, Item, Verdict
 from calib.runs import RESULTS, replace
 from calib.score import Progress
@@ -143,7 +144,8 @@ def in_arm(
     run = draw(subject, task, out / title, prompt=form, progress=progress, **settings)
     texts = [str(text) for text in run.answers()["text"]]
     found = [
-        verdicts(item, [text], labelled.judge)[0] for item, text in zip(items, texts, strict=True)
+        verdicts(item, [unstated(text)], labelled.judge)[0]
+        for item, text in zip(items, texts, strict=True)
     ]
     outcomes = [
         Outcome.of(item.id, known, verdict, cluster_of(item))

@@ -23,6 +23,7 @@ from calib.idk.draw import Subject, answered, draw
 from calib.idk.export import card, preference_rows, record_rows, sft_rows
 from calib.judge import answerable, refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
+from calib.measures import unstated
 from calib.prompts import build as prompt_of
 from calib.records import InputError, Item
 from calib.runs import CONFIG, RESULTS, Run, open_run, replace
@@ -123,7 +124,10 @@ def label(run: Run, tau: float, judge: str) -> Labelled:
     table = run.answers()
     for index, text in zip(table["index"], table["text"], strict=True):
         texts.setdefault(int(index), []).append(text)
-    draws = [count(item, texts[i], verdicts(item, texts[i], judge)) for i, item in enumerate(items)]
+    draws = [
+        count(item, texts[i], verdicts(item, [unstated(text) for text in texts[i]], judge))
+        for i, item in enumerate(items)
+    ]
     return Labelled(run, draws, tau, judge)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -117,15 +116,6 @@ def make_processor(template: str | None = TEMPLATE) -> LlavaProcessor:
         image_token="<image>",
         chat_template=template,
     )
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny models lose more to threads that wait for each other than they gain."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
