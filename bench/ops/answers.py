@@ -40,6 +40,8 @@ def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Give
         hf, image = embedded(case, device), None
     else:
         hf, image = llava(case, device)
+    # Without an end token every answer has all of its tokens, and no processor has to see to it.
+    hf.generation_config.eos_token_id = None
     length = MODES[case.mode].prompt
     ids = torch.randint(3, case.columns - 1, (1, length), generator=generator, device=device)
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -113,7 +115,6 @@ class Answers:
         samples = self.case.rows
         how = Sampling(samples=samples, max_new_tokens=self.tokens, rows=samples)
         config = settings_of(hf, SimpleNamespace(pad_token_id=0), how)
-        config.min_new_tokens = self.tokens
         watch = Stopwatch(self.tokens)
         asked = {**batch, "generation_config": config, "stopping_criteria": [watch]}
         if self.way is None:
