@@ -109,6 +109,7 @@ class Answers:
         """``way``: one of ``calib.hf.prefix.WAYS``; None is plain generation."""
         self.case, self.way, self.tokens = case, way, MODES[case.mode].answer
         self.decode_seconds = 0.0
+        self.replayed = 0  # steps of the last call that were a CUDA graph's
 
     def __call__(self, hf: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Tokens (S, L) and, where they are known, log-probabilities of the answers (S,)."""
@@ -142,6 +143,7 @@ class Answers:
             model, input_ids, draw, stopping_criteria, generation_config, kwargs,
             samples=samples, way=self.way,
         )  # fmt: skip
+        self.replayed = found.replayed
         assert found.way == self.way, f"decoded in the way {found.way!r}"
         return found
 
@@ -164,7 +166,7 @@ def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
 
 def notes(case: Case, run: Run, given: Given) -> dict[str, Any]:
     assert isinstance(run, Answers)
-    return {"decode_seconds": run.decode_seconds}
+    return {"decode_seconds": run.decode_seconds, "replayed_steps": run.replayed}
 
 
 OP = Op(
