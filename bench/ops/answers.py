@@ -40,6 +40,8 @@ def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Give
         hf, image = embedded(case, device), None
     else:
         hf, image = llava(case, device)
+    # Without an end token every answer has all of its tokens, and no processor has to see to it.
+    hf.generation_config.eos_token_id = None
     length = MODES[case.mode].prompt
     ids = torch.randint(3, case.columns - 1, (1, length), generator=generator, device=device)
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -107,13 +109,13 @@ class Answers:
         """``way``: one of ``calib.hf.prefix.WAYS``; None is plain generation."""
         self.case, self.way, self.tokens = case, way, MODES[case.mode].answer
         self.decode_seconds = 0.0
+        self.replayed = 0  # steps of the last call that were a CUDA graph's
 
     def __call__(self, hf: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Tokens (S, L) and, where they are known, log-probabilities of the answers (S,)."""
         samples = self.case.rows
         how = Sampling(samples=samples, max_new_tokens=self.tokens, rows=samples)
         config = settings_of(hf, SimpleNamespace(pad_token_id=0), how)
-        config.min_new_tokens = self.tokens
         watch = Stopwatch(self.tokens)
         asked = {**batch, "generation_config": config, "stopping_criteria": [watch]}
         if self.way is None:
@@ -141,6 +143,7 @@ class Answers:
             model, input_ids, draw, stopping_criteria, generation_config, kwargs,
             samples=samples, way=self.way,
         )  # fmt: skip
+        self.replayed = found.replayed
         assert found.way == self.way, f"decoded in the way {found.way!r}"
         return found
 
@@ -163,7 +166,7 @@ def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
 
 def notes(case: Case, run: Run, given: Given) -> dict[str, Any]:
     assert isinstance(run, Answers)
-    return {"decode_seconds": run.decode_seconds}
+    return {"decode_seconds": run.decode_seconds, "replayed_steps": run.replayed}
 
 
 OP = Op(

@@ -20,6 +20,8 @@ from calib.hf.prefix import Rows
 
 # Rows leave when the ended ones are this share of all: leaving copies what the others have.
 WORTH_LEAVING = 0.125
+# The same where steps are replayed, for a new number of rows is captured anew.
+WORTH_CAPTURING = 0.5
 # Steps from one look at which rows have ended to the next: on a GPU a look waits for the device.
 LOOK_EVERY = {"cpu": 1}
 LOOK_SELDOM = 8
@@ -35,6 +37,7 @@ class Decoded:
     logprob: Tensor  # (R,) summed over tokens, nats; 0 where the draw knows none
     entropy: Tensor  # (R,) likewise
     way: str  # one of ``calib.hf.prefix.WAYS``
+    replayed: int = 0  # steps that a graph repeated (``calib.hf.graphs``)
     scores: list[Tensor] = field(default_factory=list)  # (R, V) a step
     logits: list[Tensor] = field(default_factory=list)
 
@@ -94,11 +97,12 @@ def decode(
         left = int(going.sum())
         if left == 0:
             break
-        if may_leave and step and len(going) - left >= WORTH_LEAVING * len(going):
+        worth = WORTH_LEAVING if rows.replayed is None else WORTH_CAPTURING
+        if may_leave and step and len(going) - left >= worth * len(going):
             stay = going.nonzero()[:, 0]
             rows.keep(stay)
             ids, numbers, going = ids[stay], numbers[stay], going[stay]
-    done.way = rows.way
+    done.way, done.replayed = rows.way, rows.replayed_steps
     done.ids = done.ids[:, : prompt + int(done.lengths.max())]
     return done
 

@@ -18,6 +18,8 @@ from typing import Any
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from calib.hf import graphs
+from calib.hf.few_rows import few_rows, linears
 from calib.hf.shared_attention import CannotShare, SharedCache, attending, sharing
 
 WAYS = ("shared", "repeated", "expanded")  # from the fastest to the one that always works
@@ -70,6 +72,7 @@ class Rows:
         """Prefill the prompts ``input_ids`` (B, P), in the way the gate allows or a slower one."""
         self.model, self.samples = model, samples
         self.counts = [samples] * len(input_ids)
+        self.linears = linears(model)
         fastest = way_of(kwargs.get("past_key_values"), kwargs.get("use_cache", True))
         self.way = max(way or fastest, fastest, key=WAYS.index)
         if self.way == "expanded":
@@ -80,6 +83,8 @@ class Rows:
         self.logits = outputs.logits[:, -1].clone()
         self.kwargs = model._update_model_kwargs_for_generation(outputs, kwargs)
         self.prefilled: Any = None
+        self.replayed: graphs.Replayed | None = None
+        self.replayed_steps = 0
         if self.way == "expanded":
             return
         cache = self.kwargs["past_key_values"]
@@ -106,27 +111,42 @@ class Rows:
     def step(self, ids: Tensor) -> None:
         """Feed the last of ``ids`` (R, P + L), the rows' tokens so far."""
         try:
-            outputs = self._forward(ids)
+            outputs = self._outputs(ids)
         except CannotShare:
             # Found out at the first step: what is exact for any attention over plain keys.
             assert self.prefilled is not None
             self.way = "repeated"
             self.prefilled.batch_repeat_interleave(self.samples)
             self.kwargs["past_key_values"] = self.prefilled
-            outputs = self._forward(ids)
-        self.prefilled = None
+            outputs = self._outputs(ids)
         self.logits = outputs.logits[:, -1]
         self.kwargs = self.model._update_model_kwargs_for_generation(outputs, self.kwargs)
+        first, self.prefilled = self.prefilled is not None, None
+        if first and self.way == "shared" and ids.device.type in graphs.REPLAYING:
+            self.replayed = graphs.Replayed(self.kwargs["past_key_values"])
 
-    def _forward(self, ids: Tensor) -> Any:
+    def _outputs(self, ids: Tensor) -> Any:
         width = 1 if self.kwargs.get("use_cache", True) else None
         inputs = self.model.prepare_inputs_for_generation(
             ids, next_sequence_length=width, **self.kwargs
         )
-        if self.way != "shared":
-            return self.model(**inputs, return_dict=True)
-        with sharing(self.configs, self.kwargs["past_key_values"]):
-            return self.model(**inputs, return_dict=True)
+        if self.replayed is not None:
+            try:
+                outputs = self.replayed(inputs, self._forward)
+                self.replayed_steps = self.replayed.steps
+                return outputs
+            except Exception as error:  # noqa: BLE001  (what is not the graph's fault comes again)
+                graphs.warn(error)
+                self.replayed = None
+                self.kwargs["past_key_values"].leave_place()
+        return self._forward(inputs)
+
+    def _forward(self, inputs: dict[str, Any]) -> Any:
+        with few_rows(self.linears):
+            if self.way != "shared":
+                return self.model(**inputs, return_dict=True)
+            with sharing(self.configs, self.kwargs["past_key_values"]):
+                return self.model(**inputs, return_dict=True)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with ``rows`` (R',), ascending, alone. Not before the first ``step``."""
@@ -136,6 +156,8 @@ class Rows:
         cache = self.kwargs.get("past_key_values")
         if self.way == "shared":
             cache.keep_rows(rows, counts)
+            if self.replayed is not None:
+                self.replayed.forget()
         elif cache is not None:
             cache.batch_select_indices(rows)
         self.counts = [count for count in counts if count]

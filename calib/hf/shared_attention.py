@@ -40,8 +40,24 @@ class Prefix:
     rows: int
 
 
+@dataclass
+class Place:
+    """Where a step writes and reads the rows' own tokens, as tensors that stay where they are."""
+
+    at: Tensor  # (1,) int64, the step's own place
+    hidden: Tensor  # (span,) float32: 0 up to that place, -inf behind it
+
+    @property
+    def span(self) -> int:
+        return len(self.hidden)
+
+
 class SharedLayer(DynamicLayer):
-    """A layer's prompts, kept once each, and the rows' own tokens (R, K, L, D) behind them."""
+    """A layer's prompts, kept once each, and the rows' own tokens (R, K, L, D) behind them.
+
+    With a ``place``, a step writes there and all of its span is read, so that every step does the
+    same to the same tensors.
+    """
 
     def __init__(self, prefixes: Sequence[Prefix], room: int) -> None:
         super().__init__()
@@ -51,10 +67,12 @@ class SharedLayer(DynamicLayer):
         self.longest = max(prefix.keys.shape[2] for prefix in prefixes)
         rows = sum(prefix.rows for prefix in prefixes)
         shape = (rows, first.shape[1], room)
-        self.own_keys = first.new_empty((*shape, first.shape[3]))
-        self.own_values = first.new_empty((*shape, prefixes[0].values.shape[3]))
+        # Zeros, for what is read behind the last token has weight 0, and 0 NaN is NaN.
+        self.own_keys = first.new_zeros((*shape, first.shape[3]))
+        self.own_values = first.new_zeros((*shape, prefixes[0].values.shape[3]))
         self.length = 0
         self.unread = False
+        self.place: Place | None = None
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -62,6 +80,11 @@ class SharedLayer(DynamicLayer):
         """Append one token to every row; returns the rows' own tokens only."""
         if self.unread:
             raise CannotShare("a layer's keys were asked for twice in one step")
+        if self.place is not None:
+            self.own_keys.index_copy_(2, self.place.at, key_states)
+            self.own_values.index_copy_(2, self.place.at, value_states)
+            self.unread, end = True, self.place.span
+            return self.own_keys[:, :, :end], self.own_values[:, :, :end]
         end = self.length + key_states.shape[2]
         self.own_keys[:, :, self.length : end] = key_states
         self.own_values[:, :, self.length : end] = value_states
@@ -103,6 +126,32 @@ class SharedCache(DynamicCache):
         ]
         self.layers = list(self.shared)
 
+    def place(self, least: int) -> bool:
+        """Say where the next token goes, in a span that doubles from ``least``: is it a new one?"""
+        first = self.shared[0]
+        place, end, room = first.place, first.length + 1, first.own_keys.shape[2]
+        if new := place is None or place.span < end:
+            span = least
+            while span < end:
+                span *= 2
+            hidden = torch.full((min(span, room),), -torch.inf, device=first.own_keys.device)
+            place = Place(torch.zeros(1, dtype=torch.long, device=hidden.device), hidden)
+            for layer in self.shared:
+                layer.place = place
+        place.at.fill_(end - 1)
+        place.hidden[:end] = 0.0
+        return new
+
+    def advance(self) -> None:
+        """The token that went to its place is there."""
+        for layer in self.shared:
+            layer.length += 1
+
+    def leave_place(self) -> None:
+        """Go on as without ``place``; what a step broken off has written is overwritten."""
+        for layer in self.shared:
+            layer.place, layer.unread = None, False
+
     def keep_rows(self, rows: Tensor, counts: Sequence[int]) -> None:
         for layer in self.shared:
             layer.keep_rows(rows, counts)
@@ -130,7 +179,11 @@ def attend(
     groups = heads // key.shape[1]
     scale = query.shape[3] ** -0.5 if scaling is None else scaling
     grouped = query.view(rows, key.shape[1], groups, query.shape[3])
-    own, own_lse = attention_and_lse(grouped, key, value, scale)  # (R, K, G, D), (R, K, G)
+    # (R, K, G, D) and (R, K, G)
+    if layer.place is None:
+        own, own_lse = attention_and_lse(grouped, key, value, scale)
+    else:
+        own, own_lse = plainly(grouped, key, value, scale, layer.place.hidden)
     shared = [
         over_prefix(part, prefix, scale)
         for part, prefix in zip(
@@ -163,8 +216,15 @@ def attention_and_lse(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Te
     if flash is not None:
         out, lse = flash(q, k, v, scale)
         return out, lse.view(q.shape[:-1]).float()
+    return plainly(q, k, v, scale)
+
+
+def plainly(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, hidden: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The same by two products; ``hidden`` (P,) is added to every query's scores."""
     scores = (q * scale) @ k.transpose(-1, -2)
-    scores = scores.float()
+    scores = scores.float() if hidden is None else scores.float() + hidden
     lse = scores.logsumexp(-1, keepdim=True)
     return (scores - lse).exp().to(v.dtype) @ v, lse[..., 0]
 
