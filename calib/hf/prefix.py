@@ -19,7 +19,6 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from calib.hf import graphs
-from calib.hf.few_rows import few_rows, linears
 from calib.hf.shared_attention import CannotShare, SharedCache, attending, sharing
 
 WAYS = ("shared", "repeated", "expanded")  # from the fastest to the one that always works
@@ -72,7 +71,6 @@ class Rows:
         """Prefill the prompts ``input_ids`` (B, P), in the way the gate allows or a slower one."""
         self.model, self.samples = model, samples
         self.counts = [samples] * len(input_ids)
-        self.linears = linears(model)
         fastest = way_of(kwargs.get("past_key_values"), kwargs.get("use_cache", True))
         self.way = max(way or fastest, fastest, key=WAYS.index)
         if self.way == "expanded":
@@ -142,11 +140,10 @@ class Rows:
         return self._forward(inputs)
 
     def _forward(self, inputs: dict[str, Any]) -> Any:
-        with few_rows(self.linears):
-            if self.way != "shared":
-                return self.model(**inputs, return_dict=True)
-            with sharing(self.configs, self.kwargs["past_key_values"]):
-                return self.model(**inputs, return_dict=True)
+        if self.way != "shared":
+            return self.model(**inputs, return_dict=True)
+        with sharing(self.configs, self.kwargs["past_key_values"]):
+            return self.model(**inputs, return_dict=True)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with ``rows`` (R',), ascending, alone. Not before the first ``step``."""
