@@ -52,7 +52,7 @@ SWEEP_DERIVATIVES = RowTuning(block=1024, warps=4, registers=247)
 GRADIENT_ENTROPY = RowTuning(block=1024, warps=4, registers=112)
 # A block of the sampler is four pieces. Its size, 4,096 logits, is not tuned: see ``sampling``.
 # 80 registers spill on sm_80 and sm_100.
-BLOCK_SUMS = RowTuning(block=1024, partition=4096, warps=4, registers=96)
+BLOCK_SUMS = RowTuning(block=512, partition=4096, warps=2, registers=128)
 CUT = RowTuning(block=2048, partition=4096, warps=8, registers=128)
 DRAW = RowTuning(block=4096, partition=4096, warps=8, registers=128)
 HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
