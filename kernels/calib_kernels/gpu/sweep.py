@@ -34,7 +34,7 @@ from .device import (
     blemishes,
     count_in_histogram,
 )
-from .launch import launch_options, on_device
+from .launch import architecture, launch_options, on_device
 from .rows import first_reference
 from .sweep_walk import sweep_scan
 
@@ -226,7 +226,7 @@ def temperature_sweep(
     rows, columns = logits.shape
     on_host = isinstance(temperatures, tuple)
     k = len(temperatures) if on_host else temperatures.shape[0]
-    tune = tune or (tuning.SWEEP_DERIVATIVES if derivatives else tuning.SWEEP)
+    tune = tune or tuning.sweep(derivatives, logits.element_size(), architecture(logits.device))
     terms = logits.new_empty((derivatives + 1, k, rows), dtype=torch.float64)
     counted = logits.new_empty((rows,), dtype=torch.int32)
     device_temperatures = None if on_host else temperatures

@@ -44,18 +44,33 @@ LOSS = RowTuning(block=1024, warps=4, registers=96)
 LOSS_CAPPED = RowTuning(block=1024, warps=4, registers=104)
 # Nothing is summed; a program writes one partition.
 GRADIENT = RowTuning(block=1024, warps=4, registers=80)
-# Four sums per logit; twelve with both derivatives, which at 168 registers spill, and at 232 on
-# sm_120. Two programs fit on a multiprocessor up to 256.
-SWEEP = RowTuning(block=1024, warps=4, registers=128)
+# Four sums per logit. Four temperatures of no grid spill on sm_100 at 128 registers, the most with
+# which four programs fit; a grid stays below.
+SWEEP = RowTuning(block=1024, warps=4, registers=136)
+# Twelve sums with both derivatives, which at 168 registers spill, and at 232 on sm_120. Two
+# programs fit on a multiprocessor up to 256.
 SWEEP_DERIVATIVES = RowTuning(block=1024, warps=4, registers=247)
+# In float32 four temperatures of no grid spill on sm_120 with all the 255 registers there are. Of
+# half the size three programs fit.
+SWEEP_DERIVATIVES_HALF = RowTuning(block=512, warps=4, registers=160)
 # The gradient of an entropy has a variance to sum, and spills at 80.
 GRADIENT_ENTROPY = RowTuning(block=1024, warps=4, registers=112)
-# A block of the sampler is four pieces. Its size, 4,096 logits, is not tuned: see ``sampling``.
-# 80 registers spill on sm_80 and sm_100.
+# A block of the sampler, 4,096 logits whatever is tuned here (see ``sampling``), is held in registers
+# by one program, in pieces. A thread of four warps has too few logits to share what a program does
+# once: 15.0 instructions per logit instead of 11.8. With one warp it is 9.8, but a thread holds 193
+# registers, and 10 warps fit on a multiprocessor instead of 16.
 BLOCK_SUMS = RowTuning(block=512, partition=4096, warps=2, registers=128)
 CUT = RowTuning(block=2048, partition=4096, warps=8, registers=128)
 DRAW = RowTuning(block=4096, partition=4096, warps=8, registers=128)
 HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
+
+
+def sweep(derivatives: int, item_bytes: int, arch: int) -> RowTuning:
+    """The row of a temperature sweep on sm_<arch>."""
+    if not derivatives:
+        return SWEEP
+    return SWEEP_DERIVATIVES_HALF if arch >= 120 and item_bytes == 4 else SWEEP_DERIVATIVES
+
 
 # Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of
 # a row are read by programs of their own instead. The results are the same bits either way.

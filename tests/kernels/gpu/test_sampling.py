@@ -94,7 +94,7 @@ KERNELS: dict[str, tuple[Any, dict[str, Any], tuning.RowTuning]] = {
 }
 # Instructions per logit of the first pass, sm_90, triton 3.9.0: of whole blocks and of those of odd
 # rows.
-MEASURED = {"*bf16": (11.83, 14.17), "*fp16": (12.47, 14.13), "*fp32": (10.78, 12.28)}
+MEASURED = {"*bf16": (11.83, 13.77), "*fp16": (12.47, 14.13), "*fp32": (10.78, 12.28)}
 COMPILED = [
     pytest.param(*case, marks=[] if case[1:] == (90, "*bf16") else pytest.mark.slow)
     for case in ((name, *target) for name in KERNELS for target in TARGETS)
