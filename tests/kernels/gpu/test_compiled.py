@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from calib_kernels.gpu import histogram, options, rows, tuning
 
+from tests.kernels.gpu.conftest import per_element
+
 KERNELS = {
     "option_scores": options.option_scores_kernel,
     "partition": options.partition_kernel,
@@ -104,8 +106,9 @@ def walks_well(
         assert loads
         assert all(".128" in line for line in loads), loads
         assert not any("BAR" in line for line in body)
+        exponentials = len(per_element(body))
+        assert sum("MUFU" in line for line in body) == exponentials
         if arch == HOPPER:
-            exponentials = sum("MUFU.EX2" in line for line in body)
             assert len(body) / exponentials <= instructions * 1.05
 
 

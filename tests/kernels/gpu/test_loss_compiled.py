@@ -75,6 +75,7 @@ def test_forward(compiled: Any, arch: int, dtype: str, shape: tuple[bool, bool])
         assert not any("BAR" in line for line in body)
         if arch == HOPPER:
             exponentials = sum("MUFU.EX2" in line for line in body)
+            assert sum("MUFU" in line for line in body) == exponentials * (1.5 if shape[1] else 1)
             measured = FORWARD[shape][DTYPES.index(dtype)]
             assert len(body) / exponentials <= measured * 1.05
 

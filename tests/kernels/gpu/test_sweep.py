@@ -140,6 +140,7 @@ def test_main_loops(compiled: Any, arch: int, dtype: str) -> None:
         assert len(loops) == 2
         for body in loops:
             assert not any("BAR" in line for line in body)
+            assert sum("MUFU" in line for line in body) == len(per_element(body))
         if arch == 90:
             exponentials = 1 if shape[0] else shape[1]
             found = [len(body) * exponentials / len(per_element(body)) for body in loops]
@@ -149,9 +150,10 @@ def test_main_loops(compiled: Any, arch: int, dtype: str) -> None:
 
 
 def test_a_grid_is_within_the_budget() -> None:
+    """With the maximum and the guard of -inf, which the design's figures leave out."""
     for order, budget in BUDGET.items():
         plain, _again, full, _full_again = MEASURED[1, 4, order, False]
-        assert plain <= budget * 1.05 and full <= 24.4 * 1.05
+        assert plain <= budget and full <= 24.4
 
 
 @pytest.mark.slow
