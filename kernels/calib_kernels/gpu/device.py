@@ -139,6 +139,14 @@ def edge_block(start, k, shift, begin, end, V, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def rotated_sum(lanes, shift, BLOCK: tl.constexpr):
+    """Sum of lanes, each turned to where it is for a row that begins at a 16-byte boundary."""
+    if shift > 0:
+        lanes = tl.gather(lanes, (tl.arange(0, BLOCK) + shift) % BLOCK, 0)
+    return tl.sum(lanes, 0)
+
+
+@triton.jit
 def scan(
     row, first, last, V, c, ref,
     EXACT: tl.constexpr, SQUARES: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,

@@ -23,6 +23,7 @@ from .device import (
     edge_block,
     elements_past_boundary,
     load_packed,
+    rotated_sum,
     temperature_scale,
     unpacked,
 )
@@ -94,14 +95,6 @@ def load_block(row, b, shift, V, PIECE: tl.constexpr):
 
 
 @triton.jit
-def sum_in_place(d, shift, PIECE: tl.constexpr):
-    """Sum of lanes, each where it is for a row that begins at a 16-byte boundary."""
-    if shift > 0:
-        d = tl.gather(d, (tl.arange(0, PIECE) + shift) % PIECE, 0)
-    return tl.sum(d, 0)
-
-
-@triton.jit
 def weigh(x, d, w, c, ref):
     """Add e and e z of a piece of logits to the lanes."""
     z = (x - ref) * c
@@ -139,8 +132,8 @@ def block_sums_kernel(
         d, w = weigh(x[i], d, w, c, ref)
     if shift > 0:
         d, w = weigh(rest, d, w, c, ref)
-    D = sum_in_place(d, shift, PIECE)
-    W = sum_in_place(w, shift, PIECE)
+    D = rotated_sum(d, shift, PIECE)
+    W = rotated_sum(w, shift, PIECE)
     if (M == PLUS_INF) & (D == D):
         infinite = (rest == PLUS_INF).to(tl.float32)
         for i in tl.static_range(PIECES):
@@ -178,7 +171,7 @@ def kept_sums_kernel(
         x = edge_block(start, k, shift, begin, end, V, PIECE)
         kept = keeps(x, k * PIECE - shift + tl.arange(0, PIECE), peak, value, last, own_gap)
         d += tl.where(kept, tl.exp2((x - ref) * c), 0.0)
-    tl.store(left_ptr + n * B + b, sum_in_place(d, shift, PIECE))
+    tl.store(left_ptr + n * B + b, rotated_sum(d, shift, PIECE))
 
 
 @triton.jit

@@ -7,7 +7,14 @@ powers; of other temperatures each has its own. The walk itself is that of ``dev
 import triton
 import triton.language as tl
 
-from .device import MINUS_INF, edge_block, elements_past_boundary, load_packed, unpacked
+from .device import (
+    MINUS_INF,
+    edge_block,
+    elements_past_boundary,
+    load_packed,
+    rotated_sum,
+    unpacked,
+)
 
 
 @triton.jit
@@ -105,13 +112,6 @@ def sweep_step(
     if TOKEN:
         at = tl.where(x > m, k, at)
     return tl.maximum(x, m), at, D, W, S
-
-
-@triton.jit
-def rotated_sum(lanes, shift, BLOCK: tl.constexpr):
-    if shift > 0:
-        lanes = tl.gather(lanes, (tl.arange(0, BLOCK) + shift) % BLOCK, 0)
-    return tl.sum(lanes, 0)
 
 
 @triton.jit
