@@ -17,13 +17,15 @@ def launch_options(tensor: torch.Tensor, tune: RowTuning) -> dict[str, int | boo
     """Compiler options. Fused multiply-adds stand in the source; nothing else is contracted, so
     that the compiler's version and its default do not show in the bits."""
     options: dict[str, int | bool] = {"num_warps": tune.warps, "enable_fp_fusion": False}
-    if tensor.is_cuda and torch.version.hip is None:
-        options["maxnreg"] = registers(tune, architecture(tensor.device))
+    if arch := architecture(tensor.device):
+        options["maxnreg"] = registers(tune, arch)
     return options
 
 
 @cache
 def architecture(device: torch.device) -> int:
-    """90 for sm_90."""
+    """90 for sm_90; 0 for what is not of that family."""
+    if device.type != "cuda" or torch.version.hip is not None:
+        return 0
     major, minor = torch.cuda.get_device_capability(device)
     return 10 * major + minor

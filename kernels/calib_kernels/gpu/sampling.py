@@ -22,7 +22,10 @@ from .device import (
     PLUS_INF,
     edge_block,
     elements_past_boundary,
+    load_packed,
+    rotated_sum,
     temperature_scale,
+    unpacked,
 )
 from .launch import launch_options, on_device
 from .survivors import cut_kernel, keeps
@@ -43,6 +46,16 @@ UNSPECIALISED = [
 
 
 @triton.jit
+def whole_pieces(start, k, shift, PIECE: tl.constexpr):
+    """The pieces of a block, from piece k on; before the block's first logit, -inf."""
+    lanes = tl.arange(0, PIECE)
+    x = (tl.where(lanes >= shift, unpacked(load_packed(start, k, PIECE), PIECE), MINUS_INF),)
+    for i in tl.static_range(1, BLOCK // PIECE):
+        x += (unpacked(load_packed(start, k + i, PIECE), PIECE),)
+    return x
+
+
+@triton.jit
 def inner_piece(start, k, shift, V, PIECE: tl.constexpr):
     """Piece k of a row, none of whose columns below V lies outside the block at hand."""
     lanes = tl.arange(0, PIECE)
@@ -56,28 +69,29 @@ def inner_piece(start, k, shift, V, PIECE: tl.constexpr):
 
 
 @triton.jit
+def cut_pieces(start, k, shift, begin, end, V, PIECE: tl.constexpr):
+    """As ``whole_pieces``, of a block at an end of a row."""
+    x = (edge_block(start, k, shift, begin, end, V, PIECE),)
+    for i in tl.static_range(1, BLOCK // PIECE):
+        x += (inner_piece(start, k + i, shift, V, PIECE),)
+    return x
+
+
+@triton.jit
 def load_block(row, b, shift, V, PIECE: tl.constexpr):
-    """Block b in four pieces from the 16-byte boundary below it, and what they leave at its end."""
+    """Block b in pieces from the 16-byte boundary below it, and what they leave at its end."""
     start = tl.multiple_of(row - shift, 16)
     k = b * (BLOCK // PIECE)
     begin = b * BLOCK
     end = tl.minimum(begin + BLOCK, V)
-    x0 = edge_block(start, k, shift, begin, end, V, PIECE)
-    x1 = inner_piece(start, k + 1, shift, V, PIECE)
-    x2 = inner_piece(start, k + 2, shift, V, PIECE)
-    x3 = inner_piece(start, k + 3, shift, V, PIECE)
-    x4 = tl.full((PIECE,), MINUS_INF, tl.float32)
+    if (begin >= shift) & (begin + BLOCK - shift <= V):
+        x = whole_pieces(start, k, shift, PIECE)
+    else:
+        x = cut_pieces(start, k, shift, begin, end, V, PIECE)
+    rest = tl.full((PIECE,), MINUS_INF, tl.float32)
     if shift > 0:
-        x4 = edge_block(start, k + 4, shift, begin, end, V, PIECE)
-    return x0, x1, x2, x3, x4
-
-
-@triton.jit
-def lanes_in_place(d, shift, PIECE: tl.constexpr):
-    """Lanes back to where they are for a row that begins at a 16-byte boundary."""
-    if shift > 0:
-        d = tl.gather(d, (tl.arange(0, PIECE) + shift) % PIECE, 0)
-    return d
+        rest = edge_block(start, k + BLOCK // PIECE, shift, begin, end, V, PIECE)
+    return x, rest
 
 
 @triton.jit
@@ -97,43 +111,39 @@ def block_sums_kernel(
 
     A NaN makes the sums NaN. Where M is +inf, sum e is the number of +inf.
     """
+    PIECES: tl.constexpr = BLOCK // PIECE
     pid = tl.program_id(0)
     n = (pid // B).to(tl.int64)
     b = pid % B
     row = x_ptr + n * x_stride
     c, _usable = temperature_scale(scale, t_ptr, n, t_stride)
     shift = elements_past_boundary(row)
-    x0, x1, x2, x3, x4 = load_block(row, b, shift, V, PIECE)
-    m = tl.maximum(tl.maximum(x0, x1), tl.maximum(x2, x3))
-    M = tl.max(tl.maximum(m, x4), 0)
+    x, rest = load_block(row, b, shift, V, PIECE)
+    m = x[0]
+    for i in tl.static_range(1, PIECES):
+        m = tl.maximum(m, x[i])
+    if shift > 0:
+        m = tl.maximum(m, rest)
+    M = tl.max(m, 0)
     ref = tl.where((M > MINUS_INF) & (M < PLUS_INF), M, 0.0)
     d = tl.zeros((PIECE,), tl.float32)
     w = tl.zeros((PIECE,), tl.float32)
-    d, w = weigh(x0, d, w, c, ref)
-    d, w = weigh(x1, d, w, c, ref)
-    d, w = weigh(x2, d, w, c, ref)
-    d, w = weigh(x3, d, w, c, ref)
+    for i in tl.static_range(PIECES):
+        d, w = weigh(x[i], d, w, c, ref)
     if shift > 0:
-        d, w = weigh(x4, d, w, c, ref)
-    D = tl.sum(lanes_in_place(d, shift, PIECE), 0)
-    W = tl.sum(lanes_in_place(w, shift, PIECE), 0)
+        d, w = weigh(rest, d, w, c, ref)
+    D = rotated_sum(d, shift, PIECE)
+    W = rotated_sum(w, shift, PIECE)
     if (M == PLUS_INF) & (D == D):
-        infinite = (x0 == PLUS_INF).to(tl.float32) + (x1 == PLUS_INF).to(tl.float32)
-        infinite += (x2 == PLUS_INF).to(tl.float32) + (x3 == PLUS_INF).to(tl.float32)
-        D = tl.sum(infinite + (x4 == PLUS_INF).to(tl.float32), 0)
+        infinite = (rest == PLUS_INF).to(tl.float32)
+        for i in tl.static_range(PIECES):
+            infinite += (x[i] == PLUS_INF).to(tl.float32)
+        D = tl.sum(infinite, 0)
         W = 0.0
     at = 3 * (n * B + b)
     tl.store(sums_ptr + at, M)
     tl.store(sums_ptr + at + 1, D)
     tl.store(sums_ptr + at + 2, W)
-
-
-@triton.jit
-def kept_weight(x, k, d, c, ref, peak, value, last, gap, shift, PIECE: tl.constexpr):
-    """Add e of the logits of piece k that the filters leave."""
-    j = k * PIECE - shift + tl.arange(0, PIECE)
-    kept = keeps(x, j, peak, value, last, gap)
-    return d + tl.where(kept, tl.exp2((x - ref) * c), 0.0)
 
 
 @triton.jit(do_not_specialize=UNSPECIALISED)
@@ -153,16 +163,15 @@ def kept_sums_kernel(
     peak = tl.max(M, 0)
     ref = tl.load(sums_ptr + 3 * (n * B + b))
     shift = elements_past_boundary(row)
-    x0, x1, x2, x3, x4 = load_block(row, b, shift, V, PIECE)
-    k = b * (BLOCK // PIECE)
+    start = tl.multiple_of(row - shift, 16)
+    begin = b * BLOCK
+    end = tl.minimum(begin + BLOCK, V)
     d = tl.zeros((PIECE,), tl.float32)
-    d = kept_weight(x0, k, d, c, ref, peak, value, last, own_gap, shift, PIECE)
-    d = kept_weight(x1, k + 1, d, c, ref, peak, value, last, own_gap, shift, PIECE)
-    d = kept_weight(x2, k + 2, d, c, ref, peak, value, last, own_gap, shift, PIECE)
-    d = kept_weight(x3, k + 3, d, c, ref, peak, value, last, own_gap, shift, PIECE)
-    if shift > 0:
-        d = kept_weight(x4, k + 4, d, c, ref, peak, value, last, own_gap, shift, PIECE)
-    tl.store(left_ptr + n * B + b, tl.sum(lanes_in_place(d, shift, PIECE), 0))
+    for k in range(begin // PIECE, (end + shift + PIECE - 1) // PIECE):
+        x = edge_block(start, k, shift, begin, end, V, PIECE)
+        kept = keeps(x, k * PIECE - shift + tl.arange(0, PIECE), peak, value, last, own_gap)
+        d += tl.where(kept, tl.exp2((x - ref) * c), 0.0)
+    tl.store(left_ptr + n * B + b, rotated_sum(d, shift, PIECE))
 
 
 @triton.jit

@@ -33,11 +33,10 @@ from .device import (
     PLUS_INF,
     blemishes,
     count_in_histogram,
-    edge_block,
-    elements_past_boundary,
 )
-from .launch import launch_options, on_device
+from .launch import architecture, launch_options, on_device
 from .rows import first_reference
+from .sweep_walk import sweep_scan
 
 # HEADROOM where a variance is wanted: a difference of squares of z, whose digits cancel sooner.
 VARIANCE_HEADROOM = tl.constexpr(10.0)
@@ -61,133 +60,6 @@ def usable_scale(scale, t_ptr, place):
         c = tl.div_rn(LOG2E, tl.where(usable, T, LOG2E))
     c = tl.where(usable, c, 1.0)
     return tl.minimum(tl.maximum(c, 1.0e-37), 1.0e37), usable
-
-
-@triton.jit
-def distance(x, c, ref, EXACT: tl.constexpr):
-    """z. EXACT: ref is the row's maximum, and the difference comes first: nothing overflows."""
-    return (x - ref) * c if EXACT else tl.fma(x, c, -(c * ref))
-
-
-@triton.jit
-def term(e, z, d, w, s, ORDER: tl.constexpr):
-    d += e
-    # A logit of -inf has e = 0 and must add 0, not 0 * -inf. NaN survives because e is NaN.
-    if ORDER > 0:
-        w = tl.fma(e, z, w)
-    if ORDER > 1:
-        s = tl.fma(e, z * z, s)
-    return d, w, s
-
-
-@triton.jit
-def sweep_step(
-    x, k, m, at, D, W, S, c, ref,
-    EXACT: tl.constexpr, FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr,
-    TOKEN: tl.constexpr,
-):  # fmt: skip
-    """Add block k of logits x to the lanes: sums D, W, S of four temperatures, maximum m."""
-    d0, d1, d2, d3 = D
-    w0, w1, w2, w3 = W
-    s0, s1, s2, s3 = S
-    z = distance(x, c[0], ref, EXACT)
-    e = tl.exp2(z)
-    z = tl.maximum(z, -1000.0)
-    if FIRST == 0:
-        d0, w0, s0 = term(e, z, d0, w0, s0, ORDER)
-        if TERMS > 1:
-            z = distance(x, c[1], ref, EXACT)
-            d1, w1, s1 = term(tl.exp2(z), tl.maximum(z, -1000.0), d1, w1, s1, ORDER)
-            z = distance(x, c[2], ref, EXACT)
-            d2, w2, s2 = term(tl.exp2(z), tl.maximum(z, -1000.0), d2, w2, s2, ORDER)
-            z = distance(x, c[3], ref, EXACT)
-            d3, w3, s3 = term(tl.exp2(z), tl.maximum(z, -1000.0), d3, w3, s3, ORDER)
-    else:
-        # Powers FIRST .. FIRST + 3 of e.
-        square = e * e
-        fourth = square * square
-        first = e if FIRST == 1 else fourth * e
-        second = square if FIRST == 1 else fourth * square
-        third = second * e
-        d0, w0, s0 = term(first, z, d0, w0, s0, ORDER)
-        d1, w1, s1 = term(second, z, d1, w1, s1, ORDER)
-        d2, w2, s2 = term(third, z, d2, w2, s2, ORDER)
-        d3, w3, s3 = term(fourth if FIRST == 1 else fourth * fourth, z, d3, w3, s3, ORDER)
-    if TOKEN:
-        at = tl.where(x > m, k, at)
-    m = tl.maximum(x, m)
-    return m, at, (d0, d1, d2, d3), (w0, w1, w2, w3), (s0, s1, s2, s3)
-
-
-@triton.jit
-def rotated_sum(lanes, shift, BLOCK: tl.constexpr):
-    if shift > 0:
-        lanes = tl.gather(lanes, (tl.arange(0, BLOCK) + shift) % BLOCK, 0)
-    return tl.sum(lanes, 0)
-
-
-@triton.jit
-def sweep_scan(
-    row, V, c, ref,
-    EXACT: tl.constexpr, FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr,
-    TOKEN: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """(D, W, S, M, token) of a row, the first three of four temperatures; walks as ``scan``."""
-    shift = elements_past_boundary(row)
-    start = tl.multiple_of(row - shift, 16)
-    lanes = tl.arange(0, BLOCK)
-    m = tl.full((BLOCK,), MINUS_INF, tl.float32)
-    at = tl.zeros((BLOCK,), tl.int32)
-    D0, D1, D2, D3 = 0.0, 0.0, 0.0, 0.0
-    W0, W1, W2, W3 = 0.0, 0.0, 0.0, 0.0
-    S0, S1, S2, S3 = 0.0, 0.0, 0.0, 0.0
-    for p in range(0, tl.cdiv(V, PARTITION)):
-        begin = p * PARTITION
-        end = tl.minimum(begin + PARTITION, V)
-        head = begin // BLOCK
-        tail = (end + shift) // BLOCK
-        zero = tl.zeros((BLOCK,), tl.float32)
-        d = (zero, zero, zero, zero)
-        w = (zero, zero, zero, zero)
-        s = (zero, zero, zero, zero)
-        x = edge_block(start, head, shift, begin, end, V, BLOCK)
-        m, at, d, w, s = sweep_step(
-            x, head, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
-        )
-        if tail > head + 1:
-            ahead = tl.load(start + (head + 1) * BLOCK + lanes)
-            for k in range(head + 1, tail):
-                x = ahead.to(tl.float32)
-                # One block is always on its way while another is worked on.
-                ahead = tl.load(start + tl.minimum(k + 1, tail - 1) * BLOCK + lanes)
-                m, at, d, w, s = sweep_step(
-                    x, k, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
-                )
-        if (tail > head) & (tail * BLOCK - shift < end):
-            x = edge_block(start, tail, shift, begin, end, V, BLOCK)
-            m, at, d, w, s = sweep_step(
-                x, tail, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
-            )
-        D0 += rotated_sum(d[0], shift, BLOCK)
-        if ORDER > 0:
-            W0 += rotated_sum(w[0], shift, BLOCK)
-        if ORDER > 1:
-            S0 += rotated_sum(s[0], shift, BLOCK)
-        if TERMS > 1:
-            D1 += rotated_sum(d[1], shift, BLOCK)
-            D2 += rotated_sum(d[2], shift, BLOCK)
-            D3 += rotated_sum(d[3], shift, BLOCK)
-            if ORDER > 0:
-                W1 += rotated_sum(w[1], shift, BLOCK)
-                W2 += rotated_sum(w[2], shift, BLOCK)
-                W3 += rotated_sum(w[3], shift, BLOCK)
-            if ORDER > 1:
-                S1 += rotated_sum(s[1], shift, BLOCK)
-                S2 += rotated_sum(s[2], shift, BLOCK)
-                S3 += rotated_sum(s[3], shift, BLOCK)
-    M = tl.max(m, 0)
-    token = tl.min(tl.where(m == M, at * BLOCK - shift + lanes, V), 0) if TOKEN else 0
-    return (D0, D1, D2, D3), (W0, W1, W2, W3), (S0, S1, S2, S3), M, token
 
 
 @triton.jit
@@ -354,7 +226,7 @@ def temperature_sweep(
     rows, columns = logits.shape
     on_host = isinstance(temperatures, tuple)
     k = len(temperatures) if on_host else temperatures.shape[0]
-    tune = tune or (tuning.SWEEP_DERIVATIVES if derivatives else tuning.SWEEP)
+    tune = tune or tuning.sweep(derivatives, logits.element_size(), architecture(logits.device))
     terms = logits.new_empty((derivatives + 1, k, rows), dtype=torch.float64)
     counted = logits.new_empty((rows,), dtype=torch.int32)
     device_temperatures = None if on_host else temperatures

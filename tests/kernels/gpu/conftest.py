@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -80,6 +81,7 @@ class Compiled:
     instructions: list[str]  # SASS, in order
     loops: list[list[str]]  # the instructions of each loop, nested ones included
     resources: dict[str, int]  # REG, STACK, LOCAL, SHARED
+    jumps: dict[int, int]  # branch -> where it leads, as places in ``instructions``
     asm: dict[str, Any]
 
     def main_loops(self) -> list[list[str]]:
@@ -93,6 +95,37 @@ class Compiled:
             and len(per_element(body)) > 1
         ]
 
+    def shortest_way(self, through: str | None = None) -> list[str]:
+        """The fewest instructions from the first to the last that stores.
+
+        ``through``: past every instruction of that name, in order.
+        """
+        stops = [i for i, line in enumerate(self.instructions) if through and through in line]
+        stops.append(max(i for i, line in enumerate(self.instructions) if "STG" in line))
+        way, at = [0], 0
+        for stop in stops:
+            way += self._leg(at, stop)
+            at = stop
+        return [self.instructions[i] for i in way]
+
+    def _leg(self, start: int, stop: int) -> list[int]:
+        """Places after ``start`` up to ``stop``: breadth first."""
+        before = {start: start}
+        queue = deque([start])
+        while stop not in before:
+            at = queue.popleft()
+            certain = re.match(r"\w+ (BRA(\.\w+)* `|EXIT)", self.instructions[at])
+            following = [self.jumps[at]] if at in self.jumps else []
+            following += [] if certain else [at + 1]
+            for place in following:
+                if place not in before:
+                    before[place] = at
+                    queue.append(place)
+        way = [stop]
+        while before[way[-1]] != start:
+            way.append(before[way[-1]])
+        return way[::-1]
+
 
 def per_element(body: list[str]) -> list[str]:
     """Instructions of which a logit needs exactly one: exponentials."""
@@ -103,8 +136,8 @@ def contains(outer: list[str], inner: list[str]) -> bool:
     return len(outer) > len(inner) and inner[0] in outer and inner[-1] in outer
 
 
-def disassembled(cubin: bytes, folder: Path) -> tuple[list[str], list[list[str]], dict[str, int]]:
-    """Instructions, loops and resources, by the tools that come with triton."""
+def disassembled(cubin: bytes, folder: Path) -> Any:
+    """Instructions, loops, resources and jumps, by the tools that come with triton."""
     import triton
 
     tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
@@ -122,14 +155,15 @@ def disassembled(cubin: bytes, folder: Path) -> tuple[list[str], list[list[str]]
             labels[label[1]] = len(instructions)
         elif code := re.match(r"\s*/\*([0-9a-f]+)\*/\s+(.*?);", line):
             instructions.append(f"{code[1]} {code[2]}")
-    loops = []
+    jumps = {}
     for i, line in enumerate(instructions):
         target = re.search(r"BRA.*`\((\.L_x_\d+)\)", line)
-        if target and labels.get(target[1], i + 1) < i:
-            loops.append(instructions[labels[target[1]] : i + 1])
+        if target and target[1] in labels:
+            jumps[i] = labels[target[1]]
+    loops = [instructions[to : i + 1] for i, to in jumps.items() if to < i]
     usage = run("cuobjdump", "-res-usage")
     resources = {name: int(value) for name, value in re.findall(r"\b([A-Z]+):(\d+)", usage)}
-    return instructions, loops, resources
+    return instructions, loops, resources, jumps
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +204,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
             options["maxnreg"] = tuning.registers(tune, arch)
         built = triton.compile(source, target=target, options=options)
         if not nvidia:
-            return Compiled([], [], {}, dict(built.asm))
+            return Compiled([], [], {}, {}, dict(built.asm))
         folder = tmp_path_factory.mktemp("cubin")
         return Compiled(*disassembled(built.asm["cubin"], folder), dict(built.asm))
 

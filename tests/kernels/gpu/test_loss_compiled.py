@@ -17,10 +17,10 @@ DTYPES = ("*bf16", "*fp16", "*fp32")
 # (smoothed, capped) -> instructions per exponential of the main loop, sm_90, by dtype. With a cap
 # a logit takes two exponentials and a reciprocal.
 FORWARD = {
-    (False, False): (10.62, 10.12, 10.75),
-    (True, False): (11.62, 11.12, 11.75),
-    (False, True): (12.56, 12.25, 12.81),
-    (True, True): (13.25, 13.06, 13.31),
+    (False, False): (10.12, 10.12, 10.75),
+    (True, False): (11.12, 11.12, 11.75),
+    (False, True): (12.06, 12.25, 12.81),
+    (True, True): (13.0, 13.06, 13.31),
 }
 # What comes from above -> the same for gradients, which read and write: memory is the limit up to
 # about 30 for the 16-bit types. The second number is of rows whose blocks are turned into place.
@@ -75,6 +75,7 @@ def test_forward(compiled: Any, arch: int, dtype: str, shape: tuple[bool, bool])
         assert not any("BAR" in line for line in body)
         if arch == HOPPER:
             exponentials = sum("MUFU.EX2" in line for line in body)
+            assert sum("MUFU" in line for line in body) == exponentials * (1.5 if shape[1] else 1)
             measured = FORWARD[shape][DTYPES.index(dtype)]
             assert len(body) / exponentials <= measured * 1.05
 
@@ -125,22 +126,3 @@ def test_few_rows_and_sums(compiled: Any, dtype: str) -> None:
     for kernel in (rows.row_partition_kernel, loss.loss_combine_kernel, loss.reduce_kernel):
         code = compiled(kernel, HOPPER, dtype, constants, tune)
         assert code.resources["STACK"] == code.resources["LOCAL"] == 0
-
-
-@pytest.mark.parametrize(
-    "kernel",
-    [
-        loss.cross_entropy_kernel,
-        loss.loss_combine_kernel,
-        loss.reduce_kernel,
-        gradient.logits_gradient_kernel,
-    ],
-)
-def test_compiled_variants_are_bounded(kernel: Any) -> None:
-    """R34: no size, stride or input address is specialised on."""
-    outputs = {
-        "losses_ptr", "loss_ptr", "kept_ptr", "top_ptr", "log2_d_ptr", "slope_ptr", "seen_ptr",
-        "slow_ptr", "sums_ptr", "tokens_ptr", "variance_ptr",
-    }  # fmt: skip
-    free = {p.name for p in kernel.params if not (p.is_constexpr or p.do_not_specialize)}
-    assert free <= outputs
