@@ -24,6 +24,8 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.modeling_utils import AttentionInterface
 
+from calib.hf.flash import flash_kernel
+
 NAME = "calib_shared_prefix"
 
 
@@ -227,30 +229,6 @@ def plainly(
     scores = scores.float() if hidden is None else scores.float() + hidden
     lse = scores.logsumexp(-1, keepdim=True)
     return (scores - lse).exp().to(v.dtype) @ v, lse[..., 0]
-
-
-SHORT = 64  # keys that one product handles faster than a kernel made for many
-
-
-def flash_kernel(q: Tensor, k: Tensor, v: Tensor) -> Any | None:
-    """A function (q, k, v, scale) -> (out, lse) for these tensors, or None for plain products."""
-    if k.shape[2] <= SHORT or k.shape[3] != v.shape[3]:
-        return None
-    if q.device.type == "cpu":
-        return _cpu_flash
-    if q.device.type == "cuda" and q.dtype in (torch.float16, torch.bfloat16):
-        return _cuda_flash if q.shape[3] % 8 == 0 and q.shape[3] <= 256 else None
-    return None
-
-
-def _cpu_flash(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, scale=scale)
-    return out, lse
-
-
-def _cuda_flash(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, scale=scale)
-    return out, lse[..., : q.shape[2]]
 
 
 def refuse_extras(query: Tensor, mask: Tensor | None, kwargs: dict[str, Any]) -> None:
