@@ -334,7 +334,7 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
 
     facts = {"machine": "a CPU", "versions": {"torch": "2"}, "commit": "abc", "date": "2026"}
     rows = [timing(cases.OURS, 1.0), timing("eager", 30.0), timing("eager", 9.0, rows=8)]
-    assert figures.largest(rows, "float32") == {"row_stats": {"eager": 30.0}}
+    assert figures.largest(rows, "float32") == {"row_stats\n256 x 151,936": {"eager": 30.0}}
     figures.draw({"facts": facts, "rows": rows}, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
 

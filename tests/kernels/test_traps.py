@@ -19,7 +19,7 @@ READERS = {
     "cross_entropy": ("loss", "loss_ops", "loss_compiled"),
     "temperature_sweep": ("sweep", "sweep_ops"),
     "sample": ("sampling", "sampling_draws", "sampling_ops", "philox"),
-    "linear": ("lm_head", "lm_head_ops", "lm_head_options"),
+    "linear": ("lm_head", "lm_head_special", "lm_head_ops", "lm_head_options"),
 }
 FILES = {**READERS, "histogram": ("histogram", "bins", "coarse")}
 OF_ALL = ("every_op", "far_rows", "native", "variants")
