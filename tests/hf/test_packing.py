@@ -26,7 +26,8 @@ from tests.hf.conftest import IMAGE, make_llama, make_llava, make_processor, mak
 pytestmark = pytest.mark.usefixtures("one_thread")
 QUESTIONS = 11
 HOW = Sampling(samples=3, max_new_tokens=12, seed=5, rows=10)
-ENDS = list(range(40, 80))
+ALONE = replace(HOW, rows=HOW.samples)  # a question at a time
+ENDS = range(40, 80)
 
 
 def make(name: str) -> Model:
@@ -34,7 +35,7 @@ def make(name: str) -> Model:
         model = Model("tiny", make_llama(), make_tokenizer(), None)
     else:
         model = Model("tiny", make_llava(), make_processor().tokenizer, make_processor())
-    model.hf.generation_config.eos_token_id = ENDS
+    model.hf.generation_config.eos_token_id = list(ENDS)
     return model
 
 
@@ -239,10 +240,9 @@ def of_rows(inputs: dict[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]
     return {name: torch.cat([part(value, row) for row in rows]) for name, value in inputs.items()}
 
 
-def packed(family: str, rows: int) -> list[list[Answer]]:
+def packed(family: str, how: Sampling, ends: Sequence[int] = ENDS) -> list[list[Answer]]:
     model, inputs = families.FAMILIES[family]()
-    model.generation_config.eos_token_id = ENDS
-    how = replace(HOW, rows=rows)
+    model.generation_config.eos_token_id = list(ends)
 
     def of(batch: Sequence[int]) -> dict[str, Tensor]:
         return of_rows(inputs, [number % 2 for number in batch])
@@ -258,10 +258,10 @@ NEVER_JOINING = {"gemma3", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"}
 
 @pytest.mark.parametrize("family", families.FAMILIES)
 def test_families(family: str, joined: list[int]) -> None:
-    found = packed(family, 10)
+    found = packed(family, HOW)
     assert bool(joined) == (family not in NEVER_JOINING)
     joined.clear()
-    for answers, alone in zip(found, packed(family, HOW.samples), strict=True):
+    for answers, alone in zip(found, packed(family, ALONE), strict=True):
         equal(answers, alone)
     assert not joined
 
@@ -269,9 +269,10 @@ def test_families(family: str, joined: list[int]) -> None:
 @pytest.mark.parametrize("family", ["llama", "llava"])
 def test_replayed_steps(family: str, joined: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where steps are replayed, graphs are made anew for the rows that have joined."""
-    alone = packed(family, HOW.samples)
+    how, ends = replace(HOW, max_new_tokens=40), ENDS[:12]
+    alone = packed(family, replace(how, rows=how.samples), ends)
     monkeypatch.setattr(graphs, "REPLAYING", {"cpu"})
-    monkeypatch.setattr(graphs, "LEAST_SPAN", 2)
+    monkeypatch.setattr(graphs, "LEAST_SPAN", 4)
     seen: list[int] = []
     call = graphs.Replayed.__call__
 
@@ -283,8 +284,8 @@ def test_replayed_steps(family: str, joined: list[int], monkeypatch: pytest.Monk
     monkeypatch.setattr(graphs.Replayed, "__call__", watched)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "decoding goes on without")
-        found = packed(family, 16)
-    assert joined and max(seen) > 5
+        found = packed(family, replace(how, rows=16), ends)
+    assert joined and max(seen) > 10
     for answers, one in zip(found, alone, strict=True):
         equal(answers, one)
 
