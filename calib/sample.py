@@ -19,11 +19,10 @@ from typing import Any
 
 import torch
 
-from calib.hf.batching import plan
 from calib.hf.model import Model, load_model
 from calib.hf.sampling import Sampling
 from calib.prompts import FORMS
-from calib.records import CalibError, InputError, Item
+from calib.records import Answer, CalibError, InputError, Item
 from calib.runs import Run, begin, open_run, replace
 from calib.score import Progress, saved, slug
 from calib.shards import ITEMS, item_row, rows_of, shard, shards, whole_items
@@ -48,9 +47,10 @@ def sample(
     ``sampling`` are the fields of ``calib.hf.sampling.Sampling``: samples=20, temperature=1.0,
     top_k, top_p, min_p, greedy, max_new_tokens=64, stop, seed=0 and rows, how many decode at once.
     ``limit`` questions are drawn by the seed. ``batching="packed"`` decodes several questions
-    together, which is faster for short prompts and few samples, and rounds differently. Under
-    ``torchrun`` every process takes its share of the questions. The same call goes on where an
-    earlier one was stopped. Raises InputError for what can be refused at once.
+    together and fills the places of answers that have ended with the next, which is faster for
+    short prompts and few samples, and rounds differently. Under ``torchrun`` every process takes
+    its share of the questions. The same call goes on where an earlier one was stopped. Raises
+    InputError for what can be refused at once.
     """
     task = load_task(task) if isinstance(task, str) else task
     form = prompt or task.prompt
@@ -84,13 +84,9 @@ def sample(
     finished = (len(mine) - len(todo)) * how.samples
     tell(finished, len(mine) * how.samples, task.name)
     try:
-        for batch in batches(model, [items[i] for i in todo], form, batching, how):
-            found = model.sample_batch([items[todo[k]] for k in batch], form, how)
-            rows: list[dict[str, Any]] = []
-            for k, answers in zip(batch, found, strict=True):
-                rows += rows_of(todo[k], items[todo[k]], task.name, answers)
-            run.append(rows)
-            finished += len(rows)
+        for k, answers in answered(model, [items[i] for i in todo], form, batching, how):
+            run.append(list(rows_of(todo[k], items[todo[k]], task.name, answers)))
+            finished += len(answers)
             tell(finished, len(mine) * how.samples, task.name)
     finally:
         run.close()
@@ -161,14 +157,12 @@ def device_of_rank() -> str | None:
     return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
 
 
-def batches(
-    model: Model, items: Sequence[Any], form: str, batching: str, how: Sampling
-) -> Iterator[list[int]]:
-    """Indices into ``items``: one at a time in their order, or as many as fit ``rows``."""
-    if batching == "plan":
-        yield from ([i] for i in range(len(items)))
+def answered(
+    model: Model, items: Sequence[Item], form: str, batching: str, how: Sampling
+) -> Iterator[tuple[int, list[Answer]]]:
+    """(i, answers to ``items[i]``): one item at a time in their order, or as they are finished."""
+    if batching == "packed":
+        yield from model.sample_packed(items, form, how)
         return
-    encoded = model.encode(items, form, options=False)
-    together = max(1, how.rows // how.samples)
-    lengths, kinds = [e.length for e in encoded], [bool(e.images) for e in encoded]
-    yield from plan(lengths, kinds, together, model.device.type)
+    for i, item in enumerate(items):
+        yield i, model.sample_batch([item], form, how)[0]

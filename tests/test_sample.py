@@ -101,6 +101,43 @@ def test_packed_answers_are_the_same_up_to_rounding(llama: Model, tmp_path: Path
     assert found.logprob.tolist() == pytest.approx(plan.logprob.tolist(), abs=1e-4)
 
 
+def test_a_packed_run_goes_on(
+    llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while some questions are under way: written ones stay, every one is there once."""
+    from calib.runs import Run
+
+    settings: dict[str, Any] = {**SETTINGS, "batching": "packed", "rows": 12}
+    sample(llama, questions(14), out=tmp_path / "calm", **settings)
+    append = Run.append
+    calls: list[int] = []
+
+    def stopped(self: Run, rows: Any) -> None:
+        calls.append(len(rows))
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        append(self, rows)
+
+    monkeypatch.setattr(Run, "append", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sample(llama, questions(14), out=tmp_path / "run", **settings)
+    assert calls == [4] * 6
+    monkeypatch.undo()
+    file = tmp_path / "run" / "records-0.jsonl"
+    written = file.read_bytes()
+    file.write_bytes(written[:-1])  # the last line is torn as well
+    sample(llama, questions(14), out=tmp_path / "run", **settings)
+    kept = b"".join(written.splitlines(keepends=True)[:16])
+    assert file.read_bytes().startswith(kept)
+    calm, found = records(tmp_path / "calm"), records(tmp_path / "run")
+    assert [(row["index"], row["sample"], row["text"]) for row in found] == [
+        (row["index"], row["sample"], row["text"]) for row in calm
+    ]
+    assert [row["logprob"] for row in found] == pytest.approx(
+        [row["logprob"] for row in calm], abs=1e-4
+    )
+
+
 def test_with_images(tmp_path: Path) -> None:
     from PIL import Image
 

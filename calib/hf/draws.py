@@ -44,7 +44,7 @@ class FromGenerator:
     samples: int
     addressed = False
 
-    def __call__(self, ids: Tensor, logits: Tensor, rows: Tensor, step: int) -> Drawn:
+    def __call__(self, ids: Tensor, logits: Tensor, rows: Tensor, step: int | Tensor) -> Drawn:
         """ids (R, P + L); logits (B, V) or (R, V); rows (R,) numbers of the rows."""
         scores = processed(self.processors, ids, logits, rows // self.samples)
         if self.greedy:
@@ -69,7 +69,8 @@ class ByAddress:
     first_sample: int
     addressed = True
 
-    def __call__(self, ids: Tensor, logits: Tensor, rows: Tensor, step: int) -> Drawn:
+    def __call__(self, ids: Tensor, logits: Tensor, rows: Tensor, step: int | Tensor) -> Drawn:
+        """As ``FromGenerator``; ``step`` may be (R,), one for each row of logits."""
         scores = None
         if self.processors:
             scores = logits = processed(self.processors, ids, logits, rows // self.samples)
@@ -77,7 +78,7 @@ class ByAddress:
         number = rows % self.samples + self.first_sample
         item = self.items[prompt]
         if len(logits) < len(rows):  # one row of logits for all samples of a prompt
-            item, number = self.items, number.view(-1, self.samples)
+            item, number = item[:: self.samples], number.view(-1, self.samples)
         found = sample(logits, seed=self.seed, item=item, sample=number, step=step, **self.settings)
         token, logprob, entropy = (
             field.flatten() for field in (found.token, found.logprob, found.entropy)

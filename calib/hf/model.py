@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from calib.hf.batching import plan
 from calib.hf.encoding import Encoded, collate, encode
+from calib.hf.packing import CannotPack, Packing
 from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, score_batch
 from calib.prompts import build
@@ -109,6 +110,38 @@ class Model:
         encoded = self.encode(items, prompt, options=False)
         inputs = collate(encoded, self.tokenizer, self.processor, self.device)
         return sample_answers(self.hf, inputs, self.tokenizer, [item.id for item in items], how)
+
+    def sample_packed(
+        self, items: Sequence[Item], prompt: str, how: Sampling
+    ) -> Iterator[tuple[int, list[Answer]]]:
+        """(i, answers to ``items[i]``), in the order in which questions are finished.
+
+        Up to ``how.rows`` answers decode at once; where some have ended, other questions take their
+        places, if the model and its memory allow it.
+        """
+        encoded = self.encode(items, prompt, options=False)
+        lengths, kinds = [e.length for e in encoded], [bool(e.images) for e in encoded]
+        for kind in plan(lengths, kinds, max(1, len(items)), self.device.type):
+            left = dict.fromkeys(kind)
+
+            def inputs(batch: Sequence[int], kind: Sequence[int] = kind) -> dict[str, Any]:
+                part = [encoded[kind[number]] for number in batch]
+                return collate(part, self.tokenizer, self.processor, self.device)
+
+            try:
+                names = [items[i].id for i in kind]
+                packing = Packing(self.hf, self.tokenizer, names, inputs, how)
+                for number, answers in packing.answers():
+                    del left[kind[number]]
+                    yield kind[number], answers
+            except (CannotPack, torch.OutOfMemoryError):
+                pass
+            # What it has not come to, a group at a time, each decoded to its end.
+            rest, together = list(left), max(1, how.rows // how.samples)
+            for start in range(0, len(rest), together):
+                batch = rest[start : start + together]
+                found = self.sample_batch([items[i] for i in batch], prompt, how)
+                yield from zip(batch, found, strict=True)
 
     def generate(
         self, items: Sequence[Item], *, prompt: str = "options", max_new_tokens: int = 32

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -23,6 +24,8 @@ from calib.hf.shared_attention import CannotShare, SharedCache, attending, shari
 
 WAYS = ("shared", "repeated", "expanded")  # from the fastest to the one that always works
 REPEATABLE = {DynamicLayer, DynamicSlidingWindowLayer}
+# Inputs with a row for each row and a column for each token.
+PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "position_ids")
 
 
 def way_of(cache: Any, use_cache: bool) -> str:
@@ -83,6 +86,7 @@ class Rows:
         self.prefilled: Any = None
         self.replayed: graphs.Replayed | None = None
         self.replayed_steps = 0
+        self.taken: set[str] = set()  # tensors that the last step was given
         if self.way == "expanded":
             return
         cache = self.kwargs["past_key_values"]
@@ -97,14 +101,13 @@ class Rows:
 
     def _each(self, rows: int, change: Callable[[Tensor, int], Tensor]) -> None:
         """Change every input that has ``rows`` rows; ``change`` is told which axis they are."""
-        for name in ("attention_mask", "token_type_ids", "mm_token_type_ids", "position_ids"):
+        for name in PER_TOKEN:
             value = self.kwargs.get(name)
             if value is not None:
                 self.kwargs[name] = change(value, value.dim() - 2)  # (3, R, L) for three-part ones
-        inner: Any = getattr(self.model, "model", None)
-        deltas = getattr(inner, "rope_deltas", None)
+        deltas = rope_deltas(self.model)
         if deltas is not None and len(deltas) == rows:  # else it is another call's
-            inner.rope_deltas = change(deltas, 0)
+            self.model.model.rope_deltas = change(deltas, 0)
 
     def step(self, ids: Tensor) -> None:
         """Feed the last of ``ids`` (R, P + L), the rows' tokens so far."""
@@ -128,6 +131,7 @@ class Rows:
         inputs = self.model.prepare_inputs_for_generation(
             ids, next_sequence_length=width, **self.kwargs
         )
+        self.taken = {name for name, value in inputs.items() if isinstance(value, Tensor)}
         if self.replayed is not None:
             try:
                 outputs = self.replayed(inputs, self._forward)
@@ -160,3 +164,34 @@ class Rows:
         self.counts = [count for count in counts if count]
         self.logits = self.logits[rows]
         self._each(len(owners), lambda value, axis: value.index_select(axis, rows))
+
+    @property
+    def joinable(self) -> bool:
+        """Whether rows of other prompts may ``join``: a step must know of a row nothing but its
+        token, its position and the shared cache. Known from the first step on."""
+        positions = self.kwargs.get("position_ids")
+        return (
+            self.way == "shared"
+            and bool(self.taken)
+            and self.taken <= {"input_ids", *PER_TOKEN}
+            and positions is not None
+            and positions.dim() == 2
+            and rope_deltas(self.model) is None
+        )
+
+    def join(self, others: Rows) -> None:
+        """Go on with ``others`` as well, behind these. They must not have gone a step, and these
+        must go one before any leave."""
+        self.kwargs["past_key_values"].join(others.kwargs["past_key_values"])
+        self.counts += others.counts
+        self.kwargs["attention_mask"] = None  # nothing attends by it
+        for name in PER_TOKEN:
+            value = self.kwargs.get(name)
+            if value is not None:  # a step takes the last column and makes the next one of it
+                self.kwargs[name] = torch.cat([value[:, -1:], others.kwargs[name][:, -1:]])
+
+
+def rope_deltas(model: Any) -> Tensor | None:
+    """How far positions are behind tokens, in models that keep it of each row themselves."""
+    deltas: Tensor | None = getattr(getattr(model, "model", None), "rope_deltas", None)
+    return deltas

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, StoppingCriteriaList, StopStringCriteria
 
-from calib.hf.decoding import Decoded, decode
+from calib.hf.decoding import Decoded, Drafts, decode
 from calib.hf.draws import by_address
 from calib.records import Answer, InputError
 
@@ -79,8 +79,9 @@ def sample_answers(
             each = (each + 1) // 2
             torch.cuda.empty_cache()
             continue
-        for n, rows in enumerate(as_answers(found, tokenizer, hf, how, len(names))):
-            answers[n] += rows
+        drawn = as_answers(found.ids[:, found.prompt :], found, tokenizer, hf, how)
+        for n, rows in enumerate(answers):
+            rows += drawn[n * count : (n + 1) * count]
         first += count
     return answers
 
@@ -110,15 +111,31 @@ def decoded(
             samples=count,
         )  # fmt: skip
 
+    result: Decoded = generated(hf, inputs, tokenizer, how, stop_strings(tokenizer, how), method)
+    return result
+
+
+def stop_strings(tokenizer: Any, how: Sampling) -> StoppingCriteriaList:
+    """What ends at ``how.stop``. Reads the whole vocabulary."""
     # A tokenizer given to generate() would not reach a decoding method of one's own.
-    stop = StoppingCriteriaList([StopStringCriteria(tokenizer, list(how.stop))] if how.stop else [])
-    result: Decoded = hf.generate(
+    return StoppingCriteriaList([StopStringCriteria(tokenizer, list(how.stop))] if how.stop else [])
+
+
+def generated(
+    hf: Any,
+    inputs: dict[str, Any],
+    tokenizer: Any,
+    how: Sampling,
+    stop: StoppingCriteriaList,
+    method: Callable[..., Any],
+) -> Any:
+    """What the decoding method returns."""
+    return hf.generate(
         **inputs,
         generation_config=settings_of(hf, tokenizer, how),
         stopping_criteria=stop,
         custom_generate=method,
     )
-    return result
 
 
 def settings_of(hf: Any, tokenizer: Any, how: Sampling) -> GenerationConfig:
@@ -146,16 +163,16 @@ def settings_of(hf: Any, tokenizer: Any, how: Sampling) -> GenerationConfig:
 
 
 def as_answers(
-    found: Decoded, tokenizer: Any, hf: Any, how: Sampling, prompts: int
-) -> list[list[Answer]]:
-    """The decoded rows as text, prompt by prompt, after one copy to the host."""
+    tokens: Tensor, found: Decoded | Drafts, tokenizer: Any, hf: Any, how: Sampling
+) -> list[Answer]:
+    """The rows of ``found``, whose tokens are (R, L), as text, after one copy to the host."""
     ends = hf.generation_config.eos_token_id
     ends = {ends} if isinstance(ends, int) else set(ends or ())
-    width = found.ids.shape[1] - found.prompt
+    width = tokens.shape[1]
     # Token ids, counts and float32 sums are all exact in float64.
     table = torch.cat(
         [
-            found.ids[:, found.prompt :].double(),
+            tokens.double(),
             found.lengths[:, None].double(),
             found.logprob[:, None].double(),
             found.entropy[:, None].double(),
@@ -164,13 +181,12 @@ def as_answers(
     ).tolist()
     ids = [[int(token) for token in row[: int(row[width])]] for row in table]
     texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
-    rows = []
-    for tokens, text, row in zip(ids, texts, table, strict=True):
-        finish = "stop" if tokens[-1] in ends else "length"
+    answers = []
+    for drawn, text, row in zip(ids, texts, table, strict=True):
+        finish = "stop" if drawn[-1] in ends else "length"
         cut = min((text.find(s) for s in how.stop if s in text), default=-1)
         if cut >= 0:
             text, finish = text[:cut], "stop_string"
-        entropy = row[width + 2] / len(tokens)
-        rows.append(Answer(text.strip(), len(tokens), row[width + 1], entropy, finish))
-    each = len(rows) // prompts
-    return [rows[start : start + each] for start in range(0, len(rows), each)]
+        entropy = row[width + 2] / len(drawn)
+        answers.append(Answer(text.strip(), len(drawn), row[width + 1], entropy, finish))
+    return answers

@@ -8,6 +8,9 @@ behind it; the two are merged by their log-sum-exps, which is exact:
 
 So a step reads the prompt's cache once, not S times, and it is never copied.
 
+Rows of other prompts may join: their own tokens begin at the place that the next step writes, and
+the places before it are hidden from them.
+
 Axis legend: R rows of all prompts together, S rows of one prompt, H query heads, K key-value heads,
 G = H / K, P tokens of a prompt, L tokens behind it, D head size.
 """
@@ -47,11 +50,11 @@ class Place:
     """Where a step writes and reads the rows' own tokens, as tensors that stay where they are."""
 
     at: Tensor  # (1,) int64, the step's own place
-    hidden: Tensor  # (span,) float32: 0 up to that place, -inf behind it
+    hidden: Tensor  # (1 or R, 1, 1, span) float32: 0 from a row's first place to that, else -inf
 
     @property
     def span(self) -> int:
-        return len(self.hidden)
+        return self.hidden.shape[3]
 
 
 class SharedLayer(DynamicLayer):
@@ -75,6 +78,13 @@ class SharedLayer(DynamicLayer):
         self.length = 0
         self.unread = False
         self.place: Place | None = None
+        self.early: Tensor | None = None  # (R, 1, 1, room): -inf before a row's first place, else 0
+
+    def hidden(self, end: int) -> Tensor | None:
+        """What is added to the scores of the first ``end`` places; None where all are seen."""
+        if self.place is not None:
+            return self.place.hidden
+        return None if self.early is None else self.early[..., :end]
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -103,6 +113,24 @@ class SharedLayer(DynamicLayer):
         # Copied, so that what the rows that left took up is given back.
         self.own_keys, self.own_values = self.own_keys[rows], self.own_values[rows]
 
+    def join(self, other: SharedLayer, first: int) -> None:
+        """Go on with the rows of ``other`` too, which have no tokens yet; places before ``first``
+        are forgotten."""
+        room = self.length - first + other.own_keys.shape[2]
+        kept, more = slice(first, self.length), len(other.own_keys)
+        self.own_keys = widened(self.own_keys[:, :, kept], more, room)
+        self.own_values = widened(self.own_values[:, :, kept], more, room)
+        self.prefixes += other.prefixes
+        self.longest = max(self.longest, other.longest)
+        self.length -= first
+
+
+def widened(own: Tensor, rows: int, room: int) -> Tensor:
+    """(R, K, L, D) as the beginning of (R + rows, K, room, D), whose rest is 0."""
+    wider = own.new_zeros((len(own) + rows, own.shape[1], room, own.shape[3]))
+    wider[: len(own), :, : own.shape[2]] = own
+    return wider
+
 
 class SharedCache(DynamicCache):
     """The cache of R rows behind B prompts, made of a prefilled cache of the B prompts."""
@@ -127,6 +155,7 @@ class SharedCache(DynamicCache):
             for layer in prefilled.layers
         ]
         self.layers = list(self.shared)
+        self.starts: Tensor | None = None  # (R,) each row's first place; None: 0
 
     def place(self, least: int) -> bool:
         """Say where the next token goes, in a span that doubles from ``least``: is it a new one?"""
@@ -136,12 +165,14 @@ class SharedCache(DynamicCache):
             span = least
             while span < end:
                 span *= 2
-            hidden = torch.full((min(span, room),), -torch.inf, device=first.own_keys.device)
+            rows = 1 if first.early is None else len(first.early)
+            shape = (rows, 1, 1, min(span, room))
+            hidden = torch.full(shape, -torch.inf, device=first.own_keys.device)
             place = Place(torch.zeros(1, dtype=torch.long, device=hidden.device), hidden)
             for layer in self.shared:
                 layer.place = place
         place.at.fill_(end - 1)
-        place.hidden[:end] = 0.0
+        place.hidden[..., :end] = 0.0 if first.early is None else first.early[..., :end]
         return new
 
     def advance(self) -> None:
@@ -157,6 +188,29 @@ class SharedCache(DynamicCache):
     def keep_rows(self, rows: Tensor, counts: Sequence[int]) -> None:
         for layer in self.shared:
             layer.keep_rows(rows, counts)
+        if self.starts is not None:
+            self._start(self.starts[rows])
+
+    def join(self, other: SharedCache) -> None:
+        """Go on with the rows of ``other`` too, behind these. They have no tokens of their own."""
+        length, rows = self.shared[0].length, len(self.shared[0].own_keys)
+        more = len(other.shared[0].own_keys)
+        starts = self.starts
+        if starts is None:
+            starts = torch.zeros(rows, dtype=torch.long, device=other.shared[0].own_keys.device)
+        first = int(starts.min())
+        for layer, joining in zip(self.shared, other.shared, strict=True):
+            layer.join(joining, first)
+        self._start(torch.cat([starts, starts.new_full((more,), length)]) - first)
+
+    def _start(self, starts: Tensor) -> None:
+        """Hide from every row the places before its first, from the next step on."""
+        self.starts = starts
+        places = torch.arange(self.shared[0].own_keys.shape[2], device=starts.device)
+        early = torch.zeros((len(starts), len(places)), device=starts.device)
+        early = early.masked_fill(places < starts[:, None], -torch.inf)[:, None, None]
+        for layer in self.shared:
+            layer.early, layer.place = early, None
 
     def check_read(self) -> None:
         """Every layer that was written in this step must have been read by ``attend``."""
@@ -182,10 +236,11 @@ def attend(
     scale = query.shape[3] ** -0.5 if scaling is None else scaling
     grouped = query.view(rows, key.shape[1], groups, query.shape[3])
     # (R, K, G, D) and (R, K, G)
-    if layer.place is None:
+    hidden = layer.hidden(key.shape[2])
+    if hidden is None:
         own, own_lse = attention_and_lse(grouped, key, value, scale)
     else:
-        own, own_lse = plainly(grouped, key, value, scale, layer.place.hidden)
+        own, own_lse = plainly(grouped, key, value, scale, hidden)
     shared = [
         over_prefix(part, prefix, scale)
         for part, prefix in zip(
@@ -224,7 +279,7 @@ def attention_and_lse(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Te
 def plainly(
     q: Tensor, k: Tensor, v: Tensor, scale: float, hidden: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The same by two products; ``hidden`` (P,) is added to every query's scores."""
+    """The same by two products; ``hidden`` is added to the scores (..., Q, P)."""
     scores = (q * scale) @ k.transpose(-1, -2)
     scores = scores.float() if hidden is None else scores.float() + hidden
     lse = scores.logsumexp(-1, keepdim=True)
