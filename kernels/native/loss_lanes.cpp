@@ -103,13 +103,17 @@ void capped(const void* data, int64_t n, float cap, float* out) {
   std::memcpy(out + i, some, (n - i) * sizeof *out);
 }
 
-// Sum over the logits of term(logit), block by block as rows are summed.
+// Logits whose terms are summed in float before they are folded in double: eight in each lane, so
+// that a sum of terms of one sign is as exact as its result can be.
+constexpr int64_t FOLDED = 8 * LANES;
+
+// Sum over the logits of term(logit).
 template <class X, class Term>
 CALIB_INLINE double sum_of(const void* data, int64_t n, const Term& term) {
   const auto* x = static_cast<const typename X::Scalar*>(data);
   double sum = 0.0;
-  for (int64_t start = 0; start < n; start += BLOCK) {
-    const int64_t end = n - start < BLOCK ? n : start + BLOCK;
+  for (int64_t start = 0; start < n; start += FOLDED) {
+    const int64_t end = n - start < FOLDED ? n : start + FOLDED;
     alignas(64) float lanes[LANES] = {};
     const auto group = [&](const typename X::Scalar* from) {
       for (int r = 0; r < LANES; r += Floats::W)
