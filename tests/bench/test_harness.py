@@ -292,12 +292,14 @@ def test_a_regression_is_a_ratio_that_fell() -> None:
     facts = {"machine": "a CPU", "date": "2026-01-01", "commit": "abc"}
     old = {"facts": facts, "rows": [timing("eager", 30.0), timing("compile", 8.0)]}
     same = {"facts": facts, "rows": [timing("eager", 25.0), timing("compile", 9.0)]}
-    new = {"facts": facts, "rows": [timing("eager", 20.0), timing("compile", 9.0)]}
+    one = {"facts": facts, "rows": [timing("eager", 10.0), timing("compile", 7.0)]}
+    new = {"facts": facts, "rows": [timing("eager", 20.0), timing("compile", 5.0)]}
     assert regression.slower(same, old) == []
+    assert regression.slower(one, old) == []  # it is eager that became faster
     (said,) = regression.slower(new, old)
     assert said == (
         "row_stats 256 x 151936 float32, 2 threads: eager took 30.00 times our time and takes "
-        "20.00 times now"
+        "20.00 times now, and no rival fell less"
     )
     # Neither a call of microseconds nor another machine is compared.
     short = {"facts": facts, "rows": [timing("eager", 2.0, us_least=20.0)]}
