@@ -68,7 +68,7 @@ RowWeights weights_of(const RowInput& in, const GradientInput& given, int64_t ro
         offset(row_of(in, row), in.type, start), n, w.lanes.top);
     if (at < n) w.columns[1] = start + at;
     w.lanes.c = 1.0f;
-    w.lanes.log2_d = 0.0f;
+    w.lanes.log2_d = 200.0f;  // below the smallest float even where a logit is the largest
     w.lanes.top = std::numeric_limits<float>::max();
   }
   return w;

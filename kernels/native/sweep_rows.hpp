@@ -99,8 +99,11 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
     }
     const double shift = static_cast<double>(own) - out->ref;
     if (!out->seen || shift * plan.most > HEADROOM) {
-      if (out->seen)
+      if (out->seen) {
+        out->odd = !plan.slots.empty() && std::isnan(sums->d);
+        if (out->odd) return;  // sums that are moved far enough are 0, whatever they were
         for (size_t i = 0; i < plan.slots.size(); ++i) sums[i] = moved(sums[i], plan.slots[i], shift);
+      }
       out->seen = true;
       out->ref = own;
       kernels.centre[t](from, length, own, plan.low, y);

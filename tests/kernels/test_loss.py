@@ -299,3 +299,12 @@ def test_a_row_far_into_memory(backend: str) -> None:
     labels = torch.tensor([3, 4])
     wanted: Tensor = cross_entropy(x.clone(), labels, **ROW)
     assert torch.equal(cross_entropy(x, labels, **ROW), wanted)
+
+
+def test_the_largest_finite_logit_is_below_infinity(backend: str) -> None:
+    """R4. Its probability is 0 beside the one of +inf, in the loss and in the gradient."""
+    x = torch.tensor([[torch.finfo(torch.float32).max, math.inf, 1.0]], requires_grad=True)
+    loss = cross_entropy(x, torch.tensor([0]))
+    loss.backward()
+    assert loss == math.inf and x.grad is not None
+    assert x.grad.tolist() == [[-1.0, 1.0, 0.0]]

@@ -248,3 +248,18 @@ def test_float32_minima(backend: str) -> None:
     with use_backend("reference"):
         truth = minimum(x.double(), labels)
     assert minimum(x, labels) == pytest.approx(truth, rel=1e-6)
+
+
+@pytest.mark.parametrize("temperatures", [GRID, OTHERS], ids=["grid", "others"])
+@pytest.mark.parametrize("columns", [8193, 70001])
+def test_nan_far_below_the_maximum_is_not_forgotten(
+    backend: str, temperatures: list[float], columns: int
+) -> None:
+    """R3. Sums about an earlier reference become 0 when a later maximum is far above it."""
+    x = torch.zeros(1, columns)
+    x[0, 7], x[0, -1] = math.nan, 60_000.0
+    swept = temperature_sweep(x, torch.tensor([0]), temperatures, derivatives=2, bins=9)
+    assert swept.count == 0 and swept.histograms is not None
+    assert [int(histogram.invalid) for histogram in swept.histograms] == [1] * 8
+    for field in (swept.nll, swept.grad, swept.hess):
+        assert field is not None and (field == 0).all()
