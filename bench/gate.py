@@ -37,7 +37,8 @@ TOLERANCE = {
     "entropy": (4e-6, 4e-7),
     "vocab_entropy": (4e-6, 4e-7),
     "lse": (2e-6, 4e-7),
-    "sum_p2": (2e-6, 0.0),
+    # Where one p is near 1 and granted 2e-6, its square is off by twice that.
+    "sum_p2": (2e-6, 2e-6),
     "label_logprob": (2e-6, 4e-7),
     "logprob_unfiltered": (2e-6, 4e-7),
 }
