@@ -59,12 +59,11 @@ def _linear_cross_entropy(
     taken = tiles.rows_that(labels != ignore_index)
     count = hidden.shape[0] if taken is None else taken.shape[0]
     step = tiles.rows_at_once(weight, count)
-    logits = tiles.buffer(weight, step, vocab_size)
+    logits = tiles.buffer(weight, step, vocab_size)[:, :vocab_size]
     with torch.autocast(hidden.device.type, enabled=False):
         for part in tiles.parts(count, step):
             some = part if taken is None else taken[part]
-            room = tiles.tile(logits, part.stop - part.start, vocab_size)
-            x = tiles.multiply(hidden[some], weight, bias, room)
+            x = tiles.multiply(hidden[some], weight, bias, logits[: part.stop - part.start])
             own = None if t is None else t[some]
             _, p, token, h, _, logprob, *_, delta, _ = torch.ops.calib_kernels.row_stats(
                 x, labels[some], temperature, own, ignore_index, vocab_size, bins

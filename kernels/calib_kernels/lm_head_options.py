@@ -68,15 +68,14 @@ def _linear_option_scores(
     t = None if row_temperature is None else row_temperature.expand(rows)
     if vocabulary:
         step = tiles.rows_at_once(weight, rows)
-        logits = tiles.buffer(weight, step, vocab_size)
+        logits = tiles.buffer(weight, step, vocab_size)[:, :vocab_size]
     else:
         step = _gathered_at_once(weight, ids)
     with torch.autocast(hidden.device.type, enabled=False):
         for some in tiles.parts(rows, step):
             own = ids if ids.shape[0] == 1 else ids[some]
             if vocabulary:
-                room = tiles.tile(logits, some.stop - some.start, vocab_size)
-                x = tiles.multiply(hidden[some], weight, bias, room)
+                x = tiles.multiply(hidden[some], weight, bias, logits[: some.stop - some.start])
             else:
                 x, own = _logits_of_options(hidden[some], weight, bias, own)
             *found, delta = torch.ops.calib_kernels.option_scores(

@@ -61,15 +61,15 @@ def _stride(columns: int) -> int:
 
 
 def buffer(like: Tensor, rows: int, columns: int) -> Tensor:
-    """Room for (rows, columns) logits, of which ``tile`` takes what a tile fills."""
+    """Room for (rows, columns) logits and the padding behind each row."""
     return like.new_empty((rows, _stride(columns)), dtype=logits_dtype(like))
 
 
 def tile(room: Tensor, rows: int, columns: int) -> Tensor:
-    """The first rows and columns (rows, columns) of a buffer, followed by nothing but 0.
+    """The first rows and columns (rows, columns) of a buffer, for products that sum over columns.
 
-    A bfloat16 GEMM on AMX registers that sums over them reads on (oneDNN 3.12), and 0 times a NaN
-    that an earlier tile has left there would be NaN.
+    Nothing but 0 follows them: a bfloat16 GEMM on AMX registers reads on (oneDNN 3.12), and 0
+    times a NaN that an earlier tile has left there would be NaN.
     """
     room[:rows, columns : _stride(columns)] = 0.0
     return room[:rows, :columns]
