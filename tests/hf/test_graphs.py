@@ -164,7 +164,7 @@ def test_nothing_is_kept_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> Non
         gc.enable()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("family", ["llama", "llava", "qwen2_5_vl"])
 def test_a_gpu_replays(family: str) -> None:
     model, inputs = families.FAMILIES[family]()
