@@ -58,6 +58,8 @@ void finish_row(const OptionInput& in, const OptionOutput& out, int64_t row, flo
     for (int64_t o = 0; o < O; ++o) {
       const int64_t n = scratch.spelled[o];
       for (int64_t m = 0; m < n; ++m) scratch.terms[m] = gap(c, scratch.x[o * M + m], best);
+      // Options with the same logits tie, in whatever order their spellings stand.
+      std::sort(scratch.terms.begin(), scratch.terms.begin() + n);
       scratch.score[o] = n ? log2_sum(scratch.terms.data(), n) : -INF;
       if (scratch.score[o] > scratch.score[prediction]) prediction = o;
     }

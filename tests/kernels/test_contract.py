@@ -231,3 +231,16 @@ def test_masks_of_the_lowest_float(backend: str, lowest: float) -> None:
     ids = torch.tensor([5, 39000])
     found, expected = option_scores(x, ids), truth(x, ids)
     assert not list(compare(found, expected, ["two", "one elsewhere", "none"]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_the_order_of_spellings_breaks_no_tie(backend: str, dtype: torch.dtype) -> None:
+    """R12. Options with the same logits tie, and the lowest is the prediction."""
+    if backend == "triton" or (backend == "native" and dtype == torch.float64):
+        pytest.skip("Triton adds spellings in their order; float64 is for the reference")
+    g = torch.Generator().manual_seed(0)
+    spellings = torch.randn(200, 5, generator=g, dtype=dtype) * 3
+    orders = [torch.randperm(5, generator=g) for _ in range(6)]
+    x = torch.cat([spellings[:, order] for order in orders], 1)
+    found = option_scores(x, torch.arange(30).view(6, 5))
+    assert (found.prediction == 0).all()

@@ -50,7 +50,9 @@ def option_scores(
     picked = x.gather(1, ids.clamp(0, columns - 1).flatten(1)).view(ids.shape)
     picked = torch.where(live, picked, -INF)
     best = picked.amax((1, 2), keepdim=True)
-    score = scaled_gap(picked, best, beside(t, 2)).masked_fill(~live, -INF).logsumexp(2)
+    # In order, so that options with the same logits tie however their spellings stand.
+    terms = scaled_gap(picked, best, beside(t, 2)).masked_fill(~live, -INF).sort(2).values
+    score = terms.logsumexp(2)
     best = best[:, :, 0]
     dead = best[:, 0] == -INF
     total = score.logsumexp(1, keepdim=True)
