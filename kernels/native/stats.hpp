@@ -29,10 +29,13 @@ inline float f16_to_float(uint16_t h) {
   return x;
 }
 
+inline float half_to_float(uint16_t h, DType type) {
+  return type == DType::bf16 ? bf16_to_float(h) : f16_to_float(h);
+}
+
 inline float logit(const void* x, DType type, int64_t i) {
   if (type == DType::f32) return static_cast<const float*>(x)[i];
-  const uint16_t half = static_cast<const uint16_t*>(x)[i];
-  return type == DType::bf16 ? bf16_to_float(half) : f16_to_float(half);
+  return half_to_float(static_cast<const uint16_t*>(x)[i], type);
 }
 
 // Over the row's vocabulary at inverse temperature c (base 2): log2 p_i = (c * x_i - g) - log2_d.

@@ -1,6 +1,8 @@
 // Sums over a row at several temperatures; compiled once per instruction set (see simd.hpp).
 #include "sweep_loops.hpp"
 
+#include <algorithm>
+
 #include "lanes.hpp"
 
 namespace calib::CALIB_VARIANT {
@@ -100,18 +102,20 @@ struct Sums {
   }
 };
 
+// Without times, every y counts once.
 template <int DERIVATIVES, int N>
-CALIB_INLINE void sum_each(const float* y, int64_t groups, const float* c, Fetch& fetch,
-                           PowerSums* out) {
+CALIB_INLINE void sum_each(const float* y, const float* times, int64_t groups, const float* c,
+                           Fetch* fetch, PowerSums* out) {
   Lanes lanes[N];
   for (int r = 0; r < REGISTERS; ++r) {
     Sums<DERIVATIVES, N> sums;
     for (int64_t i = r * Floats::W; i < groups * LANES; i += LANES) {
       const Floats v = Floats::load(y + i), vv = v * v;
-      fetch.next();
+      if (fetch) fetch->next();
 #pragma GCC unroll 4
       for (int k = 0; k < N; ++k) {
-        const Floats e = power_of_2(Floats::all(c[k]) * v);
+        Floats e = power_of_2(Floats::all(c[k]) * v);
+        if (times) e = e * Floats::load(times + i);
         sums.d[k] = sums.d[k] + e;
         if (DERIVATIVES > 0) sums.w[k] = madd(e, v, sums.w[k]);
         if (DERIVATIVES > 1) sums.s[k] = madd(e, vv, sums.s[k]);
@@ -123,14 +127,26 @@ CALIB_INLINE void sum_each(const float* y, int64_t groups, const float* c, Fetch
 }
 
 template <int DERIVATIVES>
+CALIB_INLINE void sum_all(const float* y, const float* times, int64_t groups, const float* c,
+                          int count, Fetch* fetch, PowerSums* out) {
+  int k = 0;
+  for (; k + TEMPERATURES <= count; k += TEMPERATURES)
+    sum_each<DERIVATIVES, TEMPERATURES>(y, times, groups, c + k, fetch, out + k);
+  for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, times, groups, c + k, fetch, out + k);
+}
+
+template <int DERIVATIVES>
 void each(const float* y, int64_t groups, const float* c, int count, SweepAhead ahead,
           PowerSums* out) {
   const int calls = count / TEMPERATURES + count % TEMPERATURES;
   Fetch fetch(ahead, groups * REGISTERS * calls);
-  int k = 0;
-  for (; k + TEMPERATURES <= count; k += TEMPERATURES)
-    sum_each<DERIVATIVES, TEMPERATURES>(y, groups, c + k, fetch, out + k);
-  for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, groups, c + k, fetch, out + k);
+  sum_all<DERIVATIVES>(y, nullptr, groups, c, count, &fetch, out);
+}
+
+template <int DERIVATIVES>
+void each_times(const float* y, const float* times, int64_t groups, const float* c, int count,
+                PowerSums* out) {
+  sum_all<DERIVATIVES>(y, times, groups, c, count, nullptr, out);
 }
 
 // With p = e^a y^m and q = e^b y^n, p q belongs to multiple a + b: every multiple up to 8 is a sum
@@ -174,12 +190,50 @@ void grid(const float* y, int64_t groups, float c, float* e, SweepAhead ahead, P
   if constexpr (TERMS < GRID) sum_powers<DERIVATIVES, TERMS>(y, e, groups, fetch, out);
 }
 
+KeyRanges ranges_of(const uint16_t* x, int64_t n) {
+  // As signed numbers, keys with the sign are the negative ones.
+  int16_t above = INT16_MIN, below = INT16_MAX;
+  uint16_t most = 0, least = UINT16_MAX;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto key = static_cast<int16_t>(x[i]);
+    above = std::max(above, key);
+    below = std::min(below, key);
+    most = std::max(most, x[i]);
+    least = std::min(least, x[i]);
+  }
+  KeyRanges ranges = {{KEYS, KEYS}, {0, 0}};
+  if (n && above >= 0) {
+    ranges.from[0] = least;
+    ranges.to[0] = above + 1;
+  }
+  if (n && below < 0) {
+    ranges.from[1] = below + KEYS;
+    ranges.to[1] = most + 1;
+  }
+  return ranges;
+}
+
+KeyRanges count(const uint16_t* x, int64_t n, uint32_t* tally) {
+  constexpr int LINE = 32;
+  int64_t i = 0;
+  for (; i + LINE <= n; i += LINE) {
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + i) + AHEAD));
+#pragma GCC unroll 32
+    for (int j = 0; j < LINE; ++j) ++tally[j % TABLES * KEYS + x[i + j]];
+  }
+  for (; i < n; ++i) ++tally[x[i]];
+  // Only now: a vector that is read between the stores would wait for those its address resembles.
+  return ranges_of(x, n);
+}
+
 }  // namespace
 
 extern const SweepKernels sweep_kernels = {
     {centre<F32>, centre<BF16>, centre<F16>},
     {each<0>, each<1>, each<2>},
+    {each_times<0>, each_times<1>, each_times<2>},
     {grid<0>, grid<1>, grid<2>},
+    count,
 };
 
 }  // namespace calib::CALIB_VARIANT

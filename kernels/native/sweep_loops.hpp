@@ -15,6 +15,12 @@ namespace calib {
 // Of a temperature: w and s are 0 where derivatives are not asked for.
 struct PowerSums {
   double d, w, s;
+  PowerSums& operator+=(const PowerSums& more) {
+    d += more.d;
+    w += more.w;
+    s += more.s;
+    return *this;
+  }
 };
 
 // What is read next: the loops fetch it into the cache. It may lie past the end of the logits.
@@ -25,6 +31,16 @@ struct SweepAhead {
 
 constexpr int GRID = 8;  // multiples 1 .. GRID of a base share one exponential
 
+constexpr int KEYS = 1 << 16;  // the key of a logit of sixteen bits: its bits
+// Neighbours are counted in tables of their own: where they are equal, an addition would wait for
+// the one before it.
+constexpr int TABLES = 2;
+
+// Keys that occur lie in [from, to): those without the sign, and those with it.
+struct KeyRanges {
+  int from[2], to[2];
+};
+
 struct SweepKernels {
   // Writes y = max(low, x - ref) of n <= BLOCK logits, filled up with low to whole groups of LANES.
   // Returns the largest x, passing over NaN, which y keeps. By dtype.
@@ -32,9 +48,14 @@ struct SweepKernels {
   // At each of count c, over `groups` groups. By derivatives.
   void (*each[3])(const float* y, int64_t groups, const float* c, int count, SweepAhead ahead,
                   PowerSums* out);
+  // The same where y[i] stands for times[i] equal ones.
+  void (*each_times[3])(const float* y, const float* times, int64_t groups, const float* c,
+                        int count, PowerSums* out);
   // At c, 2 c, .. GRID c. e is scratch for as many floats as y has. By derivatives.
   void (*grid[3])(const float* y, int64_t groups, float c, float* e, SweepAhead ahead,
                   PowerSums* out);
+  // Counts n logits of sixteen bits in tally (TABLES, KEYS). Returns where their keys lie.
+  KeyRanges (*count)(const uint16_t* x, int64_t n, uint32_t* tally);
 };
 
 }  // namespace calib

@@ -26,26 +26,27 @@ struct SweepPlan {
   float most = 0.0f;   // the largest c
   float low = -1.0f;   // y below it is 0 at every temperature
 
-  explicit SweepPlan(const SweepInput& in)
+  SweepPlan(const SweepInput& in, bool grids)
       : slot(in.scales.size(), -1), scale(in.scales), derivatives(in.derivatives) {
     double least = MOST;
     for (const SweepGroup& group : in.groups) {
-      SweepGroup kept = {group.base, {}, {}};
+      const float base = grids ? group.base : 0.0f;
+      SweepGroup kept = {base, {}, {}};
       const int start = static_cast<int>(slots.size());
       for (size_t i = 0; i < group.places.size(); ++i) {
         const int place = group.places[i];
-        const int multiple = group.base > 0.0f ? group.multiples[i] : 1;
-        const float c = group.base > 0.0f ? group.base : static_cast<float>(in.scales[place]);
+        const int multiple = base > 0.0f ? group.multiples[i] : 1;
+        const float c = base > 0.0f ? base : static_cast<float>(in.scales[place]);
         if (!(c >= LEAST && static_cast<double>(c) * multiple <= MOST)) continue;
-        slot[place] = start + (group.base > 0.0f ? multiple - 1 : static_cast<int>(kept.places.size()));
+        slot[place] = start + (base > 0.0f ? multiple - 1 : static_cast<int>(kept.places.size()));
         scale[place] = static_cast<double>(c) * multiple;
         kept.places.push_back(place);
         least = std::min<double>(least, c);
         most = std::max(most, static_cast<float>(scale[place]));
       }
       if (kept.places.empty()) continue;
-      if (group.base > 0.0f)
-        for (int k = 1; k <= GRID; ++k) slots.push_back(static_cast<double>(group.base) * k);
+      if (base > 0.0f)
+        for (int k = 1; k <= GRID; ++k) slots.push_back(static_cast<double>(base) * k);
       else
         for (const int place : kept.places) {
           slots.push_back(scale[place]);
@@ -122,11 +123,7 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
         kernels.each[plan.derivatives](y, groups, c, terms, ahead, block.data());
       }
       ahead.at += static_cast<uintptr_t>(share);
-      for (int i = 0; i < terms; ++i, ++to) {
-        to->d += block[i].d;
-        to->w += block[i].w;
-        to->s += block[i].s;
-      }
+      for (int i = 0; i < terms; ++i) *to++ += block[i];
     }
   }
   // Without a temperature that is one there are no sums to tell: the row is looked at once more.
@@ -141,6 +138,12 @@ struct SweepRow {
   bool certain;   // one +inf: its probability is 1
   float ref;
 };
+
+// A row of NaN or +inf.
+inline SweepRow odd_sweep_row(const void* x, DType type, int64_t n) {
+  const RowStats s = odd_row(x, type, n, 1.0f);
+  return {s.max, s.token, s.lost, s.certain, 0.0f};
+}
 
 // Adds the chunks to sums (slots), about one reference.
 inline SweepRow join_chunks(const SweepPlan& plan, const void* x, DType type, int64_t n,
@@ -157,14 +160,7 @@ inline SweepRow join_chunks(const SweepPlan& plan, const void* x, DType type, in
     seen = seen || chunks[k].seen;
   }
   row.max = chunks[best].max;
-  if (odd) {
-    const RowStats s = odd_row(x, type, n, 1.0f);
-    row.max = s.max;
-    row.token = s.token;
-    row.lost = s.lost;
-    row.certain = s.certain;
-    return row;
-  }
+  if (odd) return odd_sweep_row(x, type, n);
   row.lost = !seen;
   if (row.lost) return row;
   const int64_t start = best * CHUNK + chunks[best].max_block;
@@ -174,12 +170,8 @@ inline SweepRow join_chunks(const SweepPlan& plan, const void* x, DType type, in
   for (int64_t k = 0; k < count; ++k) {
     if (!chunks[k].seen) continue;
     const double shift = static_cast<double>(row.ref) - chunks[k].ref;
-    for (size_t i = 0; i < slots; ++i) {
-      const PowerSums part = moved(parts[k * slots + i], plan.slots[i], shift);
-      sums[i].d += part.d;
-      sums[i].w += part.w;
-      sums[i].s += part.s;
-    }
+    for (size_t i = 0; i < slots; ++i)
+      sums[i] += moved(parts[k * slots + i], plan.slots[i], shift);
   }
   return row;
 }
