@@ -76,7 +76,8 @@ def load_embedded(state: str) -> tuple[Any, Any]:
     with the line to install it when the base model's package is absent.
     """
     if state not in STATES:
-        raise InputError(f"embedded:{state}: the embedded model has the states {', '.join(STATES)}")
+        known = ", ".join(f"embedded:{name}" for name in STATES)
+        raise InputError(f"the embedded model is one of {known}; got {state!r}")
     folder = base_folder()
     if state == "base":
         return load_base(folder).eval(), load_tokenizer(folder)

@@ -185,12 +185,13 @@ def load_model(
     options = {"dtype": getattr(torch, dtype), **model_args}
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
-    if name.startswith("embedded:"):
+    kind, _, state = name.partition(":")
+    if kind == "embedded":
         from calib.hf.embedded import load_embedded
 
         if model_args:
             raise InputError(f"{name}: the embedded model takes no {', '.join(model_args)}")
-        hf, speaker = load_embedded(name.removeprefix("embedded:"))
+        hf, speaker = load_embedded(state)
         hf = hf.to(options["dtype"])
         if attn_implementation is not None:
             try:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+import calib
 from calib.easy_vqa import load
 from calib.hf import embedded
 from calib.records import InputError
@@ -21,9 +22,10 @@ def states() -> dict[str, tuple[Any, Any]]:
     return {state: embedded.load_embedded(state) for state in embedded.STATES}
 
 
-def test_an_unknown_state_is_refused() -> None:
-    with pytest.raises(InputError, match=r"stage3.*base, stage1, stage2"):
-        embedded.load_embedded("stage3")
+@pytest.mark.parametrize("name", ["embedded:stage3", "embedded:", "embedded"])
+def test_an_unknown_state_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="embedded:base, embedded:stage1, embedded:stage2"):
+        calib.load_model(name)
 
 
 def test_a_missing_base_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
