@@ -57,7 +57,7 @@ RC: Any = {
     "ytick.labelsize": 8.5,
     "path.simplify": True,
 }
-PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.0f}")
+PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.3g}")  # small axes have halves
 COUNT = FuncFormatter(lambda value, _: f"{value:,.0f}")
 FEW = 10  # bins with fewer questions are drawn faint
 PANEL = 3.7  # inches; with 9 pt text legible when shown 340 pixels wide

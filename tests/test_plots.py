@@ -76,6 +76,15 @@ def test_a_perfect_ranking_ends_at_the_overall_error():
     assert perfect.get_ydata()[-1] == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize("overall", [0.0004, 0.022, 0.4, 1.0])
+def test_no_two_ticks_of_an_axis_read_the_same(overall: float):
+    figure = plots.risk_coverage([(0.5, 0.0), (1.0, overall)], overall=overall, best=1 - overall)
+    figure.canvas.draw()
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        labels = [tick.get_text() for tick in axis.get_ticklabels()]
+        assert len(set(labels)) == len(labels) > 2
+
+
 @pytest.mark.parametrize("bins", [BINS, EMPTY], ids=["bins", "empty"])
 @pytest.mark.parametrize("name", ["reliability", "histogram", "risk"])
 def test_svg_is_whole_themed_and_repeatable(name, bins):
