@@ -1,9 +1,8 @@
 """Temperature scaling: one number that makes a model's confidence honest, and no answer different.
 
 ``logits / T`` keeps every arg-max. T minimises the mean negative log-likelihood, which is convex
-in the inverse temperature b = 1/T: gradient mean(E_p[z] - z_y), curvature mean(Var_p[z]). The solve
-is Newton's in log b inside a shrinking bracket, with float64 sums over one read of the logits a
-step.
+in the inverse temperature b = 1/T. The solve is Newton's in log b inside a shrinking bracket, one
+read of the logits a step.
 
 Axis legend: N rows, K classes (the options of a question, or the vocabulary).
 """
@@ -14,7 +13,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +21,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calib.likelihood import Likelihood, as_array, likelihood
 from calib.records import InputError
 from calib.runs import replace
 
@@ -33,8 +33,6 @@ COLDEST, HOTTEST = 1e-3, 1e3
 GRID: Floats = np.arange(1, 1000) / 100.0
 """0.01 to 9.99 by 0.01: the search grid of the published code, without its T = 0."""
 
-BLOCK_VALUES = 1 << 22
-TOLERANCE = 1e-12
 MAX_STEPS = 200
 FORMAT = "calib.temperature/1"
 
@@ -59,8 +57,11 @@ class TemperatureScaling:
 
     ``method="exact"`` solves for the minimum; ``"grid"`` takes the first minimum of 0.01 .. 9.99.
     K may be the options of a question or a whole vocabulary; a class that a row does not have is
-    ``-inf`` there. Fitted: ``temperature_``, ``n_fit_``, ``nll_before_``, ``nll_after_`` (nats),
-    and ``degenerate_`` with ``reason_`` where no finite positive temperature is best.
+    ``-inf`` there. A tensor of at most 32 bits is summed where it lies, by
+    ``calib_kernels.temperature_sweep``, and T is within 1e-6 of itself of the minimum; anything
+    else is summed in float64. Fitted: ``temperature_``, ``n_fit_``, ``nll_before_``,
+    ``nll_after_`` (nats), and ``degenerate_`` with ``reason_`` where no finite positive temperature
+    is best.
     """
 
     method: str = "exact"
@@ -77,7 +78,7 @@ class TemperatureScaling:
 
     def fit(self, logits: ArrayLike, labels: ArrayLike) -> Self:
         """Fit to ``logits`` (N, K) and ``labels`` (N,), integers in [0, K). Returns self."""
-        data = _Data.of(logits, labels)
+        data = likelihood(logits, labels)
         solve = _exact if self.method == "exact" else _on_grid
         self.temperature_, self.reason_ = solve(data)
         self.degenerate_ = self.reason_ is not None
@@ -101,7 +102,7 @@ class TemperatureScaling:
 
     def predict_proba(self, logits: ArrayLike) -> Floats:
         """Softmax of the transformed logits (N, K), in float64."""
-        return softmax(np.asarray(_array(logits), dtype=np.float64) / self._fitted())
+        return softmax(np.asarray(as_array(logits), dtype=np.float64) / self._fitted())
 
     def logits_processor(self) -> TemperatureLogitsProcessor:
         """A processor for ``model.generate(logits_processor=[...])`` that divides by T."""
@@ -154,101 +155,25 @@ def softmax(logits: Floats) -> Floats:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class _Moments:
-    nll: float
-    gradient: float
-    curvature: float
+def _degenerate(data: Likelihood) -> tuple[float, str] | None:
+    """The clamped temperature and why, where no finite positive one is best.
+
+    Unless the slope at b = 0 is negative, larger T never hurts. And where every gold class is on
+    top, smaller T never hurts.
+    """
+    ends = data.ends()
+    if ends.spread == 0.0:
+        return 1.0, "every row's logits are constant, so the temperature has no effect"
+    if ends.slope >= 0.0:
+        return HOTTEST, "the logits say nothing in favour of the gold classes"
+    if ends.gold_on_top:
+        return COLDEST, "every row's gold class has the highest logit"
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """Checked logits (N, K) and labels (N,); sums over rows in float64, a block at a time."""
-
-    logits: NDArray[Any]
-    labels: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, logits: ArrayLike, labels: ArrayLike) -> _Data:
-        z, y = _array(logits), _array(labels)
-        if z.ndim != 2 or z.shape[0] == 0 or z.shape[1] < 2:
-            raise InputError(
-                f"logits: expected shape (N, K), at least one row and two classes, got {z.shape}"
-            )
-        if y.shape != (z.shape[0],):
-            raise InputError(f"labels: expected shape ({z.shape[0]},), got {y.shape}")
-        if y.dtype.kind not in "iu":
-            raise InputError(f"labels: expected integers, got {y.dtype}")
-        if y.min() < 0 or y.max() >= z.shape[1]:
-            raise InputError(f"labels: expected 0..{z.shape[1] - 1}, got {y.min()}..{y.max()}")
-        # Of each row's maximum, NaN and +inf show whatever else stands in the row.
-        top = z.max(axis=1)
-        if not (top < np.inf).all():
-            raise InputError("logits: NaN and +inf have no likelihood; leave such rows out")
-        if not np.isfinite(z[np.arange(len(z)), y]).all():
-            raise InputError("logits: a gold class has logit -inf, so no temperature can help")
-        return cls(z, y.astype(np.int64))
-
-    @property
-    def n(self) -> int:
-        return int(self.logits.shape[0])
-
-    def blocks(self) -> Iterator[tuple[Floats, Floats]]:
-        """Float64 logits shifted so that each row's maximum is 0, and the gold class's."""
-        rows = max(1, BLOCK_VALUES // self.logits.shape[1])
-        for start in range(0, self.n, rows):
-            z = np.asarray(self.logits[start : start + rows], dtype=np.float64)
-            z = z - z.max(axis=1, keepdims=True)
-            yield z, z[np.arange(len(z)), self.labels[start : start + rows]]
-
-    def moments(self, beta: float) -> _Moments:
-        """Mean NLL at inverse temperature ``beta``, with both derivatives in it."""
-        nll = gradient = curvature = 0.0
-        for z, gold in self.blocks():
-            weight = np.exp(beta * z)
-            total = weight.sum(axis=1)
-            finite = np.where(np.isneginf(z), 0.0, z)
-            mean = (weight * finite).sum(axis=1) / total
-            nll += float((np.log(total) - beta * gold).sum())
-            gradient += float((mean - gold).sum())
-            centred = np.where(np.isneginf(z), 0.0, z - mean[:, None])
-            curvature += float(((weight * centred**2).sum(axis=1) / total).sum())
-        return _Moments(nll / self.n, gradient / self.n, curvature / self.n)
-
-    def degenerate(self) -> tuple[float, str] | None:
-        """The clamped temperature and why, where no finite positive one is best.
-
-        At beta = 0 the slope is mean(row mean - z_y): unless negative, larger T never hurts. And
-        where every gold class is on top, smaller T never hurts.
-        """
-        spread = slope = 0.0
-        gold_on_top = True
-        for z, gold in self.blocks():
-            present = ~np.isneginf(z)
-            low = np.where(present, z, 0.0)
-            spread = max(spread, float(-low.min()))
-            slope += float((low.sum(axis=1) / present.sum(axis=1) - gold).sum())
-            gold_on_top = gold_on_top and not bool((gold < 0).any())
-        if spread == 0.0:
-            return 1.0, "every row's logits are constant, so the temperature has no effect"
-        if slope / self.n >= 0.0:
-            return HOTTEST, "the logits say nothing in favour of the gold classes"
-        if gold_on_top:
-            return COLDEST, "every row's gold class has the highest logit"
-        return None
-
-
-def _array(values: Any) -> NDArray[Any]:
-    """A numpy array of an array-like or of a tensor on any device (bfloat16 becomes float32)."""
-    if hasattr(values, "detach"):
-        tensor = values.detach().cpu()
-        return np.asarray(tensor.float() if "bfloat16" in str(tensor.dtype) else tensor)
-    return np.asarray(values)
-
-
-def _exact(data: _Data) -> tuple[float, str | None]:
+def _exact(data: Likelihood) -> tuple[float, str | None]:
     """The minimum by safeguarded Newton in log(1/T): the gradient is monotone there."""
-    if (clamped := data.degenerate()) is not None:
+    if (clamped := _degenerate(data)) is not None:
         return clamped
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
     if data.moments(math.exp(low)).gradient >= 0.0:
@@ -267,19 +192,18 @@ def _exact(data: _Data) -> tuple[float, str | None]:
         following = at - here.gradient / slope if slope > 0.0 else math.inf
         if not low < following < high:
             following = 0.5 * (low + high)
-        if abs(following - at) < TOLERANCE:
+        if abs(following - at) < data.tolerance:
             return math.exp(-following), None
         at = following
     return math.exp(-at), None
 
 
-def _on_grid(data: _Data) -> tuple[float, str | None]:
+def _on_grid(data: Likelihood) -> tuple[float, str | None]:
     """The first minimum over the grid; its ends are degenerate, being no minimum at all."""
-    clamped = data.degenerate()
+    clamped = _degenerate(data)
     if clamped is not None and clamped[0] == 1.0:
         return clamped
-    losses = [data.moments(1.0 / float(temperature)).nll for temperature in GRID]
-    best = int(np.argmin(losses))
+    best = int(np.argmin(data.losses(GRID.tolist())))
     reason = clamped[1] if clamped is not None else None
     if reason is None and best in (0, len(GRID) - 1):
         reason = "the best temperature lies outside the grid 0.01 .. 9.99"

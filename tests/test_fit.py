@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from calib.fit import COLDEST, HOTTEST, DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.records import InputError
@@ -97,17 +98,24 @@ def test_grid_takes_the_first_minimum():
             assert round(grid.temperature_ * 100) == pytest.approx(grid.temperature_ * 100)
 
 
+@pytest.mark.parametrize("form", [np.asarray, torch.tensor], ids=["array", "tensor"])
+@pytest.mark.parametrize("method", ["exact", "grid"])
 @pytest.mark.parametrize(
     ("z", "y", "expected", "reason"),
     [
         ([[3.0, 0.0], [0.0, 3.0]], [0, 1], COLDEST, "highest logit"),
+        ([[3.0, 0.0, -np.inf], [0.0, 3.0, 1.0]], [0, 1], COLDEST, "highest logit"),
         ([[3.0, 0.0], [0.0, 3.0]], [1, 0], HOTTEST, "nothing in favour"),
+        ([[3.0, 0.0, -np.inf], [-np.inf, 0.0, 3.0]], [1, 1], HOTTEST, "nothing in favour"),
         ([[1.0, 1.0], [2.0, 2.0]], [0, 1], 1.0, "constant"),
+        ([[1.0, -np.inf, 1.0], [2.0, 2.0, 2.0]], [0, 1], 1.0, "constant"),
     ],
 )
-def test_degenerate_sets_are_clamped_and_said(z, y, expected, reason):
+def test_degenerate_sets_are_clamped_and_said(z, y, expected, reason, method, form):
+    if method == "grid":
+        expected = {COLDEST: 0.01, HOTTEST: 9.99, 1.0: 1.0}[expected]
     with pytest.warns(DegenerateTemperatureWarning, match=reason):
-        fitted = TemperatureScaling().fit(z, y)
+        fitted = TemperatureScaling(method).fit(form(z), form(y))
     assert fitted.temperature_ == expected
     assert fitted.degenerate_
     assert reason in str(fitted.reason_)
@@ -144,8 +152,37 @@ def test_shift_of_a_row_changes_nothing():
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("method", ["exact", "grid"])
+def test_a_tensor_has_the_temperature_of_its_values(dtype, method):
+    for true, _, z, y in golden_sets():
+        if method == "grid" and true > 5:
+            continue  # no minimum on the grid
+        logits = torch.tensor(z, dtype=dtype, requires_grad=True)
+        logits.data[::5, 0] = -math.inf  # a class that a row does not have
+        labels = torch.tensor(y).where(torch.tensor(y) != 0, 1)
+        found = TemperatureScaling(method).fit(logits, labels)
+        exact = TemperatureScaling(method).fit(logits.detach().double().numpy(), labels.numpy())
+        # What the documentation promises; points of the grid are the same.
+        assert found.temperature_ == pytest.approx(
+            exact.temperature_, rel=1e-6 if method == "exact" else 1e-12
+        )
+        assert (found.nll_before_, found.nll_after_) == pytest.approx(
+            (exact.nll_before_, exact.nll_after_), rel=1e-6
+        )
+
+
+def test_a_vocabulary_of_logits():
+    generator = torch.Generator().manual_seed(0)
+    z = 3 * torch.randn(60, 30_000, generator=generator)
+    y = z.topk(2).indices[torch.arange(60), torch.arange(60) % 2]
+    for logits in (z, z.bfloat16()):
+        found = TemperatureScaling().fit(logits, y).temperature_
+        exact = TemperatureScaling().fit(logits.double().numpy(), y.numpy()).temperature_
+        assert found == pytest.approx(exact, rel=1e-6)
+
+
 def test_logits_processor_and_tensors():
-    torch = pytest.importorskip("torch")
     _, _, z, y = next(golden_sets())
     fitted = TemperatureScaling().fit(torch.tensor(z), torch.tensor(y))
     scores = torch.tensor(z[:2], dtype=torch.bfloat16)
@@ -189,8 +226,9 @@ def test_another_file_is_refused(tmp_path, content):
 def test_bad_input_is_named(z, y, message):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(InputError, match=message):
-            TemperatureScaling().fit(z, y)
+        for logits, labels in ((z, y), (torch.tensor(z).float(), torch.tensor(y))):
+            with pytest.raises(InputError, match=message):
+                TemperatureScaling().fit(logits, labels)
 
 
 def test_unfitted_and_unknown_method_are_refused():

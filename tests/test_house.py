@@ -27,7 +27,7 @@ KERNEL_LAYERS = [
 CALIB_LAYERS = [
     {"records"},
     {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards"},
-    {"intervals", "prompts", "tasks", "runs", "loss", "tally"},
+    {"intervals", "likelihood", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"score", "summary", "judge", "semantic"},
     {"idk", "measures", "sample", "reason", "side_by_side", "p_true"},

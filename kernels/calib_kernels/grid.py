@@ -7,7 +7,9 @@ e = exp(b x), exp(k b x) = e^k. ``groups`` finds such temperatures among any oth
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from calib_kernels.checks import LEAST_TEMPERATURE
@@ -33,40 +35,48 @@ def scales(temperatures: Sequence[float]) -> list[float]:
     return [LOG2_E / t if LEAST_TEMPERATURE <= t < math.inf else math.nan for t in temperatures]
 
 
-def _matching(base: float, scales: dict[int, float], multiples: range) -> Group:
-    found: dict[int, int] = {}
-    for place, scale in scales.items():
-        k = round(scale / base) if scale < 2 * base * multiples[-1] else 0
-        if k in multiples and k not in found and abs(scale / (k * base) - 1.0) <= CLOSE:
-            found[k] = place
-    return Group(base, tuple(found), tuple(found.values()))
-
-
-def groups(scales: Sequence[float], multiples: Sequence[range], least: int = 3) -> list[Group]:
+def groups(scales: Sequence[float], multiples: Sequence[range], least: int = 4) -> list[Group]:
     """Cut the usable temperatures into groups, those on a grid first.
 
     ``multiples`` are the ranges of k that a kernel can take together; a group of fewer than
     ``least`` is not worth one, and what is left over has base 0. Every place is in one group,
-    unless its scale is NaN.
+    unless its scale is NaN. Greedy: the largest group of those left is the next.
     """
-    left = {place: scale for place, scale in enumerate(scales) if not math.isnan(scale)}
-    found = []
-    while len(left) >= least:
-        candidates = (
-            _matching(scale / k, left, span)
-            for scale in left.values()
-            for span in multiples
-            for k in span
-        )
+    left = {place for place, scale in enumerate(scales) if not math.isnan(scale)}
+    order = sorted((scales[place], place) for place in left)
+
+    def matching(base: float, span: range) -> Group:
+        found = {}
+        for k in span:
+            at = bisect_left(order, (k * base * (1.0 - CLOSE), -1))
+            while at < len(order) and order[at][0] <= k * base * (1.0 + CLOSE):
+                if order[at][1] in left:
+                    found[k] = order[at][1]
+                    break
+                at += 1
+        return Group(base, tuple(found), tuple(found.values()))
+
+    def rank(group: Group) -> tuple[int, int, float]:
         # Low powers are the most exact; of equals, the smallest base leaves the rest on its grid.
-        best = max(
-            candidates, key=lambda group: (len(group.places), -sum(group.multiples), -group.base)
-        )
-        if len(best.places) < least:
-            break
-        found.append(best)
-        for place in best.places:
-            del left[place]
+        return -len(group.places), sum(group.multiples), group.base
+
+    # Groups only shrink as others are taken: one that still has its rank is the best there is.
+    queue = [
+        (rank(matching(scale / k, span)), i, scale / k)
+        for scale, _ in order
+        for i, span in enumerate(multiples)
+        for k in span
+    ]
+    heapify(queue)
+    found = []
+    while queue and -queue[0][0][0] >= least:
+        before, i, base = heappop(queue)
+        group = matching(base, multiples[i])
+        if rank(group) > before:
+            heappush(queue, (rank(group), i, base))
+            continue
+        found.append(group)
+        left.difference_update(group.places)
     if left:
-        found.append(Group(0.0, (), tuple(left)))
+        found.append(Group(0.0, (), tuple(sorted(left))))
     return found
