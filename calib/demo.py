@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calib.formats import percent
 from calib.hf.model import load_model
-from calib.report import percent, write_report
+from calib.report import write_report
 from calib.score import score
 from calib.summary import BESIDE
 from calib.tasks import load_task

@@ -18,6 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from calib import plots
+from calib.formats import cell, count, fixed, percent, points, pvalue, span
 from calib.images import open_image
 from calib.records import CalibError
 from calib.runs import replace
@@ -31,6 +32,8 @@ LARGEST_SIDE = 640
 SMALL_SIDE = 128
 """A picture no larger than this is shown enlarged, its pixels kept square."""
 OPTIONS_SHOWN = 5
+LEAST_MASS = 0.5
+"""With less probability on the options than this, a reader is told first."""
 NULL_NOTE = (
     "“Expected if calibrated” is the metric's mean, and p the share of 1,000 draws at least as "
     "large, when the answers are redrawn so that every confidence is true. Binned errors are above "
@@ -44,21 +47,17 @@ def write_report(run: Any) -> Path:
     results = summarize(run)
     folder = Path(run.path)
     write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    pages = render(results, folder)
-    write(folder / "report.md", pages["md"])
-    write(folder / "report.html", pages["html"])
-    return folder / "report.html"
+    return both(folder, "report", context_of(results, folder))
 
 
-def render(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """The HTML and Markdown texts of ``results``; ``folder`` is where relative pictures lie."""
-    context = {
+def context_of(results: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What the templates show of ``results``; ``folder`` is where relative pictures lie."""
+    return {
         "results": results,
         "words": words(results),
         "figures": figures(results),
         "mistakes": [card(item, folder) for item in results["mistakes"]],
     }
-    return filled("report", context)
 
 
 def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
@@ -85,6 +84,14 @@ def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
     return {
         kind: environment.get_template(f"{name}.{kind}.j2").render(page) for kind in ("html", "md")
     }
+
+
+def both(folder: Path, name: str, context: Mapping[str, Any]) -> Path:
+    """Write report.md and report.html from the templates ``name``; return the last."""
+    pages = filled(name, context)
+    write(folder / "report.md", pages["md"])
+    write(folder / "report.html", pages["html"])
+    return folder / "report.html"
 
 
 def words(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,12 +179,8 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
     """What a reader must know before believing the numbers."""
     counts, overall, temperature = results["counts"], results["overall"], results["temperature"]
     said = []
-    if overall["mass"] < 0.5:
-        said.append(
-            f"Only {percent(overall['mass'], 1)} of its probability lies on the options: left "
-            "alone it would mostly say something else, and the confidence here is that of a "
-            "forced choice."
-        )
+    if overall["mass"] < LEAST_MASS:
+        said.append(forced_choice("its", overall["mass"]))
     if (left_out := counts["total"] - counts["scored"]) > 0:
         said.append(
             f"{count(left_out)} of {count(counts['total'])} questions are not in these numbers: "
@@ -187,6 +190,13 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
     if temperature is not None and temperature["degenerate"]:
         said.append(f"The temperature is not a true minimum: {temperature['reason']}.")
     return said
+
+
+def forced_choice(whose: str, mass: float) -> str:
+    return (
+        f"Only {percent(mass, 1)} of {whose} probability lies on the options: left alone it would "
+        "mostly say something else, and the confidence here is that of a forced choice."
+    )
 
 
 def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, str]]:
@@ -256,18 +266,20 @@ def diagrams(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     if temperature is None:
         overall = results["overall"]
         caption = f"All {count(overall['n'])} scored questions."
-        return [_diagram("before", "As it is", results["diagram"]["rows"], overall, caption)]
+        return [
+            reliability_figure("before", "As it is", results["diagram"]["rows"], overall, caption)
+        ]
     fitted, judged = count(temperature["n_fit"]), count(temperature["n_judged"])
     ece = temperature["metrics"]["ece"]
     return [
-        _diagram(
+        reliability_figure(
             "before",
             "As it is",
             temperature["before"],
             {**ece["before"], "ece": ece["before"]["value"]},
             f"{judged} questions that the temperature has not seen.",
         ),
-        _diagram(
+        reliability_figure(
             "after",
             f"After temperature {fixed(temperature['value'], 2)}",
             temperature["after"],
@@ -311,43 +323,6 @@ def picture(folder: Path, name: str) -> dict[str, Any]:
     return {"uri": f"data:image/{media};base64,{code}", "small": small}
 
 
-def percent(value: float | None, digits: int = 0) -> str:
-    # A no-break space: the sign stays with its number.
-    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
-
-
-def fixed(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
-
-
-def points(value: float | None) -> str:
-    """A difference of two shares in percentage points, with its sign."""
-    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
-
-
-def pvalue(value: float | None, relation: bool = False) -> str:
-    if value is None:
-        return "–"
-    if value < 0.001:
-        return "< 0.001"
-    return f"= {value:.3f}" if relation else f"{value:.3f}"
-
-
-def count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
-
-
-def span(row: Mapping[str, Any], percent_digits: int) -> str:
-    if row["low"] is None:
-        return "–"
-    return f"{percent(row['low'], percent_digits)} … {percent(row['high'], percent_digits)}"
-
-
-def cell(value: Any) -> str:
-    """Text that fits into one cell of a Markdown table."""
-    return " ".join(str(value).split()).replace("|", "\\|")
-
-
 def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """What became of every row, in words."""
     return [
@@ -373,7 +348,7 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return lines
 
 
-def _diagram(
+def reliability_figure(
     name: str, title: str, rows: Sequence[Any], ece: Mapping[str, Any], caption: str
 ) -> dict[str, Any]:
     note = f"ECE {fixed(ece['ece'], 3)}\n{fixed(ece['expected'], 3)} if calibrated"

@@ -13,10 +13,11 @@ from typing import Any
 from markupsafe import Markup
 
 from calib import plots, plots_answers
+from calib.formats import count, fixed, percent, points, pvalue
 from calib.idk.build import need
 from calib.idk.evaluate import QUADRANTS
 from calib.records import InputError
-from calib.report import count, filled, fixed, flat, percent, picture, points, pvalue, write
+from calib.report import both, flat, picture, write
 from calib.runs import RESULTS, Run
 from calib.side_by_side import side_by_side
 
@@ -69,13 +70,6 @@ def write_measures_report(run: Run, **given: Any) -> Path:
         "figures": [figure],
     }
     return both(run.path, "measures", context)
-
-
-def both(folder: Path, name: str, context: Mapping[str, Any]) -> Path:
-    pages = filled(name, context)
-    write(folder / "report.md", pages["md"])
-    write(folder / "report.html", pages["html"])
-    return folder / "report.html"
 
 
 def idk_words(results: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ COMMANDS = [
     "sample",
     "p_true",
     "fit",
+    "compare",
     "report",
     "tasks",
     "doctor",
@@ -36,7 +37,7 @@ def test_help_fits_eighty_columns_and_shows_an_example(command):
     assert shown.exit_code == 0
     assert f"Example: calib {command}" in shown.output
     assert max(map(len, shown.output.splitlines())) <= 80
-    assert "..." not in shown.output
+    assert "..." not in shown.output.partition("\n")[2]  # behind the usage: RUN... takes several
 
 
 def test_the_list_of_commands_is_whole_and_uncut():
@@ -99,6 +100,8 @@ def test_a_bug_keeps_its_traceback():
     [
         ["fit", "no/such/run"],
         ["report", "no/such/run"],
+        ["compare", "no/such/run", "nor/this"],
+        ["compare"],
         ["crosscheck", "no/such/run"],
         ["score", "--model", "m", "--tasks", ","],
         ["score", "--model", "hf", "--tasks", "easy-vqa"],

@@ -30,9 +30,9 @@ CALIB_LAYERS = [
     {"intervals", "likelihood", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"score", "summary", "judge", "semantic"},
-    {"idk", "measures", "sample", "reason", "side_by_side", "p_true"},
-    {"plots", "plots_answers"},
-    {"report", "report_answers", "crosscheck", "doctor"},
+    {"idk", "measures", "sample", "reason", "side_by_side", "p_true", "compare"},
+    {"plots", "plots_answers", "formats"},
+    {"report", "report_answers", "report_compare", "crosscheck", "doctor"},
     {"demo", "arguments"},
     {"cli"},
 ]

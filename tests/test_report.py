@@ -13,17 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calib.report import (
-    caveats,
-    count,
-    fixed,
-    percent,
-    picture,
-    points,
-    pvalue,
-    verdict,
-    write_report,
-)
+from calib.formats import count, fixed, percent, points, pvalue
+from calib.report import caveats, picture, verdict, write_report
 from calib.runs import open_run
 
 BROWSER = next(

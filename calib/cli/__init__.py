@@ -19,6 +19,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     sampling.sample: "calib sample --model my/llava --tasks easy-vqa --samples 20",
     sampling.p_true: "calib p_true runs/answers && calib report runs/answers",
     measuring.fit: "calib fit runs/demo --output_path temperature.json",
+    measuring.compare: "calib compare runs/before runs/after",
     measuring.report: "calib report runs/demo",
     about.tasks: "calib tasks",
     about.doctor: "calib doctor",

@@ -125,10 +125,10 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Ask again in several ways; report what is refused."""
+    from calib.formats import percent
     from calib.idk.ask import EVALUATION, ask_set
     from calib.idk.draw import Subject
     from calib.idk.folder import labels_of
-    from calib.report import percent
     from calib.report_answers import write_idk_report
 
     model = str(labels_of(folder).run.config["model"])

@@ -1,7 +1,8 @@
-"""Commands that measure: demo, score, fit, report."""
+"""Commands that measure: demo, score, fit, compare, report."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -133,6 +134,30 @@ def fit(
         (f"on {judged['n_judged']:,} questions", "as it is", f"T = {fitted.temperature_:.3f}"), rows
     )
     out.print(f"\n{path}", soft_wrap=True)
+
+
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Run folders, the first to compare with.")
+    ],
+    output_path: Annotated[
+        Path | None,
+        typer.Option("--output_path", metavar="DIR", help="Default: compare in the last run."),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Compare runs of the same questions with the first of them."""
+    from calib.report_compare import headline, tables, write_comparison
+    from calib.runs import RESULTS, open_run
+
+    report = write_comparison(
+        [open_run(run) for run in runs], output_path or runs[-1] / "compare", seed=seed
+    )
+    results = json.loads((report.parent / RESULTS).read_text(encoding="utf-8"))
+    table = tables(results)["metrics"]
+    out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
+    show((f"on {results['n']:,} questions", *table["head"][1:]), table["rows"])
+    out.print(f"\n{report}", soft_wrap=True)
 
 
 def report(

@@ -1,0 +1,235 @@
+"""Checkpoints on the same questions: the metrics of each, and how they differ from the first's.
+
+Differences are of questions in pairs, resampled by image where questions share one, and their p are
+corrected for their number (Holm). A difference that is not shown is not a difference shown to be
+none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.intervals import paired_difference
+from calib.records import CalibError, InputError
+from calib.runs import Run
+from calib.summary import BINS, mistake, to_json
+from calib.summary.curves import diagram
+from calib.summary.remedies import fit_on, rescaled, split
+from calib.summary.rows import Row, Scored, collect
+from calib.summary.table import RESAMPLES, Spec, measure, specs
+
+SHOWN = (
+    "accuracy", "parse_rate", "mass", "confidence", "gap", "ece", "mce", "ence", "brier", "nll",
+    "auroc", "aurc",
+)  # fmt: skip
+TESTED = ("accuracy", "parse_rate", "gap", "ece", "brier", "nll", "auroc")
+"""One of each kind: the test of ECE is that of every error over the same bins."""
+FORGOTTEN = 6
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run, its rows in the order of the others'."""
+
+    name: str
+    run: Run
+    rows: list[Row]
+    scored: Scored
+
+    def take(self, chosen: Any) -> Side:
+        """The questions that a mask names."""
+        rows = [row for row, kept in zip(self.rows, chosen, strict=True) if kept]
+        return Side(self.name, self.run, rows, self.scored.take(chosen))
+
+
+def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
+    """The numbers of two or more runs of ``calib.score`` and the others' minus the first's.
+
+    Compared are the questions that can be judged in every run; they are the same where ids,
+    options and answer are, so that a prompt or a picture may differ. Plain JSON values: ``runs``
+    (each with metrics and a temperature), ``pairs`` (each with differences and what changed).
+    Raises InputError where the runs cannot be compared.
+    """
+    sides, left_out = aligned(runs)
+    bins = int(runs[0].config.get("bins") or BINS)
+    table = [spec for spec in specs(bins) if spec.name in SHOWN]
+    first, *others = sides
+    fit, judge = split(first.scored.cluster, seed)
+    temperatures = [fitted_to(side.scored.take(fit)) for side in sides]
+    pairs = [pair(first, other, table, seed) for other in others]
+    correct_for_number(pairs)
+    parsed = np.all([side.scored.parsed for side in sides], axis=0)
+    found: dict[str, Any] = to_json(
+        {
+            "format": "calib.comparison/1",
+            "n": len(first.rows),
+            "left_out": left_out,
+            "tests": sum(len(each["differences"]) for each in pairs),
+            "runs": [
+                {
+                    "name": side.name,
+                    "model": side.run.config.get("model"),
+                    "task": side.run.config.get("task"),
+                    "path": str(side.run.path),
+                    "metrics": measure(side.scored, table, seed),
+                    "diagram": diagram(side.scored, bins),
+                    "temperature": temperature,
+                    "judged": [
+                        at_temperature(side.scored.take(judge), t, bins, seed)
+                        for t in (1.0, temperatures[0], temperature)
+                    ],
+                }
+                for side, temperature in zip(sides, temperatures, strict=True)
+            ],
+            "pairs": pairs,
+            "parsed": {
+                "n": int(parsed.sum()),
+                "runs": [measure(side.take(parsed).scored, table, seed) for side in sides]
+                if 0 < parsed.sum() < len(parsed)
+                else None,
+            },
+            "facts": {"seed": seed, "bins": bins, "resamples": RESAMPLES}
+            | {side.name: dict(side.run.config) for side in sides},
+        }
+    )
+    return found
+
+
+def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
+    """The runs on their common questions, in the order of the first; and how many each has more."""
+    if len(runs) < 2:
+        raise InputError(f"compare takes two or more runs, got {len(runs)}")
+    kinds = {str(run.config.get("confidence", "options")) for run in runs}
+    if len(kinds) > 1:
+        raise InputError(
+            "the runs measure two confidences, among the options and in the vocabulary"
+        )
+    kept = [judged_rows(run) for run in runs]
+    ids = [row_id for row_id in kept[0] if all(row_id in rows for rows in kept)]
+    if not ids:
+        raise InputError("the runs have no question in common that can be judged in all of them")
+    for rows, run in zip(kept[1:], runs[1:], strict=True):
+        for row_id in ids:
+            refuse_another_question(kept[0][row_id], rows[row_id], runs[0], run)
+    sides = []
+    for name, run, rows in zip(names(runs), runs, kept, strict=True):
+        chosen = [rows[row_id] for row_id in ids]
+        scored, _, _ = collect(chosen, vocabulary=kinds == {"vocab"})
+        sides.append(Side(name, run, chosen, scored))
+    more = {side.name: len(rows) - len(ids) for side, rows in zip(sides, kept, strict=True)}
+    return sides, more
+
+
+def judged_rows(run: Run) -> dict[str, Row]:
+    """The rows of a run that can be judged, by their question's id."""
+    if run.config.get("kind") == "sample":
+        raise InputError(f"{run.path}: this is a run of calib sample; compare takes calib score's")
+    try:
+        _, kept, _ = collect(run.rows(), vocabulary=False)
+    except CalibError as error:
+        raise InputError(f"{run.path}: {error}") from error
+    return {str(row["id"]): row for row in kept}
+
+
+def refuse_another_question(one: Row, other: Row, first: Run, second: Run) -> None:
+    for name in ("options", "answer"):
+        if one[name] != other[name]:
+            raise InputError(
+                f"question {one['id']!r} has the {name} {one[name]!r} in {first.path} and "
+                f"{other[name]!r} in {second.path}: they are not the same question"
+            )
+
+
+def names(runs: Sequence[Run]) -> list[str]:
+    """Models where these differ, else tasks, else folders: what tells the runs apart."""
+    for told in (
+        [str(run.config.get("model")) for run in runs],
+        [str(run.config.get("task")) for run in runs],
+        [Path(run.path).name for run in runs],
+    ):
+        if len(set(told)) == len(runs):
+            return told
+    return [str(run.path) for run in runs]
+
+
+def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str, Any]:
+    """The other run minus the first."""
+    tested = {spec.name: spec for spec in table if spec.name in TESTED}
+    right, then = other.scored.correct, first.scored.correct
+    lost = [other.rows[i] for i in np.flatnonzero(then & ~right)]
+    lost.sort(key=lambda row: (-row["confidence"], str(row["id"])))
+    return {
+        "first": first.name,
+        "second": other.name,
+        "differences": {
+            name: difference(tested[name], first.scored, other.scored, seed) for name in TESTED
+        },
+        "both_right": int((then & right).sum()),
+        "lost": int((then & ~right).sum()),
+        "gained": int((~then & right).sum()),
+        "both_wrong": int((~then & ~right).sum()),
+        "same_answer": float(
+            np.mean(
+                [
+                    a["prediction"] == b["prediction"]
+                    for a, b in zip(first.rows, other.rows, strict=True)
+                ]
+            )
+        ),
+        "forgotten": [mistake(row) for row in lost[:FORGOTTEN]],
+    }
+
+
+def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str, Any]:
+    """Other minus first, with its interval and p; None with the reason where there is none."""
+    facts = {"label": spec.label, "convention": spec.convention}
+    (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
+    try:
+        found = paired_difference(
+            spec.function,
+            (a, right_a),
+            (b, right_b),
+            groups=first.cluster,
+            n=RESAMPLES,
+            seed=seed,
+        )
+    except ValueError as reason:
+        return {"value": None, "p": None, "method": f"not defined here ({reason})", **facts}
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "method": found.method,
+        **facts,
+    }
+
+
+def correct_for_number(pairs: Sequence[Mapping[str, Any]]) -> None:
+    """Add ``holm`` to every difference: its p corrected for all of them (Holm, 1979)."""
+    tests = [d for each in pairs for d in each["differences"].values() if d["p"] is not None]
+    largest = 0.0
+    for place, test in enumerate(sorted(tests, key=lambda test: test["p"])):
+        largest = max(largest, min(1.0, (len(tests) - place) * test["p"]))
+        test["holm"] = largest
+
+
+def fitted_to(scored: Scored) -> float | None:
+    fitted = fit_on(scored, np.arange(len(scored))) if len(scored) else None
+    return None if fitted is None else fitted.temperature_
+
+
+def at_temperature(
+    scored: Scored, temperature: float | None, bins: int, seed: int
+) -> dict[str, float] | None:
+    """ECE and NLL of the judged half at a temperature."""
+    if temperature is None or len(scored) == 0:
+        return None
+    warm = rescaled(scored, temperature)
+    chosen = [spec for spec in specs(bins) if spec.name in ("ece", "nll")]
+    return {spec.name: float(spec.function(*spec.arrays(warm))) for spec in chosen}
