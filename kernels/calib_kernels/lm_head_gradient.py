@@ -21,6 +21,7 @@ from torch import Tensor
 
 from calib_kernels import backend, gradient
 from calib_kernels import lm_head_tiles as tiles
+from calib_kernels.reference.vocabulary import scaled_gap
 
 # Logits that become gradients at once on ``reference``, whose temporaries are as large.
 _AT_ONCE = 2**19
@@ -69,9 +70,8 @@ def _reference_gradient_(logits: Tensor, rows: Rows, at: Tensor, temperature: fl
     """The same in PyTorch; ``at`` (N,) are the labels' places in the tile."""
     t = temperature if rows.temperature is None else rows.temperature[:, None]
     sent = rows.sent[:, None] / t
-    # Where the largest logit is +inf the others are infinitely far below it, itself is not.
-    top = rows.top.clamp(max=torch.finfo(sent.dtype).max)[:, None]
-    d = (logits.to(sent.dtype) - top).clamp_(max=0.0).div_(t)
+    # Logits that are multiplied again may be rounded to above their largest.
+    d = scaled_gap(logits.to(sent.dtype), rows.top[:, None], t).clamp_(max=0.0)
     d.sub_(rows.log2_d[:, None] * math.log(2)).exp_().mul_(sent).masked_fill_(
         (rows.sent == 0)[:, None], 0.0
     )

@@ -186,6 +186,11 @@ void finish_options(const SweepInput& in, int64_t row, Options& scratch, Results
   }
   if (lost || infinite > 1 || best == -INF) return;
   results.counted[row] = true;
+  // Options with the same logits tie, in whatever order their spellings stand.
+  for (int64_t o = 0; o < O; ++o) {
+    float* x = scratch.x.data() + o * M;
+    std::sort(x, x + scratch.spelled[o]);
+  }
   for (int64_t k = 0; k < results.temperatures; ++k) {
     const double c = in.scales[k];
     if (std::isnan(c)) continue;
@@ -196,7 +201,7 @@ void finish_options(const SweepInput& in, int64_t row, Options& scratch, Results
       // An option's score about its own best spelling, so that one far below the others keeps it.
       const float* x = scratch.x.data() + o * M;
       const int64_t n = scratch.spelled[o];
-      const double own = n ? *std::max_element(x, x + n) : -INF;
+      const double own = n ? x[n - 1] : -INF;
       const double shift = own == best ? 0.0 : own - best;
       PowerSums p = {0.0, 0.0, 0.0};
       for (int64_t m = 0; m < n && own > -INF; ++m) {

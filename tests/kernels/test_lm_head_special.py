@@ -170,6 +170,21 @@ def test_infinities_in_one_tile_of_many(backend: str, chunks: str) -> None:
     assert loss.isnan() and leaves.bias.grad is not None and leaves.bias.grad.isnan().all()
 
 
+def test_the_largest_finite_logit_is_below_infinity(backend: str, chunks: str) -> None:
+    """R4. As in cross_entropy, also where +inf is in another tile."""
+    given = head()
+    given.weight.zero_()
+    given.bias[5], given.bias[90] = math.inf, torch.finfo(torch.float32).max
+    given.labels.fill_(90)
+    leaves = given.leaves()
+    loss = linear_cross_entropy(*leaves[:2], given.labels, bias=leaves.bias, reduction="none")
+    assert (loss == math.inf).all()
+    loss.sum().backward()
+    wanted = torch.zeros(101)
+    wanted[5], wanted[90] = 17.0, -17.0
+    assert leaves.bias.grad is not None and torch.equal(leaves.bias.grad, wanted)
+
+
 def test_an_offset_common_to_all_columns(backend: str) -> None:
     """R5. Neither the loss nor a gradient loses digits to it, where the logits lose none."""
     given = head()

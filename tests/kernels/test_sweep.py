@@ -16,7 +16,7 @@ from calib_kernels.histogram import CalibrationHistogram
 from torch import Tensor
 
 from bench.gate import compare_sweeps, hard_rows, option_sets, row_labels, sweep_truth_of
-from tests.kernels.test_contract import DTYPES, rows_of
+from tests.kernels.test_contract import DTYPES, permuted_spellings, rows_of
 from tests.test_fit import golden_sets
 
 GRID = [1 / (0.25 * k) for k in range(1, 9)]
@@ -263,3 +263,17 @@ def test_nan_far_below_the_maximum_is_not_forgotten(
     assert [int(histogram.invalid) for histogram in swept.histograms] == [1] * 8
     for field in (swept.nll, swept.grad, swept.hess):
         assert field is not None and (field == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("spellings", [5, 17])
+def test_the_order_of_spellings_breaks_no_tie(
+    backend: str, dtype: torch.dtype, spellings: int
+) -> None:
+    """R22. Options with the same logits tie at every temperature; the lowest is the prediction."""
+    if backend != "reference" and dtype == torch.float64:
+        pytest.skip("float64 is for the reference")
+    x, ids = permuted_spellings(200, spellings, dtype)
+    swept = temperature_sweep(x, torch.zeros(200).long(), GRID, option_ids=ids, bins=5)
+    assert swept.histograms is not None
+    assert [int(h.correct.sum()) for h in swept.histograms] == [200] * len(GRID)

@@ -29,6 +29,9 @@ FIXED_POINT = tl.constexpr(4294967296.0)
 HEADROOM = tl.constexpr(16.0)
 # Below it log2(e) / T leaves float32.
 LEAST_TEMPERATURE = tl.constexpr(1e-38)
+# Weights of spellings, at most 1 each, are added as integers, in units of 2^-40: the same sum in
+# any order. There is room for eight million; the error is below 2^-40 for each.
+WEIGHT_SCALE = tl.constexpr(2.0**40)
 # A power of two, so exact, that keeps the sum of a million logits of any size in float32.
 LINEAR_UNIT = tl.constexpr(2.0**-20)
 MINUS_INF = tl.constexpr(float("-inf"))
@@ -61,6 +64,18 @@ def capped(x, cap):
     if cap is not None:
         x = tl.where(x == MINUS_INF, x, tl.fma(shortfall(x, cap), -cap, cap))
     return x
+
+
+@triton.jit
+def whole(weights):
+    """Weights as integers, to be added in any order."""
+    return (weights * WEIGHT_SCALE).to(tl.int64)
+
+
+@triton.jit
+def fraction(sum_of_whole):
+    """What integers of ``whole`` sum to, in float32."""
+    return sum_of_whole.to(tl.float32) * (1.0 / WEIGHT_SCALE)
 
 
 @triton.jit

@@ -38,8 +38,10 @@ UNSPECIALISED = [
     "d_lse_ptr", "d_entropy_ptr", "dx_ptr", "V", "x_stride", "t_stride", "d_stride", "dx_stride",
     "scale", "ignore_index", "cap", "smoothing", "z_loss",
 ]  # fmt: skip
-# In place of the one +inf of a row: everything finite is far below it, and no difference is NaN.
-HUGE = tl.constexpr(3.0e38)
+# The largest finite logit, and the exponent that it and those below it get beside a +inf: 2 to its
+# negative is 0.
+HUGE = tl.constexpr(3.4028234663852886e38)
+FAR = tl.constexpr(200.0)
 
 
 @triton.jit
@@ -47,9 +49,10 @@ def row_weights(
     n, V, c, labels_ptr, top_ptr, log2_d_ptr, entropy_ptr, d_loss_ptr, d_lse_ptr, d_entropy_ptr,
     d_stride, ignore_index, cap, smoothing, z_loss,
 ):  # fmt: skip
-    """((c, top, log2_d, H, all, surprise, everywhere, pull), column, silent) of row n.
+    """((c, top, most, log2_d, H, all, surprise, everywhere, pull), column, silent) of row n.
 
-    surprise is minus d_H, pull what is taken away in the label's column, or column is -1.
+    ln p = min(x - top, most) c - log2_d in base 2; surprise is minus d_H, pull what is taken away
+    in the label's column, or column is -1.
     """
     peak = tl.load(top_ptr + n)
     certain = peak == PLUS_INF
@@ -81,8 +84,9 @@ def row_weights(
     everything = tl.where(peak == peak, everything * over_t, NAN)
     return (
         (
-            tl.where(certain, 1.0, c), tl.where(certain, HUGE, top), tl.where(certain, 0.0, log_d),
-            H, everything, surprise * over_t, everywhere * over_t, pull * over_t,
+            tl.where(certain, 1.0, c), tl.where(certain, HUGE, top), tl.where(certain, FAR, 0.0),
+            tl.where(certain, FAR, log_d), H, everything, surprise * over_t, everywhere * over_t,
+            pull * over_t,
         ),
         column, silent,
     )  # fmt: skip
@@ -91,9 +95,9 @@ def row_weights(
 @triton.jit
 def gradient_block(x, j, column, weights, v, cap, SURPRISE: tl.constexpr, VARIANCE: tl.constexpr):
     """(gradient, v) at the logits x of columns j; v has gained p (ln p + H)^2."""
-    c, top, log_d, H, everything, surprise, everywhere, pull = weights
-    # Only +inf is larger than top, where that stands for it.
-    u = tl.fma(tl.minimum(capped(x, cap) - top, 0.0), c, -log_d)
+    c, top, most, log_d, H, everything, surprise, everywhere, pull = weights
+    # Beside a +inf, it alone is farther above top than ``most``.
+    u = tl.fma(tl.minimum(capped(x, cap) - top, most), c, -log_d)
     p = tl.exp2(u)
     weight = everything
     if SURPRISE:

@@ -24,11 +24,13 @@ from .device import (
     PLUS_INF,
     add_partitions,
     count_in_histogram,
+    fraction,
     keep_partition,
     largest_of_first_block,
     scan,
     settle,
     temperature_scale,
+    whole,
 )
 from .launch import launch_options, on_device
 
@@ -66,7 +68,8 @@ def largest_option(row, ids_ptr, O, M, V, TILE_O: tl.constexpr, TILE_M: tl.const
 def option_tile(row, ids_ptr, o, O, M, V, c, spike, TILE_O: tl.constexpr, TILE_M: tl.constexpr):
     """Per option of a tile: its largest logit and log2 of sum 2^(c (x - largest)) >= 1.
 
-    A spelling whose id was seen before in the option does not count again. With ``spike`` a logit
+    A spelling whose id was seen before in the option does not count again, and the order of
+    spellings does not matter, to the bit: options with the same logits tie. With ``spike`` a logit
     of +inf is read as 0 and every other as -inf.
     """
     largest = tl.full((TILE_O,), MINUS_INF, tl.float32)
@@ -76,7 +79,7 @@ def option_tile(row, ids_ptr, o, O, M, V, c, spike, TILE_O: tl.constexpr, TILE_M
     if spike:
         largest = tl.where(largest == PLUS_INF, 0.0, MINUS_INF)
     centre = tl.where(largest == MINUS_INF, 0.0, largest)
-    total = tl.zeros((TILE_O,), tl.float32)
+    total = tl.zeros((TILE_O,), tl.int64)
     for m0 in range(0, M, TILE_M):
         m = m0 + tl.arange(0, TILE_M)
         ids, x = option_logits(row, ids_ptr, o, m, O, M, V)
@@ -87,8 +90,8 @@ def option_tile(row, ids_ptr, o, O, M, V, c, spike, TILE_O: tl.constexpr, TILE_M
             other = tl.load(ids_ptr + o * M + earlier, mask=o < O, other=-1)
             repeated |= (ids == other[:, None]) & (m > earlier)[None, :]
         e = tl.exp2((x - centre[:, None]) * c)
-        total += tl.sum(tl.where(repeated, 0.0, e), 1)
-    return largest, tl.where(total > 0.0, tl.log2(total), 0.0)
+        total += tl.sum(whole(tl.where(repeated, 0.0, e)), 1)
+    return largest, tl.where(total > 0, tl.log2(fraction(total)), 0.0)
 
 
 @triton.jit

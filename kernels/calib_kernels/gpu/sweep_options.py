@@ -12,7 +12,7 @@ Axes: as in ``sweep``.
 import triton
 import triton.language as tl
 
-from .device import LN2, MINUS_INF, NAN, PLUS_INF, count_in_histogram
+from .device import LN2, MINUS_INF, NAN, PLUS_INF, count_in_histogram, fraction, whole
 from .sweep import UNSPECIALISED, keep, usable_scale
 
 
@@ -57,13 +57,17 @@ def plain(x, spike):
 def option_sums(
     row, ids_ptr, o, O, M, V, c, spike, TILE_O: tl.constexpr, TILE_M: tl.constexpr
 ):  # fmt: skip
-    """Per option of a tile its largest logit, and d, w, s over y = x - largest: weights 2^(c y)."""
+    """Per option of a tile its largest logit, and d, w, s over y = x - largest: weights 2^(c y).
+
+    d, and so the score, does not depend on the order of spellings: options with the same logits
+    tie.
+    """
     largest = tl.full((TILE_O,), MINUS_INF, tl.float32)
     for m0 in range(0, M, TILE_M):
         _ids, x = distinct_logits(row, ids_ptr, o, m0 + tl.arange(0, TILE_M), O, M, V)
         largest = tl.maximum(largest, tl.max(plain(x, spike), 1))
     centre = tl.where(largest == MINUS_INF, 0.0, largest)
-    d = tl.zeros((TILE_O,), tl.float32)
+    d = tl.zeros((TILE_O,), tl.int64)
     w = tl.zeros((TILE_O,), tl.float32)
     s = tl.zeros((TILE_O,), tl.float32)
     for m0 in range(0, M, TILE_M):
@@ -71,10 +75,10 @@ def option_sums(
         y = plain(x, spike) - centre[:, None]
         e = tl.exp2(y * c)
         y = tl.where(e > 0.0, y, 0.0)
-        d += tl.sum(e, 1)
+        d += tl.sum(whole(e), 1)
         w += tl.sum(e * y, 1)
         s += tl.sum(e * y * y, 1)
-    return largest, d, w, s
+    return largest, fraction(d), w, s
 
 
 @triton.jit

@@ -18,11 +18,14 @@ def _moments(q: Tensor, away: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _gathered(x: Tensor, option_ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The options' logits (N, O, M), -inf for what does not count, and rows with a wrong id."""
+    """The options' logits (N, O, M), -inf for what does not count, and rows with a wrong id.
+
+    In order, so that options with the same logits tie however their spellings stand.
+    """
     ids = option_ids.expand(x.shape[0], -1, -1)
     live, wrong = live_ids(ids, x.shape[1])
     picked = x.gather(1, ids.clamp(0, x.shape[1] - 1).flatten(1)).view(ids.shape)
-    return torch.where(live, picked, -INF), wrong
+    return torch.where(live, picked, -INF).sort(2).values, wrong
 
 
 def temperature_sweep(

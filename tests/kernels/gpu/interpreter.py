@@ -142,6 +142,17 @@ def public_temperature_sweep(*args: Any, **kwargs: Any) -> Any:
     return (*found[:3], None, found.count)
 
 
+def swept_correct(
+    logits: torch.Tensor, labels: torch.Tensor, temperatures: list[float], ids: torch.Tensor
+) -> torch.Tensor:
+    """How many rows are answered correctly at each temperature (K,)."""
+    with calib_kernels.use_backend("triton"):
+        found = calib_kernels.temperature_sweep(
+            logits, labels, temperatures, option_ids=ids, bins=5
+        )
+    return torch.stack([histogram.correct.sum() for histogram in found.histograms or ()])
+
+
 def public(op: str, *args: Any, **kwargs: Any) -> Any:
     """Any public op on this backend."""
     with calib_kernels.use_backend("triton"):

@@ -7,6 +7,7 @@ to GPUs: the interpreter truncates what it should round.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import pytest
@@ -138,6 +139,16 @@ def test_a_temperature_for_each_row(interpreted: Any) -> None:
     names = [f"T = {value}" for value in t.tolist()]
     assert not list(disagreements(found, want, names, ROW, 1e-2))
     assert found.sums[-1] == 2
+
+
+def test_the_largest_finite_logits_are_below_infinity(interpreted: Any) -> None:
+    """R4. Their probabilities are 0 beside the one of +inf, in the loss and in the gradient."""
+    largest = torch.finfo(torch.float32).max
+    x = torch.tensor([[largest, math.inf, 1.0, 3.2e38, 3.0e38, -largest, -math.inf]]).expand(2, -1)
+    given = (x, torch.tensor([0, 1]), torch.ones(2), torch.ones(2))
+    found = interpreted("loss_outcome", given, TUNE, False, **ROW)
+    assert not list(disagreements(found, truth(*given, **ROW), ["that", "itself"], ROW))
+    assert found.d_logits.tolist() == [[-1.0, 1.0, *[0.0] * 5], [0.0] * 7]
 
 
 def test_labels_at_odd_addresses_and_padding(interpreted: Any) -> None:

@@ -15,6 +15,7 @@ from calib_kernels import OptionScores, reference
 from calib_kernels.gpu import tuning
 
 from bench import gate
+from tests.kernels.test_contract import permuted_spellings
 
 TUNE = {"block": 64, "partition": 256, "warps": 4}
 BLOCK = TUNE["block"]
@@ -231,3 +232,12 @@ def test_ties_in_the_options_go_to_the_first(interpreted: Any) -> None:
     ).out
     assert out.prediction.tolist() == [0, 1]
     assert out.token.tolist() == [10, 290]
+
+
+@pytest.mark.parametrize("spellings", [5, 17])
+def test_the_order_of_spellings_breaks_no_tie(interpreted: Any, spellings: int) -> None:
+    """R22: options with the same logits, inside a tile and beyond one."""
+    x, ids = permuted_spellings(40, spellings)
+    (_, prob, *_, prediction, _, _, _, _, _), _ = interpreted("public_option_scores", x, ids)
+    assert (prediction == 0).all()
+    assert (prob == prob[:, :1]).all()

@@ -15,6 +15,7 @@ from bench import gate
 from tests.kernels.gpu.conftest import per_element
 from tests.kernels.gpu.test_loss_compiled import narrow
 from tests.kernels.gpu.test_options import BLOCK, TUNE, some_rows
+from tests.kernels.test_contract import permuted_spellings
 
 GRID = [4.0, 2.0, 4 / 3, 1.0]
 UPPER = [0.8, 2 / 3, 4 / 7, 0.5]
@@ -114,6 +115,14 @@ def test_options(interpreted: Any) -> None:
         found = interpreted("public_temperature_sweep", *given, option_ids=ids, derivatives=2)
         want = gate.sweep_truth_of(*given, option_ids=ids)
         assert not list(gate.compare_sweeps(Sweep(*found), want, GRID, f"row {i}"))
+
+
+@pytest.mark.parametrize("spellings", [5, 17])
+def test_the_order_of_spellings_breaks_no_tie(interpreted: Any, spellings: int) -> None:
+    """R22: the lowest of options with the same logits is the one that is correct."""
+    x, ids = permuted_spellings(10, spellings)
+    found = interpreted("swept_correct", x, torch.zeros(10).long(), GRID, ids)
+    assert found.tolist() == [10] * len(GRID)
 
 
 def main_walk(compiled: Any, arch: Any, dtype: str, shape: tuple[int, int, int, bool]) -> Any:
