@@ -27,11 +27,7 @@ float centre(const void* data, int64_t n, float ref, float low, float* y) {
     }
   };
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    for (int line = 0; line < LANES * static_cast<int>(sizeof *x); line += 64)
-      __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + i) + AHEAD + line));
-    put(x + i, y + i);
-  }
+  for (; i + LANES <= n; i += LANES) put(x + i, y + i);
   if (i < n) {
     const Tail<X> tail(x + i, n - i);
     put(tail.x, y + i);

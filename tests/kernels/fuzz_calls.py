@@ -165,8 +165,10 @@ class Sweeps(NamedTuple):
 
 @st.composite
 def _temperatures(draw: st.DrawFn) -> list[float] | Tensor:
-    """On a grid in 1/T, also one with holes; any; on the device, where they may be bad."""
-    kind = draw(st.sampled_from(["grid", "grid", "any", "tensor"]))
+    """On a grid in 1/T, also one with holes; any; on the device, where they may be bad; many."""
+    kind = draw(st.sampled_from(["grid", "grid", "grid", "any", "any", "tensor", "many"]))
+    if kind == "many":  # so many that the C++ core counts values first
+        return [0.3 * 1.05**k for k in range(40)]
     if kind == "grid":
         base = draw(st.sampled_from([0.25, 1.0, 1e-3, 7.3]))
         return [1 / (base * k) for k in draw(st.lists(st.integers(1, 9), min_size=1, max_size=9))]
