@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from calib import metrics as metrics
+    from calib.compare import compare as compare
     from calib.fit import TemperatureScaling as TemperatureScaling
     from calib.hf.callback import CalibrationCallback as CalibrationCallback
     from calib.hf.model import load_model as load_model
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from calib.records import Item as Item
     from calib.records import Verdict as Verdict
     from calib.report import write_report as write_report
+    from calib.report_compare import write_comparison as write_comparison
     from calib.runs import Run as Run
     from calib.runs import open_run as open_run
     from calib.sample import sample as sample
@@ -61,6 +63,7 @@ _HOMES = {
     "TemperatureScaling": "calib.fit",
     "Verdict": "calib.records",
     "bootstrap": "calib.intervals",
+    "compare": "calib.compare",
     "judge_for": "calib.judge",
     "load_model": "calib.hf.model",
     "load_task": "calib.tasks",
@@ -72,6 +75,7 @@ _HOMES = {
     "semantic_entropy": "calib.semantic",
     "shared_prefix": "calib.hf.shared_prefix",
     "summarize": "calib.summary",
+    "write_comparison": "calib.report_compare",
     "write_report": "calib.report",
 }
 _MODULES = ("metrics",)
