@@ -1,8 +1,6 @@
 // Sums over a row at several temperatures; compiled once per instruction set (see simd.hpp).
 #include "sweep_loops.hpp"
 
-#include <algorithm>
-
 #include "lanes.hpp"
 
 namespace calib::CALIB_VARIANT {
@@ -192,10 +190,10 @@ KeyRanges ranges_of(const uint16_t* x, int64_t n) {
   uint16_t most = 0, least = UINT16_MAX;
   for (int64_t i = 0; i < n; ++i) {
     const auto key = static_cast<int16_t>(x[i]);
-    above = std::max(above, key);
-    below = std::min(below, key);
-    most = std::max(most, x[i]);
-    least = std::min(least, x[i]);
+    above = key > above ? key : above;
+    below = key < below ? key : below;
+    most = x[i] > most ? x[i] : most;
+    least = x[i] < least ? x[i] : least;
   }
   KeyRanges ranges = {{KEYS, KEYS}, {0, 0}};
   if (n && above >= 0) {

@@ -15,12 +15,6 @@ namespace calib {
 // Of a temperature: w and s are 0 where derivatives are not asked for.
 struct PowerSums {
   double d, w, s;
-  PowerSums& operator+=(const PowerSums& more) {
-    d += more.d;
-    w += more.w;
-    s += more.s;
-    return *this;
-  }
 };
 
 // What is read next: the loops fetch it into the cache. It may lie past the end of the logits.

@@ -66,6 +66,13 @@ struct SweepChunk {
   float ref;
 };
 
+inline PowerSums& operator+=(PowerSums& sums, const PowerSums& more) {
+  sums.d += more.d;
+  sums.w += more.w;
+  sums.s += more.s;
+  return sums;
+}
+
 // Sums about a reference that is `shift` higher.
 inline PowerSums moved(const PowerSums& p, double c, double shift) {
   const double a = std::exp2(-c * shift);

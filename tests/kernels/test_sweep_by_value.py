@@ -15,7 +15,8 @@ from tests.kernels.test_contract import rows_of
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"
 )
-MANY = [0.3 * 1.05**k for k in range(40)] + [1 / (0.25 * k) for k in range(1, 9)]
+# Of no grid, of one, and two that are summed in double, logit by logit.
+MANY = [*(0.3 * 1.05**k for k in range(40)), *(1 / (0.25 * k) for k in range(1, 9)), 1e-9, 1e12]
 # Enough columns for rows to be counted at so many temperatures (worth_counting in sweep.cpp).
 COLUMNS = {torch.bfloat16: 8001, torch.float16: 30001}
 
