@@ -8,7 +8,7 @@ none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,7 @@ def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str
 
 def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str, Any]:
     """Other minus first, with its interval and p; None with the reason where there is none."""
-    facts = {"label": spec.label, "convention": spec.convention}
+    facts = {"label": spec.label, "convention": spec.convention, "holm": None}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:
         found = paired_difference(
@@ -199,15 +199,9 @@ def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str,
             seed=seed,
         )
     except ValueError as reason:
-        return {"value": None, "p": None, "method": f"not defined here ({reason})", **facts}
-    return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
-        "method": found.method,
-        **facts,
-    }
+        why = f"not defined here ({reason})"
+        return {**dict.fromkeys(("value", "low", "high", "p")), "method": why, **facts}
+    return {**asdict(found), **facts}
 
 
 def correct_for_number(pairs: Sequence[Mapping[str, Any]]) -> None:

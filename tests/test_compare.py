@@ -178,6 +178,15 @@ def test_the_report_is_whole_and_has_its_numbers(before, after, tmp_path):
     assert "Where all answer in the asked form" in twin  # the first run does not always
 
 
+def test_what_is_not_defined_is_said(tmp_path, make_run):
+    """One question: no interval, no half to fit a temperature on, no AUROC."""
+    one = open_run(make_run(tmp_path / "one", n=1))
+    other = altered(one, tmp_path / "other", answer_first_option)
+    text = write_comparison([one, other], tmp_path / "page").with_suffix(".md").read_text()
+    assert "No difference in calibration is shown" in text
+    assert "| AUROC | – | – | – | – |" in text and "p –" in text
+
+
 def test_the_command(before, after, tmp_path):
     ran = CliRunner().invoke(
         cli.app, ["compare", str(before.path), str(after.path)], env={"COLUMNS": "80"}
