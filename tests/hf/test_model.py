@@ -202,8 +202,9 @@ def one_line(error: BaseException) -> bool:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("embedded:stage9", r"stage9.*base, stage1, stage2"),
-        ("embedded:", "base, stage1, stage2"),
+        ("embedded:stage9", r"base, embedded:stage1, embedded:stage2; got 'stage9'"),
+        ("embedded:", "embedded:base, embedded:stage1"),
+        ("embedded", "embedded:base, embedded:stage1"),
         ("no-such-owner/no-such-model", "no-such-model"),
         ("./no/such/folder", "no/such/folder"),
         ("a b c", "a b c"),
