@@ -175,13 +175,14 @@ class TensorLikelihood:
         import torch
 
         spread, slope, below = [], [], []
+        some_absent = bool(self.logits.amin().isneginf())  # the device is waited for once
         rows = max(1, BLOCK_VALUES // self.logits.shape[1])
         for start in range(0, self.n, rows):
             z, y = self.logits[start : start + rows], self.labels[start : start + rows]
             lowest, top = z.aminmax(dim=1)
             gold = z.gather(1, y[:, None])[:, 0]
             classes: Tensor | int = z.shape[1]
-            if bool(lowest.isneginf().any()):
+            if some_absent:
                 absent = z.isneginf()
                 classes = (~absent).sum(1)
                 lowest = z.where(~absent, top[:, None]).amin(1)
@@ -197,11 +198,13 @@ class TensorLikelihood:
         )
 
     def moments(self, beta: float) -> Moments:
+        import torch
         from calib_kernels import temperature_sweep
 
         sums = temperature_sweep(self.logits, self.labels, [1.0 / beta], derivatives=2)
         assert sums.grad is not None and sums.hess is not None
-        return Moments(*(each.item() / self.n for each in (sums.nll, sums.grad, sums.hess)))
+        three = torch.cat((sums.nll, sums.grad, sums.hess)) / self.n
+        return Moments(*three.tolist())
 
     def losses(self, temperatures: Sequence[float]) -> Sequence[float]:
         from calib_kernels import temperature_sweep
