@@ -104,6 +104,8 @@ def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
     """The runs on their common questions, in the order of the first; and how many each has more."""
     if len(runs) < 2:
         raise InputError(f"compare takes two or more runs, got {len(runs)}")
+    if len({Path(run.path).resolve() for run in runs}) < len(runs):
+        raise InputError("compare takes each run once, got one of them twice")
     kinds = {str(run.config.get("confidence", "options")) for run in runs}
     if len(kinds) > 1:
         raise InputError(

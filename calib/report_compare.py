@@ -10,18 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.compare import SHOWN, compare
+from calib.compare import SHOWN
 from calib.formats import count, fixed, percent, points, pvalue
 from calib.report import LEAST_MASS, both, card, flat, forced_choice, reliability_figure, write
-from calib.runs import RESULTS, Run
+from calib.runs import RESULTS
 
 LEVEL = 0.05
 SHARES = ("accuracy", "parse_rate", "mass", "confidence")
 
 
-def write_comparison(runs: Sequence[Run], folder: str | Path, *, seed: int = 0) -> Path:
-    """Write results.json, report.md and report.html of ``compare(runs)``; return the last."""
-    results = compare(runs, seed=seed)
+def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
+    """Write what ``compare`` returned as results.json, report.md and report.html there.
+
+    Returns the last. Raises CalibError where they cannot be written.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
@@ -79,12 +81,17 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def sides(
+    pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The two runs of a pair."""
+    named = {run["name"]: run for run in runs}
+    return named[pair["first"]], named[pair["second"]]
+
+
 def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     """Which of two runs deserves more of the confidence it has, if that is known."""
-    first, second = (
-        next(run for run in runs if run["name"] == pair[side])["metrics"]["ece"]["value"]
-        for side in ("first", "second")
-    )
+    first, second = (run["metrics"]["ece"]["value"] for run in sides(pair, runs))
     ece = f"ECE {fixed(first, 3)}, then {fixed(second, 3)}"
     test = pair["differences"]["ece"]
     if test["p"] is None or test["holm"] >= LEVEL:
@@ -96,10 +103,7 @@ def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
 
 def verdict(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     """What one run has gained and lost against the first."""
-    first, second = (
-        next(run for run in runs if run["name"] == pair[side])["metrics"]
-        for side in ("first", "second")
-    )
+    first, second = (run["metrics"] for run in sides(pair, runs))
     test, gap = pair["differences"]["accuracy"], pair["differences"]["gap"]
     shown = "" if test["holm"] is not None and test["holm"] < LEVEL else ", no difference shown"
     return (
@@ -201,7 +205,7 @@ def figure(place: int, run: Mapping[str, Any], n: int) -> dict[str, Any]:
 
 def forgotten(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The answers that the second run lost, with their pictures."""
-    folder = Path(next(run["path"] for run in runs if run["name"] == pair["second"]))
+    folder = Path(sides(pair, runs)[1]["path"])
     return {
         "title": f"Right with {pair['first']}, wrong with {pair['second']}",
         "cards": [card(item, folder) for item in pair["forgotten"]],

@@ -120,7 +120,7 @@ def test_a_checkpoint_against_itself(before, tmp_path):
 
 def test_holm():
     """The example of Holm's procedure by hand: p times those left, never below one before."""
-    tests = {name: {"p": p} for name, p in zip("abcde", (0.01, 0.04, 0.03, 0.005, None))}  # noqa: B905
+    tests = {name: {"p": p} for name, p in enumerate((0.01, 0.04, 0.03, 0.005, None))}
     correct_for_number([{"differences": tests}])
     assert [test.get("holm") for test in tests.values()] == pytest.approx(
         [0.03, 0.06, 0.06, 0.02, None]
@@ -160,11 +160,13 @@ def test_what_cannot_be_compared_is_refused(before, tmp_path, change, config, me
 def test_one_run_is_refused(before):
     with pytest.raises(InputError, match="two or more"):
         compare([before])
+    with pytest.raises(InputError, match="twice"):
+        compare([before, open_run(before.path)])
 
 
 def test_the_report_is_whole_and_has_its_numbers(before, after, tmp_path):
     other = altered(before, tmp_path / "third", answer_first_option, model="<b>third</b>")
-    page = write_comparison([before, after, other], tmp_path / "page")
+    page = write_comparison(compare([before, after, other]), tmp_path / "page")
     text = page.read_text(encoding="utf-8")
     parsed = Page()
     parsed.feed(text)
@@ -182,7 +184,8 @@ def test_what_is_not_defined_is_said(tmp_path, make_run):
     """One question: no interval, no half to fit a temperature on, no AUROC."""
     one = open_run(make_run(tmp_path / "one", n=1))
     other = altered(one, tmp_path / "other", answer_first_option)
-    text = write_comparison([one, other], tmp_path / "page").with_suffix(".md").read_text()
+    page = write_comparison(compare([one, other]), tmp_path / "page")
+    text = page.with_suffix(".md").read_text()
     assert "No difference in calibration is shown" in text
     assert "| AUROC | – | – | – | – |" in text and "p –" in text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -147,13 +146,12 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Compare runs of the same questions with the first of them."""
+    from calib.compare import compare as compare_runs
     from calib.report_compare import headline, tables, write_comparison
-    from calib.runs import RESULTS, open_run
+    from calib.runs import open_run
 
-    report = write_comparison(
-        [open_run(run) for run in runs], output_path or runs[-1] / "compare", seed=seed
-    )
-    results = json.loads((report.parent / RESULTS).read_text(encoding="utf-8"))
+    results = compare_runs([open_run(run) for run in runs], seed=seed)
+    report = write_comparison(results, output_path or runs[-1] / "compare")
     table = tables(results)["metrics"]
     out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
     show((f"on {results['n']:,} questions", *table["head"][1:]), table["rows"])
