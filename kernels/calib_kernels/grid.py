@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -30,12 +31,18 @@ class Group(NamedTuple):
     places: tuple[int, ...]
 
 
-def scales(temperatures: Sequence[float]) -> list[float]:
+def scales(temperatures: Sequence[float]) -> tuple[float, ...]:
     """log2(e) / T of each, NaN where T is not in [1e-38, inf)."""
-    return [LOG2_E / t if LEAST_TEMPERATURE <= t < math.inf else math.nan for t in temperatures]
+    return tuple(
+        LOG2_E / t if LEAST_TEMPERATURE <= t < math.inf else math.nan for t in temperatures
+    )
 
 
-def groups(scales: Sequence[float], multiples: Sequence[range], least: int = 4) -> list[Group]:
+# Loops sweep the same temperatures at every step, and looking for grids among 8 takes 0.2 ms.
+@lru_cache(maxsize=64)
+def groups(
+    scales: tuple[float, ...], multiples: tuple[range, ...], least: int = 4
+) -> tuple[Group, ...]:
     """Cut the usable temperatures into groups, those on a grid first.
 
     ``multiples`` are the ranges of k that a kernel can take together; a group of fewer than
@@ -79,4 +86,4 @@ def groups(scales: Sequence[float], multiples: Sequence[range], least: int = 4) 
         left.difference_update(group.places)
     if left:
         found.append(Group(0.0, (), tuple(sorted(left))))
-    return found
+    return tuple(found)

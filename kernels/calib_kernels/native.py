@@ -186,7 +186,7 @@ def temperature_sweep(
         ids,
         wanted,
         scales,
-        grid.groups(scales, _MULTIPLES) if option_ids is None else [],
+        grid.groups(scales, _MULTIPLES) if option_ids is None else (),
         derivatives,
         _bins(edges, seen),
         tuple(_address(field) for field in out),

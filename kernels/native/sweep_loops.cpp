@@ -12,27 +12,27 @@ constexpr int TEMPERATURES = MANY_REGISTERS ? 4 : 1;
 constexpr int TERMS = MANY_REGISTERS ? GRID : 4;
 
 template <class X>
-float centre(const void* data, int64_t n, float ref, float low, float* y) {
+float largest(const void* x, int64_t n) {
+  return largest_of<X>(static_cast<const typename X::Scalar*>(x), n);
+}
+
+// y = max(low, x - ref); NaN stays NaN.
+struct Centred {
+  Floats ref, low;
+  CALIB_INLINE Centred(float ref, float low) : ref(Floats::all(ref)), low(Floats::all(low)) {}
+  CALIB_INLINE Floats operator()(Floats x) const { return max(low, x - ref); }
+};
+
+template <class X>
+void centre(const void* data, int64_t n, float ref, float low, float* y) {
   const auto* x = static_cast<const typename X::Scalar*>(data);
-  const Floats minus = Floats::all(ref), least = Floats::all(low);
-  Floats m[REGISTERS];
-  for (int r = 0; r < REGISTERS; ++r) m[r] = Floats::all(MINUS_INF);
+  const Centred centred(ref, low);
   const auto put = [&](const typename X::Scalar* p, float* to) {
-    for (int r = 0; r < REGISTERS; ++r) {
-      const Floats v = X::load(p + r * Floats::W);
-      m[r] = max(v, m[r]);
-      max(least, v - minus).store(to + r * Floats::W);
-    }
+    for (int r = 0; r < LANES; r += Floats::W) centred(X::load(p + r)).store(to + r);
   };
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES) put(x + i, y + i);
-  if (i < n) {
-    const Tail<X> tail(x + i, n - i);
-    put(tail.x, y + i);
-  }
-  alignas(64) float lanes[LANES];
-  for (int r = 0; r < REGISTERS; ++r) m[r].store(lanes + r * Floats::W);
-  return largest(lanes);
+  if (i < n) put(Tail<X>(x + i, n - i).x, y + i);
 }
 
 // 2^z for z <= 127, and 0 below -126 where subnormal numbers are flushed.
@@ -45,27 +45,30 @@ struct Lanes {
   alignas(64) float d[LANES], w[LANES], s[LANES];
 };
 
-// The sum of the lanes: four by four in float, what is left in double. With many temperatures a
-// block is folded as many times, so this is in vectors, too.
-CALIB_INLINE double sum_of(const float* lanes) {
-  typedef float Eight __attribute__((vector_size(32)));
-  typedef double Wide __attribute__((vector_size(64)));
-  alignas(64) float few[LANES / 4];
-  for (int l = 0; l < LANES / 4; l += Floats::W) {
-    const auto at = [&](int quarter) { return Floats::load(lanes + l + quarter * LANES / 4); };
+// Adds the lanes: eight by eight in float, what is left in double.
+CALIB_INLINE void add_lanes(const float* lanes, double* parts) {
+  constexpr int PARTS = WideSums::PARTS, FEW = 2 * PARTS;
+  typedef float Eight __attribute__((vector_size(sizeof(float) * PARTS)));
+  typedef double Wide __attribute__((vector_size(sizeof(double) * PARTS)));
+  alignas(64) float few[FEW];
+  for (int l = 0; l < FEW; l += Floats::W) {
+    const auto at = [&](int quarter) { return Floats::load(lanes + l + quarter * FEW); };
     ((at(0) + at(1)) + (at(2) + at(3))).store(few + l);
   }
   Eight a, b;
+  Wide sum;
   std::memcpy(&a, few, sizeof a);
-  std::memcpy(&b, few + 8, sizeof b);
-  const Wide s = __builtin_convertvector(a, Wide) + __builtin_convertvector(b, Wide);
-  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+  std::memcpy(&b, few + PARTS, sizeof b);
+  std::memcpy(&sum, parts, sizeof sum);
+  sum += __builtin_convertvector(a, Wide) + __builtin_convertvector(b, Wide);
+  std::memcpy(parts, &sum, sizeof sum);
 }
 
 template <int DERIVATIVES>
-CALIB_INLINE PowerSums folded(const Lanes& lanes) {
-  return {sum_of(lanes.d), DERIVATIVES > 0 ? sum_of(lanes.w) : 0.0,
-          DERIVATIVES > 1 ? sum_of(lanes.s) : 0.0};
+CALIB_INLINE void add_lanes(const Lanes& lanes, WideSums& sums) {
+  add_lanes(lanes.d, sums.d);
+  if (DERIVATIVES > 0) add_lanes(lanes.w, sums.w);
+  if (DERIVATIVES > 1) add_lanes(lanes.s, sums.s);
 }
 
 // Fetches what is read next a little at a time: loops that compute leave memory idle.
@@ -99,13 +102,13 @@ struct Sums {
 // Without times, every y counts once.
 template <int DERIVATIVES, int N>
 CALIB_INLINE void sum_each(const float* y, const float* times, int64_t groups, const float* c,
-                           Fetch* fetch, PowerSums* out) {
+                           Fetch& fetch, WideSums* to) {
   Lanes lanes[N];
   for (int r = 0; r < REGISTERS; ++r) {
     Sums<DERIVATIVES, N> sums;
     for (int64_t i = r * Floats::W; i < groups * LANES; i += LANES) {
       const Floats v = Floats::load(y + i), vv = v * v;
-      if (fetch) fetch->next();
+      fetch.next();
 #pragma GCC unroll 4
       for (int k = 0; k < N; ++k) {
         Floats e = power_of_2(Floats::all(c[k]) * v);
@@ -117,30 +120,27 @@ CALIB_INLINE void sum_each(const float* y, const float* times, int64_t groups, c
     }
     sums.store(lanes, r * Floats::W);
   }
-  for (int k = 0; k < N; ++k) out[k] = folded<DERIVATIVES>(lanes[k]);
+  for (int k = 0; k < N; ++k) add_lanes<DERIVATIVES>(lanes[k], to[k]);
 }
 
 template <int DERIVATIVES>
 CALIB_INLINE void sum_all(const float* y, const float* times, int64_t groups, const float* c,
-                          int count, Fetch* fetch, PowerSums* out) {
-  int k = 0;
-  for (; k + TEMPERATURES <= count; k += TEMPERATURES)
-    sum_each<DERIVATIVES, TEMPERATURES>(y, times, groups, c + k, fetch, out + k);
-  for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, times, groups, c + k, fetch, out + k);
-}
-
-template <int DERIVATIVES>
-void each(const float* y, int64_t groups, const float* c, int count, SweepAhead ahead,
-          PowerSums* out) {
+                          int count, SweepAhead ahead, WideSums* to) {
   const int calls = count / TEMPERATURES + count % TEMPERATURES;
   Fetch fetch(ahead, groups * REGISTERS * calls);
-  sum_all<DERIVATIVES>(y, nullptr, groups, c, count, &fetch, out);
+  int k = 0;
+  for (; k + TEMPERATURES <= count; k += TEMPERATURES)
+    sum_each<DERIVATIVES, TEMPERATURES>(y, times, groups, c + k, fetch, to + k);
+  for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, times, groups, c + k, fetch, to + k);
 }
 
 template <int DERIVATIVES>
-void each_times(const float* y, const float* times, int64_t groups, const float* c, int count,
-                PowerSums* out) {
-  sum_all<DERIVATIVES>(y, times, groups, c, count, nullptr, out);
+void each(const float* y, const float* times, int64_t groups, const float* c, int count,
+          SweepAhead ahead, WideSums* to) {
+  if (times)
+    sum_all<DERIVATIVES>(y, times, groups, c, count, ahead, to);
+  else
+    sum_all<DERIVATIVES>(y, nullptr, groups, c, count, ahead, to);
 }
 
 // With p = e^a y^m and q = e^b y^n, p q belongs to multiple a + b: every multiple up to 8 is a sum
@@ -148,40 +148,81 @@ void each_times(const float* y, const float* times, int64_t groups, const float*
 // part of a multiply-add.
 constexpr int SUMMANDS[GRID][2] = {{0, 1}, {1, 1}, {0, 3}, {0, 4}, {1, 4}, {3, 3}, {3, 4}, {4, 4}};
 
-template <int DERIVATIVES, int FIRST>
-CALIB_INLINE void sum_powers(const float* y, const float* e, int64_t groups, Fetch& fetch,
-                             PowerSums* out) {
-  Lanes lanes[TERMS];
-  for (int r = 0; r < REGISTERS; ++r) {
-    Sums<DERIVATIVES, TERMS> sums;
-    for (int64_t i = r * Floats::W; i < groups * LANES; i += LANES) {
-      const Floats v = Floats::load(y + i), e1 = Floats::load(e + i);
-      fetch.next();
-      const Floats e2 = e1 * e1, e3 = e2 * e1, e4 = e2 * e2;
-      const Floats power[] = {v, e1, e2, e3, e4};
-      const Floats moment[] = {v, e1 * v, e2, e3 * v, e4 * v};
+// y and e = 2^(c y) of the logits that one register of each group holds.
+struct Powers {
+  static constexpr int64_t MOST = BLOCK / LANES * Floats::W;
+  alignas(64) float y[MOST], e[MOST];
+};
+
+// N multiples from FIRST + 1. With TIMES, those of the register's logits stand at times[lane],
+// times[lane + LANES], ..
+template <int DERIVATIVES, int FIRST, int N, bool TIMES>
+CALIB_INLINE void sum_multiples(const Powers& powers, const float* times, int64_t groups, int lane,
+                                Fetch& fetch, Lanes* lanes) {
+  Sums<DERIVATIVES, N> sums;
+  for (int64_t i = 0; i < groups; ++i) {
+    const Floats v = Floats::load(powers.y + i * Floats::W);
+    const Floats e1 = Floats::load(powers.e + i * Floats::W);
+    fetch.next();
+    const Floats e2 = e1 * e1, e3 = e2 * e1, e4 = e2 * e2;
+    const Floats one = Floats::all(1.0f);
+    const Floats power[] = {one, e1, e2, e3, e4};
+    const Floats moment[] = {v, e1 * v, e2 * v, e3 * v, e4 * v};
+    const auto weighed = [&](Floats x) {
+      return TIMES ? x * Floats::load(times + i * LANES + lane) : x;
+    };
 #pragma GCC unroll 8
-      for (int k = 0; k < TERMS; ++k) {
-        const int a = SUMMANDS[FIRST + k][0], b = SUMMANDS[FIRST + k][1];
-        Floats &d = sums.d[k], &w = sums.w[k], &s = sums.s[k];
-        d = a ? madd(power[a], power[b], d) : d + power[b];
-        if (DERIVATIVES > 0) w = a ? madd(power[a], moment[b], w) : w + moment[b];
-        if (DERIVATIVES > 1) s = madd(moment[a], moment[b], s);
-      }
+    for (int k = 0; k < N; ++k) {
+      const int a = SUMMANDS[FIRST + k][0], b = SUMMANDS[FIRST + k][1];
+      Floats &d = sums.d[k], &w = sums.w[k], &s = sums.s[k];
+      const Floats p = weighed(power[b]), m = weighed(moment[b]);
+      d = a ? madd(power[a], p, d) : d + p;
+      if (DERIVATIVES > 0) w = a ? madd(power[a], m, w) : w + m;
+      if (DERIVATIVES > 1) s = madd(moment[a], m, s);
     }
-    sums.store(lanes, r * Floats::W);
   }
-  for (int k = 0; k < TERMS; ++k) out[FIRST + k] = folded<DERIVATIVES>(lanes[k]);
+  sums.store(lanes + FIRST, lane);
 }
 
-template <int DERIVATIVES>
-void grid(const float* y, int64_t groups, float c, float* e, SweepAhead ahead, PowerSums* out) {
+template <int DERIVATIVES, int N, bool TIMES>
+CALIB_INLINE void sum_powers(const Powers& powers, const float* times, int64_t groups, int lane,
+                             Fetch& fetch, Lanes* lanes) {
+  sum_multiples<DERIVATIVES, 0, N, TIMES>(powers, times, groups, lane, fetch, lanes);
+  if constexpr (N < GRID)
+    sum_multiples<DERIVATIVES, N, N, TIMES>(powers, times, groups, lane, fetch, lanes);
+}
+
+template <int DERIVATIVES, class X>
+void grid(const void* data, const float* times, int64_t n, float ref, float low, float c,
+          SweepAhead ahead, WideSums* to) {
+  // Each waits for every step of its polynomial: so many at a time.
+  constexpr int AT_ONCE = 4;
+  const auto* x = static_cast<const typename X::Scalar*>(data);
+  const int64_t whole = n / LANES, groups = (n + LANES - 1) / LANES;
+  const Tail<X> tail(x + whole * LANES, n - whole * LANES);
+  const Centred centred(ref, low);
   const Floats scale = Floats::all(c);
-  for (int64_t i = 0; i < groups * LANES; i += Floats::W)
-    power_of_2(scale * Floats::load(y + i)).store(e + i);
   Fetch fetch(ahead, groups * REGISTERS * (GRID / TERMS));
-  sum_powers<DERIVATIVES, 0>(y, e, groups, fetch, out);
-  if constexpr (TERMS < GRID) sum_powers<DERIVATIVES, TERMS>(y, e, groups, fetch, out);
+  Lanes lanes[GRID];
+  for (int lane = 0; lane < LANES; lane += Floats::W) {
+    Powers powers;
+    const auto put = [&](const typename X::Scalar* group, int64_t i) {
+      const Floats y = centred(X::load(group + lane));
+      y.store(powers.y + i * Floats::W);
+      power_of_2(scale * y).store(powers.e + i * Floats::W);
+    };
+    int64_t i = 0;
+    for (; i + AT_ONCE <= whole; i += AT_ONCE)
+#pragma GCC unroll 4
+      for (int64_t j = i; j < i + AT_ONCE; ++j) put(x + j * LANES, j);
+    for (; i < whole; ++i) put(x + i * LANES, i);
+    if (i < groups) put(tail.x, i);
+    if (sizeof(typename X::Scalar) == 2 && times)
+      sum_powers<DERIVATIVES, 4, true>(powers, times, groups, lane, fetch, lanes);
+    else
+      sum_powers<DERIVATIVES, TERMS, false>(powers, nullptr, groups, lane, fetch, lanes);
+  }
+  for (int k = 0; k < GRID; ++k) add_lanes<DERIVATIVES>(lanes[k], to[k]);
 }
 
 KeyRanges ranges_of(const uint16_t* x, int64_t n) {
@@ -212,22 +253,44 @@ KeyRanges count(const uint16_t* x, int64_t n, uint32_t* tally) {
   int64_t i = 0;
   for (; i + LINE <= n; i += LINE) {
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + i) + AHEAD));
-#pragma GCC unroll 32
-    for (int j = 0; j < LINE; ++j) ++tally[j % TABLES * KEYS + x[i + j]];
+#pragma GCC unroll 16
+    for (int j = 0; j < LINE; j += 2) {  // one load for two
+      uint32_t pair;
+      std::memcpy(&pair, x + i + j, sizeof pair);
+      ++tally[pair & 0xffff];
+      ++tally[KEYS + (pair >> 16)];
+    }
   }
   for (; i < n; ++i) ++tally[x[i]];
   // Only now: a vector that is read between the stores would wait for those its address resembles.
   return ranges_of(x, n);
 }
 
+bool drain(uint32_t* tally, float* times) {
+  uint32_t any = 0;
+  for (int i = 0; i < LANES; ++i) {
+    uint32_t count = 0;
+    for (int t = 0; t < TABLES; ++t) {
+      count += tally[t * KEYS + i];
+      tally[t * KEYS + i] = 0;
+    }
+    any |= count;
+    times[i] = static_cast<float>(static_cast<int32_t>(count));
+  }
+  return any != 0;
+}
+
 }  // namespace
 
 extern const SweepKernels sweep_kernels = {
+    {largest<F32>, largest<BF16>, largest<F16>},
     {centre<F32>, centre<BF16>, centre<F16>},
     {each<0>, each<1>, each<2>},
-    {each_times<0>, each_times<1>, each_times<2>},
-    {grid<0>, grid<1>, grid<2>},
+    {{grid<0, F32>, grid<0, BF16>, grid<0, F16>},
+     {grid<1, F32>, grid<1, BF16>, grid<1, F16>},
+     {grid<2, F32>, grid<2, BF16>, grid<2, F16>}},
     count,
+    drain,
 };
 
 }  // namespace calib::CALIB_VARIANT

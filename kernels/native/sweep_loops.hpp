@@ -2,8 +2,9 @@
 //
 // A block of logits x becomes y = x - ref, ref being near the block's maximum, and every
 // temperature then sums over y: with c = log2(e) / T and e = 2^(c y),
-// d = sum e, w = sum e y, s = sum e y^2. The order of summation is that of rows.hpp: 64 lanes in
-// float, folded in double. Subnormal products are to be flushed to zero around these calls.
+// d = sum e, w = sum e y, s = sum e y^2. A block is summed in 64 lanes of floats, whose sums are
+// folded to eight and added in double: those eight are carried from block to block. Subnormal
+// products are to be flushed to zero around these calls.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,12 @@ namespace calib {
 // Of a temperature: w and s are 0 where derivatives are not asked for.
 struct PowerSums {
   double d, w, s;
+};
+
+// The same in eight parts, which blocks are added to.
+struct alignas(64) WideSums {
+  static constexpr int PARTS = 8;
+  double d[PARTS], w[PARTS], s[PARTS];
 };
 
 // What is read next: the loops fetch it into the cache. It may lie past the end of the logits.
@@ -36,20 +43,24 @@ struct KeyRanges {
 };
 
 struct SweepKernels {
-  // Writes y = max(low, x - ref) of n <= BLOCK logits, filled up with low to whole groups of LANES.
-  // Returns the largest x, passing over NaN, which y keeps. By dtype.
-  float (*centre[3])(const void* x, int64_t n, float ref, float low, float* y);
-  // At each of count c, over `groups` groups. By derivatives.
-  void (*each[3])(const float* y, int64_t groups, const float* c, int count, SweepAhead ahead,
-                  PowerSums* out);
-  // The same where y[i] stands for times[i] equal ones.
-  void (*each_times[3])(const float* y, const float* times, int64_t groups, const float* c,
-                        int count, PowerSums* out);
-  // At c, 2 c, .. GRID c. e is scratch for as many floats as y has. By derivatives.
-  void (*grid[3])(const float* y, int64_t groups, float c, float* e, SweepAhead ahead,
-                  PowerSums* out);
+  // The largest of n logits, passing over NaN. By dtype.
+  float (*largest[3])(const void* x, int64_t n);
+  // Writes y = max(low, x - ref) of n <= BLOCK logits, NaN where x is, filled up with low to whole
+  // groups of LANES. By dtype.
+  void (*centre[3])(const void* x, int64_t n, float ref, float low, float* y);
+  // Adds to `sums` those over `groups` groups at each of count c. With times, y[i] stands for
+  // times[i] equal ones. By derivatives.
+  void (*each[3])(const float* y, const float* times, int64_t groups, const float* c, int count,
+                  SweepAhead ahead, WideSums* sums);
+  // Adds to `sums` those of n <= BLOCK logits, whose y are as above, at c, 2 c, .. GRID c. times as
+  // for `each`, in whole groups, and only of sixteen bits. By derivatives and dtype.
+  void (*grid[3][3])(const void* x, const float* times, int64_t n, float ref, float low, float c,
+                     SweepAhead ahead, WideSums* sums);
   // Counts n logits of sixteen bits in tally (TABLES, KEYS). Returns where their keys lie.
   KeyRanges (*count)(const uint16_t* x, int64_t n, uint32_t* tally);
+  // Moves what was counted of LANES keys from there, the first of which tally[0] belongs to, to
+  // times. Returns whether there is any.
+  bool (*drain)(uint32_t* tally, float* times);
 };
 
 }  // namespace calib

@@ -26,11 +26,11 @@ struct SweepPlan {
   float most = 0.0f;   // the largest c
   float low = -1.0f;   // y below it is 0 at every temperature
 
-  SweepPlan(const SweepInput& in, bool grids)
+  explicit SweepPlan(const SweepInput& in)
       : slot(in.scales.size(), -1), scale(in.scales), derivatives(in.derivatives) {
     double least = MOST;
     for (const SweepGroup& group : in.groups) {
-      const float base = grids ? group.base : 0.0f;
+      const float base = group.base;
       SweepGroup kept = {base, {}, {}};
       const int start = static_cast<int>(slots.size());
       for (size_t i = 0; i < group.places.size(); ++i) {
@@ -80,61 +80,93 @@ inline PowerSums moved(const PowerSums& p, double c, double shift) {
   return {a * p.d, a * (p.w - shift * p.d), a * (p.s - shift * (2.0 * p.w - shift * p.d))};
 }
 
+// What blocks have added, which starts anew.
+inline PowerSums taken(WideSums& wide) {
+  const auto folded = [](const double* p) {
+    return ((p[0] + p[1]) + (p[2] + p[3])) + ((p[4] + p[5]) + (p[6] + p[7]));
+  };
+  const PowerSums sums = {folded(wide.d), folded(wide.w), folded(wide.s)};
+  wide = {};
+  return sums;
+}
+
+// Adds to sums (slots) those of n <= BLOCK logits about ref; times as in SweepKernels. Meanwhile
+// `ahead` bytes behind them are fetched.
+inline void sum_sweep_block(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
+                            const float* times, DType type, int64_t n, float ref, int64_t ahead,
+                            WideSums* sums) {
+  alignas(64) float y[BLOCK];
+  const int t = static_cast<int>(type), derivatives = plan.derivatives;
+  if (!plan.loose.empty()) kernels.centre[t](x, n, ref, plan.low, y);
+  const int64_t share = ahead / std::max<int64_t>(1, plan.groups.size());
+  SweepAhead next = {reinterpret_cast<uintptr_t>(offset(x, type, n)), share};
+  for (const SweepGroup& group : plan.groups) {
+    if (group.base > 0.0f) {
+      kernels.grid[derivatives][t](x, times, n, ref, plan.low, group.base, next, sums);
+      sums += GRID;
+    } else {
+      const int count = static_cast<int>(plan.loose.size());
+      kernels.each[derivatives](y, times, (n + LANES - 1) / LANES, plan.loose.data(), count, next,
+                                sums);
+      sums += count;
+    }
+    next.at += static_cast<uintptr_t>(share);
+  }
+}
+
+// Whether any of n <= BLOCK logits is NaN.
+inline bool holds_nan(const SweepKernels& kernels, const void* x, DType type, int64_t n) {
+  alignas(64) float y[BLOCK];
+  const float one = 1.0f;
+  WideSums sums = {};
+  kernels.centre[static_cast<int>(type)](x, n, 0.0f, -1.0f, y);
+  kernels.each[0](y, nullptr, (n + LANES - 1) / LANES, &one, 1, {}, &sums);
+  return std::isnan(taken(sums).d);
+}
+
 inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
                             DType type, int64_t n, SweepChunk* out, PowerSums* sums) {
-  // A block whose maximum exceeds the reference by more bits is centred again before it is summed:
-  // what dominates the sums keeps an exact exponential, and no power can overflow.
+  // A block whose maximum exceeds the reference by more bits becomes the reference: what dominates
+  // the sums keeps an exact exponential, and no power can overflow.
   constexpr double HEADROOM = 1.0;
-  alignas(64) float y[BLOCK], e[BLOCK];
-  std::vector<PowerSums> block(std::max<size_t>(GRID, plan.loose.size()));
+  const size_t slots = plan.slots.size();
+  std::vector<WideSums> since(slots);  // the reference was chosen
   const int t = static_cast<int>(type);
   *out = {-std::numeric_limits<float>::infinity(), 0, false, false, 0.0f};
-  std::fill(sums, sums + plan.slots.size(), PowerSums{0.0, 0.0, 0.0});
+  std::fill(sums, sums + slots, PowerSums{0.0, 0.0, 0.0});
+  const auto settle = [&] {
+    for (size_t i = 0; i < slots; ++i) sums[i] += taken(since[i]);
+  };
   for (int64_t start = 0; start < n; start += BLOCK) {
-    const int64_t length = std::min(BLOCK, n - start), groups = (length + LANES - 1) / LANES;
+    const int64_t length = std::min(BLOCK, n - start);
     const void* from = offset(x, type, start);
-    const float own = kernels.centre[t](from, length, out->ref, plan.low, y);
+    const float own = kernels.largest[t](from, length);
     if (own > out->max) {
       out->max = own;
       out->max_block = start;
     }
     if (std::isinf(own)) {  // nothing but -inf, unless NaN are among them
-      const float one = 1.0f;
-      kernels.each[0](y, groups, &one, 1, {reinterpret_cast<uintptr_t>(x), 0}, block.data());
-      out->odd = out->odd || own > 0.0f || std::isnan(block[0].d);
+      out->odd = own > 0.0f || holds_nan(kernels, from, type, length);
       if (out->odd) return;
       continue;
     }
     const double shift = static_cast<double>(own) - out->ref;
     if (!out->seen || shift * plan.most > HEADROOM) {
       if (out->seen) {
-        out->odd = !plan.slots.empty() && std::isnan(sums->d);
+        settle();
+        out->odd = slots && std::isnan(sums->d);
         if (out->odd) return;  // sums that are moved far enough are 0, whatever they were
-        for (size_t i = 0; i < plan.slots.size(); ++i) sums[i] = moved(sums[i], plan.slots[i], shift);
+        for (size_t i = 0; i < slots; ++i) sums[i] = moved(sums[i], plan.slots[i], shift);
       }
       out->seen = true;
       out->ref = own;
-      kernels.centre[t](from, length, own, plan.low, y);
     }
-    // The next block is fetched while this one is summed, by each group its share.
-    const int64_t share = length * size_of(type) / std::max<int64_t>(1, plan.groups.size());
-    SweepAhead ahead = {reinterpret_cast<uintptr_t>(offset(from, type, length)), share};
-    PowerSums* to = sums;
-    for (const SweepGroup& group : plan.groups) {
-      int terms = GRID;
-      if (group.base > 0.0f) {
-        kernels.grid[plan.derivatives](y, groups, group.base, e, ahead, block.data());
-      } else {
-        terms = static_cast<int>(group.places.size());
-        const float* c = plan.loose.data();
-        kernels.each[plan.derivatives](y, groups, c, terms, ahead, block.data());
-      }
-      ahead.at += static_cast<uintptr_t>(share);
-      for (int i = 0; i < terms; ++i) *to++ += block[i];
-    }
+    sum_sweep_block(kernels, plan, from, nullptr, type, length, out->ref, length * size_of(type),
+                    since.data());
   }
+  settle();
   // Without a temperature that is one there are no sums to tell: the row is looked at once more.
-  if (plan.slots.empty() || std::isnan(sums->d)) out->odd = true;
+  if (!slots || std::isnan(sums->d)) out->odd = true;
 }
 
 // Over the row, in terms of y = x - ref.

@@ -27,34 +27,27 @@ class Tally {
     return found;
   }
 
-  // Calls take(keys, times, n) for n <= BLOCK keys at a time until every key that occurs was given.
-  // Behind them, times is 0 up to a whole group of LANES.
+  // Calls take(keys, times, n) for n <= BLOCK keys at a time until every key that occurs was given,
+  // among others of no times that lie between them: n is a multiple of LANES. Nothing is left.
   template <class Take>
-  void for_each(const Take& take) const {
-    uint16_t keys[BLOCK + 1];
-    float times[BLOCK + LANES];
+  void drain(const SweepKernels& kernels, const Take& take) {
+    constexpr int WIDE = static_cast<int>(LANES);
+    uint16_t keys[BLOCK];
+    float times[BLOCK];
     int64_t n = 0;
-    const auto give = [&] {
-      std::fill_n(times + n, (LANES - n % LANES) % LANES, 0.0f);
-      take(keys, times, n);
-      n = 0;
-    };
-    for (int sign = 0; sign < 2; ++sign)
-      for (int key = ranges_.from[sign]; key < ranges_.to[sign]; ++key) {
-        const uint32_t count = at(key);
-        keys[n] = static_cast<uint16_t>(key);
-        times[n] = static_cast<float>(count);
-        n += count > 0;
-        if (n == BLOCK) give();
+    for (int sign = 0; sign < 2; ++sign) {
+      const int from = ranges_.from[sign], to = ranges_.to[sign];
+      for (int key = from / WIDE * WIDE; key < to; key += WIDE) {
+        if (!kernels.drain(counts_.data() + key, times + n)) continue;
+        for (int i = 0; i < WIDE; ++i)
+          keys[n + i] = static_cast<uint16_t>(std::clamp(key + i, from, to - 1));
+        n += WIDE;
+        if (n < BLOCK) continue;
+        take(keys, times, n);
+        n = 0;
       }
-    if (n) give();
-  }
-
-  void clear() {
-    for (int sign = 0; sign < 2; ++sign)
-      for (int t = 0; t < TABLES && ranges_.from[sign] < ranges_.to[sign]; ++t)
-        std::fill(counts_.data() + t * KEYS + ranges_.from[sign],
-                  counts_.data() + t * KEYS + ranges_.to[sign], 0u);
+    }
+    if (n) take(keys, times, n);
     ranges_ = NOWHERE;
   }
 
@@ -62,12 +55,6 @@ class Tally {
 
  private:
   static constexpr KeyRanges NOWHERE = {{KEYS, KEYS}, {0, 0}};
-  uint32_t at(int key) const {
-    uint32_t count = 0;
-    for (int t = 0; t < TABLES; ++t) count += counts_[t * KEYS + key];
-    return count;
-  }
-
   std::vector<uint32_t> counts_ = std::vector<uint32_t>(TABLES * KEYS);
   KeyRanges ranges_ = NOWHERE;
 };
@@ -86,7 +73,7 @@ inline float largest_in(const KeyRanges& ranges, DType type) {
   return largest;
 }
 
-// What sum_sweep_chunk and join_chunks tell of a row, at temperatures of no grid.
+// What sum_sweep_chunk and join_chunks tell of a row.
 inline SweepRow sum_tallied_row(const SweepKernels& kernels, const SweepPlan& plan,
                                 const uint16_t* x, DType type, int64_t n, Tally& tally,
                                 PowerSums* sums) {
@@ -103,25 +90,18 @@ inline SweepRow sum_tallied_row(const SweepKernels& kernels, const SweepPlan& pl
     }
   }
   const float max = largest_in(tally.ranges(), type);
-  if (std::isnan(max) || max == inf) {
-    row = odd_sweep_row(x, type, n);
-  } else if (max == -inf) {
-    row.lost = true;
-  } else {
-    row.ref = max;
-    row.token = best + variant().rows->find[t](x + best, std::min(BLOCK, n - best), max);
-    std::fill(sums, sums + plan.loose.size(), PowerSums{0.0, 0.0, 0.0});
-    std::vector<PowerSums> block(plan.loose.size());
-    tally.for_each([&](const uint16_t* keys, const float* times, int64_t values) {
-      alignas(64) float y[BLOCK];
-      kernels.centre[t](keys, values, max, plan.low, y);
-      kernels.each_times[plan.derivatives](y, times, (values + LANES - 1) / LANES,
-                                           plan.loose.data(), static_cast<int>(block.size()),
-                                           block.data());
-      for (size_t i = 0; i < block.size(); ++i) sums[i] += block[i];
-    });
-  }
-  tally.clear();
+  const bool odd = std::isnan(max) || max == inf;
+  row.lost = max == -inf;
+  row.ref = odd || row.lost ? 0.0f : max;
+  std::vector<WideSums> wide(plan.slots.size());
+  tally.drain(kernels, [&](const uint16_t* keys, const float* times, int64_t values) {
+    if (odd || row.lost) return;
+    sum_sweep_block(kernels, plan, keys, times, type, values, row.ref, 0, wide.data());
+  });
+  if (odd) return odd_sweep_row(x, type, n);
+  if (row.lost) return row;
+  row.token = best + variant().rows->find[t](x + best, std::min(BLOCK, n - best), max);
+  for (size_t i = 0; i < wide.size(); ++i) sums[i] = taken(wide[i]);
   return row;
 }
 

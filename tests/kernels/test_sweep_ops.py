@@ -45,5 +45,5 @@ def test_grids_are_found() -> None:
     rounded = torch.tensor([1 / (0.3 * k) for k in range(1, 9)]).tolist()
     assert len(grid.groups(grid.scales(rounded), spans)) == 1
     apart = grid.scales([0.4, 0.55, 0.7, 0.93])
-    assert grid.groups(apart, spans) == [grid.Group(0.0, (), (0, 1, 2, 3))]
-    assert grid.groups(grid.scales([0.0, float("nan")]), spans) == []
+    assert grid.groups(apart, spans) == (grid.Group(0.0, (), (0, 1, 2, 3)),)
+    assert grid.groups(grid.scales([0.0, float("nan")]), spans) == ()

@@ -192,7 +192,7 @@ def sweep_sum_kernel(terms_ptr, counted_ptr, nll_ptr, grad_ptr, hess_ptr, count_
 def reads(temperatures):
     """(FIRST, four scales, four places) of each read; FIRST 0: temperatures of no grid."""
     if isinstance(temperatures, torch.Tensor):  # on the device: not to be looked at
-        scales, groups, alone = None, [], list(range(temperatures.shape[0]))
+        scales, groups, alone = None, (), list(range(temperatures.shape[0]))
     else:
         scales = grid.scales(temperatures)
         groups = grid.groups(scales, (range(1, 5), range(5, 9)), least=2)
