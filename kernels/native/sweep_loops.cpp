@@ -23,16 +23,18 @@ struct Centred {
   CALIB_INLINE Floats operator()(Floats x) const { return max(low, x - ref); }
 };
 
-template <class X>
-void centre(const void* data, int64_t n, float ref, float low, float* y) {
+// Calls put(the logits of one register of a group, i) for every group i of n logits.
+template <class X, class Put>
+CALIB_INLINE void for_groups(const void* data, int64_t n, int lane, const Put& put) {
+  constexpr int AT_ONCE = 4;  // a logit waits for every step of its polynomial
   const auto* x = static_cast<const typename X::Scalar*>(data);
-  const Centred centred(ref, low);
-  const auto put = [&](const typename X::Scalar* p, float* to) {
-    for (int r = 0; r < LANES; r += Floats::W) centred(X::load(p + r)).store(to + r);
-  };
+  const int64_t whole = n / LANES;
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) put(x + i, y + i);
-  if (i < n) put(Tail<X>(x + i, n - i).x, y + i);
+  for (; i + AT_ONCE <= whole; i += AT_ONCE)
+#pragma GCC unroll 4
+    for (int64_t j = i; j < i + AT_ONCE; ++j) put(X::load(x + j * LANES + lane), j);
+  for (; i < whole; ++i) put(X::load(x + i * LANES + lane), i);
+  if (n % LANES) put(X::load(Tail<X>(x + i * LANES, n - i * LANES).x + lane), i);
 }
 
 // 2^z for z <= 127, and 0 below -126 where subnormal numbers are flushed.
@@ -99,26 +101,26 @@ struct Sums {
   }
 };
 
-// Without times, every y counts once.
+// y holds the first register of each of `groups` groups, then the second, and so on.
 template <int DERIVATIVES, int N>
 CALIB_INLINE void sum_each(const float* y, const float* times, int64_t groups, const float* c,
                            Fetch& fetch, WideSums* to) {
   Lanes lanes[N];
-  for (int r = 0; r < REGISTERS; ++r) {
+  for (int lane = 0; lane < LANES; lane += Floats::W) {
     Sums<DERIVATIVES, N> sums;
-    for (int64_t i = r * Floats::W; i < groups * LANES; i += LANES) {
-      const Floats v = Floats::load(y + i), vv = v * v;
+    for (int64_t i = 0; i < groups; ++i) {
+      const Floats v = Floats::load(y + lane * groups + i * Floats::W), vv = v * v;
       fetch.next();
 #pragma GCC unroll 4
       for (int k = 0; k < N; ++k) {
         Floats e = power_of_2(Floats::all(c[k]) * v);
-        if (times) e = e * Floats::load(times + i);
+        if (times) e = e * Floats::load(times + i * LANES + lane);
         sums.d[k] = sums.d[k] + e;
         if (DERIVATIVES > 0) sums.w[k] = madd(e, v, sums.w[k]);
         if (DERIVATIVES > 1) sums.s[k] = madd(e, vv, sums.s[k]);
       }
     }
-    sums.store(lanes, r * Floats::W);
+    sums.store(lanes, lane);
   }
   for (int k = 0; k < N; ++k) add_lanes<DERIVATIVES>(lanes[k], to[k]);
 }
@@ -134,10 +136,17 @@ CALIB_INLINE void sum_all(const float* y, const float* times, int64_t groups, co
   for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, times, groups, c + k, fetch, to + k);
 }
 
-template <int DERIVATIVES>
-void each(const float* y, const float* times, int64_t groups, const float* c, int count,
-          SweepAhead ahead, WideSums* to) {
-  if (times)
+template <int DERIVATIVES, class X>
+void each(const void* x, const float* times, int64_t n, float ref, float low, const float* c,
+          int count, SweepAhead ahead, WideSums* to) {
+  alignas(64) float y[BLOCK];
+  const int64_t groups = (n + LANES - 1) / LANES;
+  const Centred centred(ref, low);
+  for (int lane = 0; lane < LANES; lane += Floats::W)
+    for_groups<X>(x, n, lane, [&](Floats logits, int64_t i) {
+      centred(logits).store(y + lane * groups + i * Floats::W);
+    });
+  if (sizeof(typename X::Scalar) == 2 && times)
     sum_all<DERIVATIVES>(y, times, groups, c, count, ahead, to);
   else
     sum_all<DERIVATIVES>(y, nullptr, groups, c, count, ahead, to);
@@ -193,30 +202,20 @@ CALIB_INLINE void sum_powers(const Powers& powers, const float* times, int64_t g
 }
 
 template <int DERIVATIVES, class X>
-void grid(const void* data, const float* times, int64_t n, float ref, float low, float c,
+void grid(const void* x, const float* times, int64_t n, float ref, float low, float c,
           SweepAhead ahead, WideSums* to) {
-  // Each waits for every step of its polynomial: so many at a time.
-  constexpr int AT_ONCE = 4;
-  const auto* x = static_cast<const typename X::Scalar*>(data);
-  const int64_t whole = n / LANES, groups = (n + LANES - 1) / LANES;
-  const Tail<X> tail(x + whole * LANES, n - whole * LANES);
+  const int64_t groups = (n + LANES - 1) / LANES;
   const Centred centred(ref, low);
   const Floats scale = Floats::all(c);
   Fetch fetch(ahead, groups * REGISTERS * (GRID / TERMS));
   Lanes lanes[GRID];
   for (int lane = 0; lane < LANES; lane += Floats::W) {
     Powers powers;
-    const auto put = [&](const typename X::Scalar* group, int64_t i) {
-      const Floats y = centred(X::load(group + lane));
+    for_groups<X>(x, n, lane, [&](Floats logits, int64_t i) {
+      const Floats y = centred(logits);
       y.store(powers.y + i * Floats::W);
       power_of_2(scale * y).store(powers.e + i * Floats::W);
-    };
-    int64_t i = 0;
-    for (; i + AT_ONCE <= whole; i += AT_ONCE)
-#pragma GCC unroll 4
-      for (int64_t j = i; j < i + AT_ONCE; ++j) put(x + j * LANES, j);
-    for (; i < whole; ++i) put(x + i * LANES, i);
-    if (i < groups) put(tail.x, i);
+    });
     if (sizeof(typename X::Scalar) == 2 && times)
       sum_powers<DERIVATIVES, 4, true>(powers, times, groups, lane, fetch, lanes);
     else
@@ -284,8 +283,9 @@ bool drain(uint32_t* tally, float* times) {
 
 extern const SweepKernels sweep_kernels = {
     {largest<F32>, largest<BF16>, largest<F16>},
-    {centre<F32>, centre<BF16>, centre<F16>},
-    {each<0>, each<1>, each<2>},
+    {{each<0, F32>, each<0, BF16>, each<0, F16>},
+     {each<1, F32>, each<1, BF16>, each<1, F16>},
+     {each<2, F32>, each<2, BF16>, each<2, F16>}},
     {{grid<0, F32>, grid<0, BF16>, grid<0, F16>},
      {grid<1, F32>, grid<1, BF16>, grid<1, F16>},
      {grid<2, F32>, grid<2, BF16>, grid<2, F16>}},

@@ -45,15 +45,12 @@ struct KeyRanges {
 struct SweepKernels {
   // The largest of n logits, passing over NaN. By dtype.
   float (*largest[3])(const void* x, int64_t n);
-  // Writes y = max(low, x - ref) of n <= BLOCK logits, NaN where x is, filled up with low to whole
-  // groups of LANES. By dtype.
-  void (*centre[3])(const void* x, int64_t n, float ref, float low, float* y);
-  // Adds to `sums` those over `groups` groups at each of count c. With times, y[i] stands for
-  // times[i] equal ones. By derivatives.
-  void (*each[3])(const float* y, const float* times, int64_t groups, const float* c, int count,
-                  SweepAhead ahead, WideSums* sums);
-  // Adds to `sums` those of n <= BLOCK logits, whose y are as above, at c, 2 c, .. GRID c. times as
-  // for `each`, in whole groups, and only of sixteen bits. By derivatives and dtype.
+  // Adds to `sums` those of n <= BLOCK logits at each of count c, y being max(low, x - ref). With
+  // times, which only logits of sixteen bits have and in whole groups of LANES, x[i] stands for
+  // times[i] equal ones. By derivatives and dtype.
+  void (*each[3][3])(const void* x, const float* times, int64_t n, float ref, float low,
+                     const float* c, int count, SweepAhead ahead, WideSums* sums);
+  // The same at c, 2 c, .. GRID c.
   void (*grid[3][3])(const void* x, const float* times, int64_t n, float ref, float low, float c,
                      SweepAhead ahead, WideSums* sums);
   // Counts n logits of sixteen bits in tally (TABLES, KEYS). Returns where their keys lie.

@@ -95,9 +95,7 @@ inline PowerSums taken(WideSums& wide) {
 inline void sum_sweep_block(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
                             const float* times, DType type, int64_t n, float ref, int64_t ahead,
                             WideSums* sums) {
-  alignas(64) float y[BLOCK];
   const int t = static_cast<int>(type), derivatives = plan.derivatives;
-  if (!plan.loose.empty()) kernels.centre[t](x, n, ref, plan.low, y);
   const int64_t share = ahead / std::max<int64_t>(1, plan.groups.size());
   SweepAhead next = {reinterpret_cast<uintptr_t>(offset(x, type, n)), share};
   for (const SweepGroup& group : plan.groups) {
@@ -106,8 +104,7 @@ inline void sum_sweep_block(const SweepKernels& kernels, const SweepPlan& plan, 
       sums += GRID;
     } else {
       const int count = static_cast<int>(plan.loose.size());
-      kernels.each[derivatives](y, times, (n + LANES - 1) / LANES, plan.loose.data(), count, next,
-                                sums);
+      kernels.each[derivatives][t](x, times, n, ref, plan.low, plan.loose.data(), count, next, sums);
       sums += count;
     }
     next.at += static_cast<uintptr_t>(share);
@@ -116,11 +113,9 @@ inline void sum_sweep_block(const SweepKernels& kernels, const SweepPlan& plan, 
 
 // Whether any of n <= BLOCK logits is NaN.
 inline bool holds_nan(const SweepKernels& kernels, const void* x, DType type, int64_t n) {
-  alignas(64) float y[BLOCK];
   const float one = 1.0f;
   WideSums sums = {};
-  kernels.centre[static_cast<int>(type)](x, n, 0.0f, -1.0f, y);
-  kernels.each[0](y, nullptr, (n + LANES - 1) / LANES, &one, 1, {}, &sums);
+  kernels.each[0][static_cast<int>(type)](x, nullptr, n, 0.0f, -1.0f, &one, 1, {}, &sums);
   return std::isnan(taken(sums).d);
 }
 
