@@ -5,7 +5,7 @@
 Forward: some whole rows of logits at a time, which the row kernels read once. Kept of a row are its
 largest logit ``top``, NaN where the row is lost, log2 of the sum of exp((logits - top) / T), and
 the entropy H of p, from which the gradients follow: those of hidden, weight and bias in
-``lm_head_gradient``, and
+``lm_head_gradient``, which also takes the logits themselves where they are few, and
 
     d loss / d T = (H - loss) / T
 
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from calib_kernels.histogram import CalibrationHistogram
 
 
-def _outputs(hidden: Tensor, weight: Tensor, bins: int) -> tuple[Tensor, ...]:
-    """loss, top, log2_d and entropy (N,) of ignored rows, and a histogram of none."""
+def _outputs(
+    hidden: Tensor, weight: Tensor, vocab_size: int, bins: int, store: bool
+) -> tuple[Tensor, ...]:
+    """loss, top, log2_d and entropy (N,) of ignored rows, a histogram of none, room for logits."""
     real = tiles.sums_dtype(weight)
     fields = [hidden.new_zeros(hidden.shape[0], dtype=real) for _ in range(4)]
     seen = hidden.new_zeros(binning.length(bins) if bins else 0, dtype=torch.int64)
-    return *fields, seen
+    return *fields, seen, tiles.store(hidden if store else hidden[:0], weight, vocab_size)
 
 
 def _linear_cross_entropy(
@@ -51,19 +53,27 @@ def _linear_cross_entropy(
     ignore_index: int,
     vocab_size: int,
     bins: int,
+    store: bool = False,
 ) -> tuple[Tensor, ...]:
-    loss, top, log2_d, entropy, seen = _outputs(hidden, weight, bins)
+    """The first five of ``_outputs``, and for gradients all logits where those are few."""
+    loss, top, log2_d, entropy, seen, stored = _outputs(hidden, weight, vocab_size, bins, store)
     weight = weight[:vocab_size]
     bias = None if bias is None else bias[:vocab_size]
     t = None if row_temperature is None else row_temperature.expand(hidden.shape[0])
     taken = tiles.rows_that(labels != ignore_index)
     count = hidden.shape[0] if taken is None else taken.shape[0]
     step = tiles.rows_at_once(weight, count)
-    logits = tiles.buffer(weight, step, vocab_size)[:, :vocab_size]
+    whole = bool(stored.shape[0]) and taken is None
+    if stored.shape[0] and not whole:
+        stored.zero_()
+    logits = (stored if whole else tiles.buffer(weight, step, vocab_size))[:, :vocab_size]
     with torch.autocast(hidden.device.type, enabled=False):
         for part in tiles.parts(count, step):
             some = part if taken is None else taken[part]
-            x = tiles.multiply(hidden[some], weight, bias, logits[: part.stop - part.start])
+            room = part if whole else slice(0, part.stop - part.start)
+            x = tiles.multiply(hidden[some], weight, bias, logits[room])
+            if stored.shape[0] and not whole:
+                stored[some, :vocab_size] = x
             own = None if t is None else t[some]
             _, p, token, h, _, logprob, *_, delta, _ = torch.ops.calib_kernels.row_stats(
                 x, labels[some], temperature, own, ignore_index, vocab_size, bins
@@ -75,7 +85,7 @@ def _linear_cross_entropy(
             entropy[some] = h
             if bins:
                 seen += delta
-    return loss, top, log2_d, entropy, seen
+    return loss, top, log2_d, entropy, seen, stored
 
 
 def _fake_linear_cross_entropy(
@@ -88,8 +98,9 @@ def _fake_linear_cross_entropy(
     ignore_index: int,
     vocab_size: int,
     bins: int,
+    store: bool,
 ) -> tuple[Tensor, ...]:
-    return _outputs(hidden, weight, bins)
+    return _outputs(hidden, weight, vocab_size, bins, store)
 
 
 def _linear_cross_entropy_backward(
@@ -102,6 +113,7 @@ def _linear_cross_entropy_backward(
     vocab_size: int,
     top: Tensor,
     log2_d: Tensor,
+    stored: Tensor,
     d_loss: Tensor,
     wanted: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,6 +133,7 @@ def _linear_cross_entropy_backward(
             d_hidden,
             None if d_weight is None else d_weight[head],
             None if d_bias is None else d_bias[head],
+            stored[:, head] if stored.shape[0] else None,
         )
     none = hidden.new_empty(0)
     return (
@@ -140,6 +153,7 @@ def _fake_linear_cross_entropy_backward(
     vocab_size: int,
     top: Tensor,
     log2_d: Tensor,
+    stored: Tensor,
     d_loss: Tensor,
     wanted: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,14 +170,15 @@ _HEAD = (
 )
 _linear_cross_entropy_op = dispatch.register(
     "linear_cross_entropy",
-    f"({_HEAD}, int ignore_index, SymInt vocab_size, int bins) -> "
-    "(Tensor, Tensor, Tensor, Tensor, Tensor)",
+    f"({_HEAD}, int ignore_index, SymInt vocab_size, int bins, bool store) -> "
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _linear_cross_entropy,
     _fake_linear_cross_entropy,
 )
 _linear_cross_entropy_backward_op = dispatch.register(
     "linear_cross_entropy_backward",
-    f"({_HEAD}, SymInt vocab_size, Tensor top, Tensor log2_d, Tensor d_loss, bool[] wanted) -> "
+    f"({_HEAD}, SymInt vocab_size, Tensor top, Tensor log2_d, Tensor stored, Tensor d_loss, "
+    "bool[] wanted) -> "
     "(Tensor, Tensor, Tensor)",
     _linear_cross_entropy_backward,
     _fake_linear_cross_entropy_backward,
@@ -171,9 +186,9 @@ _linear_cross_entropy_backward_op = dispatch.register(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    *head, temperature, row_temperature, ignore_index, vocab_size, _bins = inputs
-    loss, top, log2_d, entropy, _seen = output
-    ctx.save_for_backward(*head, row_temperature, loss, top, log2_d, entropy)
+    *head, temperature, row_temperature, ignore_index, vocab_size, _bins, _store = inputs
+    loss, top, log2_d, entropy, _seen, stored = output
+    ctx.save_for_backward(*head, row_temperature, loss, top, log2_d, entropy, stored)
     ctx.constants = (temperature, ignore_index, vocab_size)
     ctx.set_materialize_grads(False)
 
@@ -181,7 +196,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 def _backward(ctx: Any, d_loss: Tensor | None, *_others: None) -> tuple[Tensor | None, ...]:
     d_hidden = d_weight = d_bias = d_row_temperature = None
     if d_loss is not None:
-        hidden, weight, labels, bias, row_temperature, loss, top, log2_d, entropy = (
+        hidden, weight, labels, bias, row_temperature, loss, top, log2_d, entropy, stored = (
             ctx.saved_tensors
         )
         temperature, ignore_index, vocab_size = ctx.constants
@@ -190,7 +205,7 @@ def _backward(ctx: Any, d_loss: Tensor | None, *_others: None) -> tuple[Tensor |
         if any(wanted):
             found = _linear_cross_entropy_backward_op(
                 hidden, weight, labels, bias, temperature, row_temperature, vocab_size, top, log2_d,
-                given, wanted,
+                stored, given, wanted,
             )  # fmt: skip
             d_hidden, d_weight, d_bias = (
                 g if w else None for g, w in zip(found, wanted, strict=True)
@@ -199,7 +214,7 @@ def _backward(ctx: Any, d_loss: Tensor | None, *_others: None) -> tuple[Tensor |
             sent = (given * (entropy - loss) / row_temperature).masked_fill(given == 0, 0.0)
             shared = row_temperature.shape[0] == 1
             d_row_temperature = sent.sum(0, keepdim=True) if shared else sent
-    return d_hidden, d_weight, None, d_bias, None, d_row_temperature, None, None, None
+    return d_hidden, d_weight, None, d_bias, None, d_row_temperature, None, None, None, None
 
 
 def _no_second_derivative(_ctx: Any, *_gradients: Tensor) -> None:
@@ -253,9 +268,10 @@ def linear_cross_entropy(
     direct = not (differentiated or dispatch.traced(hidden) or dispatch.traced(weight))
     run = _linear_cross_entropy if direct else _linear_cross_entropy_op
     loss: Tensor
-    loss, *_, seen = run(
-        hidden, weight, wanted, bias, number, row_temperature, ignore_index, size, bins
-    )
+    loss, *_, seen, _logits = run(
+        hidden, weight, wanted, bias, number, row_temperature, ignore_index, size, bins,
+        differentiated,
+    )  # fmt: skip
     if histogram is not None:
         histogram.add(seen)
     if reduction == "none":

@@ -1,4 +1,4 @@
-"""The backward pass of ``lm_head.linear_cross_entropy``: tiles of logits, multiplied once more.
+"""The backward pass of ``lm_head.linear_cross_entropy``: tiles of logits, stored or made anew.
 
 A tile of some columns and of all the rows that send something back, or of as many as fit, becomes
 
@@ -88,8 +88,11 @@ def gradients(
     d_hidden: Tensor | None,
     d_weight: Tensor | None,
     d_bias: Tensor | None,
+    stored: Tensor | None,
 ) -> None:
     """Fill d_hidden (N, H), d_weight (V, H) and d_bias (V,), which are 0, where they are wanted.
+
+    ``stored`` (N, V) are the logits, or None to multiply them anew.
 
     ``temperature`` is that of all rows unless they have their own. d_bias is of the dtype of sums,
     the others of that of weight.
@@ -100,16 +103,18 @@ def gradients(
     count = rows.sent.shape[0] if taken is None else taken.shape[0]
     sums, most = tiles.sums_dtype(weight), tiles.hidden_at_once(weight)
     if d_hidden is None or (taken is None and d_hidden.dtype == sums):
-        _sweep(rows, temperature, taken, slice(0, count), weight, bias, d_hidden, d_weight, d_bias)
+        group = slice(0, count)
+        _sweep(rows, temperature, taken, group, weight, bias, d_hidden, d_weight, d_bias, stored)
     else:
         if count > most:
             # The sums of d_hidden do not fit: the logits are multiplied once for d_weight, and
             # once more for d_hidden.
-            _sweep(rows, temperature, taken, slice(0, count), weight, bias, None, d_weight, d_bias)
+            group = slice(0, count)
+            _sweep(rows, temperature, taken, group, weight, bias, None, d_weight, d_bias, stored)
             d_weight = d_bias = None
         for group in tiles.parts(count, most):
             total = d_hidden.new_zeros((group.stop - group.start, d_hidden.shape[1]), dtype=sums)
-            _sweep(rows, temperature, taken, group, weight, bias, total, d_weight, d_bias)
+            _sweep(rows, temperature, taken, group, weight, bias, total, d_weight, d_bias, stored)
             d_hidden[group if taken is None else taken[group]] = total.to(d_hidden.dtype)
     if d_hidden is not None and tiles.waits(rows.sent):
         d_hidden.masked_fill_((rows.sent == 0)[:, None], 0.0)  # 0 times a weight of NaN
@@ -125,13 +130,14 @@ def _sweep(
     d_hidden: Tensor | None,
     d_weight: Tensor | None,
     d_bias: Tensor | None,
+    stored: Tensor | None,
 ) -> None:
     """Once over the vocabulary, for the rows ``taken[group]``, or ``group`` of all of them."""
     count, sums = group.stop - group.start, tiles.sums_dtype(weight)
     if count == 0 or (d_hidden is None and d_weight is None and d_bias is None):
         return
     step = min(count, max(1, tiles.hidden_at_once(weight) // 2))
-    width = tiles.tile_columns(weight, step)
+    width = tiles.tile_columns(weight, step, stored is not None)
     buffer = tiles.buffer(weight, step, width)
     for columns in tiles.parts(weight.shape[0], width):
         w = weight[columns].to(buffer.dtype)
@@ -141,11 +147,16 @@ def _sweep(
             d_w = d_weight[columns].to(buffer.dtype if count <= step else sums)
         for part in tiles.parts(count, step):
             place = slice(group.start + part.start, group.start + part.stop)
-            some = rows.at(place if taken is None else taken[place])
+            at = place if taken is None else taken[place]
+            some = rows.at(at)
             if tiles.waits(some.sent):
                 some = some.silenced()
             h = some.hidden.to(buffer.dtype)
-            x = tiles.multiply(h, w, b, tiles.tile(buffer, h.shape[0], w.shape[0]))
+            x = tiles.tile(buffer, h.shape[0], w.shape[0])
+            if stored is None:
+                tiles.multiply(h, w, b, x)
+            else:
+                x.copy_(stored[:, columns][at])
             d = logits_gradient_(x, some, columns.start, temperature)
             if d_w is not None and count <= step:
                 torch.mm(d.T, h, out=d_w)

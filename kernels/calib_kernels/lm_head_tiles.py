@@ -23,6 +23,8 @@ from calib_kernels import backend, checks
 
 # Most bytes of logits at once, forward and backward.
 LOGITS_BYTES = 64 * 2**20
+# Where all the logits take no more, they are stored for the backward pass, which saves a product.
+STORED_BYTES = 96 * 2**20
 # Most bytes of a part of the weight that is widened, or of its gradient that is summed.
 WEIGHT_BYTES = 16 * 2**20
 # Most bytes of the gradient of the hidden states that are summed apart from the result.
@@ -63,6 +65,13 @@ def _stride(columns: int) -> int:
 def buffer(like: Tensor, rows: int, columns: int) -> Tensor:
     """Room for (rows, columns) logits and the padding behind each row."""
     return like.new_empty((rows, _stride(columns)), dtype=logits_dtype(like))
+
+
+def store(hidden: Tensor, weight: Tensor, columns: int) -> Tensor:
+    """A buffer for all the logits, or for none of them where they are many."""
+    rows = hidden.shape[0]
+    size = rows * _stride(columns) * logits_dtype(weight).itemsize
+    return buffer(weight, rows if size <= STORED_BYTES else 0, columns)
 
 
 def tile(room: Tensor, rows: int, columns: int) -> Tensor:
@@ -113,9 +122,10 @@ def columns_at_once(weight: Tensor) -> int:
     return max(1, WEIGHT_BYTES // (weight.shape[1] * sums_dtype(weight).itemsize))
 
 
-def tile_columns(weight: Tensor, rows: int) -> int:
+def tile_columns(weight: Tensor, rows: int, stored: bool) -> int:
     """How many columns a tile of so many rows of logits has; see ``rows_at_once``."""
-    most = max(1, LOGITS_BYTES // (rows * logits_dtype(weight).itemsize))
+    size = LOGITS_BYTES // 4 if stored else LOGITS_BYTES  # beside the logits themselves
+    most = max(1, size // (rows * logits_dtype(weight).itemsize))
     if weight.dtype != sums_dtype(weight):
         most = min(most, columns_at_once(weight))
     return min(_aligned(most), weight.shape[0])

@@ -35,6 +35,12 @@ def test_peak_at_512_rows(dtype: str) -> None:
     assert peak("ours", dtype, 512) <= 256
 
 
+@pytest.mark.parametrize(("dtype", "n"), [("float32", 192), ("bfloat16", 384), ("float16", 192)])
+def test_peak_where_logits_are_stored(dtype: str, n: int) -> None:
+    """As many rows as have 96 MiB of logits."""
+    assert peak("ours", dtype, n) <= 256
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_peak_of_many_rows(dtype: str) -> None:

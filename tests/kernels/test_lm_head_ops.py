@@ -36,18 +36,21 @@ def test_opcheck_linear_cross_entropy(backend: str, full: bool, dtype: torch.dty
     real = torch.float64 if dtype == torch.float64 else torch.float32
     t = torch.full((6,), 1.3, dtype=real) if full else None
     arguments = (*given[:2], given.labels, given.bias if full else None, 0.7, t)
-    torch.library.opcheck(OPS.linear_cross_entropy.default, (*arguments, -100, 99, 10 * full))
-    saved = tuple(torch.rand(6, dtype=real) for _ in range(3))
-    for wanted in ([True, True, True], [full, not full, False]):
+    rest = (-100, 99, 10 * full, False)  # what is stored has padding, which opcheck finds unequal
+    torch.library.opcheck(OPS.linear_cross_entropy.default, (*arguments, *rest))
+    top, log2_d, sent = (torch.rand(6, dtype=real) for _ in range(3))
+    for wanted, rows in (([True, True, True], 6), ([full, not full, False], 0)):
+        stored = torch.rand(rows, 128, dtype=dtype)
         torch.library.opcheck(
-            OPS.linear_cross_entropy_backward.default, (*arguments, 99, *saved, wanted)
+            OPS.linear_cross_entropy_backward.default,
+            (*arguments, 99, top, log2_d, stored, sent, wanted),
         )
 
 
 def test_opcheck_with_gradients(backend: str) -> None:
     leaves = head(6).leaves()
     t = torch.full((6,), 1.3, requires_grad=True)
-    arguments = (*leaves[:2], leaves.labels, leaves.bias, 1.0, t, -100, 99, 0)
+    arguments = (*leaves[:2], leaves.labels, leaves.bias, 1.0, t, -100, 99, 0, True)
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(OPS.linear_cross_entropy.default, arguments, test_utils=tests)
 
