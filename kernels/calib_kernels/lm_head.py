@@ -63,9 +63,7 @@ def _linear_cross_entropy(
     taken = tiles.rows_that(labels != ignore_index)
     count = hidden.shape[0] if taken is None else taken.shape[0]
     step = tiles.rows_at_once(weight, count)
-    whole = bool(stored.shape[0]) and taken is None
-    if stored.shape[0] and not whole:
-        stored.zero_()
+    whole = stored.shape[0] > 0 and taken is None  # rows that are not taken are never read
     logits = (stored if whole else tiles.buffer(weight, step, vocab_size))[:, :vocab_size]
     with torch.autocast(hidden.device.type, enabled=False):
         for part in tiles.parts(count, step):

@@ -10,6 +10,7 @@ constexpr bool MANY_REGISTERS = Floats::W == 16;
 // Temperatures, and multiples, summed at a time: as many as leave no accumulator in memory.
 constexpr int TEMPERATURES = MANY_REGISTERS ? 4 : 1;
 constexpr int TERMS = MANY_REGISTERS ? GRID : 4;
+constexpr int WEIGHED_TERMS = 4;  // whose products with times need registers, too
 
 template <class X>
 float largest(const void* x, int64_t n) {
@@ -217,7 +218,7 @@ void grid(const void* x, const float* times, int64_t n, float ref, float low, fl
       power_of_2(scale * y).store(powers.e + i * Floats::W);
     });
     if (sizeof(typename X::Scalar) == 2 && times)
-      sum_powers<DERIVATIVES, 4, true>(powers, times, groups, lane, fetch, lanes);
+      sum_powers<DERIVATIVES, WEIGHED_TERMS, true>(powers, times, groups, lane, fetch, lanes);
     else
       sum_powers<DERIVATIVES, TERMS, false>(powers, nullptr, groups, lane, fetch, lanes);
   }
@@ -256,6 +257,7 @@ KeyRanges count(const uint16_t* x, int64_t n, uint32_t* tally) {
     for (int j = 0; j < LINE; j += 2) {  // one load for two
       uint32_t pair;
       std::memcpy(&pair, x + i + j, sizeof pair);
+      static_assert(TABLES == 2, "one for each of a pair");
       ++tally[pair & 0xffff];
       ++tally[KEYS + (pair >> 16)];
     }

@@ -263,31 +263,6 @@ def test_how_many_rows_at_once_changes_no_bit(
     assert torch.equal(whole, few) and torch.equal(alone, whole[7:8])
 
 
-@pytest.mark.parametrize("ignored", [0, 5])
-def test_few_logits_are_stored(backend: str, ignored: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And multiplied once; more are multiplied again, to the same gradients. Products are exact."""
-    products = []
-
-    def counted(*parts: Tensor | None) -> Tensor:
-        products.append(parts)
-        return multiply(*parts)
-
-    multiply = lm_head_tiles.multiply
-    monkeypatch.setattr(lm_head_tiles, "multiply", counted)
-    found = []
-    for most, times in ((40 * 128 * 4, 1), (40 * 128 * 4 - 1, 2)):
-        monkeypatch.setattr(lm_head_tiles, "STORED_BYTES", most)
-        leaves = head(40).leaves()
-        leaves.labels[:ignored] = -100
-        products.clear()
-        linear_cross_entropy(*leaves[:2], leaves.labels, bias=leaves.bias).backward()
-        assert len(products) == times
-        found.append([leaf.grad for leaf in leaves[:3]])
-    for stored, again in zip(*found, strict=True):
-        assert stored is not None and again is not None
-        torch.testing.assert_close(stored, again, rtol=1e-6, atol=1e-7)
-
-
 def test_two_runs_give_equal_bits(backend: str) -> None:
     results = []
     for _ in range(2):

@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from calib_kernels import linear_cross_entropy, lm_head_tiles
+from torch import Tensor, testing
+
+from tests.kernels.test_lm_head import head
 
 ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY, HIDDEN = 131_072, 1024
@@ -51,3 +55,28 @@ def test_peak_of_many_rows(dtype: str) -> None:
 def test_the_plain_loss_does_not_pass() -> None:
     """The measure sees what it is there to see."""
     assert peak("plain", "float32", 512) > 256
+
+
+@pytest.mark.parametrize("ignored", [0, 5])
+def test_few_logits_are_stored(backend: str, ignored: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And multiplied once; more are multiplied again, to the same gradients. Products are exact."""
+    products = []
+
+    def counted(*parts: Tensor | None) -> Tensor:
+        products.append(parts)
+        return multiply(*parts)
+
+    multiply = lm_head_tiles.multiply
+    monkeypatch.setattr(lm_head_tiles, "multiply", counted)
+    found = []
+    for most, times in ((40 * 128 * 4, 1), (40 * 128 * 4 - 1, 2)):
+        monkeypatch.setattr(lm_head_tiles, "STORED_BYTES", most)
+        leaves = head(40).leaves()
+        leaves.labels[:ignored] = -100
+        products.clear()
+        linear_cross_entropy(*leaves[:2], leaves.labels, bias=leaves.bias).backward()
+        assert len(products) == times
+        found.append([leaf.grad for leaf in leaves[:3]])
+    for stored, again in zip(*found, strict=True):
+        assert stored is not None and again is not None
+        testing.assert_close(stored, again, rtol=1e-6, atol=1e-7)
