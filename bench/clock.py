@@ -108,7 +108,7 @@ class CudaClock:
                     call()
         torch.cuda.current_stream(self.device).wait_stream(side)
         torch.cuda.synchronize(self.device)
-        replay = self._captured(calls)
+        replay, reason = self._captured(calls)
 
         def launch() -> None:
             for call in calls:
@@ -117,7 +117,7 @@ class CudaClock:
         run = replay or launch
         self._seconds(run, 1)
         repeats = math.ceil(self.least_seconds / max(self._seconds(run, 1), 1e-6))
-        how = "graph replay" if replay else "launches"
+        how = "graph replay" if replay else f"launches: {reason}"
         return Sampler(lambda: self._seconds(run, repeats) / (repeats * len(calls)), how)
 
     def peak(self, call: Call) -> int | None:
@@ -139,16 +139,17 @@ class CudaClock:
         stop.synchronize()
         return start.elapsed_time(stop) * 1e-3
 
-    def _captured(self, calls: Sequence[Call]) -> Call | None:
+    def _captured(self, calls: Sequence[Call]) -> tuple[Call | None, str]:
+        """What replays the calls, or None and why not."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
                 for call in calls:
                     call()
-        except RuntimeError:  # something in a call waits for the device
+        except RuntimeError as error:  # something in a call waits for the device
             torch.cuda.synchronize(self.device)
-            return None
-        return graph.replay
+            return None, str(error).strip().partition("\n")[0]
+        return graph.replay, ""
 
 
 def in_turns(

@@ -20,9 +20,12 @@ def bandwidth(
     size = a.numel() * 4
     samplers = {
         "copy": clock.sampler([lambda: b.copy_(a)]),
+        # On a GPU, where a copy is not a kernel, the faster one.
+        "negative": clock.sampler([lambda: torch.neg(a, out=b)]),
         "sum": clock.sampler([a.sum]),
         "largest of each row": clock.sampler([lambda: a.amax(1)]),
         "matrix times vector": clock.sampler([lambda: torch.mv(a, one)]),
     }
     p50 = {k: Times.of(v).p50 for k, v in in_turns(samplers, rounds=20, seconds=seconds).items()}
-    return {"copy": 2 * size / p50.pop("copy"), "read": size / min(p50.values())}
+    copy = min(p50.pop("copy"), p50.pop("negative"))
+    return {"copy": 2 * size / copy, "read": size / min(p50.values())}

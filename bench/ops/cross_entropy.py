@@ -44,7 +44,8 @@ def stepped(forward: Run) -> Run:
     def run(*given: Tensor) -> tuple[Tensor, ...]:
         loss = forward(*given)
         wanted = [x for x in given if x.requires_grad]
-        return (loss, *torch.autograd.grad(loss, wanted)) if wanted else (loss,)
+        # Without its graph: what that keeps alive could not be captured by a CUDA graph.
+        return (loss.detach(), *torch.autograd.grad(loss, wanted)) if wanted else (loss,)
 
     return run
 

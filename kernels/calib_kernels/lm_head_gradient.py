@@ -136,29 +136,35 @@ def _sweep(
     count, sums = group.stop - group.start, tiles.sums_dtype(weight)
     if count == 0 or (d_hidden is None and d_weight is None and d_bias is None):
         return
-    step = min(count, max(1, tiles.hidden_at_once(weight) // 2))
-    width = tiles.tile_columns(weight, step, stored is not None)
+    step = min(count, tiles.rows_of_a_tile(weight))
+    width = tiles.tile_columns(weight, step, stored is not None, summed=count > step)
     buffer = tiles.buffer(weight, step, width)
+
+    def of(part: slice) -> tuple[slice | Tensor, Rows]:
+        place = slice(group.start + part.start, group.start + part.stop)
+        at = place if taken is None else taken[place]
+        some = rows.at(at)
+        if tiles.waits(some.sent):
+            some = some.silenced()
+        return at, some._replace(hidden=some.hidden.to(buffer.dtype))
+
+    alone = of(slice(0, count)) if count <= step else None
     for columns in tiles.parts(weight.shape[0], width):
         w = weight[columns].to(buffer.dtype)
         b = None if bias is None else bias[columns].to(buffer.dtype)
         d_w = None
         if d_weight is not None:  # itself, if it is as wide or there is nothing to sum
-            d_w = d_weight[columns].to(buffer.dtype if count <= step else sums)
+            d_w = d_weight[columns].to(buffer.dtype if alone else sums)
         for part in tiles.parts(count, step):
-            place = slice(group.start + part.start, group.start + part.stop)
-            at = place if taken is None else taken[place]
-            some = rows.at(at)
-            if tiles.waits(some.sent):
-                some = some.silenced()
-            h = some.hidden.to(buffer.dtype)
+            at, some = alone or of(part)
+            h = some.hidden
             x = tiles.tile(buffer, h.shape[0], w.shape[0])
             if stored is None:
                 tiles.multiply(h, w, b, x)
             else:
                 x.copy_(stored[:, columns][at])
             d = logits_gradient_(x, some, columns.start, temperature)
-            if d_w is not None and count <= step:
+            if d_w is not None and alone:
                 torch.mm(d.T, h, out=d_w)
             elif d_w is not None:
                 tiles.add_product(d_w, d.T, h)

@@ -14,21 +14,30 @@ part at a time, and logits are float32.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from calib_kernels import backend, checks
 
-# Most bytes of logits at once, forward and backward.
-LOGITS_BYTES = 64 * 2**20
+
+class Budget(NamedTuple):
+    """The most bytes at once of what is held beside the inputs and the gradients returned."""
+
+    logits: int  # whole rows, forward
+    tile: int  # of logits, backward
+    weight: int  # a part that is widened, or of its gradient that is summed
+    hidden: int  # the part of the gradient of the hidden states that is summed
+
+
+# A GPU's products want many rows and columns, and add to a sum in place.
+BUDGETS = {
+    "cpu": Budget(64 * 2**20, 64 * 2**20, 16 * 2**20, 32 * 2**20),
+    "cuda": Budget(128 * 2**20, 48 * 2**20, 64 * 2**20, 128 * 2**20),
+}
 # Where all the logits take no more, they are stored for the backward pass, which saves a product.
 STORED_BYTES = 96 * 2**20
-# Most bytes of a part of the weight that is widened, or of its gradient that is summed.
-WEIGHT_BYTES = 16 * 2**20
-# Most bytes of the gradient of the hidden states that are summed apart from the result.
-HIDDEN_BYTES = 32 * 2**20
 # Rows of a buffer start at a multiple of this many logits, which fast GEMM kernels ask for.
 _ALIGNED = 64
 
@@ -47,6 +56,11 @@ def cast(
         hidden, weight, bias = low(hidden), low(weight), low(bias)
     checks.head(hidden, weight, bias)
     return hidden, weight, bias
+
+
+def budget(x: Tensor) -> Budget:
+    """That of the device of x."""
+    return BUDGETS.get(x.device.type, BUDGETS["cpu"])
 
 
 def logits_dtype(weight: Tensor) -> torch.dtype:
@@ -87,7 +101,7 @@ def tile(room: Tensor, rows: int, columns: int) -> Tensor:
 def rows_at_once(weight: Tensor, rows: int) -> int:
     """How many whole rows of logits fit; a multiple of 64 where more than 64 do."""
     dtype = logits_dtype(weight)
-    most = LOGITS_BYTES // (weight.shape[0] * dtype.itemsize)
+    most = budget(weight).logits // (weight.shape[0] * dtype.itemsize)
     if backend.choose(weight.device, dtype) == "reference":
         most //= 8  # whose temporaries are as many times as large as the logits
     return max(1, min(rows, _aligned(most)))
@@ -119,21 +133,31 @@ def multiply(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -
 
 def columns_at_once(weight: Tensor) -> int:
     """How many rows of the weight, which are columns of logits, are widened or summed at once."""
-    return max(1, WEIGHT_BYTES // (weight.shape[1] * sums_dtype(weight).itemsize))
+    return max(1, budget(weight).weight // (weight.shape[1] * sums_dtype(weight).itemsize))
 
 
-def tile_columns(weight: Tensor, rows: int, stored: bool) -> int:
-    """How many columns a tile of so many rows of logits has; see ``rows_at_once``."""
-    size = LOGITS_BYTES // 4 if stored else LOGITS_BYTES  # beside the logits themselves
+def rows_of_a_tile(weight: Tensor) -> int:
+    """How many rows a tile of logits has at most, backward."""
+    most = hidden_at_once(weight)
+    return most if adds_in_place(weight) else max(1, most // 2)
+
+
+def tile_columns(weight: Tensor, rows: int, stored: bool, summed: bool) -> int:
+    """How many columns a tile of so many rows of logits has; see ``rows_at_once``.
+
+    ``summed``: the gradient of the weight is a sum over several tiles.
+    """
+    size = budget(weight).tile // (4 if stored else 1)  # beside the logits themselves
     most = max(1, size // (rows * logits_dtype(weight).itemsize))
-    if weight.dtype != sums_dtype(weight):
+    widened = weight.dtype != (sums_dtype(weight) if summed else logits_dtype(weight))
+    if widened or (not adds_in_place(weight) and weight.dtype != sums_dtype(weight)):
         most = min(most, columns_at_once(weight))
     return min(_aligned(most), weight.shape[0])
 
 
 def hidden_at_once(weight: Tensor) -> int:
     """For how many rows the gradient of the hidden states is summed apart from the result."""
-    return max(1, HIDDEN_BYTES // (weight.shape[1] * sums_dtype(weight).itemsize))
+    return max(1, budget(weight).hidden // (weight.shape[1] * sums_dtype(weight).itemsize))
 
 
 def waits(x: Tensor) -> bool:
@@ -148,11 +172,16 @@ def rows_that(matter: Tensor) -> Tensor | None:
     return matter.nonzero()[:, 0]
 
 
+def adds_in_place(x: Tensor) -> bool:
+    """Whether ``add_product`` needs no room for the product."""
+    return x.is_cuda
+
+
 def add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
     """total += a b, where total is at least as wide as a and b."""
     if total.dtype == a.dtype:
         total.addmm_(a, b)
     elif a.is_cuda:
-        total += torch.mm(a, b, out_dtype=total.dtype)
+        torch.addmm(total, a, b, out_dtype=total.dtype, out=total)
     else:  # CPU GEMMs give out nothing wider than they are given: each part is rounded once
         total += torch.mm(a, b)

@@ -63,9 +63,8 @@ def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four rows of 101 logits, none stored; tiles of a few columns and rows; sums in groups."""
     monkeypatch.setattr(lm_head_tiles, "STORED_BYTES", 0)
-    monkeypatch.setattr(lm_head_tiles, "LOGITS_BYTES", 4 * 101 * 4 + 3)
-    monkeypatch.setattr(lm_head_tiles, "WEIGHT_BYTES", 9 * 16 * 4)
-    monkeypatch.setattr(lm_head_tiles, "HIDDEN_BYTES", 6 * 16 * 4)
+    few = lm_head_tiles.Budget(*[4 * 101 * 4 + 3] * 2, weight=9 * 16 * 4, hidden=6 * 16 * 4)
+    monkeypatch.setitem(lm_head_tiles.BUDGETS, "cpu", few)
 
 
 def truth(given: Head, t: float | Tensor = 1.0, ignore_index: int = -100) -> Tensor:
@@ -281,7 +280,8 @@ def test_sums_over_many_parts(
     """R19: a thousand parts whose sums would stall in sixteen bits (256 + 1 is 256 in bfloat16)."""
     if backend == "triton":
         pytest.skip("the sums are not the backend's, and a thousand launches take long")
-    monkeypatch.setattr(lm_head_tiles, "HIDDEN_BYTES", 2 * 4)  # a row at a time
+    budget = lm_head_tiles.BUDGETS["cpu"]._replace(hidden=2 * 4)  # a row at a time
+    monkeypatch.setitem(lm_head_tiles.BUDGETS, "cpu", budget)
     n = 1000
     h = torch.ones(n, 1, dtype=dtype, requires_grad=True)
     w = torch.zeros(2, 1, dtype=dtype, requires_grad=True)
@@ -291,8 +291,8 @@ def test_sums_over_many_parts(
     assert w.grad is not None and b.grad is not None
     assert w.grad.tolist() == [[-500.0], [500.0]] and b.grad.tolist() == [-500.0, 500.0]
     # And a thousand tiles for the hidden states, each of which adds 2^-10.
-    monkeypatch.setattr(lm_head_tiles, "LOGITS_BYTES", 4)
-    monkeypatch.setattr(lm_head_tiles, "WEIGHT_BYTES", 4)
+    budget = budget._replace(logits=4, tile=4, weight=4)
+    monkeypatch.setitem(lm_head_tiles.BUDGETS, "cpu", budget)
     w = torch.ones(1024, 1, dtype=dtype)
     w[0] = 0.0
     h = torch.zeros(1, 1, dtype=dtype, requires_grad=True)

@@ -36,7 +36,6 @@ WEIGHT_SCALE = tl.constexpr(2.0**40)
 LINEAR_UNIT = tl.constexpr(2.0**-20)
 MINUS_INF = tl.constexpr(float("-inf"))
 PLUS_INF = tl.constexpr(float("inf"))
-NAN = tl.constexpr(float("nan"))
 
 
 @triton.jit
@@ -93,6 +92,16 @@ def load_packed(start, k, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def load_packed_blocks(start, k, BLOCK: tl.constexpr, COUNT: tl.constexpr):
+    """Blocks k, k + 1, ... of what begins at ``start``, each as ``load_packed`` has it."""
+    first = start + k * BLOCK
+    blocks = ()
+    for i in tl.static_range(COUNT):
+        blocks += (load_packed(first, i, BLOCK),)
+    return blocks
+
+
+@triton.jit
 def unpacked(x, BLOCK: tl.constexpr):
     """What ``load_packed`` loaded, in float32."""
     if x.dtype == tl.uint32:
@@ -130,8 +139,44 @@ def step(
         q = tl.fma(z if counted is None else tl.where(counted, z, 0.0), LINEAR_UNIT, q)
     elif SQUARES:
         q = tl.fma(e, e, q)
-    better = x > m
-    return d, w, q, tl.where(better, x, m), tl.where(better, k, at)
+    m, at = larger(x, k, m, at)
+    return d, w, q, m, at
+
+
+@triton.jit
+def larger(x, k, m, at):
+    """The largest logit m of each group of lanes, and the block ``at`` where it stood first.
+
+    A group is what one load of 128 bits gives a thread: one comparison for all of it, not each.
+    """
+    groups: tl.constexpr = m.shape[0]
+    top = tl.max(tl.reshape(x, (groups, x.shape[0] // groups)), 1)
+    better = top > m
+    return tl.where(better, top, m), tl.where(better, k, at)
+
+
+@triton.jit
+def no_largest(row, BLOCK: tl.constexpr):
+    """What ``larger`` begins with."""
+    groups: tl.constexpr = BLOCK * row.dtype.element_ty.primitive_bitwidth // 128
+    return tl.full((groups,), MINUS_INF, tl.float32), tl.zeros((groups,), tl.int32)
+
+
+@triton.jit
+def largest(row, m, at, shift, begin, end, BLOCK: tl.constexpr):
+    """(M, token): the largest of the logits begin..end-1, and the first of them, from ``larger``.
+
+    token is 0 if M is -inf.
+    """
+    groups: tl.constexpr = m.shape[0]
+    size: tl.constexpr = BLOCK // groups
+    M = tl.max(m, 0)
+    # Groups do not overlap, so the first that has M has the first M.
+    starts = at * BLOCK + tl.arange(0, groups) * size - shift
+    j = tl.min(tl.where(m == M, starts, end), 0) + tl.arange(0, size)
+    x = tl.load(row + j, mask=(j >= begin) & (j < end), other=MINUS_INF).to(tl.float32)
+    token = tl.min(tl.where(x == M, j, end), 0)
+    return M, tl.where(M > MINUS_INF, token, 0)
 
 
 @triton.jit
@@ -164,7 +209,8 @@ def rotated_sum(lanes, shift, BLOCK: tl.constexpr):
 @triton.jit
 def scan(
     row, first, last, V, c, ref,
-    EXACT: tl.constexpr, SQUARES: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    EXACT: tl.constexpr, SQUARES: tl.constexpr,
+    PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
     cap=None, LINEAR: tl.constexpr = False,
 ):  # fmt: skip
     """(D, W, Q, M, token) of partitions first..last-1, relative to ref; token is 0 if M is -inf."""
@@ -172,32 +218,45 @@ def scan(
     start = tl.multiple_of(row - shift, 16)
     lanes = tl.arange(0, BLOCK)
     g = c * ref
-    m = tl.full((BLOCK,), MINUS_INF, tl.float32)
-    at = tl.zeros((BLOCK,), tl.int32)
+    m, at = no_largest(row, BLOCK)
     D = 0.0
     W = 0.0
     Q = 0.0
     for p in range(first, last):
         begin = p * PARTITION
         end = tl.minimum(begin + PARTITION, V)
-        head = begin // BLOCK
+        k = begin // BLOCK
         tail = (end + shift) // BLOCK
         d = tl.zeros((BLOCK,), tl.float32)
         w = tl.zeros((BLOCK,), tl.float32)
         q = tl.zeros((BLOCK,), tl.float32)
-        x = edge_block(start, head, shift, begin, end, V, BLOCK)
-        d, w, q, m, at = step(
-            x, head, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR,
-            inside(head, shift, begin, end, BLOCK),
-        )  # fmt: skip
-        if tail > head + 1:
-            ahead = load_packed(start, head + 1, BLOCK)
-            for k in range(head + 1, tail):
-                x = unpacked(ahead, BLOCK)
-                # One block is always on its way while another is worked on.
-                ahead = load_packed(start, tl.minimum(k + 1, tail - 1), BLOCK)
-                d, w, q, m, at = step(x, k, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR)
-        if (tail > head) & (tail * BLOCK - shift < end):
+        if shift > 0:
+            x = edge_block(start, k, shift, begin, end, V, BLOCK)
+            d, w, q, m, at = step(
+                x, k, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR,
+                inside(k, shift, begin, end, BLOCK),
+            )  # fmt: skip
+            k += 1
+        whole = tl.maximum(tail - k, 0)
+        together = whole // AHEAD * AHEAD
+        if together > 0:
+            ahead = load_packed_blocks(start, k, BLOCK, AHEAD)
+            for k0 in range(k, k + together, AHEAD):
+                # At the end, the last ones again.
+                following = start + tl.minimum(k0 + AHEAD, k + together - AHEAD) * BLOCK
+                later = ()
+                for i in tl.static_range(AHEAD):
+                    x = unpacked(ahead[i], BLOCK)
+                    # AHEAD blocks are always on their way while another is worked on.
+                    later += (load_packed(following, i, BLOCK),)
+                    d, w, q, m, at = step(
+                        x, k0 + i, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR
+                    )
+                ahead = later
+        for k0 in range(k + together, k + whole):
+            x = unpacked(load_packed(start, k0, BLOCK), BLOCK)
+            d, w, q, m, at = step(x, k0, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR)
+        if (tail >= k) & (tail * BLOCK - shift < end):
             x = edge_block(start, tail, shift, begin, end, V, BLOCK)
             d, w, q, m, at = step(
                 x, tail, d, w, q, m, at, c, ref, g, EXACT, SQUARES, cap, LINEAR,
@@ -212,9 +271,8 @@ def scan(
         W += tl.sum(w, 0)
         if SQUARES:
             Q += tl.sum(q, 0)
-    M = tl.max(m, 0)
-    token = tl.min(tl.where(m == M, at * BLOCK - shift + lanes, V), 0)
-    return D, W, Q, M, tl.where(M > MINUS_INF, token, 0)
+    M, token = largest(row, m, at, shift, first * PARTITION, tl.minimum(last * PARTITION, V), BLOCK)
+    return D, W, Q, M, token
 
 
 @triton.jit
@@ -289,7 +347,7 @@ def settle(
     if slow:
         partitions = tl.cdiv(V, PARTITION)
         D, W, Q, _m, _token = scan(
-            row, 0, partitions, V, c, top, True, SQUARES, PARTITION, BLOCK, cap, LINEAR
+            row, 0, partitions, V, c, top, True, SQUARES, PARTITION, BLOCK, 1, cap, LINEAR
         )  # fmt: skip
         z = 0.0
     if slow_ptr is not None:

@@ -22,7 +22,6 @@ from . import tuning
 from .device import (
     LN2,
     MINUS_INF,
-    NAN,
     PLUS_INF,
     capped,
     elements_past_boundary,
@@ -81,7 +80,7 @@ def row_weights(
         column = tl.where(kept & (given != 0.0), label, -1).to(tl.int32)
     silent = (everything == 0.0) & (surprise == 0.0) & (column < 0)
     over_t = c * LN2
-    everything = tl.where(peak == peak, everything * over_t, NAN)
+    everything = tl.where(peak == peak, everything * over_t, float("nan"))
     return (
         (
             tl.where(certain, 1.0, c), tl.where(certain, HUGE, top), tl.where(certain, FAR, 0.0),

@@ -19,7 +19,6 @@ from .device import (
     LINEAR_UNIT,
     LN2,
     MINUS_INF,
-    NAN,
     PLUS_INF,
     add_partitions,
     capped,
@@ -75,12 +74,12 @@ def finish_loss(
         lse = tl.fma(top, c, log_D) * LN2
         loss += z_loss * lse * lse
         moment += 2.0 * z_loss * lse * tl.fma(top, c, expected) * LN2
-    lost_loss = tl.where(ignored, 0.0, NAN)
+    lost_loss = tl.where(ignored, 0.0, float("nan"))
     tl.store(losses_ptr + n, tl.where(kept & ~lost, loss, lost_loss))
-    tl.store(top_ptr + n, tl.where(lost, NAN, peak))
+    tl.store(top_ptr + n, tl.where(lost, float("nan"), peak))
     tl.store(log2_d_ptr + n, log_D)
     if slope_ptr is not None:
-        slope = tl.where(lost, NAN, -moment * (c * LN2))
+        slope = tl.where(lost, float("nan"), -moment * (c * LN2))
         tl.store(slope_ptr + n, tl.where(kept, slope, 0.0))
     if seen_ptr is not None:
         valid = kept & ~lost
@@ -93,7 +92,7 @@ def cross_entropy_kernel(
     x_ptr, labels_ptr, t_ptr, edges_ptr,
     losses_ptr, top_ptr, log2_d_ptr, slope_ptr, seen_ptr, slow_ptr,
     V, B, x_stride, t_stride, scale, ignore_index, cap, smoothing, z_loss,
-    SMOOTHED: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    SMOOTHED: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """One program per row."""
     n = tl.program_id(0).to(tl.int64)
@@ -102,7 +101,7 @@ def cross_entropy_kernel(
     ref = capped(first_reference(row, V, BLOCK), cap)
     partitions = tl.cdiv(V, PARTITION)
     D, W, Q, peak, token = scan(
-        row, 0, partitions, V, c, ref, False, SMOOTHED, PARTITION, BLOCK, cap, SMOOTHED
+        row, 0, partitions, V, c, ref, False, SMOOTHED, PARTITION, BLOCK, AHEAD, cap, SMOOTHED
     )
     finish_loss(
         row, n, D, W, Q, peak, token, c, usable, ref, labels_ptr, edges_ptr,
@@ -205,14 +204,14 @@ def cross_entropy(
     results = (losses, out.top, out.log2_d, out.slope, seen, slow)
     with on_device(logits):
         if not split:
-            cross_entropy_kernel[(rows,)](*given, *results, **walk, **finish_with)
+            cross_entropy_kernel[(rows,)](*given, *results, **walk, **finish_with, AHEAD=tune.ahead)
         else:
             numbers = 4 if smoothed else 3
             sums = logits.new_empty((rows, partitions, numbers), dtype=torch.float32)
             tokens = logits.new_empty((rows, partitions), dtype=torch.int32)
             row_partition_kernel[(rows, partitions)](
                 logits, temperature, sums, tokens, P=partitions, SQUARES=smoothed, LINEAR=smoothed,
-                **walk,
+                AHEAD=tune.ahead, **walk,
             )  # fmt: skip
             loss_combine_kernel[(rows,)](
                 *given, sums, tokens, *results, P=partitions, **walk, **finish_with

@@ -20,7 +20,6 @@ from . import tuning
 from .device import (
     LN2,
     MINUS_INF,
-    NAN,
     PLUS_INF,
     add_partitions,
     count_in_histogram,
@@ -142,7 +141,7 @@ def finish(
         o = o0 + tl.arange(0, TILE_O)
         largest, spread = option_tile(row, ids_ptr, o, O, M, V, c, spike, TILE_O, TILE_M)
         logprob = tl.minimum((largest - peak) * c + spread - log_D, 0.0) * LN2
-        tl.store(logprob_ptr + n * O + o, tl.where(lost, NAN, logprob), mask=o < O)
+        tl.store(logprob_ptr + n * O + o, tl.where(lost, float("nan"), logprob), mask=o < O)
         rel = (largest - centre) * c + spread
         e = tl.exp2(rel)
         total += tl.sum(e, 0)
@@ -156,7 +155,7 @@ def finish(
         o = o0 + tl.arange(0, TILE_O)
         largest, spread = option_tile(row, ids_ptr, o, O, M, V, c, spike, TILE_O, TILE_M)
         prob = tl.exp2((largest - centre) * c + spread) / total
-        tl.store(prob_ptr + n * O + o, tl.where(absent, NAN, prob), mask=o < O)
+        tl.store(prob_ptr + n * O + o, tl.where(absent, float("nan"), prob), mask=o < O)
 
     mass = tl.where(none, 0.0, tl.exp2(tl.minimum(log_best + tl.log2(total), 0.0)))
     if VOCAB_CONFIDENCE:
@@ -165,11 +164,11 @@ def finish(
         confidence = tl.minimum(tl.exp2(top) / total, 1.0)
     entropy = tl.maximum(tl.log2(total) - weighted / total, 0.0) * LN2
     vocab_entropy = tl.maximum(log_D - W / D, 0.0) * LN2
-    tl.store(mass_ptr + n, tl.where(lost, NAN, mass))
+    tl.store(mass_ptr + n, tl.where(lost, float("nan"), mass))
     prediction = tl.where(absent, 0, prediction).to(tl.int64)
     tl.store(prediction_ptr + n, prediction)
-    tl.store(entropy_ptr + n, tl.where(absent, NAN, entropy))
-    tl.store(vocab_entropy_ptr + n, tl.where(broken, NAN, vocab_entropy))
+    tl.store(entropy_ptr + n, tl.where(absent, float("nan"), entropy))
+    tl.store(vocab_entropy_ptr + n, tl.where(broken, float("nan"), vocab_entropy))
     tl.store(token_ptr + n, token.to(tl.int64))
     valid = ~absent
     if labels_ptr is not None:
@@ -180,7 +179,7 @@ def finish(
         tl.store(correct_ptr + n, correct)
         if seen_ptr is not None:
             count_in_histogram(seen_ptr, edges_ptr, confidence, correct, valid, ~ignored, B)
-    tl.store(confidence_ptr + n, tl.where(valid, confidence, NAN))
+    tl.store(confidence_ptr + n, tl.where(valid, confidence, float("nan")))
     tl.store(valid_ptr + n, valid)
 
 
@@ -191,7 +190,7 @@ def option_scores_kernel(
     vocab_entropy_ptr, token_ptr, correct_ptr, valid_ptr, seen_ptr, slow_ptr,
     V, O, M, B, x_stride, ids_stride, t_stride, scale, ignore_index,
     VOCAB_CONFIDENCE: tl.constexpr, TILE_O: tl.constexpr, TILE_M: tl.constexpr,
-    PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """One program per row."""
     n = tl.program_id(0).to(tl.int64)
@@ -200,7 +199,9 @@ def option_scores_kernel(
     c, usable = temperature_scale(scale, t_ptr, n, t_stride)
     ref = reference_logit(row, ids, O, M, V, TILE_O, TILE_M, BLOCK)
     partitions = tl.cdiv(V, PARTITION)
-    D, W, _Q, peak, token = scan(row, 0, partitions, V, c, ref, False, False, PARTITION, BLOCK)
+    D, W, _Q, peak, token = scan(
+        row, 0, partitions, V, c, ref, False, False, PARTITION, BLOCK, AHEAD
+    )
     finish(
         row, n, D, W, peak, token, c, usable, ref, (ids, labels_ptr, edges_ptr),
         (logprob_ptr, prob_ptr, mass_ptr, confidence_ptr, prediction_ptr, entropy_ptr,
@@ -212,7 +213,8 @@ def option_scores_kernel(
 @triton.jit(do_not_specialize=UNSPECIALISED)
 def partition_kernel(
     x_ptr, ids_ptr, t_ptr, sums_ptr, tokens_ptr, V, O, M, P, x_stride, ids_stride, t_stride,
-    scale, TILE_O: tl.constexpr, TILE_M: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    scale, TILE_O: tl.constexpr, TILE_M: tl.constexpr,
+    PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """One program per row and partition: sums (N, P, 3) = D, W, M and tokens (N, P)."""
     n = tl.program_id(0).to(tl.int64)
@@ -220,7 +222,7 @@ def partition_kernel(
     row = x_ptr + n * x_stride
     c, _usable = temperature_scale(scale, t_ptr, n, t_stride)
     ref = reference_logit(row, ids_ptr + n * ids_stride, O, M, V, TILE_O, TILE_M, BLOCK)
-    D, W, Q, peak, token = scan(row, p, p + 1, V, c, ref, False, False, PARTITION, BLOCK)
+    D, W, Q, peak, token = scan(row, p, p + 1, V, c, ref, False, False, PARTITION, BLOCK, AHEAD)
     keep_partition(sums_ptr, tokens_ptr, n * P + p, D, W, Q, peak, token, False)
 
 
@@ -296,13 +298,16 @@ def option_scores(
     sizes = (columns, options, spellings)
     with on_device(logits):
         if not split:
-            option_scores_kernel[(rows,)](*given, *out, seen, slow, *sizes, **walk, **finish_with)
+            option_scores_kernel[(rows,)](
+                *given, *out, seen, slow, *sizes, **walk, **finish_with, AHEAD=tune.ahead
+            )
             return
         sums = logits.new_empty((rows, partitions, 3), dtype=torch.float32)
         tokens = logits.new_empty((rows, partitions), dtype=torch.int32)
         partition_kernel[(rows, partitions)](
-            logits, option_ids, temperature, sums, tokens, *sizes, P=partitions, **walk
-        )
+            logits, option_ids, temperature, sums, tokens, *sizes, P=partitions, **walk,
+            AHEAD=tune.ahead,
+        )  # fmt: skip
         combine_kernel[(rows,)](
             *given, sums, tokens, *out, seen, slow, *sizes, P=partitions, **walk, **finish_with
         )

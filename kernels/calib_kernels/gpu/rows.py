@@ -18,7 +18,6 @@ from . import tuning
 from .device import (
     LN2,
     MINUS_INF,
-    NAN,
     PLUS_INF,
     add_partitions,
     capped,
@@ -63,7 +62,7 @@ def finish_row(
     log_D = tl.log2(D)
     # token stands at the first NaN or +inf, if there is one: -inf there means nothing but -inf.
     nothing = usable & broken & (tl.load(row + token).to(tl.float32) == MINUS_INF)
-    lse = tl.where(nothing, MINUS_INF, tl.where(lost, NAN, (peak * c + log_D) * LN2))
+    lse = tl.where(nothing, MINUS_INF, tl.where(lost, float("nan"), (peak * c + log_D) * LN2))
     entropy = tl.maximum(log_D - W / D, 0.0) * LN2
     sum_p2 = tl.minimum(Q / (D * D), 1.0)
     confidence = 1.0 / D
@@ -72,8 +71,8 @@ def finish_row(
     tl.store(prediction_ptr + n, prediction)
     if log2_d_ptr is not None:
         tl.store(log2_d_ptr + n, log_D)
-    tl.store(entropy_ptr + n, tl.where(lost, NAN, entropy))
-    tl.store(sum_p2_ptr + n, tl.where(lost, NAN, sum_p2))
+    tl.store(entropy_ptr + n, tl.where(lost, float("nan"), entropy))
+    tl.store(sum_p2_ptr + n, tl.where(lost, float("nan"), sum_p2))
     valid = ~lost
     if labels_ptr is not None:
         label = tl.load(labels_ptr + n).to(tl.int64)
@@ -86,11 +85,11 @@ def finish_row(
         # Differences of logits, never of products. Both may be the row's one +inf.
         gap = tl.where(x == peak, 0.0, (x - peak) * c)
         logprob = tl.minimum(gap - log_D, 0.0) * LN2
-        tl.store(label_logprob_ptr + n, tl.where(said, logprob, NAN))
+        tl.store(label_logprob_ptr + n, tl.where(said, logprob, float("nan")))
         tl.store(correct_ptr + n, correct)
         if seen_ptr is not None:
             count_in_histogram(seen_ptr, edges_ptr, confidence, correct, valid, ~ignored, B)
-    tl.store(confidence_ptr + n, tl.where(valid, confidence, NAN))
+    tl.store(confidence_ptr + n, tl.where(valid, confidence, float("nan")))
     tl.store(valid_ptr + n, valid)
 
 
@@ -100,7 +99,7 @@ def row_stats_kernel(
     lse_ptr, confidence_ptr, prediction_ptr, entropy_ptr, sum_p2_ptr, label_logprob_ptr,
     correct_ptr, valid_ptr, seen_ptr, log2_d_ptr, slow_ptr,
     V, B, x_stride, t_stride, scale, ignore_index,
-    PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """One program per row."""
     n = tl.program_id(0).to(tl.int64)
@@ -108,7 +107,7 @@ def row_stats_kernel(
     c, usable = temperature_scale(scale, t_ptr, n, t_stride)
     ref = first_reference(row, V, BLOCK)
     partitions = tl.cdiv(V, PARTITION)
-    D, W, Q, peak, token = scan(row, 0, partitions, V, c, ref, False, True, PARTITION, BLOCK)
+    D, W, Q, peak, token = scan(row, 0, partitions, V, c, ref, False, True, PARTITION, BLOCK, AHEAD)
     finish_row(
         row, n, D, W, Q, peak, token, c, usable, ref, labels_ptr, edges_ptr,
         (lse_ptr, confidence_ptr, prediction_ptr, entropy_ptr, sum_p2_ptr, label_logprob_ptr,
@@ -120,7 +119,8 @@ def row_stats_kernel(
 @triton.jit(do_not_specialize=UNSPECIALISED)
 def row_partition_kernel(
     x_ptr, t_ptr, sums_ptr, tokens_ptr, V, P, x_stride, t_stride, scale, cap,
-    SQUARES: tl.constexpr, LINEAR: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    SQUARES: tl.constexpr, LINEAR: tl.constexpr,
+    PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """One program per row and partition: sums (N, P, 4; or 3) and tokens (N, P)."""
     n = tl.program_id(0).to(tl.int64)
@@ -129,7 +129,7 @@ def row_partition_kernel(
     c, _usable = temperature_scale(scale, t_ptr, n, t_stride)
     ref = capped(first_reference(row, V, BLOCK), cap)
     D, W, Q, peak, token = scan(
-        row, p, p + 1, V, c, ref, False, SQUARES, PARTITION, BLOCK, cap, LINEAR
+        row, p, p + 1, V, c, ref, False, SQUARES, PARTITION, BLOCK, AHEAD, cap, LINEAR
     )
     keep_partition(sums_ptr, tokens_ptr, n * P + p, D, W, Q, peak, token, SQUARES)
 
@@ -197,7 +197,9 @@ def row_stats(
     given = (logits, labels, temperature, edges)
     with on_device(logits):
         if not split:
-            row_stats_kernel[(rows,)](*given, *out, seen, log2_d, slow, **walk, **finish_with)
+            row_stats_kernel[(rows,)](
+                *given, *out, seen, log2_d, slow, **walk, **finish_with, AHEAD=tune.ahead
+            )
             return
         sums = logits.new_empty((rows, partitions, 4), dtype=torch.float32)
         tokens = logits.new_empty((rows, partitions), dtype=torch.int32)
@@ -210,6 +212,7 @@ def row_stats(
             cap=None,
             SQUARES=True,
             LINEAR=False,
+            AHEAD=tune.ahead,
             **walk,
         )
         row_combine_kernel[(rows,)](

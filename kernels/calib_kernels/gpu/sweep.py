@@ -29,7 +29,6 @@ from .device import (
     LN2,
     LOG2E,
     MINUS_INF,
-    NAN,
     PLUS_INF,
     blemishes,
     count_in_histogram,
@@ -66,12 +65,14 @@ def usable_scale(scale, t_ptr, place):
 def keep(terms_ptr, n, N, K, place, counted, usable, nll, grad, hess, ORDER: tl.constexpr):
     """Store one row's share at one temperature: terms (3, K, N) float64."""
     at = place.to(tl.int64) * N + n
-    tl.store(terms_ptr + at, tl.where(usable, tl.where(counted, nll, 0.0), NAN).to(tl.float64))
+    tl.store(
+        terms_ptr + at, tl.where(usable, tl.where(counted, nll, 0.0), float("nan")).to(tl.float64)
+    )
     if ORDER > 0:
-        value = tl.where(usable, tl.where(counted, grad, 0.0), NAN)
+        value = tl.where(usable, tl.where(counted, grad, 0.0), float("nan"))
         tl.store(terms_ptr + K.to(tl.int64) * N + at, value)
     if ORDER > 1:
-        value = tl.where(usable, tl.where(counted, hess, 0.0), NAN)
+        value = tl.where(usable, tl.where(counted, hess, 0.0), float("nan"))
         tl.store(terms_ptr + 2 * K.to(tl.int64) * N + at, value)
 
 
@@ -91,7 +92,7 @@ def finish_term(
         gap = tl.where(x == peak, 0.0, (x.to(tl.float64) - peak) * (unit * k))
         nll = tl.maximum(tl.log2(on_top) - gap, 0.0) * LN2
         mean = tl.where(certain, 0.0, tl.cast(W, tl.float64) / D)
-        grad = (mean - zx.to(tl.float64)) / unit
+        grad = (mean - zx) / unit
         grad = tl.where(certain, tl.where(x == peak, 0.0, PLUS_INF), grad)
         hess = tl.maximum(tl.cast(S, tl.float64) / D - mean * mean, 0.0) / (unit * unit)
         hess = tl.where(certain, 0.0, hess)
@@ -108,7 +109,7 @@ def sweep_kernel(
     N, V, K, B, x_stride, ignore_index, scale0, scale1, scale2, scale3,
     place0, place1, place2, place3,
     FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr, PARTITION: tl.constexpr,
-    BLOCK: tl.constexpr,
+    BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """One program per row: FIRST .. FIRST + 3 times scale0, or with FIRST 0 the scales given."""
     n = tl.program_id(0).to(tl.int64)
@@ -128,7 +129,7 @@ def sweep_kernel(
     c = (c0, c1, c2, c3)
     ref = first_reference(row, V, BLOCK)
     D, W, S, peak, token = sweep_scan(
-        row, V, c, ref, False, FIRST, TERMS, ORDER, edges_ptr is not None, PARTITION, BLOCK
+        row, V, c, ref, False, FIRST, TERMS, ORDER, edges_ptr is not None, PARTITION, BLOCK, AHEAD
     )
     finite = (peak > MINUS_INF) & (peak < PLUS_INF)
     rise = tl.fma(peak, most, -(most * ref))
@@ -137,7 +138,7 @@ def sweep_kernel(
     slow = finite & ~((rise >= -1.0) & (rise <= most_rise))
     if slow:
         D, W, S, _peak, _token = sweep_scan(
-            row, V, c, peak, True, FIRST, TERMS, ORDER, False, PARTITION, BLOCK
+            row, V, c, peak, True, FIRST, TERMS, ORDER, False, PARTITION, BLOCK, 1
         )
     if slow_ptr is not None:
         tl.store(slow_ptr + n, slow.to(tl.int32))
@@ -158,7 +159,11 @@ def sweep_kernel(
         ci = c[0] if FIRST > 0 else c[i]
         place = (place0, place1, place2, place3)[i]
         usable = (usable0, usable1, usable2, usable3)[i]
-        zx = tl.where(slow, (x - peak) * ci, tl.fma(x, ci, -(ci * ref)))
+        # In float64: a label of little probability may be farther from ref than float32 reaches.
+        unit = ci.to(tl.float64)
+        zx = tl.where(
+            slow, (x.to(tl.float64) - peak) * unit, tl.fma(x.to(tl.float64), unit, -(ci * ref))
+        )
         zM = tl.where(slow, 0.0, tl.fma(peak, ci, -(ci * ref)))
         facts = (x, peak, zx, zM, counted, ignored, correct, certain)
         k = (FIRST + i) * 1.0 if FIRST > 0 else 1.0
@@ -257,7 +262,8 @@ def temperature_sweep(
                 continue
             sweep_kernel[(rows,)](
                 logits, *shared, slow, **sizes, **given, FIRST=first, TERMS=terms_of_read,
-                PARTITION=tune.partition, BLOCK=tune.block, **launch_options(logits, tune),
+                PARTITION=tune.partition, BLOCK=tune.block, AHEAD=tune.ahead,
+                **launch_options(logits, tune),
             )  # fmt: skip
         sweep_sum_kernel[(k, derivatives + 1)](
             terms, counted, out.nll, out.grad, out.hess, out.count, rows, k,

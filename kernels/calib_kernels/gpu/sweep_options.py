@@ -12,7 +12,7 @@ Axes: as in ``sweep``.
 import triton
 import triton.language as tl
 
-from .device import LN2, MINUS_INF, NAN, PLUS_INF, count_in_histogram, fraction, whole
+from .device import LN2, MINUS_INF, PLUS_INF, count_in_histogram, fraction, whole
 from .sweep import UNSPECIALISED, keep, usable_scale
 
 
@@ -126,7 +126,7 @@ def one_temperature(
         correct = counted & (label == prediction)
         seen = seen_ptr + place.to(tl.int64) * (3 * B + 1)
         count_in_histogram(
-            seen, edges_ptr, tl.where(counted, confidence, NAN), correct, counted & usable,
+            seen, edges_ptr, tl.where(counted, confidence, float("nan")), correct, counted & usable,
             ~ignored, B,
         )  # fmt: skip
 

@@ -8,10 +8,13 @@ import triton
 import triton.language as tl
 
 from .device import (
-    MINUS_INF,
     edge_block,
     elements_past_boundary,
+    larger,
+    largest,
     load_packed,
+    load_packed_blocks,
+    no_largest,
     rotated_sum,
     unpacked,
 )
@@ -88,7 +91,6 @@ def upper_powers(e, z, D, W, S, ORDER: tl.constexpr):
 def sweep_step(
     x, k, m, at, D, W, S, c, ref,
     EXACT: tl.constexpr, FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr,
-    TOKEN: tl.constexpr,
 ):  # fmt: skip
     """Add block k of logits x to the lanes: sums D, W, S of four temperatures, maximum m."""
     if FIRST > 0:
@@ -109,53 +111,56 @@ def sweep_step(
             d2, w2, s2 = term(x, c[2], ref, d2, w2, s2, EXACT, ORDER)
             d3, w3, s3 = term(x, c[3], ref, d3, w3, s3, EXACT, ORDER)
         D, W, S = (d0, d1, d2, d3), (w0, w1, w2, w3), (s0, s1, s2, s3)
-    if TOKEN:
-        at = tl.where(x > m, k, at)
-    return tl.maximum(x, m), at, D, W, S
+    m, at = larger(x, k, m, at)
+    return m, at, D, W, S
 
 
 @triton.jit
 def sweep_scan(
     row, V, c, ref,
     EXACT: tl.constexpr, FIRST: tl.constexpr, TERMS: tl.constexpr, ORDER: tl.constexpr,
-    TOKEN: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    TOKEN: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """(D, W, S, M, token) of a row, the first three of four temperatures; walks as ``scan``."""
     shift = elements_past_boundary(row)
     start = tl.multiple_of(row - shift, 16)
-    lanes = tl.arange(0, BLOCK)
-    m = tl.full((BLOCK,), MINUS_INF, tl.float32)
-    at = tl.zeros((BLOCK,), tl.int32)
+    m, at = no_largest(row, BLOCK)
     D0, D1, D2, D3 = 0.0, 0.0, 0.0, 0.0
     W0, W1, W2, W3 = 0.0, 0.0, 0.0, 0.0
     S0, S1, S2, S3 = 0.0, 0.0, 0.0, 0.0
     for p in range(0, tl.cdiv(V, PARTITION)):
         begin = p * PARTITION
         end = tl.minimum(begin + PARTITION, V)
-        head = begin // BLOCK
+        k = begin // BLOCK
         tail = (end + shift) // BLOCK
         zero = tl.zeros((BLOCK,), tl.float32)
         d = (zero, zero, zero, zero)
         w = (zero, zero, zero, zero)
         s = (zero, zero, zero, zero)
-        x = edge_block(start, head, shift, begin, end, V, BLOCK)
-        m, at, d, w, s = sweep_step(
-            x, head, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
-        )
-        if tail > head + 1:
-            ahead = load_packed(start, head + 1, BLOCK)
-            for k in range(head + 1, tail):
-                x = unpacked(ahead, BLOCK)
-                # One block is always on its way while another is worked on.
-                ahead = load_packed(start, tl.minimum(k + 1, tail - 1), BLOCK)
-                m, at, d, w, s = sweep_step(
-                    x, k, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
-                )
-        if (tail > head) & (tail * BLOCK - shift < end):
+        if shift > 0:
+            x = edge_block(start, k, shift, begin, end, V, BLOCK)
+            m, at, d, w, s = sweep_step(x, k, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER)
+            k += 1
+        whole = tl.maximum(tail - k, 0)
+        together = whole // AHEAD * AHEAD
+        if together > 0:
+            ahead = load_packed_blocks(start, k, BLOCK, AHEAD)
+            for k0 in range(k, k + together, AHEAD):
+                following = start + tl.minimum(k0 + AHEAD, k + together - AHEAD) * BLOCK
+                later = ()
+                for i in tl.static_range(AHEAD):
+                    x = unpacked(ahead[i], BLOCK)
+                    later += (load_packed(following, i, BLOCK),)
+                    m, at, d, w, s = sweep_step(
+                        x, k0 + i, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER
+                    )
+                ahead = later
+        for k0 in range(k + together, k + whole):
+            x = unpacked(load_packed(start, k0, BLOCK), BLOCK)
+            m, at, d, w, s = sweep_step(x, k0, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER)
+        if (tail >= k) & (tail * BLOCK - shift < end):
             x = edge_block(start, tail, shift, begin, end, V, BLOCK)
-            m, at, d, w, s = sweep_step(
-                x, tail, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER, TOKEN
-            )
+            m, at, d, w, s = sweep_step(x, tail, m, at, d, w, s, c, ref, EXACT, FIRST, TERMS, ORDER)
         D0 += rotated_sum(d[0], shift, BLOCK)
         if ORDER > 0:
             W0 += rotated_sum(w[0], shift, BLOCK)
@@ -173,6 +178,5 @@ def sweep_scan(
                 S1 += rotated_sum(s[1], shift, BLOCK)
                 S2 += rotated_sum(s[2], shift, BLOCK)
                 S3 += rotated_sum(s[3], shift, BLOCK)
-    M = tl.max(m, 0)
-    token = tl.min(tl.where(m == M, at * BLOCK - shift + lanes, V), 0) if TOKEN else 0
+    M, token = largest(row, m, at, shift, 0, V, BLOCK) if TOKEN else (tl.max(m, 0), 0)
     return (D0, D1, D2, D3), (W0, W1, W2, W3), (S0, S1, S2, S3), M, token

@@ -24,6 +24,8 @@ class RowTuning:
     warps: int = 8
     # Three programs fit on a multiprocessor. 64 would fit four and spills.
     registers: int = 80
+    # Blocks that are on their way while as many are worked on.
+    ahead: int = 4
 
 
 def registers(tune: RowTuning, arch: int) -> int:
