@@ -4,7 +4,7 @@
 #   make test         the tests (make test-slow: long compiles, kills, fresh installs)
 #   make bench        CPU benchmarks (BENCH=all for every size, BENCH=sample,ece for some ops)
 #   make bench-check  the same, then compared with the last committed results
-#   make gpu          correctness and times on a CUDA machine
+#   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at most)
 #   make embedded     train the embedded model anew
 #
 # TORCH=cpu takes PyTorch's CPU wheels from PyTorch's own index: much smaller on a laptop.
@@ -45,7 +45,7 @@ bench-check: bench
 
 # A GPU machine's own Python has the torch and triton that fit its driver: nothing is installed.
 gpu:
-	PYTHONPATH=kernels:. $(PYTHON) -m bench.gpu
+	PYTHONPATH=kernels:. $(PYTHON) -m bench.gpu $(GPU_SECONDS)
 
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training

@@ -170,7 +170,7 @@ def test_a_gpu_replays(family: str) -> None:
     model, inputs = families.FAMILIES[family]()
     model.cuda()
     inputs = {name: value.cuda() for name, value in inputs.items()}
-    settings = {**ENDS, "max_new_tokens": 40, "n_samples": 20}
+    settings = {**ENDS, "eos_token_id": [10], "max_new_tokens": 40, "n_samples": 20}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graphs, "REPLAYING", set())
         expected = decoded(model, inputs, **settings)

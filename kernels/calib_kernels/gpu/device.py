@@ -92,12 +92,11 @@ def load_packed(start, k, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def load_packed_blocks(start, k, BLOCK: tl.constexpr, COUNT: tl.constexpr):
-    """Blocks k, k + 1, ... of what begins at ``start``, each as ``load_packed`` has it."""
-    first = start + k * BLOCK
+def load_blocks(start, BLOCK: tl.constexpr, COUNT: tl.constexpr):
+    """The first blocks of what begins at ``start``, each as ``load_packed`` has it."""
     blocks = ()
     for i in tl.static_range(COUNT):
-        blocks += (load_packed(first, i, BLOCK),)
+        blocks += (load_packed(start, i, BLOCK),)
     return blocks
 
 
@@ -240,7 +239,7 @@ def scan(
         whole = tl.maximum(tail - k, 0)
         together = whole // AHEAD * AHEAD
         if together > 0:
-            ahead = load_packed_blocks(start, k, BLOCK, AHEAD)
+            ahead = load_blocks(start + k * BLOCK, BLOCK, AHEAD)
             for k0 in range(k, k + together, AHEAD):
                 # At the end, the last ones again.
                 following = start + tl.minimum(k0 + AHEAD, k + together - AHEAD) * BLOCK

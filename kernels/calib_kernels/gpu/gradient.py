@@ -26,8 +26,11 @@ from .device import (
     capped,
     elements_past_boundary,
     inside,
+    load_blocks,
+    load_packed,
     shortfall,
     temperature_scale,
+    unpacked,
 )
 from .launch import launch_options, on_device
 
@@ -92,9 +95,9 @@ def row_weights(
 
 
 @triton.jit
-def gradient_block(x, j, column, weights, v, cap, SURPRISE: tl.constexpr, VARIANCE: tl.constexpr):
-    """(gradient, v) at the logits x of columns j; v has gained p (ln p + H)^2."""
-    c, top, most, log_d, H, everything, surprise, everywhere, pull = weights
+def gradient_block(x, weights, v, cap, SURPRISE: tl.constexpr, VARIANCE: tl.constexpr):
+    """(gradient, v) at the logits x, none of them the label's; v has gained p (ln p + H)^2."""
+    c, top, most, log_d, H, everything, surprise, everywhere, _pull = weights
     # Beside a +inf, it alone is farther above top than ``most``.
     u = tl.fma(tl.minimum(capped(x, cap) - top, most), c, -log_d)
     p = tl.exp2(u)
@@ -105,25 +108,57 @@ def gradient_block(x, j, column, weights, v, cap, SURPRISE: tl.constexpr, VARIAN
         weight = tl.fma(s, surprise, everything)
         if VARIANCE:
             v = tl.fma(p * s, s, v)
-    back = tl.fma(p, weight, everywhere)
-    back = tl.where(j == column, back - pull, back)
+    return slope_of_cap(x, cap, tl.fma(p, weight, everywhere)), v
+
+
+@triton.jit
+def slope_of_cap(x, cap, back):
+    """back d capped(x) / dx."""
     if cap is not None:
         r = shortfall(x, cap)
         back *= r * (2.0 - r)
-    return back, v
+    return back
 
 
 @triton.jit
 def gradient_edge(
-    row, out, k, shift, begin, end, column, weights, v, cap,
+    row, out, k, shift, begin, end, weights, v, cap,
     SURPRISE: tl.constexpr, VARIANCE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Block k, of which only the logits begin..end-1 are there. Returns v."""
     j = k * BLOCK - shift + tl.arange(0, BLOCK)
     there = inside(k, shift, begin, end, BLOCK)
     x = tl.load(row + j, mask=there, other=MINUS_INF).to(tl.float32)
-    back, v = gradient_block(x, j, column, weights, v, cap, SURPRISE, VARIANCE)
+    back, v = gradient_block(x, weights, v, cap, SURPRISE, VARIANCE)
     tl.store(out + j, back.to(out.dtype.element_ty), mask=there)
+    return v
+
+
+@triton.jit
+def gradient_blocks(
+    from_, to, k, end, weights, v, cap,
+    SURPRISE: tl.constexpr, VARIANCE: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
+):  # fmt: skip
+    """Whole blocks k..end-1, of logits that lie as their gradient does. Returns v."""
+    lanes = tl.arange(0, BLOCK)
+    together = (end - k) // AHEAD * AHEAD
+    if together > 0:
+        ahead = load_blocks(from_ + k * BLOCK, BLOCK, AHEAD)
+        for k0 in range(k, k + together, AHEAD):
+            # At the end, the last ones again: by then they may be gradients, and are not used.
+            following = from_ + tl.minimum(k0 + AHEAD, k + together - AHEAD) * BLOCK
+            later = ()
+            for i in tl.static_range(AHEAD):
+                back, v = gradient_block(
+                    unpacked(ahead[i], BLOCK), weights, v, cap, SURPRISE, VARIANCE
+                )
+                later += (load_packed(following, i, BLOCK),)
+                tl.store(to + (k0 + i) * BLOCK + lanes, back.to(to.dtype.element_ty))
+            ahead = later
+    for k0 in range(k + together, end):
+        x = unpacked(load_packed(from_, k0, BLOCK), BLOCK)
+        back, v = gradient_block(x, weights, v, cap, SURPRISE, VARIANCE)
+        tl.store(to + k0 * BLOCK + lanes, back.to(to.dtype.element_ty))
     return v
 
 
@@ -146,7 +181,7 @@ def logits_gradient_kernel(
     x_ptr, labels_ptr, t_ptr, top_ptr, log2_d_ptr, entropy_ptr, d_loss_ptr, d_lse_ptr,
     d_entropy_ptr, dx_ptr, variance_ptr,
     V, x_stride, t_stride, d_stride, dx_stride, scale, ignore_index, cap, smoothing, z_loss,
-    PARTITION: tl.constexpr, BLOCK: tl.constexpr,
+    PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """One program per row and partition."""
     n = tl.program_id(0).to(tl.int64)
@@ -171,40 +206,47 @@ def logits_gradient_kernel(
     if silent:
         zeros(out, shift, begin, end, head, tail, BLOCK)
     else:
-        v = gradient_edge(
-            row, out, head, shift, begin, end, column, weights, v, cap, SURPRISE, VARIANCE, BLOCK
-        )
+        labelled = (column >= begin) & (column < end)
+        # Before it may be overwritten.
+        x_label = tl.load(row + column, mask=labelled, other=0.0).to(tl.float32)
         # How far to the left the blocks of x must be turned to lie as those of dx.
         turn = elements_past_boundary(row) - shift
         turn = tl.where(turn < 0, turn + per_boundary, turn)
+        k = head
+        if (shift > 0) | (turn > 0):
+            v = gradient_edge(
+                row, out, k, shift, begin, end, weights, v, cap, SURPRISE, VARIANCE, BLOCK
+            )
+            k += 1
         from_ = tl.multiple_of(row - shift - turn, 16)
         to = tl.multiple_of(out - shift, 16)
         last = tail
         if turn == 0:
-            for k in range(head + 1, tail):
-                x = tl.load(from_ + k * BLOCK + lanes).to(tl.float32)
-                back, v = gradient_block(
-                    x, k * BLOCK - shift + lanes, column, weights, v, cap, SURPRISE, VARIANCE
-                )
-                tl.store(to + k * BLOCK + lanes, back.to(out.dtype.element_ty))
+            v = gradient_blocks(
+                from_, to, k, tail, weights, v, cap, SURPRISE, VARIANCE, BLOCK, AHEAD
+            )
         else:
             # The last whole block would need one more, which may end beyond the logits.
-            last = tl.maximum(tail - 1, head + 1)
-            if last > head + 1:
-                ahead = tl.load(from_ + (head + 1) * BLOCK + lanes)
-                for k in range(head + 1, last):
+            last = tl.maximum(tail - 1, k)
+            if last > k:
+                ahead = tl.load(from_ + k * BLOCK + lanes)
+                for k0 in range(k, last):
                     x = ahead.to(tl.float32)
-                    ahead = tl.load(from_ + (k + 1) * BLOCK + lanes)
+                    ahead = tl.load(from_ + (k0 + 1) * BLOCK + lanes)
                     x = tl.where(lanes < turn, ahead.to(tl.float32), x)
                     x = tl.gather(x, (lanes + turn) % BLOCK, 0)
-                    back, v = gradient_block(
-                        x, k * BLOCK - shift + lanes, column, weights, v, cap, SURPRISE, VARIANCE
-                    )
-                    tl.store(to + k * BLOCK + lanes, back.to(out.dtype.element_ty))
-        for k in range(tl.maximum(last, head + 1), tail + 1):
+                    back, v = gradient_block(x, weights, v, cap, SURPRISE, VARIANCE)
+                    tl.store(to + k0 * BLOCK + lanes, back.to(out.dtype.element_ty))
+        for k0 in range(tl.maximum(last, k), tail + 1):
             v = gradient_edge(
-                row, out, k, shift, begin, end, column, weights, v, cap, SURPRISE, VARIANCE, BLOCK
+                row, out, k0, shift, begin, end, weights, v, cap, SURPRISE, VARIANCE, BLOCK
             )
+        if labelled:
+            # After what any thread has stored there.
+            tl.debug_barrier()
+            back, _v = gradient_block(x_label, weights, 0.0, cap, SURPRISE, False)
+            back -= slope_of_cap(x_label, cap, weights[8])
+            tl.store(out + column, back.to(out.dtype.element_ty))
     if VARIANCE:
         # Lane j % BLOCK added the terms of its logits in order, wherever the row lies.
         if shift > 0:
@@ -245,7 +287,7 @@ def logits_gradient(
             0 if d_loss is None else d_loss.stride(0),
             d_logits.stride(0), min(max(scale, 1e-37), 1e37), ignore_index, shape.softcap or None,
             shape.smoothing, shape.z_loss, PARTITION=tune.partition, BLOCK=tune.block,
-            **launch_options(logits, tune),
+            AHEAD=tune.ahead, **launch_options(logits, tune),
         )  # fmt: skip
     if parts is not None:
         variance.copy_(parts[:, 0])

@@ -21,16 +21,15 @@ from .device import (
     PLUS_INF,
     edge_block,
     elements_past_boundary,
+    load_blocks,
     load_packed,
     rotated_sum,
     temperature_scale,
     unpacked,
 )
 from .launch import launch_options, on_device
-from .survivors import cut_kernel, keeps
+from .survivors import BLOCK, cut_kernel, keeps
 
-# Logits of a block: part of the contract, not a matter of tuning.
-BLOCK = tl.constexpr(4096)
 # Logits of a block that are added up before the choice among them.
 GROUP = tl.constexpr(64)
 # Blocks of a row are looked at all at once: up to 262,144 logits with one compiled kernel.
@@ -166,10 +165,23 @@ def kept_sums_kernel(
     begin = b * BLOCK
     end = tl.minimum(begin + BLOCK, V)
     d = tl.zeros((PIECE,), tl.float32)
-    for k in range(begin // PIECE, (end + shift + PIECE - 1) // PIECE):
-        x = edge_block(start, k, shift, begin, end, V, PIECE)
-        kept = keeps(x, k * PIECE - shift + tl.arange(0, PIECE), peak, value, last, own_gap)
-        d += tl.where(kept, tl.exp2((x - ref) * c), 0.0)
+    # Of a block whose largest logit goes, all do.
+    if keeps(ref, V, peak, value, V, own_gap):
+        if (shift == 0) & (end == begin + BLOCK):
+            TOGETHER: tl.constexpr = BLOCK // PIECE // 2
+            for first in range(begin, end, TOGETHER * PIECE):
+                pieces = load_blocks(start + first, PIECE, TOGETHER)
+                for i in tl.static_range(TOGETHER):
+                    x = unpacked(pieces[i], PIECE)
+                    j = first + i * PIECE + tl.arange(0, PIECE)
+                    kept = keeps(x, j, peak, value, last, own_gap)
+                    d += tl.where(kept, tl.exp2((x - ref) * c), 0.0)
+        else:
+            for k in range(begin // PIECE, (end + shift + PIECE - 1) // PIECE):
+                x = edge_block(start, k, shift, begin, end, V, PIECE)
+                j = k * PIECE - shift + tl.arange(0, PIECE)
+                kept = keeps(x, j, peak, value, last, own_gap)
+                d += tl.where(kept, tl.exp2((x - ref) * c), 0.0)
     tl.store(left_ptr + n * B + b, rotated_sum(d, shift, PIECE))
 
 
@@ -337,7 +349,7 @@ def sample(logits, scale, temperature, addresses, uniforms, filters, greedy, out
             cut_kernel[(rows,)](
                 logits, temperature, sums, value, last, **walk,
                 top_k=filters.top_k or columns, top_p_bits=bits_of(filters.top_p),
-                BLOCK=tuning.CUT.block, BLOCKS=at_once,
+                PIECE=tuning.CUT.block, BLOCKS=at_once,
                 **launch_options(logits, tuning.CUT),
             )  # fmt: skip
         if top or filters.gap > float("-inf"):

@@ -15,8 +15,13 @@ from .device import (
     PLUS_INF,
     edge_block,
     elements_past_boundary,
+    load_blocks,
     temperature_scale,
+    unpacked,
 )
+
+# Logits of a block: part of the contract, not a matter of tuning.
+BLOCK = tl.constexpr(4096)
 
 UNSPECIALISED = [
     "x_ptr", "t_ptr", "V", "B", "x_stride", "t_stride", "scale", "top_k", "top_p_bits",
@@ -39,28 +44,39 @@ def tally_step(x, count, mass, above, below, c, peak, t):
 
 
 @triton.jit
-def tally(row, V, c, peak, t, BLOCK: tl.constexpr):
-    """(count, mass, least) of the logits above t, and the largest of the others."""
+def tally(row, sums, V, B, c, peak, t, PIECE: tl.constexpr):
+    """(count, mass, least) of the logits above t, and the largest of the others.
+
+    Of a block whose largest logit, which stands in its ``sums`` (B, 3), is not above t, nothing
+    else is read: most of a row, where few tokens have most of the mass.
+    """
     shift = elements_past_boundary(row)
     start = tl.multiple_of(row - shift, 16)
-    lanes = tl.arange(0, BLOCK)
-    count = tl.zeros((BLOCK,), tl.int32)
-    mass = tl.zeros((BLOCK,), tl.float32)
-    above = tl.full((BLOCK,), PLUS_INF, tl.float32)
-    below = tl.full((BLOCK,), MINUS_INF, tl.float32)
-    tail = (V + shift) // BLOCK
-    x = edge_block(start, 0, shift, 0, V, V, BLOCK)
-    count, mass, above, below = tally_step(x, count, mass, above, below, c, peak, t)
-    for k in range(1, tail):
-        x = tl.load(start + k * BLOCK + lanes).to(tl.float32)
-        count, mass, above, below = tally_step(x, count, mass, above, below, c, peak, t)
-    if (tail > 0) & (tail * BLOCK - shift < V):
-        x = edge_block(start, tail, shift, 0, V, V, BLOCK)
-        count, mass, above, below = tally_step(x, count, mass, above, below, c, peak, t)
+    lanes = tl.arange(0, PIECE)
+    count = tl.zeros((PIECE,), tl.int32)
+    mass = tl.zeros((PIECE,), tl.float32)
+    above = tl.full((PIECE,), PLUS_INF, tl.float32)
+    below = tl.full((PIECE,), MINUS_INF, tl.float32)
+    lower = MINUS_INF
+    for b in range(0, B):
+        M = tl.load(sums + 3 * b)
+        begin = b * BLOCK
+        end = tl.minimum(begin + BLOCK, V)
+        if t >= M:
+            lower = tl.maximum(lower, M)
+        elif (shift == 0) & (end == begin + BLOCK):
+            pieces = load_blocks(start + begin, PIECE, BLOCK // PIECE)
+            for i in tl.static_range(BLOCK // PIECE):
+                x = unpacked(pieces[i], PIECE)
+                count, mass, above, below = tally_step(x, count, mass, above, below, c, peak, t)
+        else:
+            for k in range(begin // PIECE, (end + shift + PIECE - 1) // PIECE):
+                x = edge_block(start, k, shift, begin, end, V, PIECE)
+                count, mass, above, below = tally_step(x, count, mass, above, below, c, peak, t)
     if shift > 0:
-        mass = tl.gather(mass, (lanes + shift) % BLOCK, 0)
+        mass = tl.gather(mass, (lanes + shift) % PIECE, 0)
     total = tl.sum(mass.to(tl.float64), 0)
-    return tl.sum(count, 0), total, tl.min(above, 0), tl.max(below, 0)
+    return tl.sum(count, 0), total, tl.min(above, 0), tl.maximum(tl.max(below, 0), lower)
 
 
 @triton.jit
@@ -99,7 +115,7 @@ def place_of(row, V, value, number, BLOCK: tl.constexpr):
 @triton.jit(do_not_specialize=UNSPECIALISED)
 def cut_kernel(
     x_ptr, t_ptr, sums_ptr, value_ptr, last_ptr, V, B, x_stride, t_stride, scale,
-    top_k, top_p_bits, BLOCK: tl.constexpr, BLOCKS: tl.constexpr,
+    top_k, top_p_bits, PIECE: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
     """One program per row: value (N,) float32 and last (N,) int32."""
     n = tl.program_id(0).to(tl.int64)
@@ -107,13 +123,14 @@ def cut_kernel(
     c, _usable = temperature_scale(scale, t_ptr, n, t_stride)
     top_p = top_p_bits.to(tl.float64, bitcast=True)
     places = tl.arange(0, BLOCKS)
-    sums = sums_ptr + 3 * (n * B + places)
+    row_sums = sums_ptr + 3 * n * B
+    sums = row_sums + 3 * places
     peak = tl.max(tl.load(sums, mask=places < B, other=MINUS_INF), 0)
     D = tl.load(sums + 1, mask=places < B, other=0.0)
     value = MINUS_INF
     last = -1
     if (peak > MINUS_INF) & (peak < PLUS_INF) & (tl.max((D != D).to(tl.int32), 0) == 0):
-        all_count, all_mass, least, _below = tally(row, V, c, peak, MINUS_INF, BLOCK)
+        all_count, all_mass, least, _below = tally(row, row_sums, V, B, c, peak, MINUS_INF, PIECE)
         mass = all_mass
         # First top_k, then, of the mass that it leaves, top_p.
         for stage in range(0, 2):
@@ -125,7 +142,7 @@ def cut_kernel(
                 base_mass = mass * 0.0
                 while low < high:
                     t = midway(low, high)
-                    count, above_mass, above, below = tally(row, V, c, peak, t, BLOCK)
+                    count, above_mass, above, below = tally(row, row_sums, V, B, c, peak, t, PIECE)
                     if (count >= top_k) | (above_mass >= wanted):
                         low = above
                     else:
@@ -137,7 +154,7 @@ def cut_kernel(
                 ties = tl.ceil(tl.minimum(by_mass, V.to(tl.float64))).to(tl.int32)
                 ties = tl.maximum(tl.minimum(ties, top_k - base), 1)
                 value = high
-                last = place_of(row, V, high, ties, BLOCK)
+                last = place_of(row, V, high, ties, PIECE)
                 mass = base_mass + e * ties.to(tl.float64)
     tl.store(value_ptr + n, value)
     tl.store(last_ptr + n, last)

@@ -40,6 +40,10 @@ from .sweep_walk import sweep_scan
 # HEADROOM where a variance is wanted: a difference of squares of z, whose digits cancel sooner.
 VARIANCE_HEADROOM = tl.constexpr(10.0)
 
+# The reference lies above the largest logit of so many blocks. A row whose maximum is too far above
+# it is read twice, and where all rows are worked on at once all wait for the one.
+SAMPLED_BLOCKS = tl.constexpr(8)
+
 # One compiled kernel serves every size, stride, alignment and temperature.
 UNSPECIALISED = [
     "x_ptr", "labels_ptr", "t_ptr", "edges_ptr", "ids_ptr", "N", "V", "K", "B", "O", "M",
@@ -127,15 +131,16 @@ def sweep_kernel(
         c3, usable3 = usable_scale(scale3, t_ptr, place3)
         most = tl.maximum(tl.maximum(c0, c1), tl.maximum(c2, c3))
     c = (c0, c1, c2, c3)
-    ref = first_reference(row, V, BLOCK)
+    most_rise = VARIANCE_HEADROOM if ORDER > 1 else HEADROOM
+    # Halfway into what the maximum may lie above: as far below it, no digit more is lost.
+    ref = first_reference(row, V, SAMPLED_BLOCKS * BLOCK) + VARIANCE_HEADROOM / most
     D, W, S, peak, token = sweep_scan(
         row, V, c, ref, False, FIRST, TERMS, ORDER, edges_ptr is not None, PARTITION, BLOCK, AHEAD
     )
     finite = (peak > MINUS_INF) & (peak < PLUS_INF)
     rise = tl.fma(peak, most, -(most * ref))
     # Also true for a NaN: most * ref overflowed.
-    most_rise = VARIANCE_HEADROOM if ORDER > 1 else HEADROOM
-    slow = finite & ~((rise >= -1.0) & (rise <= most_rise))
+    slow = finite & ~((rise >= -1.0 - VARIANCE_HEADROOM) & (rise <= most_rise))
     if slow:
         D, W, S, _peak, _token = sweep_scan(
             row, V, c, peak, True, FIRST, TERMS, ORDER, False, PARTITION, BLOCK, 1
@@ -231,7 +236,7 @@ def temperature_sweep(
     rows, columns = logits.shape
     on_host = isinstance(temperatures, tuple)
     k = len(temperatures) if on_host else temperatures.shape[0]
-    tune = tune or tuning.sweep(derivatives, logits.element_size(), architecture(logits.device))
+    tune = tune or tuning.sweep(derivatives, architecture(logits.device))
     terms = logits.new_empty((derivatives + 1, k, rows), dtype=torch.float64)
     counted = logits.new_empty((rows,), dtype=torch.int32)
     device_temperatures = None if on_host else temperatures
@@ -262,7 +267,9 @@ def temperature_sweep(
                 continue
             sweep_kernel[(rows,)](
                 logits, *shared, slow, **sizes, **given, FIRST=first, TERMS=terms_of_read,
-                PARTITION=tune.partition, BLOCK=tune.block, AHEAD=tune.ahead,
+                PARTITION=tune.partition, BLOCK=tune.block,
+                # An exponential for each temperature leaves no registers for more.
+                AHEAD=tune.ahead if first else 1,
                 **launch_options(logits, tune),
             )  # fmt: skip
         sweep_sum_kernel[(k, derivatives + 1)](

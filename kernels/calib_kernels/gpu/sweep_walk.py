@@ -12,8 +12,8 @@ from .device import (
     elements_past_boundary,
     larger,
     largest,
+    load_blocks,
     load_packed,
-    load_packed_blocks,
     no_largest,
     rotated_sum,
     unpacked,
@@ -144,7 +144,7 @@ def sweep_scan(
         whole = tl.maximum(tail - k, 0)
         together = whole // AHEAD * AHEAD
         if together > 0:
-            ahead = load_packed_blocks(start, k, BLOCK, AHEAD)
+            ahead = load_blocks(start + k * BLOCK, BLOCK, AHEAD)
             for k0 in range(k, k + together, AHEAD):
                 following = start + tl.minimum(k0 + AHEAD, k + together - AHEAD) * BLOCK
                 later = ()

@@ -84,6 +84,12 @@ class Compiled:
     jumps: dict[int, int]  # branch -> where it leads, as places in ``instructions``
     asm: dict[str, Any]
 
+    def walks(self) -> list[list[str]]:
+        """The main loops by 128-bit loads; first that of the blocks which are loaded together, on
+        which most of a row is spent. What is left of it has loops of one block at a time."""
+        loops = [body for body in self.main_loops() if not narrow(body)]
+        return sorted(loops, key=lambda body: -len(per_element(body)))
+
     def main_loops(self) -> list[list[str]]:
         """The innermost loops that raise e to something: where the time goes."""
         exponential = [body for body in self.loops if per_element(body)]
@@ -132,6 +138,11 @@ def per_element(body: list[str]) -> list[str]:
     return [line for line in body if "MUFU.EX2" in line]
 
 
+def narrow(body: list[str]) -> bool:
+    """Whether a loop has loads of fewer than 128 bits."""
+    return any("LDG" in line and ".128" not in line for line in body)
+
+
 def contains(outer: list[str], inner: list[str]) -> bool:
     return len(outer) > len(inner) and inner[0] in outer and inner[-1] in outer
 
@@ -177,7 +188,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def build(
         kernel: Any, arch: int | str, dtype: str, items: frozenset[Any], tune: tuning.RowTuning
     ) -> Compiled:
-        constants = dict(items)
+        constants = {"AHEAD": tune.ahead, **dict(items)}
         names = list(kernel.arg_names)
         constants = {name: value for name, value in constants.items() if name in names}
         reals = dict.fromkeys(("scale", "cap", "smoothing", "z_loss"), "fp32")

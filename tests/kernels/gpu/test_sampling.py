@@ -88,7 +88,7 @@ BARE = dict.fromkeys(("value_ptr", "last_ptr", "kept_ptr", "uniforms_ptr"))
 KERNELS: dict[str, tuple[Any, dict[str, Any], tuning.RowTuning]] = {
     "block_sums": (sampling.block_sums_kernel, CONSTANTS, tuning.BLOCK_SUMS),
     "kept_sums": (sampling.kept_sums_kernel, CONSTANTS, tuning.BLOCK_SUMS),
-    "cut": (survivors.cut_kernel, {**CONSTANTS, "BLOCK": tuning.CUT.block}, tuning.CUT),
+    "cut": (survivors.cut_kernel, {**CONSTANTS, "PIECE": tuning.CUT.block}, tuning.CUT),
     "draw": (sampling.draw_kernel, {**CONSTANTS, **BARE}, tuning.DRAW),
     "draw of what is left": (sampling.draw_kernel, CONSTANTS, tuning.DRAW),
 }
