@@ -40,9 +40,12 @@ from .sweep_walk import sweep_scan
 # HEADROOM where a variance is wanted: a difference of squares of z, whose digits cancel sooner.
 VARIANCE_HEADROOM = tl.constexpr(10.0)
 
-# The reference lies above the largest logit of so many blocks. A row whose maximum is too far above
-# it is read twice, and where all rows are worked on at once all wait for the one.
-SAMPLED_BLOCKS = tl.constexpr(8)
+# The reference lies LIFT bits above the largest logit of so many blocks, of half as many where no
+# derivative narrows what the maximum may lie above. A row whose maximum is too
+# far above it is read twice, and where all rows are worked on at once all wait for the one. As z
+# grows, so do its roundings: of a row of equal logits, which add up, 4e-7 nats of b grad a bit.
+SAMPLED_BLOCKS = tl.constexpr(16)
+LIFT = tl.constexpr(6.0)
 
 # One compiled kernel serves every size, stride, alignment and temperature.
 UNSPECIALISED = [
@@ -132,15 +135,15 @@ def sweep_kernel(
         most = tl.maximum(tl.maximum(c0, c1), tl.maximum(c2, c3))
     c = (c0, c1, c2, c3)
     most_rise = VARIANCE_HEADROOM if ORDER > 1 else HEADROOM
-    # Halfway into what the maximum may lie above: as far below it, no digit more is lost.
-    ref = first_reference(row, V, SAMPLED_BLOCKS * BLOCK) + VARIANCE_HEADROOM / most
+    blocks: tl.constexpr = SAMPLED_BLOCKS if ORDER > 0 else SAMPLED_BLOCKS // 2
+    ref = first_reference(row, V, blocks * BLOCK) + LIFT / most
     D, W, S, peak, token = sweep_scan(
         row, V, c, ref, False, FIRST, TERMS, ORDER, edges_ptr is not None, PARTITION, BLOCK, AHEAD
     )
     finite = (peak > MINUS_INF) & (peak < PLUS_INF)
     rise = tl.fma(peak, most, -(most * ref))
     # Also true for a NaN: most * ref overflowed.
-    slow = finite & ~((rise >= -1.0 - VARIANCE_HEADROOM) & (rise <= most_rise))
+    slow = finite & ~((rise >= -1.0 - LIFT) & (rise <= most_rise))
     if slow:
         D, W, S, _peak, _token = sweep_scan(
             row, V, c, peak, True, FIRST, TERMS, ORDER, False, PARTITION, BLOCK, 1
@@ -164,11 +167,10 @@ def sweep_kernel(
         ci = c[0] if FIRST > 0 else c[i]
         place = (place0, place1, place2, place3)[i]
         usable = (usable0, usable1, usable2, usable3)[i]
-        # In float64: a label of little probability may be farther from ref than float32 reaches.
-        unit = ci.to(tl.float64)
-        zx = tl.where(
-            slow, (x.to(tl.float64) - peak) * unit, tl.fma(x.to(tl.float64), unit, -(ci * ref))
-        )
+        # Rounded as every other logit's, or where float32 does not reach as far, not at all.
+        zx = tl.where(slow, (x - peak) * ci, tl.fma(x, ci, -(ci * ref))).to(tl.float64)
+        far = (x.to(tl.float64) - tl.where(slow, peak, ref)) * ci.to(tl.float64)
+        zx = tl.where(tl.abs(zx) < PLUS_INF, zx, far)
         zM = tl.where(slow, 0.0, tl.fma(peak, ci, -(ci * ref)))
         facts = (x, peak, zx, zM, counted, ignored, correct, certain)
         k = (FIRST + i) * 1.0 if FIRST > 0 else 1.0
