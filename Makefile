@@ -45,7 +45,7 @@ bench-check: bench
 
 # A GPU machine's own Python has the torch and triton that fit its driver: nothing is installed.
 gpu:
-	PYTHONPATH=kernels:. $(PYTHON) -m bench.gpu $(GPU_SECONDS)
+	PYTHONPATH=kernels:.:$$PYTHONPATH $(PYTHON) -m bench.gpu $(GPU_SECONDS)
 
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training

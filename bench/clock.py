@@ -50,8 +50,11 @@ class Times:
 class Clock(Protocol):
     cache_bytes: int  # of the last-level cache
 
-    def sampler(self, calls: Sequence[Call]) -> Sampler:
-        """Calls each of ``calls`` once itself, so that nothing is compiled while the clock runs."""
+    def sampler(self, calls: Sequence[Call], *, waits: bool = False) -> Sampler:
+        """Calls each of ``calls`` once itself, so that nothing is compiled while the clock runs.
+
+        ``waits``: a call waits for its device.
+        """
 
     def peak(self, call: Call) -> int | None:
         """Bytes a call holds at most beyond what was there before it; None if nobody counts."""
@@ -72,7 +75,7 @@ class CpuClock:
     def peak(self, call: Call) -> int | None:
         return None
 
-    def sampler(self, calls: Sequence[Call]) -> Sampler:
+    def sampler(self, calls: Sequence[Call], *, waits: bool = False) -> Sampler:
         for call in calls:
             call()
 
@@ -99,7 +102,7 @@ class CudaClock:
         self.device = device
         self.cache_bytes = torch.cuda.get_device_properties(device).L2_cache_size
 
-    def sampler(self, calls: Sequence[Call]) -> Sampler:
+    def sampler(self, calls: Sequence[Call], *, waits: bool = False) -> Sampler:
         side = torch.cuda.Stream(self.device)
         side.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(side):
@@ -108,7 +111,7 @@ class CudaClock:
                     call()
         torch.cuda.current_stream(self.device).wait_stream(side)
         torch.cuda.synchronize(self.device)
-        replay, reason = self._captured(calls)
+        replay, reason = (None, "they wait") if waits else self._captured(calls)
 
         def launch() -> None:
             for call in calls:
@@ -142,12 +145,16 @@ class CudaClock:
     def _captured(self, calls: Sequence[Call]) -> tuple[Call | None, str]:
         """What replays the calls, or None and why not."""
         graph = torch.cuda.CUDAGraph()
+        generator = torch.cuda.default_generators[self.device.index or 0]
+        state = generator.clone_state()
         try:
             with torch.cuda.graph(graph):
                 for call in calls:
                     call()
         except RuntimeError as error:  # something in a call waits for the device
             torch.cuda.synchronize(self.device)
+            # It would go on as if it were captured, and refuse the next number.
+            generator.graphsafe_set_state(state)
             return None, str(error).strip().partition("\n")[0]
         return graph.replay, ""
 

@@ -29,10 +29,13 @@ def output_of(*command: str) -> str | None:
 
 
 def commit() -> str:
-    """The checkout's commit, with ``+`` where files differ from it. Without git: CALIB_COMMIT."""
+    """CALIB_COMMIT, for copies that do not know theirs; else the checkout's, with ``+`` where files
+    differ from it."""
+    if told := os.environ.get("CALIB_COMMIT"):
+        return told
     head = output_of("git", "rev-parse", "--short=12", "HEAD")
     if head is None:
-        return os.environ.get("CALIB_COMMIT", "unknown")
+        return "unknown"
     changed = output_of("git", "status", "--porcelain", "--untracked-files=no")
     return head + ("+" if changed else "")
 

@@ -130,7 +130,7 @@ def made_ready(
     peak = clock.peak(bound(run, given[0]))
     if peak is not None:
         notes["peak_bytes"] = peak
-    return found, clock.sampler([bound(run, x) for x in given]), notes
+    return found, clock.sampler([bound(run, x) for x in given], waits=op.waits), notes
 
 
 def called_once(
@@ -172,6 +172,8 @@ def measure(
             given = inputs(op, case, device, clock.cache_bytes)
         except torch.OutOfMemoryError as error:
             reason = f"skipped: {sentence(error)}"
+        except RuntimeError as error:
+            reason = f"no inputs: {sentence(error)}"
     if reason is not None:
         measured.missing = dict.fromkeys(variants, reason)
         return measured

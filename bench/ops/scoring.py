@@ -142,4 +142,5 @@ OP = Op(
     copies=1,
     rivals={"forward alone": Rival(forward_alone, checked=False)},
     notes=notes,
+    waits=True,
 )

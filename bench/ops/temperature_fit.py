@@ -116,4 +116,5 @@ OP = Op(
         "scikit-learn": Rival(of_sklearn, devices=("cpu",)),
         "in float64": Rival(in_float64, devices=("cpu",)),
     },
+    waits=True,
 )

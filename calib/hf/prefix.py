@@ -133,7 +133,7 @@ class Rows:
         )
         self.taken = {name for name, value in inputs.items() if isinstance(value, Tensor)}
         if (kinds := inputs.get("mm_token_type_ids")) is not None and "input_ids" in inputs:
-            # Some versions of transformers (5.17) hand on those of all tokens beside the last token.
+            # transformers 5.17 hands on those of all tokens beside the last token.
             inputs["mm_token_type_ids"] = kinds[:, -inputs["input_ids"].shape[1] :]
         if self.replayed is not None:
             try:

@@ -31,10 +31,12 @@ class Budget(NamedTuple):
     hidden: int  # the part of the gradient of the hidden states that is summed
 
 
-# A GPU's products want many rows and columns, and add to a sum in place.
+# A GPU's products want many rows and columns, and add to a sum in place; operands that are widened
+# take as much room again as the sums.
 BUDGETS = {
     "cpu": Budget(64 * 2**20, 64 * 2**20, 16 * 2**20, 32 * 2**20),
     "cuda": Budget(128 * 2**20, 48 * 2**20, 64 * 2**20, 128 * 2**20),
+    "cuda, widened": Budget(128 * 2**20, 48 * 2**20, 16 * 2**20, 64 * 2**20),
 }
 # Where all the logits take no more, they are stored for the backward pass, which saves a product.
 STORED_BYTES = 96 * 2**20
@@ -58,9 +60,10 @@ def cast(
     return hidden, weight, bias
 
 
-def budget(x: Tensor) -> Budget:
-    """That of the device of x."""
-    return BUDGETS.get(x.device.type, BUDGETS["cpu"])
+def budget(weight: Tensor) -> Budget:
+    """That of a weight's device and dtype."""
+    widened = ", widened" if weight.dtype == torch.float16 else ""
+    return BUDGETS["cuda" + widened if weight.is_cuda else "cpu"]
 
 
 def logits_dtype(weight: Tensor) -> torch.dtype:

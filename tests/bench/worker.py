@@ -44,7 +44,7 @@ def chosen() -> Iterator[Case]:
 class DyingClock(CpuClock):
     """Ends the process when the second case is about to be timed, as a time limit would."""
 
-    def sampler(self, calls: Sequence[Call]) -> Sampler:
+    def sampler(self, calls: Sequence[Call], *, waits: bool = False) -> Sampler:
         sampler = super().sampler(calls)
         self.made = getattr(self, "made", 0) + 1
         if self.made > 5 + 2:  # bandwidth, then ours and eager of the first case

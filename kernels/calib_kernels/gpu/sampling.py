@@ -312,13 +312,10 @@ def draw_kernel(
     # Both may be the row's one +inf.
     below = tl.where(x == peak, 0.0, (x - peak) * c)
     tl.store(token_ptr + at, token.to(tl.int64))
-    tl.store(
-        logprob_ptr + at, tl.where(lost, float("nan"), tl.minimum(below - log_kept, 0.0) * LN2)
-    )
-    tl.store(
-        logprob_unfiltered_ptr + at,
-        tl.where(lost, float("nan"), tl.minimum(below - log_D, 0.0) * LN2),
-    )
+    logprob = tl.minimum(below - log_kept, 0.0) * LN2
+    unfiltered = tl.minimum(below - log_D, 0.0) * LN2
+    tl.store(logprob_ptr + at, tl.where(lost, float("nan"), logprob))
+    tl.store(logprob_unfiltered_ptr + at, tl.where(lost, float("nan"), unfiltered))
     tl.store(entropy_ptr + at, tl.where(lost, float("nan"), entropy))
     tl.store(valid_ptr + at, ~lost)
 

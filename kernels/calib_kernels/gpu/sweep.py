@@ -41,9 +41,9 @@ from .sweep_walk import sweep_scan
 VARIANCE_HEADROOM = tl.constexpr(10.0)
 
 # The reference lies LIFT bits above the largest logit of so many blocks, of half as many where no
-# derivative narrows what the maximum may lie above. A row whose maximum is too
-# far above it is read twice, and where all rows are worked on at once all wait for the one. As z
-# grows, so do its roundings: of a row of equal logits, which add up, 4e-7 nats of b grad a bit.
+# derivative narrows how far the maximum may lie above. A row whose maximum lies farther is read
+# twice, and where all rows are worked on at once all wait for the one. As z grows, so do its
+# roundings: in a row of equal logits they add up, to 4e-7 nats of b grad for each bit.
 SAMPLED_BLOCKS = tl.constexpr(16)
 LIFT = tl.constexpr(6.0)
 
@@ -270,8 +270,8 @@ def temperature_sweep(
             sweep_kernel[(rows,)](
                 logits, *shared, slow, **sizes, **given, FIRST=first, TERMS=terms_of_read,
                 PARTITION=tune.partition, BLOCK=tune.block,
-                # An exponential for each temperature leaves no registers for more.
-                AHEAD=tune.ahead if first else 1,
+                # An exponential for each of four temperatures leaves no registers for more.
+                AHEAD=tune.ahead if first or terms_of_read == 1 else 1,
                 **launch_options(logits, tune),
             )  # fmt: skip
         sweep_sum_kernel[(k, derivatives + 1)](

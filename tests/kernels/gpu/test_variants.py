@@ -64,6 +64,15 @@ def test_compiled_variants_are_bounded(name: str) -> None:
     assert free <= {f"{own}_ptr" for own in OWN[name].split()}
 
 
+@pytest.mark.parametrize("name", KERNELS)
+def test_no_global_differs_from_itself(name: str) -> None:
+    """Triton compares a kernel's globals with those it was compiled with, and NaN is not NaN."""
+    kernel = KERNELS[name]
+    assert kernel.cache_key  # known globals are found on the way to it
+    for (variable, _module), (value, _globals) in kernel.used_global_vals.items():
+        assert not bool(value != value), variable
+
+
 def rows() -> Tensor:
     return torch.randn(3, 70, generator=torch.Generator().manual_seed(0))
 
