@@ -21,12 +21,13 @@ from dataclasses import dataclass
 import torch
 from calib_kernels import use_backend
 
-from bench import gpu_targets, registers, sanitizer, sizes, table, targets, verify
+from bench import checks, gpu_targets, registers, sanitizer, sizes, table, targets
 from bench.cases import OURS, Case
 from bench.clock import Clock, CudaClock
 from bench.machine import bandwidth
 from bench.results import Results, slug
 from bench.timing import measure, rows_of
+from bench.verify import Check
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def problem() -> str | None:
     return None
 
 
-def gate(results: Results, found: Iterator[verify.Check], seconds: float) -> tuple[bool, bool]:
+def gate(results: Results, found: Iterator[Check], seconds: float) -> tuple[bool, bool]:
     """Run the checks, print what failed, keep the outcome; whether none failed, and all were run.
 
     No check is begun after ``seconds``.
@@ -115,7 +116,7 @@ def run(
     device: torch.device,
     clock: Clock,
     results: Results,
-    found: Iterator[verify.Check],
+    found: Iterator[Check],
     chosen: Sequence[Case],
     *,
     budget: Budget | None = None,
@@ -157,7 +158,7 @@ def main(words: list[str]) -> int:
         return 1
     device = torch.device("cuda", torch.cuda.current_device())
     results = Results(f"gpu-{slug(torch.cuda.get_device_name(device))}", device)
-    found = verify.checks_in_parallel(device, os.cpu_count() or 1)
+    found = checks.in_parallel(device, os.cpu_count() or 1)
     budget = Budget.of(float(words[0])) if words else Budget()
     return run(device, CudaClock(device), results, found, sizes.gpu(), budget=budget)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from bench import verify
+from bench import checks
 from bench.results import ROOT
 
 WIDTHS = (100, 33_001)  # less than a block; a partition and a bit, odd
@@ -48,8 +48,9 @@ def row(device: torch.device, seconds: float) -> dict[str, Any]:
 
 def main() -> int:
     device = torch.device("cuda", torch.cuda.current_device())
-    checks = verify.checks(device, WIDTHS, (torch.bfloat16,), many=5, histogram_sizes=(1000,))
-    return int(any(problems for _name, problems in checks))
+    chosen = checks.Selection(WIDTHS, (torch.bfloat16,), many=5, histogram_sizes=(1000,))
+    found = checks.in_turn(device, chosen)
+    return int(any(problems for _name, problems in found))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""The checks that run before anything is timed: the Triton ops on a device, against float64.
+"""What is checked before anything is timed: the Triton ops on a device, against float64.
 
 Each check yields its name and the disagreements it found, as sentences. They go through the public
-ops, so what is checked is what is timed.
+ops, so what is checked is what is timed; ``checks`` has all of them.
 """
 
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -42,20 +40,11 @@ from bench.gate import (
     sweep_truth_of,
     truth_of,
 )
-from bench.loss_gate import loss_checks
 
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-# One column; less than a block; odd, so that no two rows start at the same alignment; real ones.
-WIDTHS = (1, 100, 32001, 128256, 151936)
-# Where the trouble of ``hard_rows`` is put: the seams of the kernels' blocks.
-BLOCK = 2048
-ROW_STATS_BLOCK = 1024
+# Where the trouble of ``hard_rows`` is put: a seam of the sampler's blocks.
 SAMPLE_BLOCK = 4096
 BINS = 15
 IGNORED = -100
-# Rows of the checks of batches, and of histograms.
-MANY = 300
-HISTOGRAM_SIZES = (1, 1000, 100_003)
 
 Check = tuple[str, list[str]]
 
@@ -361,69 +350,3 @@ def histogram_checks(device: torch.device, sizes: Sequence[int]) -> Iterator[Che
         if not torch.equal(whole.state_dict()["sums"], parts.state_dict()["sums"]):
             problems.append("three batches in another order give other sums")
         yield f"histogram of {n} rows in {bin_count} bins", problems
-
-
-Family = Callable[[torch.device, torch.dtype, int, int], Iterator[Check]]
-FAMILIES: dict[str, Family] = {
-    "option_scores": hard_row_checks,
-    "row_stats": lambda device, dtype, columns, block: row_stats_checks(
-        device, dtype, columns, min(block, ROW_STATS_BLOCK)
-    ),
-    "cross_entropy": lambda device, dtype, columns, block: loss_checks(
-        device, dtype, columns, min(block, ROW_STATS_BLOCK)
-    ),
-    "head": lambda device, dtype, columns, block: head_checks(device, dtype, columns),
-    "temperature_sweep": lambda device, dtype, columns, block: sweep_checks(
-        device, dtype, columns, min(block, ROW_STATS_BLOCK)
-    ),
-    "sample": lambda device, dtype, columns, block: sample_checks(device, dtype, columns),
-}
-
-
-def checks_of_all(
-    device: torch.device, columns: int, many: int, histogram_sizes: Sequence[int]
-) -> Iterator[Check]:
-    """What is checked once, of no dtype in particular."""
-    yield from invariance_checks(device, columns, many)
-    yield from histogram_checks(device, histogram_sizes)
-    if device.type == "cuda":
-        yield from graph_checks(device, columns, many)
-
-
-def checks(
-    device: torch.device,
-    widths: Sequence[int] = WIDTHS,
-    dtypes: Sequence[torch.dtype] = DTYPES,
-    block: int = BLOCK,
-    many: int = MANY,
-    histogram_sizes: Sequence[int] = HISTOGRAM_SIZES,
-) -> Iterator[Check]:
-    """Every check on the Triton backend. ``many`` rows get a program each; of a few rows, several
-    programs may share one."""
-    with use_backend("triton"):
-        for columns, dtype in itertools.product(widths, dtypes):
-            for family in FAMILIES.values():
-                yield from family(device, dtype, columns, block)
-        yield from checks_of_all(device, max(widths), many, histogram_sizes)
-
-
-def share(device: torch.device, dtype: torch.dtype | None, name: str) -> list[Check]:
-    """One family's checks of one dtype at every width; without a dtype, those of none."""
-    torch.set_num_threads(1)
-    with use_backend("triton"):
-        if dtype is None:
-            return list(checks_of_all(device, max(WIDTHS), MANY, HISTOGRAM_SIZES))
-        return [c for width in WIDTHS for c in FAMILIES[name](device, dtype, width, BLOCK)]
-
-
-def checks_in_parallel(device: torch.device, processes: int) -> Iterator[Check]:
-    """The same in as many processes: most of the time goes into compiling, and what one of them
-    has compiled stands in Triton's cache for whoever comes next."""
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        try:
-            given = [(dtype, name) for name in FAMILIES for dtype in DTYPES]
-            shares = [pool.submit(share, device, *which) for which in [*given, (None, "")]]
-            for done in as_completed(shares):
-                yield from done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)

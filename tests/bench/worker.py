@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from bench import cases, gpu, verify
+from bench import cases, checks, gpu, verify
 from bench.cases import Case, Run
 from bench.clock import Call, CpuClock, Sampler
 from bench.gpu import Budget
@@ -56,11 +56,10 @@ def no_compiler(case: Case) -> Run:
     raise ImportError("no module named rival\nsecond line")
 
 
-def checks() -> list[verify.Check]:
+def small_checks() -> list[verify.Check]:
     """The gate's own, cut to what the interpreter can do in seconds."""
-    return list(
-        verify.checks(CPU, (100,), (torch.float16,), block=64, many=5, histogram_sizes=(50,))
-    )
+    chosen = checks.Selection((100,), (torch.float16,), block=64, many=5, histogram_sizes=(50,))
+    return list(checks.in_parallel(CPU, 2, chosen))
 
 
 def run(
@@ -75,7 +74,7 @@ def run(
 def main(folder: Path) -> None:
     cases.compiler = no_compiler
     row_stats.compiler = no_compiler
-    passed = checks()
+    passed = small_checks()
     wrong = ("a check", ["prob of row 'plain': 0.5, float64 says 0.25"])
     assert run("failed", folder, CpuClock(8), [*passed, wrong], CUT) == 1
     assert run("whole", folder, CpuClock(8), passed, list(chosen())) == 0
