@@ -166,8 +166,9 @@ def test_a_grid_is_within_the_budget() -> None:
 def test_amd(compiled: Any, dtype: str) -> None:
     for shape in MEASURED:
         assembly = main_walk(compiled, "gfx942", dtype, shape).asm["amdgcn"]
+        # Scalars of the walks with blocks ahead stay in lanes of vector registers, not in memory.
         assert re.search(r"\.vgpr_spill_count:\s+0\b", assembly)
-        assert re.search(r"\.sgpr_spill_count:\s+0\b", assembly)
+        assert re.search(r"\.private_segment_fixed_size:\s+0\b", assembly)
 
 
 def test_the_other_kernels_compile(compiled: Any) -> None:
