@@ -99,7 +99,7 @@ def walks_well(
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
     assert code.resources["REG"] <= tuning.registers(tune, arch)
     plain, *others = code.walks()
-    # What combines partitions reads logits only where a row has to be read again, one block at once.
+    # What combines partitions reads only rows that have to be read again, a block at a time.
     combines = "combine" in name
     together = 1 if combines else tune.ahead
     assert len(per_element(plain)) == together * tune.block / (32 * tune.warps)
