@@ -15,7 +15,7 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -74,6 +74,8 @@ def gate(results: Results, found: Iterator[Check], seconds: float) -> tuple[bool
         if time.perf_counter() - start > seconds:
             complete = next(found, None) is None
             break
+    if isinstance(found, Generator):
+        found.close()  # processes that still check would share the device with what is timed
     took = time.perf_counter() - start
     cut = "" if complete else "; the others were not run: time is up"
     print(f"correctness: {count - len(failed)} of {count} checks passed in {took:.0f} s{cut}")

@@ -100,9 +100,9 @@ def _linear_option_scores(
 def _gathered_at_once(weight: Tensor, ids: Tensor) -> int:
     """How many rows of hidden states are multiplied by the rows of the weight of their options."""
     size = ids.shape[1] * ids.shape[2] * tiles.sums_dtype(weight).itemsize
-    return max(
-        1, tiles.budget(weight).logits // (size if ids.shape[0] == 1 else size * weight.shape[1])
-    )
+    if ids.shape[0] > 1:
+        size *= weight.shape[1]
+    return max(1, tiles.budget(weight).logits // size)
 
 
 def _logits_of_options(

@@ -1,7 +1,8 @@
 """Block sizes: the only magic numbers of the Triton kernels.
 
 They fix the order of summation, so they may be keyed by architecture, dtype and V, never by the
-number of rows. They were chosen by times on an H200 (``bench/findings/gpu-block-sizes.md``).
+number of rows. They were chosen by times on an H200 (``bench/findings/gpu-block-sizes.md``), but
+for LOSS_CAPPED, GRADIENT_ENTROPY, DRAW and SWEEP_DERIVATIVES_100, which the counts below decided.
 """
 
 from __future__ import annotations

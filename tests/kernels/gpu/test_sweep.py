@@ -145,12 +145,14 @@ def test_main_loops(compiled: Any, arch: int, dtype: str) -> None:
         code = main_walk(compiled, arch, dtype, shape)
         assert code.resources["STACK"] == code.resources["LOCAL"] == 0
         plain, *others = code.walks()
+        tune = tuning.sweep(shape[2], arch)
+        each, together = (1, tune.ahead) if shape[0] else (shape[1], 1)
+        assert len(per_element(plain)) == each * together * tune.block / (32 * tune.warps)
         for body in (plain, *others):
             assert not any("BAR" in line for line in body)
             assert sum("MUFU" in line for line in body) == len(per_element(body))
         if arch == 90:
-            exponentials = 1 if shape[0] else shape[1]
-            found = len(plain) * exponentials / len(per_element(plain))
+            found = len(plain) * each / len(per_element(plain))
             assert found == pytest.approx(measured[dtype == "*fp32"], rel=0.05)
 
 
@@ -166,7 +168,7 @@ def test_a_grid_is_within_the_budget() -> None:
 def test_amd(compiled: Any, dtype: str) -> None:
     for shape in MEASURED:
         assembly = main_walk(compiled, "gfx942", dtype, shape).asm["amdgcn"]
-        # Scalars of the walks with blocks ahead stay in lanes of vector registers, not in memory.
+        # The masks of the sample stay in lanes of vector registers; nothing goes to memory.
         assert re.search(r"\.vgpr_spill_count:\s+0\b", assembly)
         assert re.search(r"\.private_segment_fixed_size:\s+0\b", assembly)
 
