@@ -15,6 +15,8 @@
 #include <immintrin.h>
 #endif
 
+#include "cells.hpp"
+
 #define CALIB_INLINE inline __attribute__((always_inline))
 
 namespace calib::CALIB_VARIANT {
@@ -82,6 +84,16 @@ CALIB_INLINE bool any_equal(Floats a, Floats b) {
 CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), x.v)};
 }
+// What each z adds to its cell (cells.hpp), in any order.
+CALIB_INLINE void store_entries(Floats z, uint64_t* entries) {
+  const __m512i at = _mm512_cvtps_epi32(z.v);  // INT_MIN where no integer is near
+  const __m512i place = _mm512_and_si512(at, _mm512_set1_epi32(0xffff));
+  const __m512i away = _mm512_xor_si512(place, _mm512_set1_epi32(0x8000));
+  const __m512i square = _mm512_srli_epi32(_mm512_madd_epi16(away, away), CELL_SQUARE_SHIFT);
+  const __m512i high = _mm512_or_si512(square, _mm512_set1_epi32(CELL_ONE));
+  _mm512_storeu_si512(entries, _mm512_unpacklo_epi32(at, high));
+  _mm512_storeu_si512(entries + 8, _mm512_unpackhi_epi32(at, high));
+}
 
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 
@@ -136,6 +148,16 @@ CALIB_INLINE bool any_equal(Floats a, Floats b) {
 }
 CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
   return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ), x.v)};
+}
+CALIB_INLINE void store_entries(Floats z, uint64_t* entries) {
+  const __m256i at = _mm256_cvtps_epi32(z.v);
+  const __m256i place = _mm256_and_si256(at, _mm256_set1_epi32(0xffff));
+  const __m256i away = _mm256_xor_si256(place, _mm256_set1_epi32(0x8000));
+  const __m256i square = _mm256_srli_epi32(_mm256_madd_epi16(away, away), CELL_SQUARE_SHIFT);
+  const __m256i high = _mm256_or_si256(square, _mm256_set1_epi32(CELL_ONE));
+  auto* to = reinterpret_cast<__m256i*>(entries);
+  _mm256_storeu_si256(to, _mm256_unpacklo_epi32(at, high));
+  _mm256_storeu_si256(to + 1, _mm256_unpackhi_epi32(at, high));
 }
 
 #else
@@ -224,6 +246,15 @@ CALIB_INLINE bool any_equal(Floats a, Floats b) {
 }
 CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
   return {(Quad)((QuadBits)(a.v > b.v) & (QuadBits)x.v)};
+}
+CALIB_INLINE void store_entries(Floats z, uint64_t* entries) {
+  for (int i = 0; i < Floats::W; ++i) {
+    const bool near = z.v[i] >= -0x1p31f && z.v[i] < 0x1p31f;
+    const auto at = static_cast<int32_t>(near ? __builtin_rintf(z.v[i]) : -0x1p31f);
+    const int32_t away = (at & 0xffff) - 0x8000;
+    const uint32_t square = static_cast<uint32_t>(away * away) >> CELL_SQUARE_SHIFT;
+    entries[i] = static_cast<uint64_t>(square | CELL_ONE) << 32 | static_cast<uint32_t>(at);
+  }
 }
 
 #endif

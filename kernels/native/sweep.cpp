@@ -8,6 +8,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "sweep_cells.hpp"
 #include "sweep_rows.hpp"
 #include "sweep_tally.hpp"
 #include "walk.hpp"
@@ -90,21 +91,42 @@ void finish_columns(const SweepInput& in, const SweepPlan& plan, int64_t row, co
   }
 }
 
-// Whether to count a row's values first, as its temperatures then sum over fewer. In the time that a
-// logit takes at a temperature of no grid: a grid takes 3.5, finding the maximum 0.7, counting 2.3
-// or, with the many values of float16, 4, and a value that is counted 3.5 once.
-bool worth_counting(const SweepInput& in) {
-  if (in.type == DType::f32) return false;
-  const bool few = in.type == DType::bf16;
-  const double logits = in.columns, values = few ? 4e3 : 2e4;  // of logits as models give them
+// Whether to count a row's logits first, as its temperatures then sum over fewer. In the time that a
+// logit takes at a temperature of no grid with both derivatives: a grid takes 3.5, either half of it
+// without, finding the maximum 0.7, counting 2.3 to 4 by dtype, and what is counted 3.5 once.
+bool worth_counting(const SweepInput& in, const SweepPlan& plan) {
+  if (plan.slots.empty() || (in.type == DType::f32 && in.columns > CELL_LOGITS)) return false;
+  // Of logits as models give them; cells are the narrower the colder.
+  const double counted[] = {2500.0 * plan.most * LN2, 4e3, 2e4}, counting[] = {2.5, 2.3, 4.0};
+  const int t = static_cast<int>(in.type);
+  const double logits = in.columns;
   double at_once = 0.0;
-  for (const SweepGroup& group : in.groups) at_once += group.base > 0.0f ? 3.5 : group.places.size();
-  return logits * (at_once + 0.7) > logits * (few ? 2.3 : 4.0) + values * (at_once + 3.5);
+  for (const SweepGroup& group : plan.groups)
+    at_once += group.base > 0.0f ? 3.5 : group.places.size();
+  at_once *= 0.5 + 0.25 * plan.derivatives;
+  return logits * (at_once + 0.7) > logits * counting[t] + counted[t] * (at_once + 3.5);
+}
+
+// The sums of a row that is worth counting. Returns false if it has to be summed as it is.
+bool sum_counted_row(const SweepInput& in, const SweepPlan& plan, int64_t row, PowerSums* sums,
+                     SweepRow* found) {
+  const SweepKernels& kernels = *variant().sweep;
+  const FlushSubnormals flushed;
+  const void* x = row_of(in, row);
+  if (in.type == DType::f32) {
+    static thread_local Cells cells;
+    const auto* logits = static_cast<const float*>(x);
+    return sum_row_in_cells(kernels, plan, logits, in.columns, cells, sums, found);
+  }
+  static thread_local Tally tally;
+  const auto* keys = static_cast<const uint16_t*>(x);
+  *found = sum_tallied_row(kernels, plan, keys, in.type, in.columns, tally, sums);
+  return true;
 }
 
 void sweep_columns(const SweepInput& in, int threads, Results& results) {
-  const bool by_value = worth_counting(in);
   const SweepPlan plan(in);
+  const bool counts = worth_counting(in, plan);
   const SweepKernels& kernels = *variant().sweep;
   const int64_t V = in.columns, pieces = chunks_of(V), slots = plan.slots.size();
   if (in.rows * V < WORTH_THREADS) threads = 1;
@@ -120,16 +142,20 @@ void sweep_columns(const SweepInput& in, int threads, Results& results) {
         join_chunks(plan, row_of(in, row), in.type, V, chunks, parts, sums.data());
     finish_columns(in, plan, row, found, sums.data(), results);
   };
-  if (by_value) {
+  const auto sum_by_chunks = [&](int64_t row) {
+    std::vector<SweepChunk> chunks(pieces);
+    std::vector<PowerSums> sums(pieces * slots);
+    for (int64_t piece = 0; piece < pieces; ++piece)
+      sum(row, piece, &chunks[piece], sums.data() + piece * slots);
+    finish(row, chunks.data(), sums.data());
+  };
+  if (counts) {
     parallel_for(in.rows, threads, [&](int64_t row) {
-      static thread_local Tally tally;
       int64_t label;
       if (!labelled(in, row, V, &label)) return;
-      const FlushSubnormals flushed;
-      std::vector<PowerSums> sums(std::max<int64_t>(1, slots));
-      const SweepRow found =
-          sum_tallied_row(kernels, plan, static_cast<const uint16_t*>(row_of(in, row)), in.type, V,
-                          tally, sums.data());
+      std::vector<PowerSums> sums(slots);
+      SweepRow found;
+      if (!sum_counted_row(in, plan, row, sums.data(), &found)) return sum_by_chunks(row);
       finish_columns(in, plan, row, found, sums.data(), results);
     });
     return;
@@ -138,11 +164,7 @@ void sweep_columns(const SweepInput& in, int threads, Results& results) {
     parallel_for(in.rows, threads, [&](int64_t row) {
       int64_t label;
       if (!labelled(in, row, V, &label)) return;  // it has nothing to say
-      std::vector<SweepChunk> chunks(pieces);
-      std::vector<PowerSums> sums(pieces * slots);
-      for (int64_t piece = 0; piece < pieces; ++piece)
-        sum(row, piece, &chunks[piece], sums.data() + piece * slots);
-      finish(row, chunks.data(), sums.data());
+      sum_by_chunks(row);
     });
     return;
   }

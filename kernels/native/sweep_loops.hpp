@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "cells.hpp"
 #include "rows.hpp"
 
 namespace calib {
@@ -46,8 +47,8 @@ struct SweepKernels {
   // The largest of n logits, passing over NaN. By dtype.
   float (*largest[3])(const void* x, int64_t n);
   // Adds to `sums` those of n <= BLOCK logits at each of count c, y being max(low, x - ref). With
-  // times, which only logits of sixteen bits have and in whole groups of LANES, x[i] stands for
-  // times[i] equal ones. By derivatives and dtype.
+  // times, n is a multiple of LANES and x[i] stands for times[i] equal ones. By derivatives and
+  // dtype.
   void (*each[3][3])(const void* x, const float* times, int64_t n, float ref, float low,
                      const float* c, int count, SweepAhead ahead, WideSums* sums);
   // The same at c, 2 c, .. GRID c.
@@ -58,6 +59,15 @@ struct SweepKernels {
   // Moves what was counted of LANES keys from there, the first of which tally[0] belongs to, to
   // times. Returns whether there is any.
   bool (*drain)(uint32_t* tally, float* times);
+  // Adds n logits to cells (CELLS) at z = max(low, (x - ref) * scale). Returns the largest of
+  // them, passing over NaN.
+  float (*add_to_cells)(const float* x, int64_t n, float ref, float scale, float low,
+                        uint64_t* cells);
+  // Moves the LANES cells from number `first` on to y and times (2 LANES): y is (z - top) * unit, and
+  // each cell becomes two logits that have its count, mean and variance. Returns how many they held,
+  // or -1 where one may have held too many; if none, y and times stay as they are.
+  int32_t (*drain_cells)(uint64_t* cells, int first, int32_t top, float unit, float* y,
+                         float* times);
 };
 
 }  // namespace calib

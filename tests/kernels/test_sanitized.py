@@ -22,7 +22,7 @@ REST = [
     "tests/kernels/test_sampling.py",
     "tests/kernels/test_sampling_draws.py",
     "tests/kernels/test_sweep.py",
-    "tests/kernels/test_sweep_by_value.py",
+    "tests/kernels/test_sweep_counted.py",
 ]
 
 

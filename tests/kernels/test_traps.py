@@ -17,7 +17,7 @@ READERS = {
     "option_scores": ("contract", "ops", "options", "compiled"),
     "row_stats": ("rows", "row_ops", "row_reference", "compiled"),
     "cross_entropy": ("loss", "loss_ops", "loss_compiled"),
-    "temperature_sweep": ("sweep", "sweep_by_value", "sweep_ops"),
+    "temperature_sweep": ("sweep", "sweep_counted", "sweep_ops"),
     "sample": ("sampling", "sampling_draws", "sampling_ops", "philox"),
     "linear": ("lm_head", "lm_head_special", "lm_head_ops", "lm_head_options"),
 }
