@@ -67,7 +67,7 @@ def losses_of(x: Tensor) -> list[Tensor]:
     return list(outcome(*loss_arguments(x), reduction="none", **LOSS))
 
 
-# On a grid in 1/T, on none, and so many that a row of bfloat16 is counted by value first.
+# On a grid in 1/T, on none, and so many that a row is counted first, unless it is of float16.
 TEMPERATURES = ([4.0, 2.0, 4 / 3, 1.0], [0.7, 3.1], [0.3 * 1.05**k for k in range(48)])
 
 

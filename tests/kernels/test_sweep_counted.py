@@ -1,4 +1,7 @@
-"""temperature_sweep over rows that the C++ core counts before it sums: by value, float32 in cells."""
+"""temperature_sweep over rows that the C++ core counts before it sums.
+
+Sixteen bits are counted by value, float32 in cells.
+"""
 
 from __future__ import annotations
 
@@ -101,8 +104,9 @@ def test_the_order_of_logits_changes_no_bit(dtype: torch.dtype) -> None:
     # The first logits choose what float32's cells lie about.
     order = torch.randperm(columns - 300, generator=torch.Generator().manual_seed(7)) + 300
     mixed = torch.cat((x[:, :300], x[:, order]), 1)
+    labels = torch.tensor([5, 6, 7])
     with use_backend("native"):
-        before, after = (temperature_sweep(v, torch.tensor([5, 6, 7]), MANY[:48]) for v in (x, mixed))
+        before, after = (temperature_sweep(v, labels, MANY[:48]) for v in (x, mixed))
     assert torch.equal(before.nll, after.nll)
 
 
