@@ -142,29 +142,18 @@ void sweep_columns(const SweepInput& in, int threads, Results& results) {
         join_chunks(plan, row_of(in, row), in.type, V, chunks, parts, sums.data());
     finish_columns(in, plan, row, found, sums.data(), results);
   };
-  const auto sum_by_chunks = [&](int64_t row) {
-    std::vector<SweepChunk> chunks(pieces);
-    std::vector<PowerSums> sums(pieces * slots);
-    for (int64_t piece = 0; piece < pieces; ++piece)
-      sum(row, piece, &chunks[piece], sums.data() + piece * slots);
-    finish(row, chunks.data(), sums.data());
-  };
-  if (counts) {
-    parallel_for(in.rows, threads, [&](int64_t row) {
-      int64_t label;
-      if (!labelled(in, row, V, &label)) return;
-      std::vector<PowerSums> sums(slots);
-      SweepRow found;
-      if (!sum_counted_row(in, plan, row, sums.data(), &found)) return sum_by_chunks(row);
-      finish_columns(in, plan, row, found, sums.data(), results);
-    });
-    return;
-  }
-  if (threads == 1 || pieces == 1 || in.rows >= 4 * threads) {
+  if (counts || threads == 1 || pieces == 1 || in.rows >= 4 * threads) {
     parallel_for(in.rows, threads, [&](int64_t row) {
       int64_t label;
       if (!labelled(in, row, V, &label)) return;  // it has nothing to say
-      sum_by_chunks(row);
+      std::vector<PowerSums> sums(pieces * slots);
+      SweepRow found;
+      if (counts && sum_counted_row(in, plan, row, sums.data(), &found))
+        return finish_columns(in, plan, row, found, sums.data(), results);
+      std::vector<SweepChunk> chunks(pieces);
+      for (int64_t piece = 0; piece < pieces; ++piece)
+        sum(row, piece, &chunks[piece], sums.data() + piece * slots);
+      finish(row, chunks.data(), sums.data());
     });
     return;
   }
