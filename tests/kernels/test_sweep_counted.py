@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import pytest
 import torch
 from calib_kernels import available_backends, temperature_sweep, use_backend
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.gate import compare_sweeps, row_labels, sweep_truth_of
@@ -173,3 +175,50 @@ def test_cells_are_not_biased() -> None:
     for field, power, most in (("nll", 0, 2.5e-7), ("grad", 1, 2e-7), ("hess", 2, 4e-7)):
         error = (getattr(sweep, field) - getattr(truth, field)) * inverse**power / len(x)
         assert error.abs().max() < most, (field, error)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> tuple[Tensor, Tensor, list[float]]:
+    """A float32 row (1, V) that starts anywhere in memory, its label, and temperatures."""
+    columns = draw(st.integers(12_000, 40_000))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 1 << 30)))
+    x = torch.randn(columns, generator=generator) * 10 ** draw(st.floats(-3, 2))
+    kind = draw(st.sampled_from(["plain", "rounded", "skewed", "masked", "one", "sorted"]))
+    if kind == "rounded":
+        x = x.round(decimals=draw(st.integers(0, 2)))
+    elif kind == "skewed":
+        x = -torch.empty(columns).exponential_(draw(st.floats(0.05, 10)), generator=generator)
+    elif kind == "masked":
+        share = draw(st.floats(0, 1))
+        value = draw(st.sampled_from([-math.inf, -1e9, -3e38, 0.0]))
+        x[torch.rand(columns, generator=generator) < share] = value
+    elif kind == "one":
+        values = [1e3, 1e5, 3e38, math.inf, math.nan, -math.inf]
+        x[draw(st.integers(0, columns - 1))] = draw(st.sampled_from(values))
+    elif kind == "sorted":
+        x = x.sort(descending=draw(st.booleans())).values
+    x += draw(st.sampled_from([0.0, 5.5, -1000.0, 1e4, 1e6]))
+    start = draw(st.integers(0, 3))
+    memory = torch.full((columns + 8,), math.nan)
+    memory[start : start + columns] = x
+    coldest, widest = draw(st.floats(0.02, 1)), draw(st.sampled_from([4.0, 10.0, 100.0]))
+    temperatures = [coldest * widest ** (k / 16) for k in range(16)]
+    if draw(st.booleans()):
+        temperatures = [coldest * 8 / k for k in range(1, 9)]
+    label = draw(st.integers(0, columns - 1))
+    return memory[None, start : start + columns], torch.tensor([label]), temperatures
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, print_blob=True)
+@given(rows())
+def test_fuzz(case: tuple[Tensor, Tensor, list[float]]) -> None:
+    x, labels, temperatures = case
+    check(x, labels, "fuzz", temperatures)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None, print_blob=True)
+@given(rows())
+def test_fuzz_long(case: tuple[Tensor, Tensor, list[float]]) -> None:
+    x, labels, temperatures = case
+    check(x, labels, "fuzz", temperatures)
