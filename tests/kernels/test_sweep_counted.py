@@ -197,7 +197,8 @@ def rows(draw: st.DrawFn) -> tuple[Tensor, Tensor, list[float]]:
         x[draw(st.integers(0, columns - 1))] = draw(st.sampled_from(values))
     elif kind == "sorted":
         x = x.sort(descending=draw(st.booleans())).values
-    x += draw(st.sampled_from([0.0, 5.5, -1000.0, 1e4, 1e6]))
+    # At 1e6 few values are left: rows of long runs, which are not counted (kernels/README.md).
+    x += draw(st.sampled_from([0.0, 5.5, -1000.0, 1e4]))
     start = draw(st.integers(0, 3))
     memory = torch.full((columns + 8,), math.nan)
     memory[start : start + columns] = x
