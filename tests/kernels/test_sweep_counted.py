@@ -218,7 +218,7 @@ def test_fuzz(case: tuple[Tensor, Tensor, list[float]]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1000, deadline=None, print_blob=True)
+@settings(max_examples=400, deadline=None, print_blob=True)
 @given(rows())
 def test_fuzz_long(case: tuple[Tensor, Tensor, list[float]]) -> None:
     x, labels, temperatures = case
