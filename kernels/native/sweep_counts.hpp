@@ -101,6 +101,7 @@ float add_to_cells(const float* x, int64_t n, float ref, float scale, float low,
   if (whole)
     for (int j = 0; j < WAITING; j += ENTRIES) enter(x + j, to, most, now + j);
   for (int64_t i = WAITING; i < whole; i += WAITING) {
+#pragma GCC unroll 2
     for (int j = 0; j < WAITING; j += ENTRIES) {
       enter(x + i + j, to, most, next + j);
       add_entries(now + j, cells);
@@ -149,11 +150,12 @@ int32_t drain_cells(uint64_t* __restrict cells, int first, int32_t top, float un
     held += count;
     most = count > most ? count : most;
     // Nothing is conditional, so that it is done for many at once.
-    const float share = 1.0f / static_cast<float>(count ? count : 1);
+    const float share = 1.0f / (static_cast<float>(count) + static_cast<float>(count == 0));
     const float mean = static_cast<float>(shift) * share;
     const float square = (static_cast<float>(squares) * share + 0.5f) * SQUARE;  // rounded down
-    const float variance = (square - mean * mean) * (count > 1 ? 1.0f : 0.0f);
-    const float apart = __builtin_sqrtf(variance > 0.0f ? variance : 0.0f);
+    const float variance = square - mean * mean;
+    const auto some = static_cast<float>((count > 1) & (variance > 0.0f));
+    const float apart = __builtin_sqrtf(variance * some);
     const float cell = static_cast<float>(away + i) * PLACES, place = static_cast<float>(up) + mean;
     y[i] = (cell + (place - apart)) * unit;
     y[i + LANES] = (cell + (place + apart)) * unit;
