@@ -13,8 +13,12 @@ constexpr float HEADROOM = 8.0f;
 constexpr float FAR = 0x1p27f;
 constexpr int64_t PROBE = 512;  // logits that the first reference is taken from
 
-// Registers that are summed at a time: as many as leave no accumulator in memory.
-constexpr int AT_ONCE = Floats::W == 16 ? 4 : 2;
+// Registers that are summed at a time: as many as leave no accumulator in memory. But of float32
+// with AVX2 all: a pass that reads one line of four waits for memory longer than accumulators take.
+template <class X>
+constexpr int AT_ONCE = Floats::W == 4 || (Floats::W == 8 && sizeof(typename X::Scalar) == 2)
+                            ? 2
+                            : REGISTERS;
 
 struct Lanes {
   alignas(64) float max[LANES];
@@ -28,9 +32,10 @@ template <class X, bool SQUARES>
 CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c, float g,
                             Lanes& out) {
   const Floats scale = Floats::all(c), minus_g = Floats::all(-g), low = Floats::all(-126.0f);
-  for (int first = 0; first < REGISTERS; first += AT_ONCE) {
-    Floats max_[AT_ONCE], d[AT_ONCE], w[AT_ONCE], q[AT_ONCE];
-    for (int r = 0; r < AT_ONCE; ++r) {
+  constexpr int N = AT_ONCE<X>;
+  for (int first = 0; first < REGISTERS; first += N) {
+    Floats max_[N], d[N], w[N], q[N];
+    for (int r = 0; r < N; ++r) {
       max_[r] = Floats::all(MINUS_INF);
       d[r] = w[r] = q[r] = Floats::all(0.0f);
     }
@@ -39,8 +44,8 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
       if (first == 0)
         for (int line = 0; line < LANES * static_cast<int>(sizeof *p); line += 64)
           __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + AHEAD + line));
-#pragma GCC unroll 4
-      for (int r = 0; r < AT_ONCE; ++r) {
+#pragma GCC unroll 8
+      for (int r = 0; r < N; ++r) {
         const Floats v = X::load(p + r * Floats::W);
         max_[r] = max(v, max_[r]);
         const Floats z = fma(scale, v, minus_g);
@@ -52,7 +57,7 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
         if (SQUARES) q[r] = madd(e, e, q[r]);
       }
     }
-    for (int r = 0; r < AT_ONCE; ++r) {
+    for (int r = 0; r < N; ++r) {
       const int lane = (first + r) * Floats::W;
       max_[r].store(out.max + lane);
       d[r].store(out.d + lane);
