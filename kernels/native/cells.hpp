@@ -1,6 +1,6 @@
 // A cell holds the logits of an interval as a count and two moments, in one word.
 //
-// A float32 logit becomes an integer of 32 bits, z = (x - ref) * scale: the upper half names its
+// A logit becomes an integer of 32 bits, z = (x - ref) * scale: the upper half names its
 // cell, the lower is its place in it. Adding CELL_ONE << 32 | square << 32 | z to a word counts it and
 // sums places and their squares. From the top, 12 bits are the count, 20 the sum of
 // square = (place - 2^15)^2 >> CELL_SQUARE_SHIFT, and 32 that of z, whose upper half a cell's logits

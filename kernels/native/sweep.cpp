@@ -93,18 +93,18 @@ void finish_columns(const SweepInput& in, const SweepPlan& plan, int64_t row, co
 
 // Whether to count a row's logits first, as its temperatures then sum over fewer. In the time that a
 // logit takes at a temperature of no grid with both derivatives: a grid takes 3.5, either half of it
-// without, finding the maximum 0.7, counting 2.3 to 4 by dtype, and what is counted 3.5 once.
+// without, finding the maximum 0.7, counting 2.3 or 2.5 by dtype, and what is counted 3.5 once.
 bool worth_counting(const SweepInput& in, const SweepPlan& plan) {
-  if (plan.slots.empty() || (in.type == DType::f32 && in.columns > CELL_LOGITS)) return false;
+  const bool in_cells = in.type != DType::bf16;
+  if (plan.slots.empty() || (in_cells && in.columns > CELL_LOGITS)) return false;
   // Of logits as models give them; cells are the narrower the colder.
-  const double counted[] = {2500.0 * plan.most * LN2, 4e3, 2e4}, counting[] = {2.5, 2.3, 4.0};
-  const int t = static_cast<int>(in.type);
+  const double counted = in_cells ? 2500.0 * plan.most * LN2 : 4e3, counting = in_cells ? 2.5 : 2.3;
   const double logits = in.columns;
   double at_once = 0.0;
   for (const SweepGroup& group : plan.groups)
     at_once += group.base > 0.0f ? 3.5 : group.places.size();
   at_once *= 0.5 + 0.25 * plan.derivatives;
-  return logits * (at_once + 0.7) > logits * counting[t] + counted[t] * (at_once + 3.5);
+  return logits * (at_once + 0.7) > logits * counting + counted * (at_once + 3.5);
 }
 
 // The sums of a row that is worth counting. Returns false if it has to be summed as it is.
@@ -113,10 +113,10 @@ bool sum_counted_row(const SweepInput& in, const SweepPlan& plan, int64_t row, P
   const SweepKernels& kernels = *variant().sweep;
   const FlushSubnormals flushed;
   const void* x = row_of(in, row);
-  if (in.type == DType::f32) {
+  if (in.type != DType::bf16) {
     static thread_local Cells cells;
-    const auto* logits = static_cast<const float*>(x);
-    return sum_row_in_cells(kernels, plan, logits, in.columns, cells, sums, found);
+    if (sum_row_in_cells(kernels, plan, x, in.type, in.columns, cells, sums, found)) return true;
+    if (in.type == DType::f32) return false;
   }
   static thread_local Tally tally;
   const auto* keys = static_cast<const uint16_t*>(x);

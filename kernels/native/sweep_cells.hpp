@@ -1,4 +1,4 @@
-// The power sums of a row of float32 logits: counted in narrow cells, then summed.
+// The power sums of a row of float32 or float16 logits: counted in narrow cells, then summed.
 //
 // A row holds more values than can be counted one by one. So the logits of a cell, which is a 32nd to
 // a 64th of the coldest temperature wide, become two of the same count, mean and variance. What that
@@ -41,8 +41,10 @@ struct CellPlan {
 // Empty between rows.
 class Cells {
  public:
-  float add(const SweepKernels& kernels, const CellPlan& plan, const float* x, int64_t n) {
-    return kernels.add_to_cells(x, n, plan.ref, plan.scale, plan.low, words_.data());
+  float add(const SweepKernels& kernels, const CellPlan& plan, const void* x, DType type,
+            int64_t n) {
+    return kernels.add_to_cells[static_cast<int>(type)](x, n, plan.ref, plan.scale, plan.low,
+                                                        words_.data());
   }
 
   // Calls take(y, times, n) for n <= BLOCK at a time, y being about `top`, until nothing is left.
@@ -77,24 +79,25 @@ class Cells {
 
 // Whether many of a row's first n logits repeat the one before: with as many more in one cell, that
 // could not count them, and each addition would wait for the last.
-inline bool repetitive(const float* x, int64_t n) {
+inline bool repetitive(const void* x, DType type, int64_t n) {
   int64_t repeats = 0;
-  for (int64_t i = 1; i < n; ++i) repeats += x[i] == x[i - 1];
+  for (int64_t i = 1; i < n; ++i) repeats += logit(x, type, i) == logit(x, type, i - 1);
   return repeats > n / 8;
 }
 
 // What sum_sweep_chunk and join_chunks tell of a row, if its cells can tell it: not with NaN or +inf,
 // nor with too many logits in one.
-inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan, const float* x,
-                             int64_t n, Cells& cells, PowerSums* sums, SweepRow* row) {
-  const int t = static_cast<int>(DType::f32);
+inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
+                             DType type, int64_t n, Cells& cells, PowerSums* sums, SweepRow* row) {
+  const int t = static_cast<int>(type);
   const int64_t sample = std::min<int64_t>(4 * LANES, n);
   const CellPlan to(plan, kernels.largest[t](x, sample));
-  if (!std::isfinite(to.ref) || repetitive(x, sample)) return false;
+  if (!std::isfinite(to.ref) || repetitive(x, type, sample)) return false;
   *row = {-std::numeric_limits<float>::infinity(), 0, false, false, 0.0f};
   int64_t best = 0;
   for (int64_t start = 0; start < n; start += BLOCK) {
-    const float own = cells.add(kernels, to, x + start, std::min(BLOCK, n - start));
+    const float own =
+        cells.add(kernels, to, offset(x, type, start), type, std::min(BLOCK, n - start));
     if (own <= row->max) continue;
     row->max = own;
     best = start;
@@ -106,7 +109,8 @@ inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan,
         sum_sweep_block(kernels, plan, y, times, DType::f32, points, 0.0f, 0, wide.data());
       });
   if (!told) return false;
-  row->token = best + variant().rows->find[t](x + best, std::min(BLOCK, n - best), row->max);
+  row->token = best + variant().rows->find[t](offset(x, type, best), std::min(BLOCK, n - best),
+                                              row->max);
   for (size_t i = 0; i < wide.size(); ++i) sums[i] = taken(wide[i]);
   return true;
 }

@@ -71,13 +71,15 @@ struct CellScale {
   Floats ref, scale, low;
 };
 
-CALIB_INLINE void enter(const float* x, const CellScale& to, Floats* most, uint64_t* entries) {
+template <class X>
+CALIB_INLINE void enter(const typename X::Scalar* x, const CellScale& to, Floats* most,
+                        uint64_t* entries) {
   const auto next = reinterpret_cast<uintptr_t>(x) + AHEAD;
-  __builtin_prefetch(reinterpret_cast<const void*>(next));
-  __builtin_prefetch(reinterpret_cast<const void*>(next + 64));
+  for (int line = 0; line < ENTRIES * static_cast<int>(sizeof *x); line += 64)
+    __builtin_prefetch(reinterpret_cast<const void*>(next + line));
 #pragma GCC unroll 8
   for (int i = 0; i < ENTRIES; i += Floats::W) {
-    const Floats v = Floats::load(x + i);
+    const Floats v = X::load(x + i);
     most[i / Floats::W] = max(v, most[i / Floats::W]);
     store_entries(max(to.low, (v - to.ref) * to.scale), entries + i);
   }
@@ -91,7 +93,10 @@ CALIB_INLINE void add_entries(const uint64_t* entries, uint64_t* cells) {
   }
 }
 
-float add_to_cells(const float* x, int64_t n, float ref, float scale, float low, uint64_t* cells) {
+template <class X>
+float add_to_cells(const void* logits, int64_t n, float ref, float scale, float low,
+                   uint64_t* cells) {
+  const auto* x = static_cast<const typename X::Scalar*>(logits);
   const CellScale to = {Floats::all(ref), Floats::all(scale), Floats::all(low)};
   Floats most[ENTRIES / Floats::W];
   for (Floats& m : most) m = Floats::all(MINUS_INF);
@@ -99,11 +104,11 @@ float add_to_cells(const float* x, int64_t n, float ref, float scale, float low,
   uint64_t *now = entries, *next = entries + WAITING;
   const int64_t whole = n / WAITING * WAITING;
   if (whole)
-    for (int j = 0; j < WAITING; j += ENTRIES) enter(x + j, to, most, now + j);
+    for (int j = 0; j < WAITING; j += ENTRIES) enter<X>(x + j, to, most, now + j);
   for (int64_t i = WAITING; i < whole; i += WAITING) {
 #pragma GCC unroll 2
     for (int j = 0; j < WAITING; j += ENTRIES) {
-      enter(x + i + j, to, most, next + j);
+      enter<X>(x + i + j, to, most, next + j);
       add_entries(now + j, cells);
     }
     uint64_t* was = now;
@@ -115,14 +120,14 @@ float add_to_cells(const float* x, int64_t n, float ref, float scale, float low,
   // The rest with copies of the last logit, which are then taken out again.
   for (int64_t i = whole; i < n; i += ENTRIES) {
     const int64_t left = n - i < ENTRIES ? n - i : ENTRIES;
-    float rest[ENTRIES], last[ENTRIES];
+    typename X::Scalar rest[ENTRIES], last[ENTRIES];
     for (int64_t j = 0; j < ENTRIES; ++j) {
       rest[j] = x[i + (j < left ? j : left - 1)];
       last[j] = x[i + left - 1];
     }
-    enter(rest, to, most, now);
+    enter<X>(rest, to, most, now);
     add_entries(now, cells);
-    enter(last, to, most, now);
+    enter<X>(last, to, most, now);
     cells[static_cast<uint32_t>(*now) >> 16] -= static_cast<uint64_t>(ENTRIES - left) * *now;
   }
   alignas(64) float lanes[LANES];

@@ -1,7 +1,8 @@
 // The power sums of a row of sixteen-bit logits: its values are counted, then summed.
 //
 // Sixteen bits tell 65,536 values apart, and a row of bfloat16 logits holds a few thousand of them,
-// many times each. Once they are counted, further temperatures cost next to nothing.
+// many times each. Once they are counted, further temperatures cost next to nothing. float16 logits
+// are counted so where cells (sweep_cells.hpp) do not tell them.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 """temperature_sweep over rows that the C++ core counts before it sums.
 
-Sixteen bits are counted by value, float32 in cells.
+bfloat16 is counted by value, float32 in cells, and float16 in cells or, where they cannot tell it,
+by value.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def test_the_order_of_logits_changes_no_bit(dtype: torch.dtype) -> None:
     """What is counted is the same in any order; sums in float would differ."""
     columns = COLUMNS[dtype]
     x = (torch.randn(3, columns, generator=torch.Generator().manual_seed(6)) * 3).to(dtype)
-    # The first logits choose what float32's cells lie about.
+    # The first logits choose what cells lie about.
     order = torch.randperm(columns - 300, generator=torch.Generator().manual_seed(7)) + 300
     mixed = torch.cat((x[:, :300], x[:, order]), 1)
     labels = torch.tensor([5, 6, 7])
@@ -114,6 +115,7 @@ def test_the_order_of_logits_changes_no_bit(dtype: torch.dtype) -> None:
 
 # What cells could get wrong.
 
+IN_CELLS = [torch.float32, torch.float16]
 COLD = [0.5, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0]
 CELL = 1 / 64  # the width of a cell where the coldest temperature is 1/2
 
@@ -126,12 +128,15 @@ def scattered(*parts: Tensor) -> Tensor:
     return x[torch.randperm(len(x), generator=generator)][None]
 
 
+@pytest.mark.parametrize("dtype", IN_CELLS, ids=str)
 @pytest.mark.parametrize("equal", [1, 2, 3, 4080, 4081, 4095, 4096, 8192, 8193])
-def test_equal_logits_to_the_last_that_a_cell_counts_and_beyond(equal: int) -> None:
+def test_equal_logits_to_the_last_that_a_cell_counts_and_beyond(
+    equal: int, dtype: torch.dtype
+) -> None:
     for value in (4.0, 4.0 + CELL / 2, math.nextafter(4.0, 0.0), 3.9987):
         x = scattered(torch.full((equal,), value))
         x[0, 0] = 5.0  # what cells lie about, so that 4.0 stands at the end of one
-        check(x, x.argmax(1), f"{equal} of {value}", COLD)
+        check(x.to(dtype), x.argmax(1), f"{equal} of {value}", COLD)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.9])
@@ -145,15 +150,17 @@ def test_two_values_at_the_ends_of_a_cell(share: float) -> None:
         check(x, x.argmax(1), f"{share} of {shift}", COLD)
 
 
+@pytest.mark.parametrize("dtype", IN_CELLS, ids=str)
 @pytest.mark.parametrize("width", [1e-6, 1e-3, 0.01, 0.1, 0.5, 30.0, 300.0])
-def test_narrow_and_wide_rows(width: float) -> None:
+def test_narrow_and_wide_rows(width: float, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(9)
     x = torch.randn(1, 50_000, generator=generator) * width
     for offset in (0.0, 1000.0, -3e4):
-        check(x + offset, x.argmax(1), f"{width} about {offset}", COLD)
+        check((x + offset).to(dtype), x.argmax(1), f"{width} about {offset}", COLD)
 
 
-def test_logits_far_from_the_first_ones() -> None:
+@pytest.mark.parametrize("dtype", IN_CELLS, ids=str)
+def test_logits_far_from_the_first_ones(dtype: torch.dtype) -> None:
     """Beyond the cells above, and below what weighs anything at some temperatures only."""
     x = scattered(torch.tensor([0.0]))
     for value in (90.0, 400.0, 600.0, 1e5, 3e38, -300.0, -3e38, -math.inf):
@@ -161,7 +168,8 @@ def test_logits_far_from_the_first_ones() -> None:
         far[0, -3000 if value < 0 else -5 :] = value
         for label in (3, x.shape[1] - 2):
             for temperatures in (COLD, [*COLD, 40.0, 160.0]):
-                check(far, torch.tensor([label]), f"{value}, label {label}", temperatures)
+                name = f"{value}, label {label}"
+                check(far.to(dtype), torch.tensor([label]), name, temperatures)
 
 
 def test_cells_are_not_biased() -> None:
@@ -179,7 +187,7 @@ def test_cells_are_not_biased() -> None:
 
 @st.composite
 def rows(draw: st.DrawFn) -> tuple[Tensor, Tensor, list[float]]:
-    """A float32 row (1, V) that starts anywhere in memory, its label, and temperatures."""
+    """A row (1, V) to count in cells, anywhere in memory, its label, and temperatures."""
     columns = draw(st.integers(12_000, 40_000))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 1 << 30)))
     x = torch.randn(columns, generator=generator) * 10 ** draw(st.floats(-3, 2))
@@ -200,7 +208,7 @@ def rows(draw: st.DrawFn) -> tuple[Tensor, Tensor, list[float]]:
     # At 1e6 few values are left: rows of long runs, which are not counted (kernels/README.md).
     x += draw(st.sampled_from([0.0, 5.5, -1000.0, 1e4]))
     start = draw(st.integers(0, 3))
-    memory = torch.full((columns + 8,), math.nan)
+    memory = torch.full((columns + 8,), math.nan, dtype=draw(st.sampled_from(IN_CELLS)))
     memory[start : start + columns] = x
     coldest, widest = draw(st.floats(0.02, 1)), draw(st.sampled_from([4.0, 10.0, 100.0]))
     temperatures = [coldest * widest ** (k / 16) for k in range(16)]
