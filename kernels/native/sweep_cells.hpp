@@ -77,16 +77,8 @@ class Cells {
   std::vector<uint64_t> words_ = std::vector<uint64_t>(CELLS);
 };
 
-// Whether many of a row's first n logits repeat the one before: with as many more in one cell, that
-// could not count them, and each addition would wait for the last.
-inline bool repetitive(const void* x, DType type, int64_t n) {
-  int64_t repeats = 0;
-  for (int64_t i = 1; i < n; ++i) repeats += logit(x, type, i) == logit(x, type, i - 1);
-  return repeats > n / 8;
-}
-
 // What sum_sweep_chunk and join_chunks tell of a row, if its cells can tell it: not with NaN or +inf,
-// nor with too many logits in one.
+// nor with too many logits in one. Where many repeat, each addition would wait for the last.
 inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
                              DType type, int64_t n, Cells& cells, PowerSums* sums, SweepRow* row) {
   const int t = static_cast<int>(type);

@@ -113,6 +113,20 @@ def test_the_order_of_logits_changes_no_bit(dtype: torch.dtype) -> None:
     assert torch.equal(before.nll, after.nll)
 
 
+@pytest.mark.parametrize("dtype", COLUMNS, ids=str)
+def test_long_runs(dtype: torch.dtype) -> None:
+    """Equal terms all round one way, and their mean is far from the row's maximum."""
+    multiples = [1 / (0.25 * k) for k in range(1, 9)]
+    for scale, value in ((1.0, 0.1), (3.0, 0.1), (3.0, -0.37)):
+        generator = torch.Generator().manual_seed(11)
+        x = torch.randn(1, 12_001, generator=generator) * scale
+        few = x.where(torch.rand(x.shape, generator=generator) > 0.98, value)
+        far = x.sort().values + 1e6 / 2**7
+        for name, row in {"few": few, "sorted": far}.items():
+            for temperatures in (multiples, [0.7], MANY):
+                check(row.to(dtype), torch.tensor([0]), f"{name} {scale} {value}", temperatures)
+
+
 # What cells could get wrong.
 
 IN_CELLS = [torch.float32, torch.float16]
@@ -205,8 +219,7 @@ def rows(draw: st.DrawFn) -> tuple[Tensor, Tensor, list[float]]:
         x[draw(st.integers(0, columns - 1))] = draw(st.sampled_from(values))
     elif kind == "sorted":
         x = x.sort(descending=draw(st.booleans())).values
-    # At 1e6 few values are left: rows of long runs, which are not counted (kernels/README.md).
-    x += draw(st.sampled_from([0.0, 5.5, -1000.0, 1e4]))
+    x += draw(st.sampled_from([0.0, 5.5, -1000.0, 1e4, 1e6]))
     start = draw(st.integers(0, 3))
     memory = torch.full((columns + 8,), math.nan, dtype=draw(st.sampled_from(IN_CELLS)))
     memory[start : start + columns] = x
