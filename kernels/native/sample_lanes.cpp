@@ -55,6 +55,25 @@ void above(const void* data, int64_t n, float c, float ref, float t, int64_t* co
 }
 
 template <class X>
+int64_t within(const void* data, int64_t n, float low, float high, int32_t* places) {
+  const auto* x = static_cast<const typename X::Scalar*>(data);
+  const Floats floor = Floats::all(low), top = Floats::all(high), one = Floats::all(1.0f);
+  int64_t found = 0;
+  for (int64_t start = 0; start < n; start += LANES) {
+    const bool whole = start + LANES <= n;
+    for (int r = 0; r < LANES; r += Floats::W) {
+      const Floats v = X::load(whole ? x + start + r : Tail<X>(x + start, n - start).x + r);
+      if (!any_greater(where_greater(v, floor, one), where_greater(v, top, one))) continue;
+      alignas(64) float lanes[Floats::W];
+      v.store(lanes);
+      for (int l = 0; l < Floats::W; ++l)
+        if (low < lanes[l] && lanes[l] <= high) places[found++] = static_cast<int32_t>(start + r + l);
+    }
+  }
+  return found;
+}
+
+template <class X>
 CALIB_INLINE double weigh_group(const typename X::Scalar* x, const Weigher& weigh, float* out) {
   for (int r = 0; r < REGISTERS; ++r) weigh(X::load(x + r * Floats::W)).store(out + r * Floats::W);
   return fold(out);
@@ -77,6 +96,7 @@ void weights(const void* data, int64_t n, float c, float ref, float t, float* ou
 extern const SampleKernels sample_kernels = {
     {largest<F32>, largest<BF16>, largest<F16>},
     {above<F32>, above<BF16>, above<F16>},
+    {within<F32>, within<BF16>, within<F16>},
     {weights<F32>, weights<BF16>, weights<F16>},
 };
 

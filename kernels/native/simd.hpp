@@ -80,6 +80,9 @@ CALIB_INLINE Floats times_2_to_floor(Floats p, Floats z) { return {_mm512_scalef
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ) != 0;
 }
+CALIB_INLINE bool any_greater(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ) != 0;
+}
 // x where a > b, else 0.
 CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), x.v)};
@@ -145,6 +148,9 @@ CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {
 }
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)) != 0;
+}
+CALIB_INLINE bool any_greater(Floats a, Floats b) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)) != 0;
 }
 CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
   return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ), x.v)};
@@ -243,6 +249,10 @@ CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {
 CALIB_INLINE bool any_equal(Floats a, Floats b) {
   const QuadInts same = a.v == b.v;
   return (same[0] | same[1] | same[2] | same[3]) != 0;
+}
+CALIB_INLINE bool any_greater(Floats a, Floats b) {
+  const QuadInts greater = a.v > b.v;
+  return (greater[0] | greater[1] | greater[2] | greater[3]) != 0;
 }
 CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
   return {(Quad)((QuadBits)(a.v > b.v) & (QuadBits)x.v)};

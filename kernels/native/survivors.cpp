@@ -1,16 +1,21 @@
 #include "survivors.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
+
+#include "cell_table.hpp"
+#include "variant.hpp"
 
 namespace calib {
 namespace {
 
 constexpr float INF = std::numeric_limits<float>::infinity();
 // So few candidates are sorted instead of being halved once more.
-constexpr int64_t FEW = 2048;
+constexpr int64_t FEW = 512;
 constexpr int HALVINGS = 24;
+constexpr float COLDEST = 0x1p100f;  // cells have a scale below
 
 // A beginning of the row in the order of falling logits.
 struct Prefix {
@@ -47,14 +52,35 @@ Prefix above(const WeighedRow& row, float t) {
 
 float just_below(float x) { return std::nextafter(x, -INF); }
 
+// Two logits that the limit lies between, as far as the row's cells tell.
+std::array<float, 2> about(const WeighedRow& row, const Prefix& limit) {
+  static thread_local Cells cells;
+  const SweepKernels& kernels = *variant().sweep;
+  const CellPlan plan(row.c, -127.0 / row.c, row.max);
+  const float width = CELL_PLACES / plan.scale;
+  for (int64_t block = 0; block < blocks_of(row.columns); ++block)
+    cells.add(kernels, plan, block_of(row, block), row.type, length_of(row, block));
+  Prefix p;
+  float found = row.max;
+  cells.drain(kernels, plan, 0, row.columns, [&](const float* y, const float* times, int64_t n) {
+    for (int64_t first = 0; first < n; first += 2 * LANES)
+      for (int64_t i = first + LANES - 1; i >= first && !p.reaches(limit); --i) {
+        p.count += static_cast<int64_t>(2 * times[i]);
+        p.mass += times[i] * (std::exp2(row.c * y[i]) + std::exp2(row.c * y[i + LANES]));
+        found = row.max + y[i];
+      }
+  });
+  return {found - 1.5f * width, found + 1.5f * width};
+}
+
 // The cut before the first token at which the limit is reached, but after the first of all. `low`
 // is a logit, and at_low, what stands above it, reaches the limit. *mass is of what is left.
 Cut search(const WeighedRow& row, const Prefix& limit, float low, Prefix at_low, double* mass) {
   float high = row.max;
   Prefix kept;
-  for (int i = 0; i < HALVINGS && at_low.count - kept.count > FEW; ++i) {
-    const float middle = static_cast<float>(0.5 * (static_cast<double>(low) + high));
-    if (!(low < middle && middle < high)) break;
+  // Halves what is left at middle. Returns whether that is within it.
+  const auto narrow = [&](float middle) {
+    if (!(low < middle && middle < high)) return false;
     const Prefix p = above(row, middle);
     if (p.reaches(limit)) {
       low = middle;
@@ -63,16 +89,26 @@ Cut search(const WeighedRow& row, const Prefix& limit, float low, Prefix at_low,
       high = middle;
       kept = p;
     }
-  }
+    return true;
+  };
+  if (at_low.count > FEW && row.c < COLDEST && row.columns <= CELL_LOGITS)
+    for (const float x : about(row, limit)) narrow(x);
+  for (int i = 0; i < HALVINGS && at_low.count - kept.count > FEW; ++i)
+    if (!narrow(static_cast<float>(0.5 * (static_cast<double>(low) + high)))) break;
   struct Token {
     float x;
     int64_t id;
   };
   std::vector<Token> tokens;
   tokens.reserve(at_low.count - kept.count);
-  for (int64_t id = 0; id < row.columns; ++id) {
-    const float x = logit(row.x, row.type, id);
-    if (low < x && x <= high) tokens.push_back({x, id});
+  for (int64_t block = 0; block < blocks_of(row.columns); ++block) {
+    int32_t places[BLOCK];
+    const int64_t found = row.kernels.within[static_cast<int>(row.type)](
+        block_of(row, block), length_of(row, block), low, high, places);
+    for (int64_t i = 0; i < found; ++i) {
+      const int64_t id = block * BLOCK + places[i];
+      tokens.push_back({logit(row.x, row.type, id), id});
+    }
   }
   std::stable_sort(tokens.begin(), tokens.end(), [](Token a, Token b) { return a.x > b.x; });
   Cut cut = {high, row.columns};

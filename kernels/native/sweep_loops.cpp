@@ -238,7 +238,7 @@ extern const SweepKernels sweep_kernels = {
      {grid<2, F32>, grid<2, BF16>, grid<2, F16>}},
     count,
     drain,
-    {add_to_cells<F32>, nullptr, add_to_cells<F16>},
+    {add_to_cells<F32>, add_to_cells<BF16>, add_to_cells<F16>},
     drain_cells,
 };
 

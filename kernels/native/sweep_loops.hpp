@@ -60,7 +60,7 @@ struct SweepKernels {
   // times. Returns whether there is any.
   bool (*drain)(uint32_t* tally, float* times);
   // Adds n logits to cells (CELLS) at z = max(low, (x - ref) * scale). Returns the largest of
-  // them, passing over NaN. By dtype; not for bfloat16, whose values are few.
+  // them, passing over NaN. By dtype.
   float (*add_to_cells[3])(const void* x, int64_t n, float ref, float scale, float low,
                            uint64_t* cells);
   // Moves the LANES cells from number `first` on to y and times (2 LANES): y is (z - top) * unit, and

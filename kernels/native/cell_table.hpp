@@ -1,0 +1,76 @@
+// The logits of a row, counted in narrow cells (cells.hpp).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "stats.hpp"
+#include "sweep_loops.hpp"
+
+namespace calib {
+
+// The cells of a row: z = (x - ref) * scale, as cells.hpp has it, ref being one of its logits.
+struct CellPlan {
+  float ref;
+  float scale;  // a power of 2, so that products stay exact
+  float low;    // z below it becomes it
+  bool exact;   // as logits there weigh nothing at any temperature
+
+  // c is that of the coldest temperature; what lies lower below the maximum weighs nothing.
+  CellPlan(double c, double lower, float ref) : ref(ref) {
+    constexpr double CELLS_IN_T = 32.0;  // at least
+    const double wanted = CELLS_IN_T * c * LN2 * CELL_PLACES;
+    scale = static_cast<float>(std::exp2(std::ceil(std::log2(wanted))));
+    const double weightless = lower * scale;
+    exact = weightless >= CELL_LOWEST;
+    low = exact ? static_cast<float>(weightless) : CELL_LOWEST;
+  }
+  // z of a logit.
+  int32_t at(float x) const {
+    const float z = (x - ref) * scale;
+    return static_cast<int32_t>(std::clamp<double>(std::nearbyint(z), low, INT32_MAX));
+  }
+};
+
+// Empty between rows.
+class Cells {
+ public:
+  float add(const SweepKernels& kernels, const CellPlan& plan, const void* x, DType type,
+            int64_t n) {
+    return kernels.add_to_cells[static_cast<int>(type)](x, n, plan.ref, plan.scale, plan.low,
+                                                        words_.data());
+  }
+
+  // Calls take(y, times, n) for n <= BLOCK at a time, y being about `top`, until nothing is left.
+  // Returns whether these are the n logits that were added, the largest of which is at `top`.
+  template <class Take>
+  bool drain(const SweepKernels& kernels, const CellPlan& plan, int32_t top, int64_t n,
+             const Take& take) {
+    constexpr int WIDE = static_cast<int>(LANES);
+    float y[BLOCK], times[BLOCK];
+    int64_t held = 0, points = 0;
+    bool told = words_[place(LAST)] == 0 && (plan.exact || words_[place(LAST + 1)] == 0);
+    for (int cell = (top >> 16) & -WIDE; (held < n || !told) && cell >= LAST; cell -= WIDE) {
+      const int32_t more = kernels.drain_cells(words_.data() + place(cell), cell, top,
+                                               1.0f / plan.scale, y + points, times + points);
+      if (!more) continue;
+      told = told && more > 0;
+      held += more;
+      points += 2 * WIDE;
+      if (points < BLOCK) continue;
+      take(y, times, points);
+      points = 0;
+    }
+    if (points) take(y, times, points);
+    return told && held == n;
+  }
+
+ private:
+  static constexpr int LAST = -CELLS / 2;
+  static int place(int cell) { return cell & (CELLS - 1); }
+  std::vector<uint64_t> words_ = std::vector<uint64_t>(CELLS);
+};
+
+}  // namespace calib
