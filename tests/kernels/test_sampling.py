@@ -149,11 +149,15 @@ def test_filters_of_long_rows(backend: str) -> None:
     flat = torch.zeros(1, 40001)
     late = torch.full((1, 40001), -20.0)
     late[0, 39990:] = 1.0
+    masked = plain.where(torch.rand(1, 40001, generator=generator) < 0.7, -1e9)
     indices = torch.arange(64)[None]
-    for name, x in {"plain": plain, "coarse": coarse, "flat": flat, "late": late}.items():
+    rows = {"plain": plain, "coarse": coarse, "flat": flat, "late": late, "masked": masked,
+            "narrow": plain * 1e-4, "wide": plain * 300}  # fmt: skip
+    for name, x in rows.items():
         for options in (
             {"top_k": 1}, {"top_k": 5000}, {"top_k": 39999}, {"top_p": 0.5}, {"top_p": 0.9997},
-            {"top_k": 30000, "top_p": 0.6}, {"top_p": 1e-9},
+            {"top_k": 30000, "top_p": 0.6}, {"top_p": 1e-9}, {"top_k": 900, "temperature": 1e-30},
+            {"top_p": 0.3, "temperature": 1e30}, {"top_k": 7000, "temperature": 1e35},
         ):  # fmt: skip
             found, expected = drawn(x, indices, **options), truth(x, indices, **options)
             assert not list(compare(found, expected, [name])), options
