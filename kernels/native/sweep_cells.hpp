@@ -22,7 +22,7 @@ namespace calib {
 inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
                              DType type, int64_t n, Cells& cells, PowerSums* sums, SweepRow* row) {
   const int t = static_cast<int>(type);
-  const int64_t sample = std::min<int64_t>(4 * LANES, n);
+  const int64_t sample = std::min(LANES, n);
   const CellPlan to(plan.most, plan.low, kernels.largest[t](x, sample));
   if (!std::isfinite(to.ref) || repetitive(x, type, sample)) return false;
   *row = {-std::numeric_limits<float>::infinity(), 0, false, false, 0.0f};
