@@ -44,7 +44,7 @@ def cpu_default() -> list[Case]:
         *product((("temperature_sweep", "8 on a grid"), ("temperature_sweep", "8 arbitrary")),
                  (KEY,)),
         Case("temperature_fit", 4096, 1000, FP32, threads=2),
-        *product((("sample", ""),), (KEY,)),
+        *product((("sample", ""), ("sample", "top-p 0.9")), (KEY,)),
         Case("ece", 1_000_000, 0, FP32, threads=2),
         *product((("linear_cross_entropy", ""), ("training_step", "")), (HEAD,)),
         *product((("linear_option_scores", ""),), (HEAD,)),
