@@ -1,6 +1,7 @@
 // A row's statistics from its chunks: combined in order, in double, special rows told apart.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -36,6 +37,17 @@ inline float half_to_float(uint16_t h, DType type) {
 inline float logit(const void* x, DType type, int64_t i) {
   if (type == DType::f32) return static_cast<const float*>(x)[i];
   return half_to_float(static_cast<const uint16_t*>(x)[i], type);
+}
+
+// Whether many of n logits are at least `least` and repeat the one before, by a few of them.
+inline bool repetitive(const void* x, DType type, int64_t n, float least) {
+  const int64_t step = std::max<int64_t>(1, n / LANES);
+  int64_t repeats = 0, pairs = 0;
+  for (int64_t i = 1; i < n; i += step, ++pairs) {
+    const float own = logit(x, type, i);
+    repeats += own == logit(x, type, i - 1) && own >= least;
+  }
+  return repeats > pairs / 8;
 }
 
 // Over the row's vocabulary at inverse temperature c (base 2): log2 p_i = (c * x_i - g) - log2_d.

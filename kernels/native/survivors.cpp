@@ -91,7 +91,9 @@ Cut search(const WeighedRow& row, const Prefix& limit, float low, Prefix at_low,
     }
     return true;
   };
-  if (at_low.count > FEW && row.c < COLDEST && row.columns <= CELL_LOGITS)
+  // Additions to one cell wait for each other, and what masks leave is soon halved.
+  if (at_low.count > std::max(FEW, row.columns / 4) && row.columns <= CELL_LOGITS &&
+      row.c < COLDEST && !repetitive(row.x, row.type, std::min(LANES, row.columns), low))
     for (const float x : about(row, limit)) narrow(x);
   for (int i = 0; i < HALVINGS && at_low.count - kept.count > FEW; ++i)
     if (!narrow(static_cast<float>(0.5 * (static_cast<double>(low) + high)))) break;

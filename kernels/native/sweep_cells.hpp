@@ -24,7 +24,8 @@ inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan,
   const int t = static_cast<int>(type);
   const int64_t sample = std::min(LANES, n);
   const CellPlan to(plan.most, plan.low, kernels.largest[t](x, sample));
-  if (!std::isfinite(to.ref) || repetitive(x, type, sample)) return false;
+  const float any = -std::numeric_limits<float>::infinity();
+  if (!std::isfinite(to.ref) || repetitive(x, type, sample, any)) return false;
   *row = {-std::numeric_limits<float>::infinity(), 0, false, false, 0.0f};
   int64_t best = 0;
   for (int64_t start = 0; start < n; start += BLOCK) {

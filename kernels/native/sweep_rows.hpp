@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "stats.hpp"
@@ -119,20 +120,12 @@ inline bool holds_nan(const SweepKernels& kernels, const void* x, DType type, in
   return std::isnan(taken(sums).d);
 }
 
-// Whether many of n logits repeat the one before.
-inline bool repetitive(const void* x, DType type, int64_t n) {
-  int64_t repeats = 0;
-  for (int64_t i = 1; i < n; ++i) repeats += logit(x, type, i) == logit(x, type, i - 1);
-  return repeats > n / 8;
-}
-
 inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
                             DType type, int64_t n, SweepChunk* out, PowerSums* sums) {
   // A block whose maximum exceeds the reference by more bits becomes the reference: what dominates
   // the sums keeps an exact exponential, and no power can overflow.
   constexpr double HEADROOM = 1.0;
-  // Sums of equal terms in float all round one way, so few are added before they are folded.
-  const int64_t step = repetitive(x, type, std::min(n, LANES)) ? 4 * LANES : BLOCK;
+  constexpr int64_t SHORT = 8 * LANES;
   const size_t slots = plan.slots.size();
   std::vector<WideSums> since(slots);  // the reference was chosen
   const int t = static_cast<int>(type);
@@ -141,9 +134,13 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
   const auto settle = [&] {
     for (size_t i = 0; i < slots; ++i) sums[i] += taken(since[i]);
   };
-  for (int64_t start = 0; start < n; start += step) {
-    const int64_t length = std::min(step, n - start);
+  for (int64_t start = 0, length; start < n; start += length) {
     const void* from = offset(x, type, start);
+    // Sums of equal terms in float all round one way, so few are added before they are folded. What
+    // masks leave weighs nothing.
+    const float least = std::max(out->max + plan.low, std::numeric_limits<float>::lowest());
+    length = std::min(BLOCK, n - start);
+    if (repetitive(from, type, length, least)) length = std::min(SHORT, length);
     const float own = kernels.largest[t](from, length);
     if (own > out->max) {
       out->max = own;

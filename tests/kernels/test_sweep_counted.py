@@ -121,8 +121,9 @@ def test_long_runs(dtype: torch.dtype) -> None:
         generator = torch.Generator().manual_seed(11)
         x = torch.randn(1, 12_001, generator=generator) * scale
         few = x.where(torch.rand(x.shape, generator=generator) > 0.98, value)
+        late = torch.cat((x[:, :700], few[:, 700:]), 1)
         far = x.sort().values + 1e6 / 2**7
-        for name, row in {"few": few, "sorted": far}.items():
+        for name, row in {"few": few, "late": late, "sorted": far}.items():
             for temperatures in (multiples, [0.7], MANY):
                 check(row.to(dtype), torch.tensor([0]), f"{name} {scale} {value}", temperatures)
 
