@@ -43,27 +43,29 @@ class Cells {
                                                         words_.data());
   }
 
-  // Calls take(y, times, n) for n <= BLOCK at a time, y being about `top`, until nothing is left.
-  // Returns whether these are the n logits that were added, the largest of which is at `top`.
+  // Takes out one logit at `top`, the largest of the n that were added: what dominates a row is to
+  // stay exact. Then calls take(groups, n) for the groups below it, n <= MOST at a time and each
+  // AT_ONCE in rising order, until nothing is left. Returns whether these are the others.
   template <class Take>
   bool drain(const SweepKernels& kernels, const CellPlan& plan, int32_t top, int64_t n,
              const Take& take) {
     constexpr int WIDE = static_cast<int>(LANES);
-    float y[BLOCK], times[BLOCK];
-    int64_t held = 0, points = 0;
+    CellGroups groups;
+    int64_t held = 1, found = 0;
     bool told = words_[place(LAST)] == 0 && (plan.exact || words_[place(LAST + 1)] == 0);
+    words_[place(top >> 16)] -= cell_entry(top);
     for (int cell = (top >> 16) & -WIDE; (held < n || !told) && cell >= LAST; cell -= WIDE) {
       const int32_t more = kernels.drain_cells(words_.data() + place(cell), cell, top,
-                                               1.0f / plan.scale, y + points, times + points);
+                                               1.0f / plan.scale, found, &groups);
       if (!more) continue;
       told = told && more > 0;
       held += more;
-      points += 2 * WIDE;
-      if (points < BLOCK) continue;
-      take(y, times, points);
-      points = 0;
+      found += CellGroups::AT_ONCE;
+      if (found < CellGroups::MOST) continue;
+      take(groups, found);
+      found = 0;
     }
-    if (points) take(y, times, points);
+    if (found) take(groups, found);
     return told && held == n;
   }
 

@@ -51,6 +51,12 @@ CALIB_INLINE Floats exp2(Floats z) {
   return times_2_to(mantissa(z - n), n);
 }
 
+// 2^z for z <= 127, and 0 below -126 where subnormal numbers are flushed.
+CALIB_INLINE Floats power_of_2(Floats z) {
+  z = within_reach(z);
+  return times_2_to_floor(mantissa(fraction(z)), z);
+}
+
 template <class X>
 CALIB_INLINE void max_lanes(const typename X::Scalar* x, int64_t groups, float* out) {
   Floats m[REGISTERS];
@@ -79,6 +85,19 @@ CALIB_INLINE double fold(const float* lanes) {
   for (int r = 1; r < 8; ++r)
     for (int j = 0; j < 8; ++j) s[j] += lanes[8 * r + j];
   return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
+// Adds sixteen floats to eight sums, two to each.
+CALIB_INLINE void add_few(const float* few, double* sums) {
+  typedef float Eight __attribute__((vector_size(32)));
+  typedef double Wide __attribute__((vector_size(64)));
+  Eight a, b;
+  Wide sum;
+  std::memcpy(&a, few, sizeof a);
+  std::memcpy(&b, few + 8, sizeof b);
+  std::memcpy(&sum, sums, sizeof sum);
+  sum += __builtin_convertvector(a, Wide) + __builtin_convertvector(b, Wide);
+  std::memcpy(sums, &sum, sizeof sum);
 }
 
 // Up to 64 logits that do not fill a group, and -inf in place of the others.

@@ -15,6 +15,8 @@ constexpr int64_t LANES = 64;
 constexpr int64_t BLOCK = 4096;
 constexpr int64_t CHUNK = 8 * BLOCK;
 
+constexpr double LN2 = 0.693147180559945309417232121458;
+
 // With g = fl(c * ref), z = fma(c, x, -g), e = 2^z over the chunk's logits x: d = sum e,
 // w = sum e * z and, where squares are asked for, q = sum e^2, else 0. Where odd is set (NaN, or
 // c * x beyond 2^27), nothing else may be used.

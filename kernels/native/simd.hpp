@@ -260,10 +260,7 @@ CALIB_INLINE Floats where_greater(Floats a, Floats b, Floats x) {
 CALIB_INLINE void store_entries(Floats z, uint64_t* entries) {
   for (int i = 0; i < Floats::W; ++i) {
     const bool near = z.v[i] >= -0x1p31f && z.v[i] < 0x1p31f;
-    const auto at = static_cast<int32_t>(near ? __builtin_rintf(z.v[i]) : -0x1p31f);
-    const int32_t away = (at & 0xffff) - 0x8000;
-    const uint32_t square = static_cast<uint32_t>(away * away) >> CELL_SQUARE_SHIFT;
-    entries[i] = static_cast<uint64_t>(square | CELL_ONE) << 32 | static_cast<uint32_t>(at);
+    entries[i] = cell_entry(static_cast<int32_t>(near ? __builtin_rintf(z.v[i]) : -0x1p31f));
   }
 }
 

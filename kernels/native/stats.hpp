@@ -64,8 +64,6 @@ struct RowStats {
   double sum_p2;    // sum p_i^2, where squares were asked for
 };
 
-constexpr double LN2 = 0.693147180559945309417232121458;
-
 // In nats, of logit x in a row that is not lost.
 inline double logprob_of(const RowStats& s, float c, float x) {
   if (s.certain) return std::isinf(x) && x > 0 ? 0.0 : -std::numeric_limits<double>::infinity();

@@ -54,20 +54,30 @@ float just_below(float x) { return std::nextafter(x, -INF); }
 
 // Two logits that the limit lies between, as far as the row's cells tell.
 std::array<float, 2> about(const WeighedRow& row, const Prefix& limit) {
-  static thread_local Cells cells;
   const SweepKernels& kernels = *variant().sweep;
+  static thread_local Cells cells;
   const CellPlan plan(row.c, -127.0 / row.c, row.max);
   const float width = CELL_PLACES / plan.scale;
+  const double b = row.c * LN2;
   for (int64_t block = 0; block < blocks_of(row.columns); ++block)
     cells.add(kernels, plan, block_of(row, block), row.type, length_of(row, block));
-  Prefix p;
+  Prefix p = {1, 1.0};
   float found = row.max;
-  cells.drain(kernels, plan, 0, row.columns, [&](const float* y, const float* times, int64_t n) {
-    for (int64_t first = 0; first < n; first += 2 * LANES)
-      for (int64_t i = first + LANES - 1; i >= first && !p.reaches(limit); --i) {
-        p.count += static_cast<int64_t>(2 * times[i]);
-        p.mass += times[i] * (std::exp2(row.c * y[i]) + std::exp2(row.c * y[i + LANES]));
-        found = row.max + y[i];
+  cells.drain(kernels, plan, 0, row.columns, [&](const CellGroups& groups, int64_t n) {
+    constexpr int64_t WIDE = CellGroups::AT_ONCE;
+    for (int64_t first = 0; first < n; first += WIDE)
+      for (int64_t i = first + WIDE - 1; i >= first && !p.reaches(limit); --i) {
+        const double count = groups.moment[0][i];
+        double mass = 0.0;
+        for (int m = CellGroups::MOMENTS; m-- > 0;) mass = mass * b + groups.moment[m][i];
+        mass *= std::exp2(row.c * groups.y[i]);
+        // As far down the group as it takes.
+        const double part = std::min({1.0, static_cast<double>(limit.count - p.count) / count,
+                                      (limit.mass - p.mass) / mass});
+        const auto below = static_cast<float>(CellGroups::SIZE * (0.5 - part));
+        found = row.max + (groups.y[i] + below * width);
+        p.count += static_cast<int64_t>(count);
+        p.mass += mass;
       }
   });
   return {found - 1.5f * width, found + 1.5f * width};

@@ -1,9 +1,9 @@
 // The power sums of a row of float32 or float16 logits: counted in narrow cells, then summed.
 //
-// A row holds more values than can be counted one by one. So the logits of a cell, which is a 32nd to
-// a 64th of the coldest temperature wide, become two of the same count, mean and variance. What that
-// leaves out is their third moment: with h = 1/32, a factor of at most h^3 / (36 sqrt(3)) = 5e-7 in
-// what the cell adds to a sum, and 0 where logits lie evenly about their mean.
+// A row holds more values than can be counted one by one. Of the logits of a cell, which is a 32nd to a
+// 64th of the coldest temperature wide, count, mean and variance are kept. What that leaves out is
+// their third moment: with h = 1/32, a factor of at most h^3 / (36 sqrt(3)) = 5e-7 in what the cell
+// adds to a sum, and 0 where logits lie evenly about their mean.
 #pragma once
 
 #include <algorithm>
@@ -37,14 +37,26 @@ inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan,
   }
   row->ref = row->max;
   std::vector<WideSums> wide(plan.slots.size());
-  const bool told = cells.drain(
-      kernels, to, to.at(row->max), n, [&](const float* y, const float* times, int64_t points) {
-        sum_sweep_block(kernels, plan, y, times, DType::f32, points, 0.0f, 0, wide.data());
+  const auto sum = kernels.sum_cells[plan.derivatives];
+  const bool told =
+      cells.drain(kernels, to, to.at(row->max), n, [&](const CellGroups& groups, int64_t found) {
+        WideSums* next = wide.data();
+        for (const SweepGroup& group : plan.groups) {
+          if (group.base > 0.0f) {
+            sum(groups, found, group.base, GRID, next);
+            next += GRID;
+          } else {
+            for (const float c : plan.loose) sum(groups, found, c, 1, next++);
+          }
+        }
       });
   if (!told) return false;
   row->token = best + variant().rows->find[t](offset(x, type, best), std::min(BLOCK, n - best),
                                               row->max);
-  for (size_t i = 0; i < wide.size(); ++i) sums[i] = taken(wide[i]);
+  for (size_t i = 0; i < wide.size(); ++i) {
+    sums[i] = taken(wide[i]);
+    sums[i].d += 1.0;  // the largest logit
+  }
   return true;
 }
 

@@ -1,6 +1,7 @@
 // Sums over a row at several temperatures; compiled once per instruction set (see simd.hpp).
 #include "sweep_loops.hpp"
 
+#include "cell_loops.hpp"
 #include "lanes.hpp"
 #include "sweep_counts.hpp"
 
@@ -39,33 +40,19 @@ CALIB_INLINE void for_groups(const void* data, int64_t n, int lane, const Put& p
   if (n % LANES) put(X::load(Tail<X>(x + i * LANES, n - i * LANES).x + lane), i);
 }
 
-// 2^z for z <= 127, and 0 below -126 where subnormal numbers are flushed.
-CALIB_INLINE Floats power_of_2(Floats z) {
-  z = within_reach(z);
-  return times_2_to_floor(mantissa(fraction(z)), z);
-}
-
 struct Lanes {
   alignas(64) float d[LANES], w[LANES], s[LANES];
 };
 
 // Adds the lanes: eight by eight in float, what is left in double.
 CALIB_INLINE void add_lanes(const float* lanes, double* parts) {
-  constexpr int PARTS = WideSums::PARTS, FEW = 2 * PARTS;
-  typedef float Eight __attribute__((vector_size(sizeof(float) * PARTS)));
-  typedef double Wide __attribute__((vector_size(sizeof(double) * PARTS)));
+  constexpr int FEW = 2 * WideSums::PARTS;
   alignas(64) float few[FEW];
   for (int l = 0; l < FEW; l += Floats::W) {
     const auto at = [&](int quarter) { return Floats::load(lanes + l + quarter * FEW); };
     ((at(0) + at(1)) + (at(2) + at(3))).store(few + l);
   }
-  Eight a, b;
-  Wide sum;
-  std::memcpy(&a, few, sizeof a);
-  std::memcpy(&b, few + PARTS, sizeof b);
-  std::memcpy(&sum, parts, sizeof sum);
-  sum += __builtin_convertvector(a, Wide) + __builtin_convertvector(b, Wide);
-  std::memcpy(parts, &sum, sizeof sum);
+  add_few(few, parts);
 }
 
 template <int DERIVATIVES>
@@ -240,6 +227,7 @@ extern const SweepKernels sweep_kernels = {
     drain,
     {add_to_cells<F32>, add_to_cells<BF16>, add_to_cells<F16>},
     drain_cells,
+    {sum_cells<0>, sum_cells<1>, sum_cells<2>},
 };
 
 }  // namespace calib::CALIB_VARIANT

@@ -187,6 +187,20 @@ def test_logits_far_from_the_first_ones(dtype: torch.dtype) -> None:
                 check(far.to(dtype), torch.tensor([label]), name, temperatures)
 
 
+@pytest.mark.parametrize("dtype", IN_CELLS, ids=str)
+def test_almost_certain_rows_keep_their_digits(dtype: torch.dtype) -> None:
+    """What the others add to the largest logit's 1 is not rounded to its last place."""
+    x = torch.randn(6, 40_000, generator=torch.Generator().manual_seed(12)) * 3
+    labels = torch.tensor([0, 77, 1000, 20_000, 39_936, 39_999])
+    x[range(6), labels] = torch.linspace(20, 45, 6)
+    x = x.to(dtype)
+    for row, label in zip(x, labels, strict=True):
+        with use_backend("native"):
+            found = temperature_sweep(row[None], label[None], COLD, derivatives=0).nll
+        expected = sweep_truth_of(row[None], label[None], COLD).nll
+        torch.testing.assert_close(found, expected, rtol=3e-6, atol=1e-15)
+
+
 def test_cells_are_not_biased() -> None:
     """Errors average out, unless squares are not what they are taken for."""
     x = torch.randn(40, 50_000, generator=torch.Generator().manual_seed(10)) / 2
