@@ -12,7 +12,6 @@ constexpr bool MANY_REGISTERS = Floats::W == 16;
 // Temperatures, and multiples, summed at a time: as many as leave no accumulator in memory.
 constexpr int TEMPERATURES = MANY_REGISTERS ? 4 : 1;
 constexpr int TERMS = MANY_REGISTERS ? GRID : 4;
-constexpr int WEIGHED_TERMS = 4;  // whose products with times need registers, too
 
 template <class X>
 float largest(const void* x, int64_t n) {
@@ -206,7 +205,7 @@ void grid(const void* x, const float* times, int64_t n, float ref, float low, fl
       power_of_2(scale * y).store(powers.e + i * Floats::W);
     });
     if (times)
-      sum_powers<DERIVATIVES, WEIGHED_TERMS, true>(powers, times, groups, lane, fetch, lanes);
+      sum_powers<DERIVATIVES, TERMS, true>(powers, times, groups, lane, fetch, lanes);
     else
       sum_powers<DERIVATIVES, TERMS, false>(powers, nullptr, groups, lane, fetch, lanes);
   }

@@ -40,8 +40,10 @@ class Tally {
       const int from = ranges_.from[sign], to = ranges_.to[sign];
       for (int key = from / WIDE * WIDE; key < to; key += WIDE) {
         if (!kernels.drain(counts_.data() + key, times + n)) continue;
-        for (int i = 0; i < WIDE; ++i)
-          keys[n + i] = static_cast<uint16_t>(std::clamp(key + i, from, to - 1));
+        for (int i = 0; i < WIDE; ++i) keys[n + i] = static_cast<uint16_t>(key + i);
+        // What lies beyond the range may be NaN.
+        for (int i = 0; key + i < from; ++i) keys[n + i] = static_cast<uint16_t>(from);
+        for (int i = WIDE - 1; key + i >= to; --i) keys[n + i] = static_cast<uint16_t>(to - 1);
         n += WIDE;
         if (n < BLOCK) continue;
         take(keys, times, n);
