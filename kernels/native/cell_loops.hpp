@@ -10,7 +10,7 @@ namespace {
 
 // Entries are worked out ENTRIES at a time, WAITING before they are added: a load from where a vector
 // was just stored has to wait.
-constexpr int ENTRIES = 32, WAITING = 2 * ENTRIES;
+constexpr int ENTRIES = 32, WAITING = CellWords::WAITING;
 
 // Logits are fetched less far ahead than elsewhere, and past the second cache, which is to keep cells.
 constexpr int64_t A_LITTLE = 2560;
@@ -43,13 +43,12 @@ CALIB_INLINE void add_entries(const uint64_t* entries, uint64_t* cells) {
 
 template <class X>
 float add_to_cells(const void* logits, int64_t n, float ref, float scale, float low,
-                   uint64_t* cells) {
+                   CellWords* words) {
   const auto* x = static_cast<const typename X::Scalar*>(logits);
   const CellScale to = {Floats::all(ref), Floats::all(scale), Floats::all(low)};
   Floats most[ENTRIES / Floats::W];
   for (Floats& m : most) m = Floats::all(MINUS_INF);
-  alignas(64) uint64_t entries[2 * WAITING];
-  uint64_t *now = entries, *next = entries + WAITING;
+  uint64_t *cells = words->cells, *now = words->entries[0], *next = words->entries[1];
   const int64_t whole = n / WAITING * WAITING;
   if (whole)
     for (int j = 0; j < WAITING; j += ENTRIES) enter<X>(x + j, to, most, now + j);

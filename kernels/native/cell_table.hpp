@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
+#include "placed.hpp"
 #include "stats.hpp"
 #include "sweep_loops.hpp"
 
@@ -37,10 +37,15 @@ struct CellPlan {
 // Empty between rows.
 class Cells {
  public:
+  // Those of the calling thread.
+  static Cells& own(const SweepKernels& kernels) {
+    static thread_local Cells cells(kernels);
+    return cells;
+  }
   float add(const SweepKernels& kernels, const CellPlan& plan, const void* x, DType type,
             int64_t n) {
     return kernels.add_to_cells[static_cast<int>(type)](x, n, plan.ref, plan.scale, plan.low,
-                                                        words_.data());
+                                                        words_.get());
   }
 
   // Takes out one logit at `top`, the largest of the n that were added: what dominates a row is to
@@ -52,10 +57,10 @@ class Cells {
     constexpr int WIDE = static_cast<int>(LANES);
     CellGroups groups;
     int64_t held = 1, found = 0;
-    bool told = words_[place(LAST)] == 0 && (plan.exact || words_[place(LAST + 1)] == 0);
-    words_[place(top >> 16)] -= cell_entry(top);
+    bool told = words_->cells[place(LAST)] == 0 && (plan.exact || words_->cells[place(LAST + 1)] == 0);
+    words_->cells[place(top >> 16)] -= cell_entry(top);
     for (int cell = (top >> 16) & -WIDE; (held < n || !told) && cell >= LAST; cell -= WIDE) {
-      const int32_t more = kernels.drain_cells(words_.data() + place(cell), cell, top,
+      const int32_t more = kernels.drain_cells(words_->cells + place(cell), cell, top,
                                                1.0f / plan.scale, found, &groups);
       if (!more) continue;
       told = told && more > 0;
@@ -72,7 +77,20 @@ class Cells {
  private:
   static constexpr int LAST = -CELLS / 2;
   static int place(int cell) { return cell & (CELLS - 1); }
-  std::vector<uint64_t> words_ = std::vector<uint64_t>(CELLS);
+
+  // Placed for a thousand cells about those that a row's first logits are in.
+  explicit Cells(const SweepKernels& kernels) {
+    constexpr int NEAR = 1024, ABOVE = 128, STEP = 389;
+    const auto type = DType::f32;
+    float x[BLOCK];
+    for (int i = 0; i < BLOCK; ++i) x[i] = static_cast<float>(ABOVE - i * STEP % NEAR) + 0.5f;
+    words_ = fastest_place<CellWords>([&](CellWords& words) {
+      kernels.add_to_cells[static_cast<int>(type)](x, BLOCK, 0.0f, CELL_PLACES, CELL_LOWEST, &words);
+    });
+    for (int cell = -NEAR; cell <= ABOVE; ++cell) words_->cells[place(cell)] = 0;
+  }
+
+  Placed<CellWords> words_;
 };
 
 }  // namespace calib

@@ -32,4 +32,10 @@ static inline uint64_t cell_entry(int32_t z) {
   return static_cast<uint64_t>(square | CELL_ONE) << 32 | static_cast<uint32_t>(z);
 }
 
+struct CellWords {
+  static constexpr int WAITING = 64;
+  uint64_t cells[CELLS];
+  uint64_t entries[2][WAITING];  // what is about to be added
+};
+
 }  // namespace calib

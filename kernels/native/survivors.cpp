@@ -55,7 +55,7 @@ float just_below(float x) { return std::nextafter(x, -INF); }
 // Two logits that the limit lies between, as far as the row's cells tell.
 std::array<float, 2> about(const WeighedRow& row, const Prefix& limit) {
   const SweepKernels& kernels = *variant().sweep;
-  static thread_local Cells cells;
+  Cells& cells = Cells::own(kernels);
   const CellPlan plan(row.c, -127.0 / row.c, row.max);
   const float width = CELL_PLACES / plan.scale;
   const double b = row.c * LN2;

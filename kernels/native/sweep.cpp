@@ -117,7 +117,7 @@ bool sum_counted_row(const SweepInput& in, const SweepPlan& plan, int64_t row, P
   const FlushSubnormals flushed;
   const void* x = row_of(in, row);
   if (in.type != DType::bf16) {
-    static thread_local Cells cells;
+    Cells& cells = Cells::own(kernels);
     if (sum_row_in_cells(kernels, plan, x, in.type, in.columns, cells, sums, found)) return true;
     if (in.type == DType::f32) return false;
   }
