@@ -32,10 +32,11 @@ static inline uint64_t cell_entry(int32_t z) {
   return static_cast<uint64_t>(square | CELL_ONE) << 32 | static_cast<uint32_t>(z);
 }
 
+// All cells, and the entries that are about to be added to them.
 struct CellWords {
   static constexpr int WAITING = 64;
   uint64_t cells[CELLS];
-  uint64_t entries[2][WAITING];  // what is about to be added
+  alignas(64) uint64_t entries[2][WAITING];
 };
 
 }  // namespace calib

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -28,8 +29,9 @@ Placed<T> fastest_place(const Use& use) {
   Placed<T> tried[PLACES], best;  // all at once, as freed memory would be given out again
   double least = NEVER;
   for (Placed<T>& place : tried) {
-    place.reset(static_cast<T*>(std::calloc(1, sizeof(T))));
+    place.reset(static_cast<T*>(std::aligned_alloc(alignof(T), sizeof(T))));
     if (!place) throw std::bad_alloc();
+    std::memset(place.get(), 0, sizeof(T));
     double own = NEVER;
     for (int i = 0; i < TIMES; ++i) {
       const auto start = std::chrono::steady_clock::now();
