@@ -55,12 +55,13 @@ class Cells {
   bool drain(const SweepKernels& kernels, const CellPlan& plan, int32_t top, int64_t n,
              const Take& take) {
     constexpr int WIDE = static_cast<int>(LANES);
+    uint64_t* const cells = words_->cells;
     CellGroups groups;
     int64_t held = 1, found = 0;
-    bool told = words_->cells[place(LAST)] == 0 && (plan.exact || words_->cells[place(LAST + 1)] == 0);
-    words_->cells[place(top >> 16)] -= cell_entry(top);
+    bool told = cells[place(LAST)] == 0 && (plan.exact || cells[place(LAST + 1)] == 0);
+    cells[place(top >> 16)] -= cell_entry(top);
     for (int cell = (top >> 16) & -WIDE; (held < n || !told) && cell >= LAST; cell -= WIDE) {
-      const int32_t more = kernels.drain_cells(words_->cells + place(cell), cell, top,
+      const int32_t more = kernels.drain_cells(cells + place(cell), cell, top,
                                                1.0f / plan.scale, found, &groups);
       if (!more) continue;
       told = told && more > 0;

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -12,11 +12,23 @@
 namespace calib {
 
 struct Free {
-  void operator()(void* memory) const { std::free(memory); }
+  void* memory = nullptr;  // which starts before what is aligned in it
+  void operator()(const void*) const { std::free(memory); }
 };
 
 template <class T>
 using Placed = std::unique_ptr<T, Free>;
+
+// A T of zeros, whose pages are made when they are first touched.
+template <class T>
+Placed<T> zeros() {
+  std::size_t room = sizeof(T) + alignof(T);
+  void* const memory = std::calloc(1, room);
+  if (!memory) throw std::bad_alloc();
+  void* at = memory;
+  std::align(alignof(T), sizeof(T), at, room);
+  return Placed<T>(static_cast<T*>(at), Free{memory});
+}
 
 // Some processors let a load wait for a store to the same offset in another page where the pages'
 // physical addresses resemble each other, for which a loop takes up to half as long again wherever
@@ -29,9 +41,7 @@ Placed<T> fastest_place(const Use& use) {
   Placed<T> tried[PLACES], best;  // all at once, as freed memory would be given out again
   double least = NEVER;
   for (Placed<T>& place : tried) {
-    place.reset(static_cast<T*>(std::aligned_alloc(alignof(T), sizeof(T))));
-    if (!place) throw std::bad_alloc();
-    std::memset(place.get(), 0, sizeof(T));
+    place = zeros<T>();
     double own = NEVER;
     for (int i = 0; i < TIMES; ++i) {
       const auto start = std::chrono::steady_clock::now();

@@ -69,8 +69,8 @@ struct SweepKernels {
   // Moves what was counted of LANES keys from there, the first of which tally[0] belongs to, to
   // times. Returns whether there is any.
   bool (*drain)(uint32_t* tally, float* times);
-  // Adds n logits to cells at z = max(low, (x - ref) * scale). Returns the largest of
-  // them, passing over NaN. By dtype.
+  // Adds n logits to cells at z = max(low, (x - ref) * scale). Returns the largest of them, passing
+  // over NaN. By dtype.
   float (*add_to_cells[3])(const void* x, int64_t n, float ref, float scale, float low,
                            CellWords* words);
   // Moves the LANES cells from number `first` on to AT_ONCE groups from `at` on: y is (z - top) * unit.
