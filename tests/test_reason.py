@@ -27,10 +27,10 @@ def test_options_stand_after_the_reasoning() -> None:
     assert prompt.options == ((" A",), (" B",))
     assert build(ITEM, "options").options == ((" red",), (" no",))
     tokenizer = make_tokenizer()
-    assert templated(prompt, tokenizer, None).endswith("A:It glows.\nThe answer is")
+    assert templated(prompt, tokenizer, None)[0].endswith("A:It glows.\nThe answer is")
     bare = make_tokenizer(template="")
     bare.chat_template = None
-    plain = templated(build(ITEM, "options", chat=False), bare, None)
+    plain, _ = templated(build(ITEM, "options", chat=False), bare, None)
     assert plain.endswith("then answer.\nAnswer: It glows.\nThe answer is")
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from bench.cases import BINS, Case, Compiler, Given, Op, Rival, Run, close
 from bench.crossings import crossings
 from bench.ops.option_scores import OPTIONS, option_ids
-from calib.hf.scoring import score_batch, with_positions
+from calib.hf.reading import with_positions
+from calib.hf.scoring import score_batch
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import torch
 from safetensors import SafetensorError
 
 from calib.hf.batching import plan
-from calib.hf.encoding import Encoded, collate, encode
+from calib.hf.encoding import Encoded, accepted, collate, encode, moved, refuse_overlong, tail_of
+from calib.hf.ends import end_tokens, nested
 from calib.hf.packing import CannotPack, Packing
+from calib.hf.padding import ignored, lengths, padded
 from calib.hf.sampling import Sampling, sample_answers
-from calib.hf.scoring import Scores, score_batch
+from calib.hf.scoring import Scores, joined, score_batch
 from calib.prompts import build
-from calib.records import Answer, CalibError, InputError, Item
+from calib.records import Answer, CalibError, InputError, Item, Prompt
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -29,6 +32,8 @@ class Model:
     hf: Any
     tokenizer: Any
     processor: Any | None
+    # What reading a first prompt has told of the model, by question and kind of prompt.
+    learned: dict[tuple[str, bool], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
@@ -52,17 +57,82 @@ class Model:
         }
 
     def encode(
-        self, items: Sequence[Item], prompt: str, *, variants: bool = False, options: bool = True
+        self,
+        items: Sequence[Item],
+        prompt: str,
+        *,
+        variants: bool = False,
+        options: bool = True,
+        new_tokens: int = 0,
     ) -> list[Encoded]:
-        """Items in prompt form ``prompt``, as token ids; with their options' ids, if wanted."""
+        """Items in prompt form ``prompt``, as token ids; with their options' ids, if wanted.
+
+        Raises InputError, naming the item, where a prompt and its longest option, or
+        ``new_tokens``, are more tokens than the model has positions, and as
+        ``calib.hf.encoding.encode`` does.
+        """
         speaker = self.processor if self.processor is not None else self.tokenizer
         chat = getattr(speaker, "chat_template", None) is not None
         encoded = []
         for item in items:
             built = build(item, prompt, chat=chat, variants=variants)
             built = built if options else replace(built, options=())
-            encoded.append(encode(built, self.tokenizer, self.processor, item.id))
+            tail = self._tail(built) if built.images else ""
+            one = encode(built, self.tokenizer, self.processor, item.id, tail=tail)
+            refuse_overlong(self.hf, one.length, max(one.longest, new_tokens), item.id)
+            if (pair := nested(one.options)) is not None and not end_tokens(self.hf):
+                shorter, longer = (self.tokenizer.decode(list(ids)) for ids in pair)
+                raise InputError(
+                    f"item {item.id!r}: the option {shorter!r} begins the option {longer!r}, and "
+                    "this model names no end token that would tell the two answers apart"
+                )
+            encoded.append(one)
         return encoded
+
+    def _tail(self, prompt: Prompt) -> str:
+        """What the processor writes behind a text with pictures; "" for most."""
+        key = ("tail", prompt.chat)
+        if key not in self.learned and self.processor is not None:
+            self.learned[key] = tail_of(prompt, self.tokenizer, self.processor)
+        return str(self.learned.get(key, ""))
+
+    def inputs(self, batch: Sequence[Encoded]) -> dict[str, Any]:
+        """What the model's forward takes for prompts of one kind, on its device."""
+        return self._sent(collate(batch, self.tokenizer, self.processor))
+
+    def _sent(self, collated: dict[str, Any]) -> dict[str, Any]:
+        return moved(accepted(self.hf, collated), self.device)
+
+    def _repeated(self, batch: Sequence[Encoded], rows: Sequence[int]) -> dict[str, Any]:
+        return self.inputs([batch[n] for n in rows])
+
+    def parts(self, batch: Sequence[Encoded]) -> list[tuple[list[int], dict[str, Any]]]:
+        """The inputs of a batch, whole where the model ignores padding; else in parts of it.
+
+        Prompts of equal length then go together, and those with pictures alone.
+        """
+        collated = collate(batch, self.tokenizer, self.processor)
+        if not padded(collated) or self._ignores_padding(batch, collated):
+            return [(list(range(len(batch))), self._sent(collated))]
+        sizes = lengths(collated)
+        groups: dict[int, list[int]] = {}
+        for n in range(len(batch)):
+            together = sizes is not None and not batch[n].images
+            groups.setdefault(sizes[n] if together and sizes else -n, []).append(n)
+        return [(group, self._repeated(batch, group)) for group in groups.values()]
+
+    def _ignores_padding(self, batch: Sequence[Encoded], collated: dict[str, Any]) -> bool:
+        """Asked of the first padded batch with pictures, and of the first without: the shortest
+        prompt must have the logits that it has alone."""
+        key = ("padding", bool(batch[0].images))
+        if key not in self.learned:
+            sizes = lengths(collated)
+            if sizes is None:
+                return False
+            longest, shortest = sizes.index(max(sizes)), sizes.index(min(sizes))
+            two, alone = self._repeated(batch, [longest, shortest]), self.inputs([batch[shortest]])
+            self.learned[key] = ignored(self.hf, two, 1, alone)
+        return bool(self.learned[key])
 
     def option_scores(
         self,
@@ -79,9 +149,9 @@ class Model:
         histogram.
         """
         encoded = self.encode(items, prompt, variants=variants)
-        lengths, kinds = [e.length for e in encoded], [e.kind for e in encoded]
+        sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, dict[str, Any]] = {}
-        for batch in plan(lengths, kinds, batch_size, self.device.type):
+        for batch in plan(sizes, kinds, batch_size, self.device.type):
             answers = [items[i].answer for i in batch]
             scores = self.score_batch([encoded[i] for i in batch], answers, **scoring)
             found.update(zip(batch, scores.rows(), strict=True))
@@ -91,9 +161,21 @@ class Model:
         self, batch: Sequence[Encoded], answers: Sequence[int | None], **scoring: Any
     ) -> Scores:
         """Scores of prompts of one kind; they stay on the device until ``rows()`` is asked for."""
-        inputs = collate(batch, self.tokenizer, self.processor, self.device)
-        options = [encoded.options for encoded in batch]
-        return score_batch(self.hf, inputs, options, answers, **scoring)
+        parts = self.parts(batch)
+        scores = []
+        for group, inputs in parts:
+            own = [batch[n] for n in group]
+            scores.append(
+                score_batch(
+                    self.hf,
+                    inputs,
+                    [encoded.options for encoded in own],
+                    [answers[n] for n in group],
+                    again=partial(self._repeated, own),
+                    **scoring,
+                )
+            )
+        return joined(scores, [group for group, _ in parts])
 
     def sample(
         self, items: Sequence[Item], *, n: int = 20, prompt: str = "options", **sampling: Any
@@ -107,9 +189,13 @@ class Model:
 
     def sample_batch(self, items: Sequence[Item], prompt: str, how: Sampling) -> list[list[Answer]]:
         """Answers to items that decode together; all have images, or none."""
-        encoded = self.encode(items, prompt, options=False)
-        inputs = collate(encoded, self.tokenizer, self.processor, self.device)
-        return sample_answers(self.hf, inputs, self.tokenizer, [item.id for item in items], how)
+        encoded = self.encode(items, prompt, options=False, new_tokens=how.max_new_tokens)
+        answers: dict[int, list[Answer]] = {}
+        for group, inputs in self.parts(encoded):
+            names = [items[n].id for n in group]
+            drawn = sample_answers(self.hf, inputs, self.tokenizer, names, how)
+            answers.update(zip(group, drawn, strict=True))
+        return [answers[n] for n in range(len(items))]
 
     def sample_packed(
         self, items: Sequence[Item], prompt: str, how: Sampling
@@ -119,14 +205,16 @@ class Model:
         Up to ``how.rows`` answers decode at once; where some have ended, other questions take their
         places, if the model and its memory allow it.
         """
-        encoded = self.encode(items, prompt, options=False)
-        lengths, kinds = [e.length for e in encoded], [bool(e.images) for e in encoded]
-        for kind in plan(lengths, kinds, max(1, len(items)), self.device.type):
+        encoded = self.encode(items, prompt, options=False, new_tokens=how.max_new_tokens)
+        sizes, kinds = [e.length for e in encoded], [bool(e.images) for e in encoded]
+        for kind in plan(sizes, kinds, max(1, len(items)), self.device.type):
             left = dict.fromkeys(kind)
 
             def inputs(batch: Sequence[int], kind: Sequence[int] = kind) -> dict[str, Any]:
-                part = [encoded[kind[number]] for number in batch]
-                return collate(part, self.tokenizer, self.processor, self.device)
+                parts = self.parts([encoded[kind[number]] for number in batch])
+                if len(parts) > 1:
+                    raise CannotPack("padding changes this model's logits")
+                return parts[0][1]
 
             try:
                 names = [items[i].id for i in kind]
@@ -147,18 +235,16 @@ class Model:
         self, items: Sequence[Item], *, prompt: str = "options", max_new_tokens: int = 32
     ) -> list[str]:
         """The greedy answer to each item, as text."""
-        encoded = self.encode(items, prompt)
-        lengths, kinds = [e.length for e in encoded], [e.kind for e in encoded]
+        encoded = self.encode(items, prompt, options=False, new_tokens=max_new_tokens)
+        sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, str] = {}
-        for batch in plan(lengths, kinds, "auto", self.device.type):
-            inputs = collate(
-                [encoded[i] for i in batch], self.tokenizer, self.processor, self.device
-            )
-            with torch.inference_mode():
-                ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-            new = ids[:, inputs["input_ids"].shape[1] :]
-            texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
-            found.update(zip(batch, (text.strip() for text in texts), strict=True))
+        for batch in plan(sizes, kinds, "auto", self.device.type):
+            for group, inputs in self.parts([encoded[i] for i in batch]):
+                with torch.inference_mode():
+                    ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+                new = ids[:, inputs["input_ids"].shape[1] :]
+                texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+                found.update((batch[n], text.strip()) for n, text in zip(group, texts, strict=True))
         return [found[i] for i in range(len(items))]
 
 

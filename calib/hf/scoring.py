@@ -3,11 +3,15 @@
 The full logits of a prompt never exist: the model is asked for its last position only, and those
 (N, V) logits stay on the device. What leaves it is one small tensor per batch.
 
-Options of several tokens are scored over the shared prompt: their first tokens come from the same
-logits, the rest from one further forward over the prompt's cache. For such a batch ``logprob`` is
-the sum over an option's tokens, and so ``mass`` is the probability that the answer begins with one
-of the options (where one option begins another, the longer one counts in both); ``token``,
-``parsed`` and ``vocab_entropy`` speak of the answer's first token.
+Options of several tokens are scored behind the shared prompt: their first tokens come from the same
+logits, the rest from a further forward (``calib.hf.reading``). For such a batch ``logprob`` is the
+sum over an option's tokens; ``token``, ``parsed`` and ``vocab_entropy`` speak of the answer's first
+token.
+
+An option stands for the answers that begin with it, and ``mass`` is the probability that an answer
+begins with one of them. Where one spelling of a question begins another ("apple", "apple pie"),
+those would be one event counted twice: there every option of the question stands for the answer
+that ends behind it, the end of the answer is scored as its last token, and ``ended`` is true.
 
 Axis legend: N rows, V vocabulary, O options, M spellings, C = O M candidates, R candidates of more
 than one token, L their longest rest.
@@ -15,8 +19,7 @@ than one token, L their longest rest.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +27,14 @@ import torch
 from calib_kernels import CalibrationHistogram, option_scores
 from torch import Tensor
 
+from calib.hf.ends import END, closed, end_tokens
+from calib.hf.reading import Again, ReadPrompts
+
 Options = Sequence[Sequence[tuple[int, ...]]]
 
 REAL = ("mass", "confidence_options", "confidence_vocab", "entropy", "vocab_entropy")
 WHOLE = ("prediction", "token")
-FLAGS = ("correct", "parsed", "valid")
+FLAGS = ("correct", "parsed", "valid", "ended")
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,33 @@ class Scores:
         return rows
 
 
+def joined(parts: Sequence[Scores], numbers: Sequence[Sequence[int]]) -> Scores:
+    """The parts of a batch, whose rows are ``numbers``, as one batch in order."""
+    if len(parts) == 1:
+        return parts[0]
+    width = max(part.logprob.shape[1] for part in parts)
+    place = torch.tensor([n for own in numbers for n in own]).argsort()
+
+    def whole(tensors: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(tensors))[place.to(tensors[0].device)]
+
+    def widened(scores: Tensor, value: float) -> Tensor:
+        return torch.nn.functional.pad(scores, (0, width - scores.shape[1]), value=value)
+
+    counts = [count for part in parts for count in part.counts]
+    return Scores(
+        whole([widened(part.logprob, -torch.inf) for part in parts]),
+        whole([widened(part.prob, 0.0) for part in parts]),
+        {name: whole([part.columns[name] for part in parts]) for name in parts[0].columns},
+        tuple(counts[n] for n in place.tolist()),
+        parts[0].confidence,
+    )
+
+
 @torch.inference_mode()
 def score_batch(
     hf: Any,
-    inputs: dict[str, Tensor],
+    inputs: Mapping[str, Any],
     options: Sequence[Options],
     answers: Sequence[int | None],
     *,
@@ -71,26 +100,34 @@ def score_batch(
     temperature: float = 1.0,
     normalize: str = "sum",
     histogram: CalibrationHistogram | None = None,
+    again: Again | None = None,
 ) -> Scores:
     """Score N prompts, all with one token per spelling or all taken as longer.
 
     ``confidence`` fills the histogram and the rows' ``confidence``: "options" is the predicted
     option's probability among the options, "vocab" among all tokens. ``normalize="mean"`` ranks
     longer options by their mean token log-probability instead of the sum. An item without an
-    answer is scored but not counted.
+    answer is scored but not counted. ``again`` collates prompts anew, by their numbers; it is
+    needed for longer options behind pictures where the model's cache cannot be divided into rows.
+    Raises ValueError where the end of an answer has to be scored and the model has no end token.
     """
     device = inputs["input_ids"].device
     labels = torch.tensor([-100 if a is None else a for a in answers], device=device)
     single = all(len(ids) == 1 for row in options for option in row for ids in option)
-    outputs = hf(**with_positions(hf, inputs), use_cache=not single, logits_to_keep=1)
+    prompts = ReadPrompts(hf, inputs, keep=not single)
     counts = tuple(len(row) for row in options)
     if single:
         logprob, prob, columns = of_single_tokens(
-            outputs.logits[:, -1], options, labels, confidence, temperature, histogram
+            prompts.logits, options, labels, confidence, temperature, histogram
         )
         return Scores(logprob, prob, columns, counts, confidence)
+    ends = end_tokens(hf)
+    whole = [closed(row, ends) for row in options]
     logprob, prob, columns = of_longer_options(
-        hf, inputs, outputs, options, labels, normalize, temperature
+        prompts, whole, ends, labels, normalize, temperature, again
+    )
+    columns["ended"] = torch.tensor(
+        [row[0][0][-1] == END for row in whole], dtype=torch.bool, device=device
     )
     if histogram is not None:
         # Known on the host: picking rows by a mask on the device would wait for it.
@@ -127,28 +164,29 @@ def of_single_tokens(
         "correct": found.correct,
         "parsed": (ids == found.token[:, None, None]).flatten(1).any(1),
         "valid": found.valid,
+        "ended": torch.zeros_like(found.valid),
     }
     return found.logprob, found.prob, columns
 
 
 def of_longer_options(
-    hf: Any,
-    inputs: dict[str, Tensor],
-    outputs: Any,
+    prompts: ReadPrompts,
     options: Sequence[Options],
+    ends: Sequence[int],
     labels: Tensor,
     normalize: str,
     temperature: float,
+    again: Again | None,
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """The same for options of several tokens: first tokens from the logits, the rest read anew."""
     device = labels.device
     firsts, where = first_tokens(options)
     shape = where.shape
     ids = padded_ids(firsts).to(device)
-    start = option_scores(outputs.logits[:, -1], ids, temperature=temperature)
+    start = option_scores(prompts.logits, ids, temperature=temperature)
     candidates = start.logprob.gather(1, where.flatten(1).clamp(min=0).to(device))
     candidates = candidates.masked_fill((where.flatten(1) < 0).to(device), -torch.inf)
-    rest = rest_of(hf, inputs, outputs.past_key_values, options, shape[2], temperature)
+    rest = rest_of(prompts, options, ends, shape[2], temperature, again)
     spelled = (candidates + rest.flatten(1)).view(shape)  # (N, O, M)
     logprob = spelled.logsumexp(2)
     ranked = logprob
@@ -170,22 +208,6 @@ def of_longer_options(
         "valid": start.valid,
     }
     return logprob, prob, columns
-
-
-def with_positions(hf: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Positions that skip the left padding, for models that take plain ones."""
-    if not plain_positions(hf):
-        return inputs
-    mask = inputs["attention_mask"]
-    return {**inputs, "position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
-
-
-def plain_positions(hf: Any) -> bool:
-    """Whether positions are one number per token (Qwen-VL and its kin use three, made inside)."""
-    inner = getattr(hf, "model", hf)
-    return not hasattr(inner, "get_rope_index") and (
-        "position_ids" in inspect.signature(hf.forward).parameters
-    )
 
 
 def padded_ids(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
@@ -228,15 +250,15 @@ def lengths_of(options: Sequence[Options], shape: torch.Size) -> Tensor:
 
 
 def rest_of(
-    hf: Any,
-    inputs: dict[str, Tensor],
-    cache: Any,
+    prompts: ReadPrompts,
     options: Sequence[Options],
+    ends: Sequence[int],
     spellings: int,
     temperature: float,
+    again: Again | None,
 ) -> Tensor:
     """(N, O, M) summed log-probability of every token after the first; 0 where there is none."""
-    device = inputs["input_ids"].device
+    device = prompts.ids.device
     shape = (len(options), max(map(len, options)), spellings)
     total = torch.zeros(shape, device=device)
     longer = [
@@ -248,65 +270,22 @@ def rest_of(
     ]
     if not longer:
         return total
-    rows = torch.tensor([n for n, *_ in longer], device=device)
     width = max(len(ids) for *_, ids in longer) - 1
     fed = torch.zeros(len(longer), width, dtype=torch.long)
     real = torch.zeros(len(longer), width, dtype=torch.long)
-    wanted = torch.full((len(longer), width), -1)
+    following = torch.full((len(longer), width, max(1, len(ends))), -1)
     for r, (*_, ids) in enumerate(longer):
         fed[r, : len(ids) - 1] = torch.tensor(ids[:-1])
         real[r, : len(ids) - 1] = 1
-        wanted[r, : len(ids) - 1] = torch.tensor(ids[1:])
-    fed, real, wanted = fed.to(device), real.to(device), wanted.to(device)
-    logits = continued(hf, inputs, cache, rows, fed, real)  # (R, L, V)
-    scored = option_scores(logits.flatten(0, 1), wanted.view(-1, 1, 1), temperature=temperature)
+        following[r, : len(ids) - 1, 0] = torch.tensor(ids[1:])
+        if ids[-1] == END:  # any of the tokens that end an answer
+            following[r, len(ids) - 2, : len(ends)] = torch.tensor(ends)
+    fed, real, following = fed.to(device), real.to(device), following.to(device)
+    logits = prompts.behind([n for n, *_ in longer], fed, real, again)  # (R, L, V)
+    scored = option_scores(
+        logits.flatten(0, 1), following.flatten(0, 1)[:, None], temperature=temperature
+    )
     per_token = scored.logprob.view(len(longer), width).masked_fill(real == 0, 0.0)
     flat = [(n * shape[1] + o) * shape[2] + m for n, o, m, _ in longer]
     total.view(-1)[torch.tensor(flat, device=device)] = per_token.sum(1)
     return total
-
-
-def continued(
-    hf: Any, inputs: dict[str, Tensor], cache: Any, rows: Tensor, fed: Tensor, real: Tensor
-) -> Tensor:
-    """(R, L, V) logits after feeding ``fed`` (R, L) behind the prompts ``rows`` (R,)."""
-    mask = torch.cat([inputs["attention_mask"][rows], real], dim=1)
-    if repeatable(cache) and plain_positions(hf):
-        cache.batch_select_indices(rows)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -fed.shape[1] :]
-        outputs = hf(
-            input_ids=fed, attention_mask=mask, position_ids=positions, past_key_values=cache
-        )
-        logits: Tensor = outputs.logits
-        return logits
-    # Caches that cannot be repeated exactly: read prompt and option together, option by option.
-    whole = {name: select(value, rows, len(inputs["input_ids"])) for name, value in inputs.items()}
-    whole["input_ids"] = torch.cat([whole["input_ids"], fed], dim=1)
-    whole["attention_mask"] = mask
-    for name in ("token_type_ids", "mm_token_type_ids"):
-        if name in whole:
-            whole[name] = torch.cat([whole[name], torch.zeros_like(fed)], dim=1)
-    # One position more than is fed: the prompt's last one is not asked for again.
-    logits = hf(**with_positions(hf, whole), use_cache=False, logits_to_keep=fed.shape[1]).logits
-    return logits
-
-
-def repeatable(cache: Any) -> bool:
-    """Whether every layer keeps plain keys and values, which rows may be picked from.
-
-    Sliding, linear-attention, hybrid, static and quantised layers are refused by exact type:
-    some of them repeat only half of their state, silently.
-    """
-    from transformers.cache_utils import DynamicCache, DynamicLayer
-
-    return type(cache) is DynamicCache and all(
-        type(layer) is DynamicLayer for layer in cache.layers
-    )
-
-
-def select(value: Tensor, rows: Tensor, count: int) -> Tensor:
-    """Rows of an input that has one entry, or a whole number of entries, per prompt."""
-    each = value.shape[0] // count
-    if each * count != value.shape[0]:
-        raise ValueError(f"an input of {value.shape[0]} entries does not divide among {count} rows")
-    return value.view(count, each, *value.shape[1:])[rows].flatten(0, 1)

@@ -58,7 +58,7 @@ def test_a_completion_begins_as_the_tokenizer_begins(tokenizer: Any):
         single="<bos> $A", special_tokens=[("<bos>", tokenizer.bos_token_id)]
     )
     encoded = encode(prompt(" red", " no", text="Q:", chat=False), tokenizer, None, "q")
-    inputs = collate([encoded], tokenizer, None, "cpu")
+    inputs = collate([encoded], tokenizer, None)
     ids = inputs["input_ids"][0].tolist()
     assert ids == tokenizer("Q:")["input_ids"]
     assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "Q", ":"]
@@ -73,7 +73,7 @@ def test_an_option_that_merges_with_the_prompt_is_scored_before_the_merge(tokeni
     assert encoded.cut == 1
     assert names(tokenizer, encoded.options) == [[["(A"]], [["(", "B"]]]
     assert encoded.kind == (False, False, 1)
-    inputs = collate([encoded], tokenizer, None, "cpu")
+    inputs = collate([encoded], tokenizer, None)
     kept = tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
     assert kept == list("Answer: ")
     assert inputs["attention_mask"].shape == inputs["input_ids"].shape
@@ -139,7 +139,7 @@ def test_images_stand_in_front_of_the_text(processor: Any):
 
 def test_padding_is_on_the_left(tokenizer: Any):
     batch = [encode(prompt("x", "y", text=t), tokenizer, None, t) for t in ("no", "Which one?")]
-    inputs = collate(batch, tokenizer, None, "cpu")
+    inputs = collate(batch, tokenizer, None)
     short, long = inputs["input_ids"].tolist()
     assert inputs["attention_mask"].tolist() == [[0] * 9 + [1] * 5, [1] * 14]
     assert short[:9] == [tokenizer.pad_token_id] * 9
@@ -154,7 +154,7 @@ def test_padding_is_on_the_left_whatever_the_tokenizer_says(tokenizer: Any, proc
         batch = [
             encode(prompt("x", "y", text=t, images=images), own, speaker, t) for t in ("a", "abc")
         ]
-        mask = collate(batch, own, speaker, "cpu")["attention_mask"].tolist()
+        mask = collate(batch, own, speaker)["attention_mask"].tolist()
         assert mask[0] == [0, 0] + [1] * (len(mask[0]) - 2)
         assert set(mask[1]) == {1}
 
@@ -162,7 +162,7 @@ def test_padding_is_on_the_left_whatever_the_tokenizer_says(tokenizer: Any, proc
 def test_a_cut_takes_off_the_end_of_every_prompt(tokenizer: Any):
     texts = ("a: (", "abc: (")
     batch = [encode(prompt("A", "B", text=t, chat=False), tokenizer, None, t) for t in texts]
-    inputs = collate(batch, tokenizer, None, "cpu")
+    inputs = collate(batch, tokenizer, None)
     kept = [tokenizer.convert_ids_to_tokens(row) for row in inputs["input_ids"].tolist()]
     assert kept == [["<pad>", "<pad>", *"a: "], [*"abc: "]]
     assert inputs["attention_mask"].tolist() == [[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]
@@ -174,7 +174,7 @@ def test_an_image_becomes_its_patches(processor: Any):
         encode(prompt("x", "y", text="a", images=(RED,)), processor.tokenizer, processor, "a"),
         encode(prompt("x", "y", text="abc", images=(blue,)), processor.tokenizer, processor, "b"),
     ]
-    inputs = collate(batch, processor.tokenizer, processor, torch.device("cpu"))
+    inputs = collate(batch, processor.tokenizer, processor)
     patches = processor.tokenizer.convert_tokens_to_ids("<image>")
     assert (inputs["input_ids"] == patches).sum(1).tolist() == [4, 4]
     assert inputs["pixel_values"].shape == (2, 3, 16, 16)
@@ -188,5 +188,5 @@ def test_several_images_of_one_question(processor: Any):
         encode(prompt("x", "y", images=(RED, RED), text=t), processor.tokenizer, processor, t)
         for t in ("a", "bc")
     ]
-    inputs = collate(batch, processor.tokenizer, processor, "cpu")
+    inputs = collate(batch, processor.tokenizer, processor)
     assert inputs["pixel_values"].shape == (4, 3, 16, 16)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from calib_kernels import CalibrationHistogram
 
-from calib.hf import scoring
+from calib.hf import reading
 from calib.hf.scoring import score_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,7 +38,8 @@ SHARED = [
     [[(30, 31), (32,)], [(30, 33)], [(32, 40)]],
 ]
 SETS = {"single": SINGLE, "spelled": SPELLED, "longer": LONGER, "shared": SHARED}
-# "shared" ends in an option that another begins; the sum stays what it is, a sum.
+# "shared" ends in an option that another begins: there the end of the answer is scored, too.
+STOP = 2  # the models' end token
 
 
 def padded(prompts: list[list[int]], extra: int = 0) -> dict[str, torch.Tensor]:
@@ -75,6 +76,10 @@ def naive(
     **more: Any,
 ) -> dict[str, Any]:
     """What a row should hold, in Python's floats."""
+    spelled = [ids for option in options for ids in option]
+    ended = any(a != b and b[: len(a)] == a for a in spelled for b in spelled)
+    if ended:
+        options = [[(*ids, STOP) for ids in option] for option in options]
     logprob, ranked = [], []
     for option in options:
         sums, means = [], []
@@ -95,7 +100,7 @@ def naive(
         "logprob": logprob,
         "prob": prob,
         "prediction": prediction,
-        "mass": min(1.0, sum(map(math.exp, logprob))),
+        "mass": sum(map(math.exp, logprob)),
         "confidence_options": prob[prediction],
         "confidence_vocab": math.exp(logprob[prediction]),
         "entropy": -sum(q * math.log(q) for q in prob),
@@ -103,6 +108,7 @@ def naive(
         "token": token,
         "parsed": any(ids[0] == token for option in options for ids in option),
         "valid": True,
+        "ended": ended,
     }
 
 
@@ -177,17 +183,25 @@ def test_images(
     monkeypatch: pytest.MonkeyPatch,
 ):
     if not plain:
-        monkeypatch.setattr(scoring, "repeatable", lambda cache: False)
+        monkeypatch.setattr(reading, "way_of", lambda cache, use_cache: "expanded")
     pixels = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     prompts = [[1, *[IMAGE] * 4, *p[1:]] for p in PROMPTS]
     inputs = {**padded(prompts), "pixel_values": pixels}
-    rows = score_batch(llava, inputs, SETS[options], [0, 1, 0]).rows()
+
+    def again(rows: list[int]) -> dict[str, torch.Tensor]:
+        return {**padded([prompts[n] for n in rows]), "pixel_values": pixels[rows]}
+
+    rows = score_batch(llava, inputs, SETS[options], [0, 1, 0], again=again).rows()
     for n, (prompt, opts) in enumerate(zip(prompts, SETS[options], strict=True)):
         expected = naive(exact["llava"], prompt, opts, pixel_values=pixels[n : n + 1].double())
         same(rows[n], expected)
     # The pictures matter: with another row's, the scores are others.
     swapped = {**inputs, "pixel_values": pixels.flip(0)}
-    moved = score_batch(llava, swapped, SETS[options], [0, 1, 0]).rows()
+
+    def swap(rows: list[int]) -> dict[str, torch.Tensor]:
+        return again(rows) | {"pixel_values": pixels.flip(0)[rows]}
+
+    moved = score_batch(llava, swapped, SETS[options], [0, 1, 0], again=swap).rows()
     assert abs(rows[0]["logprob"][0] - moved[0]["logprob"][0]) > 0.01
 
 
@@ -197,9 +211,14 @@ def test_two_images_of_one_prompt_stay_with_it(
     pixels = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     prompts = [[1, *[IMAGE] * 4, 9, *[IMAGE] * 4, *p[1:]] for p in PROMPTS[:2]]
     inputs = {**padded(prompts), "pixel_values": pixels}
-    for plain in (True, False):
-        monkeypatch.setattr(scoring, "repeatable", lambda cache, plain=plain: plain)
-        rows = score_batch(llava, inputs, LONGER[:2], [0, 1]).rows()
+
+    def again(rows: list[int]) -> dict[str, torch.Tensor]:
+        own = torch.cat([pixels[2 * n : 2 * n + 2] for n in rows])
+        return {**padded([prompts[n] for n in rows]), "pixel_values": own}
+
+    for way in ("shared", "expanded"):
+        monkeypatch.setattr(reading, "way_of", lambda cache, use_cache, way=way: way)
+        rows = score_batch(llava, inputs, LONGER[:2], [0, 1], again=again).rows()
         for n, prompt in enumerate(prompts):
             own = pixels[2 * n : 2 * n + 2].double()
             same(rows[n], naive(exact["llava"], prompt, LONGER[n], pixel_values=own))
@@ -207,36 +226,54 @@ def test_two_images_of_one_prompt_stay_with_it(
 
 @pytest.mark.parametrize("options", ["longer", "shared"])
 @pytest.mark.parametrize("given", [{}, {"temperature": 0.5}, {"normalize": "mean"}])
-def test_without_a_repeatable_cache_the_numbers_are_the_same(
+def test_without_a_cache_of_rows_the_numbers_are_the_same(
     llama: Any, options: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
     inputs = padded(PROMPTS)
     fast = score_batch(llama, inputs, SETS[options], [0, 1, 0], **given).rows()
     asked = []
-    monkeypatch.setattr(scoring, "repeatable", lambda cache: asked.append(cache))
+
+    def never(cache: Any, use_cache: bool) -> str:
+        asked.append(cache)
+        return "expanded"
+
+    monkeypatch.setattr(reading, "way_of", never)
     slow = score_batch(llama, inputs, SETS[options], [0, 1, 0], **given).rows()
     assert len(asked) == 1
     for a, b in zip(fast, slow, strict=True):
         same(a, b)
 
 
-def test_which_caches_are_repeatable(llama: Any):
-    from transformers.cache_utils import DynamicCache, DynamicSlidingWindowLayer, StaticCache
-
-    plain = llama(**padded(PROMPTS), use_cache=True).past_key_values
-    assert scoring.repeatable(plain)
-    assert not scoring.repeatable(StaticCache(config=llama.config, max_cache_len=32))
-
-    class Own(DynamicCache):
-        pass
-
-    assert not scoring.repeatable(Own())
-    sliding = DynamicCache()
-    sliding.layers.append(DynamicSlidingWindowLayer(sliding_window=4))
-    assert not scoring.repeatable(sliding)
+def test_pictures_of_no_prompt_are_not_divided(llava: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reading, "way_of", lambda cache, use_cache: "expanded")
+    prompts = [[1, *[IMAGE] * 4, *p[1:]] for p in PROMPTS]
+    inputs = {**padded(prompts), "pixel_values": torch.zeros(3, 3, 16, 16)}
+    with pytest.raises(reading.CannotAttribute, match="pixel_values cannot be divided among 3"):
+        score_batch(llava, inputs, LONGER, [0, 1, 0])
 
 
-def test_sliding_windows_take_the_slow_way_and_are_right():
+def test_an_end_that_the_model_does_not_have(llama: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(llama.generation_config, "eos_token_id", None)
+    with pytest.raises(ValueError, match=r"\[32\] begin the other spelling \[32, 40\]"):
+        score_batch(llama, padded(PROMPTS), SHARED, [0, 1, 0])
+
+
+def test_any_of_several_ends_closes_an_option(
+    llama: Any, exact: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    ends = [STOP, 77, 78]
+    monkeypatch.setattr(llama.generation_config, "eos_token_id", ends)
+    (row,) = score_batch(llama, padded(PROMPTS[:1]), [[[(32,)], [(32, 40)]]], [0]).rows()
+    expected = []
+    for ids in ((32,), (32, 40)):
+        paths = [token_logprobs(exact["llama"], PROMPTS[0], (*ids, end), 1.0) for end in ends]
+        expected.append(math.log(sum(math.exp(sum(path)) for path in paths)))
+    assert row["logprob"] == pytest.approx(expected, abs=1e-4)
+    assert row["mass"] == pytest.approx(sum(map(math.exp, expected)), rel=1e-4)
+    assert row["ended"]
+
+
+def test_sliding_windows_are_right():
     from transformers import MistralConfig, MistralForCausalLM
 
     torch.manual_seed(2)
@@ -327,16 +364,3 @@ def test_scores_stay_on_the_device_until_rows_are_asked_for(llama: Any):
     scores = score_batch(llama, padded(PROMPTS), LONGER, [0, 1, 0])
     tensors = [scores.logprob, scores.prob, *scores.columns.values()]
     assert all(isinstance(t, torch.Tensor) and not t.requires_grad for t in tensors)
-
-
-@pytest.mark.parametrize(("count", "fine"), [(3, True), (2, False), (4, False)])
-def test_inputs_that_do_not_divide_among_the_rows_are_refused(count: int, fine: bool):
-    value = torch.arange(6)
-    if 6 % count:
-        with pytest.raises(ValueError, match="does not divide"):
-            scoring.select(value, torch.tensor([0]), count)
-    else:
-        each = 6 // count
-        picked = scoring.select(value, torch.tensor([1, 1, 0]), count).tolist()
-        own = [list(range(k * each, (k + 1) * each)) for k in (1, 1, 0)]
-        assert picked == [x for part in own for x in part]

@@ -1,0 +1,41 @@
+"""Whether a model's logits are its prompt's alone, whatever is padded beside it.
+
+Some models do not mask padding in what they carry from token to token (RWKV, RecurrentGemma), or
+count it in their positions. Their configuration does not say so; reading a prompt twice does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calib.hf.reading import Inputs, ReadPrompts
+
+CLOSE = 1e-3
+"""How far two logits of one prompt may lie apart in float32."""
+CLOSE_STEPS = 4
+"""The same in a 16-bit dtype, in its steps at the largest logit: what other shapes round to."""
+
+
+def lengths(inputs: Inputs) -> list[int] | None:
+    """Tokens of each prompt; None where the inputs have no mask that says so."""
+    mask = inputs.get("attention_mask")
+    return None if mask is None else mask.sum(1).tolist()
+
+
+def padded(inputs: Inputs) -> bool:
+    """Whether a prompt of the batch, which is on the host yet, is shorter than another."""
+    mask = inputs.get("attention_mask")
+    return len(inputs["input_ids"]) > 1 and (mask is None or not bool(mask.all()))
+
+
+@torch.inference_mode()
+def ignored(hf: Any, batch: Inputs, row: int, alone: Inputs) -> bool:
+    """Whether prompt ``row`` of a padded batch has the logits that it has ``alone``."""
+    beside = ReadPrompts(hf, batch, keep=False).logits[row].float()
+    by_itself = ReadPrompts(hf, alone, keep=False).logits[0].float()
+    steps = CLOSE_STEPS * torch.finfo(hf.dtype).eps * by_itself.abs().max()
+    bound: Tensor = steps.clamp(min=CLOSE)
+    return bool((beside - by_itself).abs().max() <= bound)

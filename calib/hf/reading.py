@@ -1,0 +1,171 @@
+"""Prompts as a model reads them, and texts behind them.
+
+What a forward pass takes beside tokens (positions of one part or of three, token types, masks of
+cross-attention) is made, and extended for a text behind the prompt, by the methods that
+``generate`` itself calls, so that it follows each family.
+
+A text is read on the cache of its prompt where the cache can be divided into rows exactly and a
+step is handed no pixels; else prompt and text are read together, prompts collated anew, since
+nobody but a processor knows which of its pictures' tensors belong to which prompt.
+
+Axis legend: N prompts of P tokens, R texts of L tokens, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from calib.hf.prefix import way_of
+
+Inputs = dict[str, Any]
+Again = Callable[[Sequence[int]], Inputs]
+"""The inputs of prompts, by their numbers, collated anew; a number may stand there repeatedly."""
+
+
+class CannotAttribute(ValueError):
+    """Tensors of a batch that cannot be told apart by prompt, and no way to collate it anew."""
+
+
+class ReadPrompts:
+    """N prompts that ``hf`` has read: ``logits`` (N, V) behind their last tokens."""
+
+    def __init__(self, hf: Any, inputs: Mapping[str, Any], *, keep: bool) -> None:
+        """``keep`` the cache, for texts behind the prompts."""
+        self.hf, self.inputs = hf, dict(inputs)
+        self.kwargs = with_positions(hf, self.inputs)
+        self.ids: Tensor = self.kwargs.pop("input_ids")
+        self.outputs = forward(hf, self.ids, self.kwargs, last=1, use_cache=keep)
+        self.logits: Tensor = self.outputs.logits[:, -1]
+
+    def behind(self, rows: Sequence[int], fed: Tensor, real: Tensor, again: Again | None) -> Tensor:
+        """Logits (R, L, V) behind each token of ``fed`` (R, L), texts behind the prompts ``rows``.
+
+        ``real`` (R, L) is 0 at padding, which stands at the end of a text. Without ``again``,
+        CannotAttribute is raised where the prompts have to be read anew and have pictures.
+        """
+        step = self._step(fed.shape[1])
+        if step is not None:
+            return self._on_cache(step, torch.tensor(rows, device=fed.device), fed, real)
+        size = len(self.ids)  # as many rows as fitted memory before
+        parts = [
+            self._anew(rows[first : first + size], fed[first:][:size], real[first:][:size], again)
+            for first in range(0, len(rows), size)
+        ]
+        return torch.cat(parts)
+
+    def _step(self, length: int) -> Inputs | None:
+        """What ``generate`` would hand to a step of ``length`` tokens behind each prompt; None
+        where such a step cannot be divided into rows."""
+        cache = getattr(self.outputs, "past_key_values", None)
+        if cache is None or way_of(cache, True) == "expanded":
+            return None
+        kwargs = extended(self.hf, self.outputs, self.kwargs, length)
+        ids = torch.cat([self.ids, self.ids.new_zeros(len(self.ids), length)], dim=1)
+        step: Inputs = self.hf.prepare_inputs_for_generation(
+            ids,
+            next_sequence_length=length,
+            is_first_iteration=False,
+            use_cache=True,
+            **kept_positions(self.hf, length),
+            **kwargs,
+        )
+        step = {name: value for name, value in step.items() if value is not None}
+        for name, value in list(step.items()):
+            if name in PASSED or isinstance(value, bool | int):
+                continue
+            if not isinstance(value, Tensor) or value.is_floating_point():
+                return None  # pixels or features: the model reads its pictures at every step
+            if name != "position_ids" and not per_token(value, self.ids, length):
+                del step[name]  # sizes and grids of pictures that are not handed on
+        return step
+
+    def _on_cache(self, step: Inputs, rows: Tensor, fed: Tensor, real: Tensor) -> Tensor:
+        """Read on the cache, which belongs to the texts from now on."""
+        for name, value in step.items():
+            if isinstance(value, Tensor):
+                axis = value.dim() - 2 if name == "position_ids" else 0  # (3, N, L) or (N, L)
+                step[name] = value.index_select(axis, rows)
+        step["input_ids"] = fed
+        if "attention_mask" in step:
+            step["attention_mask"][:, -fed.shape[1] :] = real
+        step["past_key_values"].batch_select_indices(rows)
+        logits: Tensor = self.hf(**step).logits[:, -fed.shape[1] :]
+        return logits
+
+    def _anew(self, rows: Sequence[int], fed: Tensor, real: Tensor, again: Again | None) -> Tensor:
+        """Read prompts and texts together."""
+        if again is not None:
+            inputs = again(rows)
+        else:
+            foreign = [n for n, v in self.inputs.items() if not per_token(v, self.ids, 0)]
+            if foreign:
+                raise CannotAttribute(
+                    f"{foreign[0]} cannot be divided among {len(self.ids)} prompts: pass `again`, "
+                    "which collates prompts anew"
+                )
+            chosen = torch.tensor(rows, device=fed.device)
+            inputs = {name: value[chosen] for name, value in self.inputs.items()}
+        length = fed.shape[1]
+        kwargs = with_positions(self.hf, inputs)
+        ids = torch.cat([kwargs.pop("input_ids"), fed], dim=1)
+        kwargs = extended(self.hf, CausalLMOutputWithPast(), kwargs, length)
+        kwargs["attention_mask"][:, -length:] = real
+        outputs = forward(self.hf, ids, kwargs, last=length, use_cache=False)
+        logits: Tensor = outputs.logits[:, -length:]
+        return logits
+
+
+PASSED = ("past_key_values", "input_ids")
+
+
+def per_token(value: Any, ids: Tensor, more: int) -> bool:
+    """Whether a tensor has a row for each row of ``ids`` (N, P) and a column for each token, of
+    all P + ``more`` or of the last ``more``."""
+    if not isinstance(value, Tensor) or value.dim() < 2 or len(value) != len(ids):
+        return False
+    return value.shape[1] in (ids.shape[1] + more, more)
+
+
+def forward(hf: Any, ids: Tensor, kwargs: Inputs, *, last: int, use_cache: bool) -> Any:
+    """The model's outputs, of at least the ``last`` positions' logits."""
+    inputs = hf.prepare_inputs_for_generation(
+        ids,
+        is_first_iteration=True,
+        use_cache=use_cache,
+        **kept_positions(hf, last),
+        **kwargs,
+    )
+    return hf(**inputs)
+
+
+def kept_positions(hf: Any, last: int) -> dict[str, int]:
+    """The argument that spares a model the logits of other positions, where it has one."""
+    return {"logits_to_keep": last} if "logits_to_keep" in arguments(hf) else {}
+
+
+def with_positions(hf: Any, inputs: Mapping[str, Any]) -> Inputs:
+    """Inputs with the positions that ``generate`` would give them, where the model takes some."""
+    found = dict(inputs)
+    if "position_ids" in arguments(hf) and found.get("position_ids") is None:
+        kwargs = {name: value for name, value in found.items() if name != "input_ids"}
+        found["position_ids"] = hf._prepare_position_ids_for_generation(found["input_ids"], kwargs)
+    return found
+
+
+def extended(hf: Any, outputs: Any, kwargs: Inputs, length: int) -> Inputs:
+    """What goes with the prompts' tokens, extended by ``length`` tokens behind each prompt."""
+    grown: Inputs = hf._update_model_kwargs_for_generation(
+        outputs, dict(kwargs), is_encoder_decoder=False, num_new_tokens=length
+    )
+    return grown
+
+
+def arguments(hf: Any) -> Mapping[str, inspect.Parameter]:
+    """What the model's forward takes, by name."""
+    return inspect.signature(hf.forward).parameters
