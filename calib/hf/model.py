@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from calib.hf.batching import plan
+from calib.hf.classes import parts_of
 from calib.hf.encoding import Encoded, accepted, collate, encode, moved, refuse_overlong, tail_of
 from calib.hf.ends import end_tokens, nested
+from calib.hf.loading import load
 from calib.hf.packing import CannotPack, Packing
 from calib.hf.padding import ignored, lengths, padded
+from calib.hf.placement import device_map, input_device
 from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, joined, score_batch
 from calib.prompts import build
-from calib.records import Answer, CalibError, InputError, Item, Prompt
-
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+from calib.records import Answer, InputError, Item, Prompt
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,35 @@ class Model:
     hf: Any
     tokenizer: Any
     processor: Any | None
+    adapter: str | None = None  # folder or hub name of what was put on the base model
     # What reading a first prompt has told of the model, by question and kind of prompt.
     learned: dict[tuple[str, bool], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.hf.device)
+        """Where inputs go: the device of the first layer."""
+        return input_device(self.hf)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Model, class, dtype, device and the attention each tower really uses."""
-        config = self.hf.config
-        parts = {"model": config}
-        for part in ("text_config", "vision_config"):
-            if getattr(config, part, None) is not None:
-                parts[part.removesuffix("_config")] = getattr(config, part)
-        return {
+        """Model, class, dtype, device and the attention each tower really uses.
+
+        A model that lies on several devices names them too, and one with an adapter its adapter.
+        """
+        parts = {"model": self.hf.config, **parts_of(self.hf.config)}
+        facts = {
             "model": self.name,
             "class": type(self.hf).__name__,
             "parameters": sum(p.numel() for p in self.hf.parameters()),
             "dtype": str(self.hf.dtype).removeprefix("torch."),
             "device": str(self.device),
-            "attention": {name: c._attn_implementation for name, c in parts.items()},
+            "attention": {name: part._attn_implementation for name, part in parts.items()},
         }
+        if places := device_map(self.hf):
+            facts["device_map"] = places
+        if self.adapter is not None:
+            facts |= {"adapter": self.adapter, "base": self.hf.name_or_path}
+        return facts
 
     def encode(
         self,
@@ -254,79 +260,27 @@ def load_model(
     device: str | None = None,
     dtype: str = "auto",
     attn_implementation: str | None = None,
+    peft: str | Path | None = None,
     **model_args: Any,
 ) -> Model:
     """A multimodal model or a text LLM, in evaluation mode on ``device``.
 
     ``embedded:base|stage1|stage2`` names the embedded model; anything else is a folder or a hub
     name, and ``model_args`` go to ``from_pretrained``. ``dtype="auto"`` is bfloat16 on CUDA and
-    float32 elsewhere: on CPUs without matrix units bfloat16 is the slower of the two.
+    float32 elsewhere: on CPUs without matrix units bfloat16 is the slower of the two. ``peft`` is
+    the folder or hub name of an adapter to put on the model; an adapter's folder may also be named
+    itself, and its base is read from it. With ``device_map`` parts may lie on several devices.
+
+    Raises InputError for what can be refused by its name or its arguments, and CalibError for a
+    folder that cannot be loaded or driven.
     """
     name = str(name_or_path)
-    if dtype not in DTYPES:
-        raise InputError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    where = usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if dtype == "auto":
-        dtype = "bfloat16" if where.type == "cuda" else "float32"
-    options = {"dtype": getattr(torch, dtype), **model_args}
-    if attn_implementation is not None:
-        options["attn_implementation"] = attn_implementation
-    kind, _, state = name.partition(":")
-    if kind == "embedded":
-        from calib.hf.embedded import load_embedded
-
-        if model_args:
-            raise InputError(f"{name}: the embedded model takes no {', '.join(model_args)}")
-        hf, speaker = load_embedded(state)
-        hf = hf.to(options["dtype"])
-        if attn_implementation is not None:
-            try:
-                hf.set_attn_implementation(attn_implementation)
-            except (ValueError, ImportError) as error:
-                raise InputError(f"attn_implementation: {first_line(error)}") from error
-    else:
-        hf, speaker = load_pretrained(name, options)
-    tokenizer = getattr(speaker, "tokenizer", speaker)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return Model(name, hf.eval().to(where), tokenizer, None if tokenizer is speaker else speaker)
-
-
-def usable(device: str) -> torch.device:
-    """The device, once a tensor could be put there."""
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"device {device!r} cannot be used: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def load_pretrained(name: str, options: dict[str, Any]) -> tuple[Any, Any]:
-    from transformers import (
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoModelForImageTextToText,
-        AutoProcessor,
-        AutoTokenizer,
+    parts = load(
+        name,
+        device=device,
+        dtype=dtype,
+        attn_implementation=attn_implementation,
+        peft=None if peft is None else str(peft),
+        **model_args,
     )
-
-    source = {key: options[key] for key in ("revision", "trust_remote_code") if key in options}
-    try:
-        config = AutoConfig.from_pretrained(name, **source)
-        kind: Any
-        speaker: Any
-        if getattr(config, "vision_config", None) is not None:
-            kind, speaker = AutoModelForImageTextToText, AutoProcessor
-        else:
-            kind, speaker = AutoModelForCausalLM, AutoTokenizer
-        model, found = kind.from_pretrained(name, output_loading_info=True, **options)
-        if found["missing_keys"]:
-            lacking = sorted(found["missing_keys"])
-            raise ValueError(f"its weights lack {lacking[0]} (and {len(lacking) - 1} more)")
-        return model, speaker.from_pretrained(name, **source)
-    except (OSError, ValueError, TypeError, ImportError, SafetensorError) as error:
-        refusal = CalibError if Path(name).is_dir() else InputError
-        raise refusal(f"model {name!r} cannot be loaded: {first_line(error)}") from error
+    return Model(name, *parts)

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from calib.hf.model import first_line, usable
+from calib.hf.placement import usable
+from calib.hf.refusals import first_line
 from calib.records import CalibError, InputError
 
 

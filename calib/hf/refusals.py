@@ -1,0 +1,38 @@
+"""What other libraries raise, as one sentence that a user can act on."""
+
+from __future__ import annotations
+
+import pickle
+
+# Longer than any sentence of theirs that says something; what is left out is marked.
+LONGEST = 500
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def sentence(error: BaseException) -> str:
+    """The error's own words in one paragraph.
+
+    Errors whose text is a message keep its first line, and the lines that it announces by a colon;
+    one that says what is to be installed is kept whole. A bare key or index says nothing without
+    the error's name.
+    """
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply to be read"
+    if isinstance(error, pickle.UnpicklingError):
+        return (
+            "its weights are a pickle that holds more than tensors, which is not run; convert them "
+            "to safetensors where you trust them"
+        )
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    if not isinstance(error, ImportError):
+        last = next((n for n, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
+        lines = lines[: last + 1]
+    text = " ".join(lines)
+    if not isinstance(error, (OSError, ValueError, TypeError, ImportError, RuntimeError)):
+        text = f"{type(error).__name__}: {text}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

@@ -1,0 +1,124 @@
+"""A model's name as a folder or a hub name, settled before transformers is asked.
+
+transformers takes a mistyped folder for a hub name and asks the hub for file after file, each with
+retries. Here a name that looks like a path must be a folder, and the hub is asked once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import huggingface_hub
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from calib.hf.refusals import first_line
+from calib.records import InputError
+
+# Seconds that the hub has to say whether it knows a name.
+PATIENCE = 5.0
+# What says that a folder of the hub's cache holds a model or an adapter.
+MARKS = ("config.json", "adapter_config.json")
+
+
+def located(name: str, options: Mapping[str, Any], what: str = "model") -> tuple[str, bool]:
+    """(folder or hub name, whether only the hub's cache can be read).
+
+    ``options`` may hold from_pretrained's ``revision``, ``token``, ``cache_dir`` and
+    ``local_files_only``. Raises InputError for an address, a file, a path that is no folder, and a
+    name that the hub does not know or, where it cannot be reached, its cache does not hold.
+    """
+    if "://" in name:
+        raise InputError(f"{what} {name!r} is an address: {instead(name)}")
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return str(path), False
+        present = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a NUL
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"{what} {shortened(name)} cannot be read: {reason}") from error
+    if present:
+        raise InputError(f"{what} {name!r} is a file: expected the folder that holds config.json")
+    if name.startswith((".", "~", "/")) or name.endswith("/") or name.count("/") > 1:
+        raise InputError(f"{what} {name!r}: there is no such folder{near(path)}")
+    try:
+        return name, on_hub(name, path, options, what)
+    except HFValidationError as error:
+        raise InputError(
+            f"{what} {shortened(name)}: there is no such folder, and it is no name on the hub, "
+            "which reads owner/name"
+        ) from error
+
+
+def instead(address: str) -> str:
+    """What to pass for an address."""
+    parts = urlsplit(address)
+    names = [part for part in parts.path.split("/") if part]
+    if parts.hostname in ("huggingface.co", "hf.co", "www.huggingface.co") and len(names) >= 2:
+        return f"pass the name {'/'.join(names[:2])!r}"
+    return "expected a folder or a name on the hub, owner/name"
+
+
+def on_hub(name: str, path: Path, options: Mapping[str, Any], what: str) -> bool:
+    """Whether ``name`` is to be read from the hub's cache alone; InputError where it is nowhere."""
+    revision, token = options.get("revision"), options.get("token")
+    stored = any(
+        isinstance(
+            huggingface_hub.try_to_load_from_cache(
+                name, mark, revision=revision, cache_dir=options.get("cache_dir")
+            ),
+            str,
+        )
+        for mark in MARKS
+    )
+    offline = huggingface_hub.constants.HF_HUB_OFFLINE or options.get("local_files_only")
+    if stored and offline:
+        return True
+    nowhere = f"{what} {name!r}: there is no such folder{near(path)}"
+    if offline:
+        raise InputError(f"{nowhere}, and the hub's cache, all that may be read, does not hold it")
+    if path.parent != Path() and path.parent.is_dir() and not stored:
+        raise InputError(
+            f"{nowhere} (the hub is not asked, since {str(path.parent)!r} is a folder)"
+        )
+    try:
+        huggingface_hub.HfApi().model_info(name, revision=revision, token=token, timeout=PATIENCE)
+    except GatedRepoError:
+        return False  # transformers says how to ask for access
+    except RevisionNotFoundError as error:
+        raise InputError(f"{what} {name!r} has no revision {revision!r} on the hub") from error
+    except RepositoryNotFoundError as error:
+        raise InputError(
+            f"{nowhere}, and the hub shows no model of that name (a private one needs a token)"
+        ) from error
+    # Proxies, certificates, DNS, time: each fails in its own way, and all mean the same.
+    except Exception as error:
+        if stored:
+            return True
+        raise InputError(
+            f"{nowhere}, and the hub could not be asked ({first_line(error)})"
+        ) from error
+    return False
+
+
+def near(path: Path) -> str:
+    """Folders beside ``path`` whose names are nearly its own, for a mistyped one."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=2)
+    return f" (there is {' and '.join(str(path.parent / name) for name in close)})" if close else ""
+
+
+def shortened(name: str) -> str:
+    return repr(name) if len(name) <= 200 else f"{name[:100]!r}... ({len(name):,} characters)"
