@@ -46,7 +46,7 @@ def pair_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained() -> Iterator[tuple[Any, Any]]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # such a small model is slower on more
@@ -73,14 +73,16 @@ def train() -> tuple[Any, Any]:
     pairs = list(itertools.product([*WORDS, "animal"], repeat=2))
     inputs = tokenizer(*map(list, zip(*pairs, strict=True)), padding=True, return_tensors="pt")
     labels = torch.tensor([LABELS[relation(*pair)] for pair in pairs])
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    for _ in range(150):
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(1000):
         loss = model(**inputs, labels=labels).loss
+        # The mean over 64 pairs: below ln(2) / 64 = 0.0108 none can be answered wrongly.
+        if loss < 0.01:
+            return model.eval(), tokenizer
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss < 0.05
-    return model.eval(), tokenizer
+    raise AssertionError(f"1000 steps end at a loss of {loss:.3f}; 150 were enough from every seed")
 
 
 def test_labels_do_not_depend_on_the_batch(trained: tuple[Any, Any]) -> None:
