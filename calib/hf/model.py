@@ -16,7 +16,7 @@ from calib.hf.encoding import Encoded, accepted, collate, encode, moved, refuse_
 from calib.hf.ends import end_tokens, nested
 from calib.hf.loading import load
 from calib.hf.packing import CannotPack, Packing
-from calib.hf.padding import ignored, lengths, padded
+from calib.hf.padding import grouped, independent, lengths, padded
 from calib.hf.placement import device_map, input_device
 from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, joined, score_batch
@@ -113,31 +113,39 @@ class Model:
         return self.inputs([batch[n] for n in rows])
 
     def parts(self, batch: Sequence[Encoded]) -> list[tuple[list[int], dict[str, Any]]]:
-        """The inputs of a batch, whole where the model ignores padding; else in parts of it.
+        """The inputs of a batch: whole where a prompt's logits are its own whatever is beside it.
 
-        Prompts of equal length then go together, and those with pictures alone.
+        Else in parts: prompts with as many pictures, of equal length, or, where they have pictures
+        and padding is not ignored, each by itself.
         """
         collated = collate(batch, self.tokenizer, self.processor)
-        if not padded(collated) or self._ignores_padding(batch, collated):
+        pictures = [len(encoded.images) for encoded in batch]
+        if len(set(pictures)) > 1 and not self._apart("pictures", batch, pictures):
+            groups = grouped(pictures)
+        elif padded(collated) and not self._apart("padding", batch, lengths(collated)):
+            sizes = lengths(collated) if not any(pictures) else None
+            groups = grouped(sizes or range(len(batch)))
+        else:
             return [(list(range(len(batch))), self._sent(collated))]
-        sizes = lengths(collated)
-        groups: dict[int, list[int]] = {}
-        for n in range(len(batch)):
-            together = sizes is not None and not batch[n].images
-            groups.setdefault(sizes[n] if together and sizes else -n, []).append(n)
-        return [(group, self._repeated(batch, group)) for group in groups.values()]
+        return [
+            ([group[n] for n in part], inputs)
+            for group in groups
+            for part, inputs in self.parts([batch[n] for n in group])
+        ]
 
-    def _ignores_padding(self, batch: Sequence[Encoded], collated: dict[str, Any]) -> bool:
-        """Asked of the first padded batch with pictures, and of the first without: the shortest
-        prompt must have the logits that it has alone."""
-        key = ("padding", bool(batch[0].images))
+    def _apart(self, what: str, batch: Sequence[Encoded], sizes: Sequence[int] | None) -> bool:
+        """Whether prompts of different ``sizes`` can be read together, with and without pictures.
+
+        Learned of the first batch that has some: the smallest prompt must have the logits beside
+        the largest that it has alone.
+        """
+        if sizes is None:  # the inputs do not say where prompts begin
+            return False
+        key = (what, bool(batch[0].images))
         if key not in self.learned:
-            sizes = lengths(collated)
-            if sizes is None:
-                return False
-            longest, shortest = sizes.index(max(sizes)), sizes.index(min(sizes))
-            two, alone = self._repeated(batch, [longest, shortest]), self.inputs([batch[shortest]])
-            self.learned[key] = ignored(self.hf, two, 1, alone)
+            largest, smallest = sizes.index(max(sizes)), sizes.index(min(sizes))
+            two, alone = self._repeated(batch, [largest, smallest]), self.inputs([batch[smallest]])
+            self.learned[key] = independent(self.hf, two, 1, alone)
         return bool(self.learned[key])
 
     def option_scores(

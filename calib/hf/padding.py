@@ -1,11 +1,13 @@
-"""Whether a model's logits are its prompt's alone, whatever is padded beside it.
+"""Whether a prompt's logits are its own, whatever is read beside it.
 
 Some models do not mask padding in what they carry from token to token (RWKV, RecurrentGemma), or
-count it in their positions. Their configuration does not say so; reading a prompt twice does.
+attend to the empty pictures that a prompt with fewer of them is filled up with (Llama 3.2 Vision).
+Their configuration does not say so; reading a prompt twice does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import torch
@@ -31,9 +33,17 @@ def padded(inputs: Inputs) -> bool:
     return len(inputs["input_ids"]) > 1 and (mask is None or not bool(mask.all()))
 
 
+def grouped(keys: Iterable[Hashable]) -> list[list[int]]:
+    """Indices by equal keys."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
 @torch.inference_mode()
-def ignored(hf: Any, batch: Inputs, row: int, alone: Inputs) -> bool:
-    """Whether prompt ``row`` of a padded batch has the logits that it has ``alone``."""
+def independent(hf: Any, batch: Inputs, row: int, alone: Inputs) -> bool:
+    """Whether prompt ``row`` has the logits in a batch that it has ``alone``."""
     beside = ReadPrompts(hf, batch, keep=False).logits[row].float()
     by_itself = ReadPrompts(hf, alone, keep=False).logits[0].float()
     steps = CLOSE_STEPS * torch.finfo(hf.dtype).eps * by_itself.abs().max()
