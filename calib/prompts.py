@@ -50,7 +50,8 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
         spellings = tuple(tuple(f" {s}" for s in option) for option in spellings)
     if variants:
         spellings = tuple(with_variants(option) for option in spellings)
-    return Prompt(text, item.images, spellings, chat=chat and chat_form, begun=begun)
+    thoughts = item.meta.get("thinking")
+    return Prompt(text, item.images, spellings, chat and chat_form, begun, thoughts)
 
 
 Spellings = tuple[tuple[str, ...], ...]

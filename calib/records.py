@@ -34,7 +34,8 @@ class Item:
     * ``aliases``: texts that count as the answer of a question without options;
     * ``answerable``: False where nobody can know the answer, so that only a refusal is right;
     * ``idk``: the index of the option that means "I don't know";
-    * ``reasoning``: what the model has said before it answers.
+    * ``reasoning``: what the model has said before it answers;
+    * ``thinking``: what it has thought in the block that its chat template opens for that.
     """
 
     id: str
@@ -52,7 +53,8 @@ class Prompt:
 
     ``text`` is the user's turn where ``chat`` is true, else the whole text up to the answer.
     ``options`` holds, per option, the texts whose appearance right there counts as that option;
-    ``begun`` is what the model is taken to have said before them.
+    ``begun`` is what the model is taken to have said before them, ``thoughts`` what stands in its
+    template's block of thoughts; None: nothing has been thought.
     """
 
     text: str
@@ -60,6 +62,7 @@ class Prompt:
     options: tuple[tuple[str, ...], ...]
     chat: bool = True
     begun: str = ""
+    thoughts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,18 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calib.images import open_image
 from calib.records import CalibError, InputError, Item
 from calib.shards import read_answers, read_items
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RECORDS, CONFIG, RESULTS = "records.jsonl", "config.json", "results.json"
+
+Progress = Callable[[int, int, str], None]
+"""Called with (questions done, questions in all, what is being done)."""
 
 CIRCUMSTANCES = ("versions", "machine", "git", "started")
 """Facts in config.json that may differ when a run goes on; everything else must be the same."""
@@ -222,6 +227,24 @@ def lines(path: Path) -> Iterable[tuple[dict[str, Any], int]]:
             if not isinstance(row, dict):
                 return
             yield row, position
+
+
+def saved(folder: Path, item: Item, index: int, number: int) -> str:
+    """The path of an item's image; one that has no file of its own is put into the run folder."""
+    image = item.images[number]
+    if isinstance(image, Path):
+        return str(image)
+    path = folder / "images" / f"{index}-{number}.png"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        open_image(image).save(path)
+    except OSError as error:
+        raise CalibError(f"{path}: writing failed ({error})") from error
+    return str(path)
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text).strip("_")
 
 
 def finite(row: Mapping[str, Any]) -> dict[str, Any]:

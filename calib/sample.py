@@ -21,10 +21,10 @@ import torch
 
 from calib.hf.model import Model, load_model
 from calib.hf.sampling import Sampling
+from calib.hf.thinking import MODES
 from calib.prompts import FORMS
 from calib.records import Answer, CalibError, InputError, Item
-from calib.runs import Run, begin, open_run, replace
-from calib.score import Progress, saved, slug
+from calib.runs import Progress, Run, begin, open_run, replace, saved, slug
 from calib.shards import ITEMS, item_row, rows_of, shard, shards, whole_items
 from calib.tasks import Task, digest, load_task
 
@@ -39,6 +39,7 @@ def sample(
     limit: int | None = None,
     prompt: str | None = None,
     batching: str = "plan",
+    thinking: str = "own",
     progress: Progress | None = None,
     **sampling: Any,
 ) -> Run:
@@ -48,13 +49,19 @@ def sample(
     top_k, top_p, min_p, greedy, max_new_tokens=64, stop, seed=0 and rows, how many decode at once.
     ``limit`` questions are drawn by the seed. ``batching="packed"`` decodes several questions
     together and fills the places of answers that have ended with the next, which is faster for
-    short prompts and few samples, and rounds differently. Under ``torchrun`` every process takes
-    its share of the questions. The same call goes on where an earlier one was stopped. Raises
+    short prompts and few samples, and rounds differently. ``thinking="own"`` leaves it to the chat
+    template whether the model thinks before it answers; "off" and "on" say so
+    (``calib.hf.thinking``). Under ``torchrun`` every process takes its share of the questions. The
+    same call goes on where an earlier one was stopped. Raises
     InputError for what can be refused at once.
     """
     task = load_task(task) if isinstance(task, str) else task
     form = prompt or task.prompt
-    for name, value, allowed in (("prompt", form, tuple(FORMS)), ("batching", batching, BATCHING)):
+    for name, value, allowed in (
+        ("prompt", form, tuple(FORMS)),
+        ("batching", batching, BATCHING),
+        ("thinking", thinking, MODES),
+    ):
         if value not in allowed:
             raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
     try:
@@ -69,6 +76,7 @@ def sample(
         **model.facts,
         "device": model.device.type,  # another GPU of the same machine goes on with the run
         **asked(task, items, limit, form, batching, how),
+        "thinking": thinking if model.thinks else None,
     }
     name = slug(f"{model.name}-{task.name}-samples")
     path = Path(out) if out is not None else Path("runs") / name
@@ -84,7 +92,7 @@ def sample(
     finished = (len(mine) - len(todo)) * how.samples
     tell(finished, len(mine) * how.samples, task.name)
     try:
-        for k, answers in answered(model, [items[i] for i in todo], form, batching, how):
+        for k, answers in answered(model, [items[i] for i in todo], form, batching, thinking, how):
             run.append(list(rows_of(todo[k], items[todo[k]], task.name, answers)))
             finished += len(answers)
             tell(finished, len(mine) * how.samples, task.name)
@@ -158,11 +166,11 @@ def device_of_rank() -> str | None:
 
 
 def answered(
-    model: Model, items: Sequence[Item], form: str, batching: str, how: Sampling
+    model: Model, items: Sequence[Item], form: str, batching: str, thinking: str, how: Sampling
 ) -> Iterator[tuple[int, list[Answer]]]:
     """(i, answers to ``items[i]``): one item at a time in their order, or as they are finished."""
     if batching == "packed":
-        yield from model.sample_packed(items, form, how)
+        yield from model.sample_packed(items, form, how, thinking=thinking)
         return
     for i, item in enumerate(items):
-        yield i, model.sample_batch([item], form, how)[0]
+        yield i, model.sample_batch([item], form, how, thinking=thinking)[0]

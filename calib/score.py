@@ -8,21 +8,18 @@ the next batch is already under way.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from calib.hf.batching import plan
 from calib.hf.model import Model, load_model
 from calib.hf.scoring import Scores
-from calib.images import open_image
+from calib.hf.thinking import MODES
 from calib.prompts import FORMS
-from calib.records import CalibError, InputError, Item
-from calib.runs import Run, create
+from calib.reason import thought
+from calib.records import InputError, Item
+from calib.runs import Progress, Run, create, saved, slug
 from calib.tasks import Task, digest, load_task
-
-Progress = Callable[[int, int, str], None]
-"""Called with (questions done, questions in all, what is being done)."""
 
 
 def score(
@@ -38,6 +35,7 @@ def score(
     confidence: str = "options",
     temperature: float = 1.0,
     normalize: str = "sum",
+    thinking: str = "off",
     bins: int = 15,
     progress: Progress | None = None,
 ) -> Run:
@@ -45,18 +43,24 @@ def score(
 
     ``limit`` questions are drawn by ``seed``. ``prompt`` is a form of ``calib.prompts`` (default:
     the task's own), ``variants`` lets capitalised and spaced spellings count, ``normalize`` is
-    "sum" or "mean" over the tokens of longer options, ``bins`` are the report's. The same call
+    "sum" or "mean" over the tokens of longer options, ``bins`` are the report's. Where the chat
+    template lets a model think first, ``thinking="off"`` closes the block of thoughts empty,
+    "on" samples it (``calib.reason.thought``), and "own" leaves it to the template. The same call
     goes on where an earlier one was stopped. Raises InputError for what can be refused at once.
     """
     task = load_task(task) if isinstance(task, str) else task
     form = prompt or task.prompt
-    check_arguments(form, confidence, normalize, temperature)
+    check_arguments(form, confidence, normalize, thinking, temperature)
     items = task.selection(limit, seed)
     free = next((item.id for item in items if not item.options), None)
     if free is not None:
         raise InputError(f"item {free!r} has no options to score; calib sample asks it freely")
     model = load_model(model) if isinstance(model, str) else model
-    encoded = model.encode(items, form, variants=variants)
+    folder = Path(out) if out is not None else Path("runs") / slug(f"{model.name}-{task.name}")
+    if thinking == "on":
+        task = thought(model, task, folder, form, limit=limit, seed=seed, progress=progress)
+        items = task.items
+    encoded = model.encode(items, form, variants=variants, thinking=thinking)
     batches = plan(
         [e.length for e in encoded], [e.kind for e in encoded], batch_size, model.device.type
     )
@@ -73,9 +77,9 @@ def score(
         "confidence": confidence,
         "temperature": temperature,
         "normalize": normalize,
+        "thinking": thinking if model.thinks else None,
         "bins": bins,
     }
-    folder = Path(out) if out is not None else Path("runs") / slug(f"{model.name}-{task.name}")
     run, done = create(folder, config, [len(batch) for batch in batches])
     tell = progress or (lambda done, total, note: None)
     finished = sum(len(batch) for batch in batches[:done])
@@ -138,32 +142,22 @@ def keep(
     return len(records)
 
 
-def saved(folder: Path, item: Item, index: int, number: int) -> str:
-    """The path of an item's image; one that has no file of its own is put into the run folder."""
-    image = item.images[number]
-    if isinstance(image, Path):
-        return str(image)
-    path = folder / "images" / f"{index}-{number}.png"
-    try:
-        path.parent.mkdir(exist_ok=True)
-        open_image(image).save(path)
-    except OSError as error:
-        raise CalibError(f"{path}: writing failed ({error})") from error
-    return str(path)
-
-
-def check_arguments(form: str, confidence: str, normalize: str, temperature: float) -> None:
+def check_arguments(
+    form: str, confidence: str, normalize: str, thinking: str, temperature: float
+) -> None:
     choices = {
         "prompt": (form, tuple(FORMS)),
         "confidence": (confidence, ("options", "vocab")),
         "normalize": (normalize, ("sum", "mean")),
+        "thinking": (thinking, MODES),
     }
     for name, (value, allowed) in choices.items():
         if value not in allowed:
             raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+    if normalize == "mean" and confidence == "vocab":
+        raise InputError(
+            "normalize: 'mean' ranks options by no probability in the vocabulary; expected 'sum' "
+            "with confidence 'vocab'"
+        )
     if not 0 < temperature < float("inf"):
         raise InputError(f"temperature: expected a positive number, got {temperature}")
-
-
-def slug(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", text).strip("_")

@@ -43,6 +43,10 @@ Prompt = Annotated[
     str | None,
     typer.Option(metavar="FORM", help="options, letters, llava, paper, reason or verbalized."),
 ]
+Thinking = Annotated[
+    str,
+    typer.Option(metavar="MODE", help="off, on, or own: as the chat template has it unasked."),
+]
 Samples = Annotated[int, typer.Option(min=1, metavar="N", help="Answers to a question.")]
 Include = Annotated[
     Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")

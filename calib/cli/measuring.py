@@ -20,6 +20,7 @@ from calib.cli.base import (
     Prompt,
     Seed,
     Tasks,
+    Thinking,
     out,
     show,
 )
@@ -63,6 +64,11 @@ def score(
         str, typer.Option(metavar="MODE", help="Among the options, or vocab: among all tokens.")
     ] = "options",
     prompt: Prompt = None,
+    normalize: Annotated[
+        str,
+        typer.Option(metavar="HOW", help="Options of several tokens by their sum, or their mean."),
+    ] = "sum",
+    thinking: Thinking = "off",
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
     reason: Annotated[
         bool, typer.Option("--reason", help="Sample reasoning first; score after it.")
@@ -70,11 +76,14 @@ def score(
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
+    from calib.hf.thinking import MODES
     from calib.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
     one_of("--confidence", confidence, ("options", "vocab"))
+    one_of("--normalize", normalize, ("sum", "mean"))
+    one_of("--thinking", thinking, MODES)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
@@ -100,6 +109,8 @@ def score(
                 seed=seed,
                 prompt=prompt,
                 confidence=confidence,
+                normalize=normalize,
+                thinking=thinking,
                 bins=bins,
                 progress=tell,
             )

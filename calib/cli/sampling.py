@@ -21,6 +21,7 @@ from calib.cli.base import (
     Samples,
     Seed,
     Tasks,
+    Thinking,
     out,
 )
 from calib.cli.progress import progress
@@ -46,14 +47,17 @@ def sample(
         str,
         typer.Option(metavar="MODE", help="plan: the same bits on every run; packed: fuller."),
     ] = "plan",
+    thinking: Thinking = "own",
     include_path: Include = None,
 ) -> None:
     """Draw several answers to each question of a task."""
+    from calib.hf.thinking import MODES
     from calib.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     settings = generation(gen_kwargs)
     one_of("--batching", batching, ("plan", "packed"))
+    one_of("--thinking", thinking, MODES)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
@@ -77,6 +81,7 @@ def sample(
                 seed=seed,
                 prompt=prompt,
                 batching=batching,
+                thinking=thinking,
                 progress=tell,
                 **settings,
             )

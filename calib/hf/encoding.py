@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import Parameter
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from calib.hf.ends import Spelling
 from calib.hf.reading import arguments
+from calib.hf.thinking import Conversation, switched, switches_in
 from calib.images import open_image
 from calib.records import CalibError, InputError, Prompt
 
@@ -48,17 +50,24 @@ class Encoded:
 
 
 def encode(
-    prompt: Prompt, tokenizer: Any, processor: Any | None, name: str, *, tail: str = ""
+    prompt: Prompt,
+    tokenizer: Any,
+    processor: Any | None,
+    name: str,
+    *,
+    tail: str = "",
+    thinking: str = "off",
 ) -> Encoded:
     """Encode ``prompt``; ``name`` is the item's, for errors.
 
-    ``tail`` is what the processor writes behind a text with pictures. Raises InputError where two
+    ``tail`` is what the processor writes behind a text with pictures, ``thinking`` one of
+    ``calib.hf.thinking.MODES``. Raises InputError where two
     options have a spelling in common or one is empty, and where the model takes no images and the
     prompt has some.
     """
     if prompt.images and processor is None:
         raise InputError(f"item {name!r} has an image, but this model reads text only")
-    text, special = templated(prompt, tokenizer, processor)
+    text, special = templated(prompt, tokenizer, processor, thinking)
     tail = tail if prompt.images else ""
     bare = ids_of(tokenizer, text + tail, special)
     spelled = [[behind(tail, s) for s in option] for option in prompt.options]
@@ -75,7 +84,9 @@ def behind(tail: str, spelling: str) -> str:
     return spelling.lstrip() if tail[-1:].isspace() else spelling
 
 
-def templated(prompt: Prompt, tokenizer: Any, processor: Any | None) -> tuple[str, bool]:
+def templated(
+    prompt: Prompt, tokenizer: Any, processor: Any | None, thinking: str = "off"
+) -> tuple[str, bool]:
     """The whole text up to the answer, image placeholders included, and whether the tokenizer is
     to put its own special tokens around it.
 
@@ -86,14 +97,20 @@ def templated(prompt: Prompt, tokenizer: Any, processor: Any | None) -> tuple[st
         token = getattr(processor, "image_token", "") if processor else ""
         asked = begin + "".join(f"{token}\n" for _ in prompt.images) + prompt.text
         return (f"{asked} {prompt.begun}" if prompt.begun else asked), special
+    asked = switched(conversation(prompt, tokenizer, processor), thinking, prompt.thoughts)
+    return f"{asked}{prompt.begun}", False
+
+
+def conversation(prompt: Prompt, tokenizer: Any, processor: Any | None) -> Conversation:
+    """The user's turn, for the chat template."""
     content: Any = prompt.text
     if processor is not None:
         content = [{"type": "image"} for _ in prompt.images]
         content.append({"type": "text", "text": prompt.text})
     speaker = processor if processor is not None else tokenizer
     turns = [{"role": "user", "content": content}]
-    asked = speaker.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return f"{asked}{prompt.begun}", False
+    render = partial(speaker.apply_chat_template, turns, tokenize=False, add_generation_prompt=True)
+    return Conversation(render, switches_in(speaker.chat_template))
 
 
 def beginning(tokenizer: Any) -> tuple[str, bool]:

@@ -12,7 +12,16 @@ import torch
 
 from calib.hf.batching import plan
 from calib.hf.classes import parts_of
-from calib.hf.encoding import Encoded, accepted, collate, encode, moved, refuse_overlong, tail_of
+from calib.hf.encoding import (
+    Encoded,
+    accepted,
+    collate,
+    conversation,
+    encode,
+    moved,
+    refuse_overlong,
+    tail_of,
+)
 from calib.hf.ends import end_tokens, nested
 from calib.hf.loading import load
 from calib.hf.packing import CannotPack, Packing
@@ -20,6 +29,7 @@ from calib.hf.padding import grouped, independent, lengths, padded
 from calib.hf.placement import device_map, input_device
 from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, joined, score_batch
+from calib.hf.thinking import Conversation, closing, thinks
 from calib.prompts import build
 from calib.records import Answer, InputError, Item, Prompt
 
@@ -70,21 +80,24 @@ class Model:
         variants: bool = False,
         options: bool = True,
         new_tokens: int = 0,
+        thinking: str = "off",
     ) -> list[Encoded]:
         """Items in prompt form ``prompt``, as token ids; with their options' ids, if wanted.
+
+        ``thinking`` is one of ``calib.hf.thinking.MODES``.
 
         Raises InputError, naming the item, where a prompt and its longest option, or
         ``new_tokens``, are more tokens than the model has positions, and as
         ``calib.hf.encoding.encode`` does.
         """
-        speaker = self.processor if self.processor is not None else self.tokenizer
-        chat = getattr(speaker, "chat_template", None) is not None
         encoded = []
         for item in items:
-            built = build(item, prompt, chat=chat, variants=variants)
+            built = build(item, prompt, chat=self._chat, variants=variants)
             built = built if options else replace(built, options=())
             tail = self._tail(built) if built.images else ""
-            one = encode(built, self.tokenizer, self.processor, item.id, tail=tail)
+            one = encode(
+                built, self.tokenizer, self.processor, item.id, tail=tail, thinking=thinking
+            )
             refuse_overlong(self.hf, one.length, max(one.longest, new_tokens), item.id)
             if (pair := nested(one.options)) is not None and not end_tokens(self.hf):
                 shorter, longer = (self.tokenizer.decode(list(ids)) for ids in pair)
@@ -94,6 +107,26 @@ class Model:
                 )
             encoded.append(one)
         return encoded
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the chat template lets the model think before it answers."""
+        key = ("thinks", False)
+        if key not in self.learned:
+            self.learned[key] = self._chat and thinks(self._greeting())
+        return bool(self.learned[key])
+
+    def end_of_thoughts(self) -> str:
+        """The text that ends the block of thoughts of this model's chat template."""
+        return closing(self._greeting())
+
+    def _greeting(self) -> Conversation:
+        return conversation(Prompt("Hello", (), ()), self.tokenizer, self.processor)
+
+    @property
+    def _chat(self) -> bool:
+        speaker = self.processor if self.processor is not None else self.tokenizer
+        return getattr(speaker, "chat_template", None) is not None
 
     def _tail(self, prompt: Prompt) -> str:
         """What the processor writes behind a text with pictures; "" for most."""
@@ -154,6 +187,7 @@ class Model:
         *,
         prompt: str = "options",
         variants: bool = False,
+        thinking: str = "off",
         batch_size: int | str = "auto",
         **scoring: Any,
     ) -> list[dict[str, Any]]:
@@ -162,7 +196,7 @@ class Model:
         ``scoring`` goes to ``calib.hf.scoring.score_batch``: confidence, temperature, normalize,
         histogram.
         """
-        encoded = self.encode(items, prompt, variants=variants)
+        encoded = self.encode(items, prompt, variants=variants, thinking=thinking)
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, dict[str, Any]] = {}
         for batch in plan(sizes, kinds, batch_size, self.device.type):
@@ -201,9 +235,13 @@ class Model:
         how = Sampling(samples=n, **sampling)
         return [self.sample_batch([item], prompt, how)[0] for item in items]
 
-    def sample_batch(self, items: Sequence[Item], prompt: str, how: Sampling) -> list[list[Answer]]:
+    def sample_batch(
+        self, items: Sequence[Item], prompt: str, how: Sampling, *, thinking: str = "own"
+    ) -> list[list[Answer]]:
         """Answers to items that decode together; all have images, or none."""
-        encoded = self.encode(items, prompt, options=False, new_tokens=how.max_new_tokens)
+        encoded = self.encode(
+            items, prompt, options=False, new_tokens=how.max_new_tokens, thinking=thinking
+        )
         answers: dict[int, list[Answer]] = {}
         for group, inputs in self.parts(encoded):
             names = [items[n].id for n in group]
@@ -212,14 +250,16 @@ class Model:
         return [answers[n] for n in range(len(items))]
 
     def sample_packed(
-        self, items: Sequence[Item], prompt: str, how: Sampling
+        self, items: Sequence[Item], prompt: str, how: Sampling, *, thinking: str = "own"
     ) -> Iterator[tuple[int, list[Answer]]]:
         """(i, answers to ``items[i]``), in the order in which questions are finished.
 
         Up to ``how.rows`` answers decode at once; where some have ended, other questions take their
         places, if the model and its memory allow it.
         """
-        encoded = self.encode(items, prompt, options=False, new_tokens=how.max_new_tokens)
+        encoded = self.encode(
+            items, prompt, options=False, new_tokens=how.max_new_tokens, thinking=thinking
+        )
         sizes, kinds = [e.length for e in encoded], [bool(e.images) for e in encoded]
         for kind in plan(sizes, kinds, max(1, len(items)), self.device.type):
             left = dict.fromkeys(kind)
@@ -242,14 +282,16 @@ class Model:
             rest, together = list(left), max(1, how.rows // how.samples)
             for start in range(0, len(rest), together):
                 batch = rest[start : start + together]
-                found = self.sample_batch([items[i] for i in batch], prompt, how)
+                found = self.sample_batch([items[i] for i in batch], prompt, how, thinking=thinking)
                 yield from zip(batch, found, strict=True)
 
     def generate(
         self, items: Sequence[Item], *, prompt: str = "options", max_new_tokens: int = 32
     ) -> list[str]:
         """The greedy answer to each item, as text."""
-        encoded = self.encode(items, prompt, options=False, new_tokens=max_new_tokens)
+        encoded = self.encode(
+            items, prompt, options=False, new_tokens=max_new_tokens, thinking="own"
+        )
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, str] = {}
         for batch in plan(sizes, kinds, "auto", self.device.type):

@@ -39,27 +39,33 @@ FLAGS = ("correct", "parsed", "valid", "ended")
 
 @dataclass(frozen=True)
 class Scores:
-    """A scored batch on its device: logprob and prob (N, O), and ``columns`` (N,) by name."""
+    """A scored batch on its device: logprob and prob (N, O), and ``columns`` (N,) by name.
+
+    ``ranked`` (N, O) is what prob is the softmax of, where that is not logprob.
+    """
 
     logprob: Tensor
     prob: Tensor
     columns: dict[str, Tensor]
     counts: tuple[int, ...]  # options of each row
     confidence: str
+    ranked: Tensor | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict per row, after the batch's one copy to the host."""
-        parts = [self.logprob, self.prob, *(c[:, None] for c in self.columns.values())]
+        options = {"logprob": self.logprob, "prob": self.prob}
+        if self.ranked is not None:
+            options["ranked"] = self.ranked
+        parts = [*options.values(), *(c[:, None] for c in self.columns.values())]
         # Token ids and indices are far below 2^24: float32 holds them exactly.
         table = torch.cat([part.float() for part in parts], dim=1).tolist()
         width = self.logprob.shape[1]
         rows = []
         for values, count in zip(table, self.counts, strict=True):
             row: dict[str, Any] = {
-                "logprob": values[:count],
-                "prob": values[width : width + count],
+                name: values[k * width : k * width + count] for k, name in enumerate(options)
             }
-            for name, value in zip(self.columns, values[2 * width :], strict=True):
+            for name, value in zip(self.columns, values[len(options) * width :], strict=True):
                 row[name] = int(value) if name in WHOLE else bool(value) if name in FLAGS else value
             row["confidence"] = row[f"confidence_{self.confidence}"]
             rows.append(row)
@@ -80,12 +86,14 @@ def joined(parts: Sequence[Scores], numbers: Sequence[Sequence[int]]) -> Scores:
         return torch.nn.functional.pad(scores, (0, width - scores.shape[1]), value=value)
 
     counts = [count for part in parts for count in part.counts]
+    ranked = [widened(part.ranked, -torch.inf) for part in parts if part.ranked is not None]
     return Scores(
         whole([widened(part.logprob, -torch.inf) for part in parts]),
         whole([widened(part.prob, 0.0) for part in parts]),
         {name: whole([part.columns[name] for part in parts]) for name in parts[0].columns},
         tuple(counts[n] for n in place.tolist()),
         parts[0].confidence,
+        whole(ranked) if ranked else None,
     )
 
 
@@ -106,8 +114,9 @@ def score_batch(
 
     ``confidence`` fills the histogram and the rows' ``confidence``: "options" is the predicted
     option's probability among the options, "vocab" among all tokens. ``normalize="mean"`` ranks
-    longer options by their mean token log-probability instead of the sum. An item without an
-    answer is scored but not counted. ``again`` collates prompts anew, by their numbers; it is
+    longer options by their mean token log-probability (``ranked`` in their rows) instead of the
+    sum; tokens are the model's, the end of the answer counted where it is scored. An item without
+    an answer is scored but not counted. ``again`` collates prompts anew, by their numbers; it is
     needed for longer options behind pictures where the model's cache cannot be divided into rows.
     Raises ValueError where the end of an answer has to be scored and the model has no end token.
     """
@@ -123,7 +132,7 @@ def score_batch(
         return Scores(logprob, prob, columns, counts, confidence)
     ends = end_tokens(hf)
     whole = [closed(row, ends) for row in options]
-    logprob, prob, columns = of_longer_options(
+    logprob, ranked, columns = of_longer_options(
         prompts, whole, ends, labels, normalize, temperature, again
     )
     columns["ended"] = torch.tensor(
@@ -135,7 +144,8 @@ def score_batch(
         histogram.update(
             columns[f"confidence_{confidence}"][labelled], columns["correct"][labelled]
         )
-    return Scores(logprob, prob, columns, counts, confidence)
+    other = ranked if normalize == "mean" else None
+    return Scores(logprob, ranked.softmax(1), columns, counts, confidence, other)
 
 
 def of_single_tokens(
@@ -178,7 +188,10 @@ def of_longer_options(
     temperature: float,
     again: Again | None,
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """The same for options of several tokens: first tokens from the logits, the rest read anew."""
+    """logprob (N, O), what options are ranked by (N, O), and the columns, for longer options.
+
+    First tokens come from the prompts' logits, the rest is read behind them.
+    """
     device = labels.device
     firsts, where = first_tokens(options)
     shape = where.shape
@@ -207,7 +220,7 @@ def of_longer_options(
         "parsed": (ids == start.token[:, None, None]).flatten(1).any(1),
         "valid": start.valid,
     }
-    return logprob, prob, columns
+    return logprob, ranked, columns
 
 
 def padded_ids(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:

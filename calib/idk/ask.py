@@ -23,8 +23,7 @@ from calib.judge import answerable, verdicts
 from calib.judge.text import gold_texts
 from calib.measures import unstated
 from calib.records import InputError, Item, Verdict
-from calib.runs import RESULTS, replace
-from calib.score import Progress
+from calib.runs import RESULTS, Progress, replace
 from calib.tasks import Task
 
 EVALUATION = "evaluation"

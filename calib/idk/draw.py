@@ -10,9 +10,8 @@ from typing import Any
 
 from calib.hf.model import Model, load_model
 from calib.hf.sampling import Sampling
-from calib.runs import CONFIG, Run, open_run, refuse_other
+from calib.runs import CONFIG, Progress, Run, open_run, refuse_other
 from calib.sample import asked, sample
-from calib.score import Progress
 from calib.shards import shards, whole_items
 from calib.tasks import Task
 

@@ -26,8 +26,7 @@ from calib.judge.choice import AUTO
 from calib.measures import unstated
 from calib.prompts import build as prompt_of
 from calib.records import InputError, Item
-from calib.runs import CONFIG, RESULTS, Run, open_run, replace
-from calib.score import Progress
+from calib.runs import CONFIG, RESULTS, Progress, Run, open_run, replace
 from calib.tasks import Task, load_task
 
 SAMPLES = "samples"

@@ -31,7 +31,7 @@ class Scored:
     confidence: Floats  # (N,)
     correct: Bools  # (N,)
     answer: NDArray[np.int64]  # (N,)
-    logprob: Floats  # (N, O)
+    logprob: Floats  # (N, O): what options are ranked by, log-probabilities or their token means
     mass: Floats  # (N,)
     parsed: Bools  # (N,)
     cluster: NDArray[np.int64]  # (N,)
@@ -106,7 +106,7 @@ def collect(rows: Sequence[Row], *, vocabulary: bool) -> tuple[Scored, list[Row]
 
 
 def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
-    """Log-probabilities and classes of all options, padded to the longest list."""
+    """What options are ranked by, and their classes, padded to the longest list."""
     width = max(len(row["logprob"]) for row in rows)
     logprob = np.full((len(rows), width), -np.inf)
     classes = np.full((len(rows), width), -1, dtype=np.int64)
@@ -114,7 +114,8 @@ def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
     index = {text: k for k, text in enumerate(texts)} if len(texts) <= MOST_CLASSES else None
     for i, row in enumerate(rows):
         count = len(row["logprob"])
-        logprob[i, :count] = [-np.inf if value is None else value for value in row["logprob"]]
+        ranked = row.get("ranked") or row["logprob"]  # the first is there with normalize="mean"
+        logprob[i, :count] = [-np.inf if value is None else value for value in ranked]
         classes[i, :count] = (
             np.arange(count) if index is None else [index[t] for t in row["options"]]
         )
