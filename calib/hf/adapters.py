@@ -8,99 +8,120 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers.utils.hub import cached_file
-
+from calib.hf.sources import Source, located
 from calib.records import CalibError, InputError
 
 CONFIG = "adapter_config.json"
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 # A tokenizer or processor that was saved with the adapter is the one that it was trained with.
-SPEAKERS = {
-    True: ("processor_config.json", "preprocessor_config.json"),  # of a model that reads images
-    False: ("tokenizer_config.json", "tokenizer.json"),
-}
+TOKENIZER = ("tokenizer_config.json", "tokenizer.json")
+PROCESSOR = ("processor_config.json", "preprocessor_config.json")
 
 
-def adapter_config(source: str, hub: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The adapter's own configuration, or None where ``source`` holds a whole model."""
-    if stored(source, "config.json", hub) is not None:
-        return None
-    path = stored(source, CONFIG, hub)
-    return None if path is None else read(source, path)
+def is_adapter(source: Source) -> bool:
+    """Whether ``source`` holds an adapter instead of a model.
+
+    Raises CalibError where it holds both, of which transformers would load one or the other
+    according to what is installed.
+    """
+    if source.stored(CONFIG) is None:
+        return False
+    for file in WEIGHTS:
+        if source.stored(file) is not None:
+            raise CalibError(
+                f"model {source.name!r} holds both a model ({file}) and an adapter ({CONFIG}); "
+                "move the adapter's files to a folder of their own and pass peft=<that folder>"
+            )
+    return True
 
 
-def stored(source: str, file: str, hub: Mapping[str, Any]) -> str | None:
-    """Where ``file`` of a folder or a hub name lies; None where there is none."""
-    found: str | None = cached_file(
-        source,
-        file,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_connection_errors=False,
-        **hub,
-    )
-    return found
-
-
-def read(source: str, path: str) -> dict[str, Any]:
+def adapter_config(adapter: Source) -> dict[str, Any]:
+    path = adapter.stored(CONFIG)
+    if path is None:
+        raise InputError(f"peft {adapter.name!r} is no adapter: it holds no {CONFIG}")
     try:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CalibError(f"adapter {source!r}: its {CONFIG} cannot be read") from error
+        raise CalibError(f"adapter {adapter.name!r}: its {CONFIG} cannot be read") from error
     if not isinstance(config, dict) or not isinstance(config.get("peft_type"), str):
-        raise CalibError(f"adapter {source!r}: its {CONFIG} is not that of an adapter of peft's")
+        raise CalibError(f"adapter {adapter.name!r}: its {CONFIG} names no peft_type")
     return config
 
 
-def base_of(source: str, config: Mapping[str, Any]) -> str:
-    """The folder or hub name of the model that an adapter was trained on.
+def base_of(adapter: Source, options: Mapping[str, Any]) -> Source:
+    """The model that an adapter was trained on, as its own configuration names it.
 
     A relative path is looked for from here, where peft looks, then from the adapter's folder.
+    Raises CalibError where there is no such model.
     """
+    config = adapter_config(adapter)
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         raise CalibError(
-            f"adapter {source!r} names no base model in its {CONFIG}; load the base model and pass "
-            f"peft={source}"
+            f"adapter {adapter.name!r} names no base model in its {CONFIG}; load the base "
+            f"model and pass peft={adapter.name}"
         )
-    beside = Path(source) / base
-    if not Path(base).expanduser().is_dir() and Path(source).is_dir() and beside.is_dir():
-        return str(beside)
-    return base
+    beside = Path(adapter.name) / base
+    if not Path(base).expanduser().is_dir() and Path(adapter.name).is_dir() and beside.is_dir():
+        base = str(beside)
+    try:
+        # A revision that was asked for is the adapter's.
+        found = located(base, {**options, "revision": config.get("revision")}, "base model")
+    except InputError as error:
+        raise CalibError(
+            f"adapter {adapter.name!r} cannot be put on its base ({error}); load the base "
+            f"model from where it is and pass peft={adapter.name}"
+        ) from error
+    if is_adapter(found):
+        raise CalibError(f"adapter {adapter.name!r}: its base {found.name!r} is an adapter itself")
+    return found
 
 
-def adapted(hf: Any, adapter: str, hub: Mapping[str, Any]) -> Any:
+def adapted(hf: Any, adapter: Source) -> Any:
     """The model with the adapter put on it, its weights beside the base's and not merged in.
 
     Merged into 16-bit or quantised weights an adapter would be rounded away in part. Raises
-    CalibError where it does not fit the model, and InputError where peft is not installed.
+    CalibError where it does not fit the model.
     """
-    if importlib.util.find_spec("peft") is None:
-        raise InputError(f"adapter {adapter!r} needs the package peft: pip install peft")
-    path = stored(adapter, CONFIG, hub)
-    if path is None:
-        raise InputError(f"adapter {adapter!r}: it holds no {CONFIG}")
-    config = read(adapter, path)
     from peft import PeftConfig
 
-    if PeftConfig.from_pretrained(adapter, **hub).is_prompt_learning:
+    name = adapter.name
+    if PeftConfig.from_pretrained(name, **adapter.hub).is_prompt_learning:
         raise CalibError(
-            f"adapter {adapter!r} is of the kind {config['peft_type']}, which adds tokens to the "
-            "prompt; expected one that changes weights, as LORA does"
+            f"adapter {name!r} is of the kind {adapter_config(adapter)['peft_type']}, which adds "
+            "tokens to the prompt; expected one that changes weights, as LORA does"
         )
-    report = hf.load_adapter(adapter, adapter_kwargs=dict(hub))
+    # Neither transformers nor peft 0.21 give what they add to such weights a hook of its own: the
+    # answers would be NaN.
+    if any(weight.device.type == "meta" for weight in hf.parameters()):
+        raise CalibError(
+            f"adapter {name!r} cannot be put on weights that are offloaded to the CPU or to disk; "
+            "merge it into its base (peft's merge_and_unload), save that and load it"
+        )
+    report = hf.load_adapter(name, adapter_kwargs=dict(adapter.hub))
     for fault in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         keys = sorted(map(str, getattr(report, fault, None) or ()))
         if keys:
             raise CalibError(
-                f"adapter {adapter!r} does not fit {type(hf).__name__}: {fault.replace('_', ' ')} "
+                f"adapter {name!r} does not fit {type(hf).__name__}: {fault.replace('_', ' ')} "
                 f"{keys[0]} (and {len(keys) - 1} more)"
             )
     return hf
 
 
-def speaker_source(adapter: str | None, base: str, images: bool, hub: Mapping[str, Any]) -> str:
+def refuse_without_peft(adapter: Source) -> None:
+    if importlib.util.find_spec("peft") is None:
+        raise InputError(f"adapter {adapter.name!r} needs the package peft: pip install peft")
+
+
+def speaker_source(base: Source, adapter: Source | None, images: bool) -> Source:
     """Where the tokenizer or processor is: with the adapter, if one was saved there."""
     if adapter is None:
         return base
-    present = any(stored(adapter, file, hub) is not None for file in SPEAKERS[images])
-    return adapter if present else base
+    files = PROCESSOR if images else TOKENIZER
+    return adapter if any(adapter.stored(file) for file in files) else base

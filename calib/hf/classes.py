@@ -16,25 +16,34 @@ IMAGES, TEXT, OTHERS = (
 )
 
 
-def auto_class(config: Any, *, trusted: bool) -> Any:
-    """The auto class that loads a model of this configuration; of a trusted folder its own code.
+def auto_class(config: Any, *, trusted: bool) -> tuple[Any, Any]:
+    """(auto class, configuration that it loads), of a trusted folder for the folder's own code.
 
-    Raises ValueError for a configuration that no auto class of a language model maps, and for
-    classes that do not answer by continuing their prompt.
+    The configuration is ``config``, or the part of it that reads and writes text where the whole
+    also speaks (Qwen-Omni's thinker). Raises ValueError for a configuration that no auto class of a
+    language model maps, and for classes that do not answer by continuing their prompt.
     """
     refuse_encoder_decoder(config)
     own = getattr(config, "auto_map", None) or {}
     autos = [auto for name in (IMAGES, TEXT, OTHERS) if (auto := getattr(transformers, name, None))]
     theirs = [auto for auto in autos if auto.__name__ in own]
+    if theirs and trusted:
+        return theirs[0], config
     mapped = [auto for auto in autos if type(config) in auto._model_mapping]
-    for auto in [*theirs, *mapped] if trusted else [*mapped, *theirs]:
-        if auto in mapped and not (trusted and auto in theirs):
-            refuse_class(auto._model_mapping[type(config)])
-        return auto
-    raise ValueError(
-        f"{type(config).__name__} is none of an image-text-to-text model, a causal language model "
-        "and a multimodal language model in transformers' mappings"
-    )
+    if not mapped and not theirs:
+        raise ValueError(
+            f"transformers maps {type(config).__name__} to no image-text-to-text model, causal "
+            "language model or multimodal language model"
+        )
+    if not mapped:
+        return theirs[0], config  # which transformers refuses, as it is not trusted
+    kind = mapped[0]._model_mapping[type(config)]
+    if issubclass(kind, GenerationMixin) and not takes_ids(kind):
+        for part in parts_of(config).values():
+            if type(part) in autos[0]._model_mapping:
+                return autos[0], part
+    refuse_class(kind)
+    return mapped[0], config
 
 
 def refuse_encoder_decoder(config: Any) -> None:
@@ -57,11 +66,12 @@ def refuse_class(kind: Any) -> None:
             f"{kind.__name__} does not answer token by token (it has no generation of "
             "transformers'), and calib drives models that do"
         )
-    taken = list(inspect.signature(kind.forward).parameters)[1:]
-    if "input_ids" not in taken:
-        raise ValueError(
-            f"the forward pass of {kind.__name__} takes no input_ids, only {', '.join(taken[:3])}"
-        )
+    if not takes_ids(kind):
+        raise ValueError(f"the forward pass of {kind.__name__} takes no input_ids")
+
+
+def takes_ids(kind: Any) -> bool:
+    return "input_ids" in inspect.signature(kind.forward).parameters
 
 
 def refuse_encoder(hf: Any) -> None:

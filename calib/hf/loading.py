@@ -1,29 +1,29 @@
 """A model by path, hub name or ``embedded:`` state, loaded or refused in one sentence.
 
-name -> folder or hub name (sources) -> configuration -> class (classes) -> weights, adapter
-(adapters), tokenizer or processor -> device (placement)
+name -> folder or hub name (sources) -> configuration -> class (classes) -> tokenizer or processor,
+weights, adapter (adapters) -> device (placement)
 """
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from calib.hf.adapters import adapted, adapter_config, base_of, speaker_source
+from calib.hf import adapters
 from calib.hf.classes import IMAGES, TEXT, auto_class, refuse_class, refuse_encoder
-from calib.hf.placement import placed, usable
+from calib.hf.placement import home, placed
 from calib.hf.refusals import first_line, sentence
-from calib.hf.sources import located
+from calib.hf.sources import Source, located
 from calib.records import CalibError, InputError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-# Arguments of from_pretrained that say where files come from: for the configuration, the weights,
-# the adapter and the tokenizer alike.
-HUB = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 
 
 def load(
@@ -41,11 +41,8 @@ def load(
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    if device is not None and model_args.get("device_map") is not None:
-        raise InputError(
-            f"device {device!r} and device_map {model_args['device_map']!r}: expected one of them"
-        )
-    where = usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    mapped = model_args.get("device_map")
+    where = home(device, mapped)
     if dtype == "auto":
         dtype = "bfloat16" if where.type == "cuda" else "float32"
     options = {"dtype": getattr(torch, dtype), **model_args}
@@ -59,12 +56,13 @@ def load(
         hf, speaker = embedded(state, options)
         adapter = None
     else:
-        hf, speaker, adapter = pretrained(name, peft, options, where, forced=device is not None)
+        hf, speaker, adapter = pretrained(name, peft, options, where)
     tokenizer = getattr(speaker, "tokenizer", speaker)
     pad(tokenizer, hf, name)
     processor = speaker if getattr(speaker, "image_processor", None) is not None else None
     share_template(tokenizer, speaker)
-    return placed(hf.eval(), where), tokenizer, processor, adapter
+    hf = hf.eval() if mapped is not None else placed(hf.eval(), where)
+    return hf, tokenizer, processor, adapter
 
 
 def embedded(state: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -81,88 +79,82 @@ def embedded(state: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def pretrained(
-    name: str, peft: str | None, options: dict[str, Any], where: torch.device, *, forced: bool
+    name: str, peft: str | None, options: dict[str, Any], where: torch.device
 ) -> tuple[Any, Any, str | None]:
     """(model, tokenizer or processor, adapter on the model) of a folder or a hub name."""
     # A folder's own code is run where the user asks for it; transformers would ask on stdin.
     options = {"trust_remote_code": False, **options}
-    source, cached = located(name, options)
-    if cached:
-        options["local_files_only"] = True
-    hub = {key: options[key] for key in HUB if key in options}
+    source, adapter = located(name, options), None
     with reasons(name, source):
-        config = adapter_config(source, hub)
-    if config is not None:
-        if peft is not None:
-            raise InputError(
-                f"model {name!r} is an adapter itself: expected its base beside peft={peft}"
-            )
-        base = base_of(source, config)
-        try:
-            base, _ = located(base, hub, "base model")
-        except InputError as error:
-            raise CalibError(f"adapter {name!r} cannot be put on its base: {error}") from error
-        source, peft = base, source
-    elif peft is not None:
-        peft, _ = located(str(peft), hub, "peft")
+        if adapters.is_adapter(source):
+            if peft is not None:
+                raise InputError(
+                    f"model {name!r} is an adapter: expected a model beside peft={peft}"
+                )
+            source, adapter = adapters.base_of(source, options), source
+    if peft is not None:
+        adapter = located(peft, {**options, "revision": None}, "peft")
+    if adapter is not None:
+        adapters.refuse_without_peft(adapter)
+    # The base's own revision, and its cache alone where the hub cannot be asked.
+    options |= source.hub
     with reasons(name, source):
-        return *assembled(source, peft, options, hub, where, forced=forced), peft
+        hf, speaker = assembled(source, adapter, options, where)
+    return hf, speaker, None if adapter is None else adapter.name
 
 
 def assembled(
-    source: str,
-    adapter: str | None,
+    source: Source,
+    adapter: Source | None,
     options: dict[str, Any],
-    hub: Mapping[str, Any],
     where: torch.device,
-    *,
-    forced: bool,
 ) -> tuple[Any, Any]:
+    """(model, tokenizer or processor); what can be refused early is, as weights take long."""
     from transformers import AutoConfig
 
     trusted = bool(options["trust_remote_code"])
-    source_of = {**hub, "trust_remote_code": trusted}
-    for key in ("subfolder", "gguf_file"):
-        if key in options:
-            source_of[key] = options[key]
+    shared: dict[str, Any] = {"trust_remote_code": trusted}
+    shared |= {key: options[key] for key in ("subfolder", "gguf_file") if key in options}
     with stage("its config"):
-        config = AutoConfig.from_pretrained(source, **source_of)
-    auto = auto_class(config, trusted=trusted)
+        whole = AutoConfig.from_pretrained(source.name, **source.hub, **shared)
+    auto, config = auto_class(whole, trusted=trusted)
+    speaking = adapters.speaker_source(source, adapter, auto.__name__ == IMAGES)
+    speaker = speaker_of(speaking, auto.__name__, whole, shared)
+    refuse_broken_generation(source)
     quantised = options.get("quantization_config") or getattr(config, "quantization_config", None)
     # Quantised weights are not moved once they are loaded.
-    if quantised and "device_map" not in options and (forced or where.type != "cpu"):
+    if quantised and options.get("device_map") is None:
         options["device_map"] = {"": str(where)}
+    if config is not whole:
+        options["config"] = config
     # Asked to ignore other shapes, transformers says which they are; refuse_gaps refuses them.
-    loading = {**options, "ignore_mismatched_sizes": True, "output_loading_info": True}
-    hf, report = auto.from_pretrained(source, **loading)
-    refuse_gaps(report)
+    options |= {"ignore_mismatched_sizes": True, "output_loading_info": True}
+    with held_log():
+        with stage("its config, weights or arguments"):
+            hf, report = auto.from_pretrained(source.name, **options)
+        refuse_gaps(report)
     refuse_class(type(hf))
     if auto.__name__ == TEXT:
         refuse_encoder(hf)
-    if adapter is not None:
-        hf = adapted(hf, adapter, hub)
-    images = auto.__name__ == IMAGES
-    return hf, speaker(
-        speaker_source(adapter, source, images, hub), auto.__name__, config, source_of
-    )
+    return (hf if adapter is None else adapters.adapted(hf, adapter)), speaker
 
 
-def speaker(source: str, auto: str, config: Any, source_of: Mapping[str, Any]) -> Any:
+def speaker_of(source: Source, auto: str, config: Any, shared: Mapping[str, Any]) -> Any:
     """The processor, or the tokenizer of a text model."""
     from transformers import AutoProcessor, AutoTokenizer
 
     own = getattr(config, "auto_map", None) or {}
-    if auto == TEXT and not (source_of["trust_remote_code"] and "AutoProcessor" in own):
+    if auto == TEXT and not (shared["trust_remote_code"] and "AutoProcessor" in own):
         with stage("its tokenizer"):
-            return AutoTokenizer.from_pretrained(source, **source_of)
+            return AutoTokenizer.from_pretrained(source.name, **source.hub, **shared)
     with stage("its processor"):
-        found = AutoProcessor.from_pretrained(source, **source_of)
-        if auto == IMAGES and getattr(found, "image_processor", None) is None:
+        speaker = AutoProcessor.from_pretrained(source.name, **source.hub, **shared)
+        if auto == IMAGES and getattr(speaker, "image_processor", None) is None:
             raise ValueError(
-                f"it reads images, and its folder holds no image processor, only a "
-                f"{type(found).__name__}"
+                f"the model reads images, and its folder holds no image processor, only a "
+                f"{type(speaker).__name__}"
             )
-        return found
+        return speaker
 
 
 def refuse_gaps(report: Mapping[str, Any]) -> None:
@@ -177,6 +169,14 @@ def refuse_gaps(report: Mapping[str, Any]) -> None:
     missing = sorted(report["missing_keys"])
     if missing:
         raise ValueError(f"its weights lack {missing[0]} (and {len(missing) - 1} more)")
+
+
+def refuse_broken_generation(source: Source) -> None:
+    """ValueError for a broken file, which transformers would pass over: it names the end tokens."""
+    path = source.stored("generation_config.json")
+    if path is not None:
+        with stage("its generation_config.json"):
+            json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def pad(tokenizer: Any, hf: Any, name: str) -> None:
@@ -199,7 +199,7 @@ def share_template(tokenizer: Any, speaker: Any) -> None:
 
 
 @contextmanager
-def reasons(name: str, source: str) -> Iterator[None]:
+def reasons(name: str, source: Source, what: str = "model") -> Iterator[None]:
     """What other libraries raise while a model is loaded, as one sentence about ``name``."""
     try:
         yield
@@ -207,8 +207,31 @@ def reasons(name: str, source: str) -> Iterator[None]:
         raise
     # Files that anyone may have written fail in readers that raise whatever they like.
     except Exception as error:
-        refusal = CalibError if Path(source).is_dir() else InputError
-        raise refusal(f"model {name!r} cannot be loaded: {sentence(error)}") from error
+        refusal = CalibError if Path(source.name).is_dir() else InputError
+        raise refusal(f"{what} {name!r} cannot be loaded: {sentence(error)}") from error
+
+
+@contextmanager
+def held_log() -> Iterator[None]:
+    """What transformers logs here is told at the end, or not at all where the model is refused: a
+    refusal is one sentence, and its table of tensors would stand above it."""
+    records: list[tuple[logging.Handler, logging.LogRecord]] = []
+
+    def hold(handler: logging.Handler, record: logging.LogRecord) -> bool:
+        records.append((handler, record))
+        return False
+
+    handlers = logging.getLogger("transformers").handlers
+    holds = {handler: partial(hold, handler) for handler in handlers}
+    for handler, held in holds.items():
+        handler.addFilter(held)
+    try:
+        yield
+    finally:
+        for handler, held in holds.items():
+            handler.removeFilter(held)
+    for handler, record in records:
+        handler.handle(record)
 
 
 @contextmanager

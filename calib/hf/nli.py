@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from calib.hf.placement import usable
-from calib.hf.refusals import first_line
-from calib.records import CalibError, InputError
+from calib.hf.loading import reasons
+from calib.hf.placement import home
+from calib.hf.sources import located
+from calib.records import InputError
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,12 @@ def load_nli(name_or_path: str | Path, *, device: str | None = None, dtype: str 
     """A sequence-classification model from a folder or a hub name, in evaluation mode."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    where = usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+    where = home(device, None)
+    source = located(str(name_or_path), {}, "nli")
+    shared = {**source.hub, "trust_remote_code": False}
+    with reasons(str(name_or_path), source, "nli"):
+        tokenizer = AutoTokenizer.from_pretrained(source.name, **shared)
         model = AutoModelForSequenceClassification.from_pretrained(
-            name_or_path, dtype=getattr(torch, dtype)
+            source.name, dtype=getattr(torch, dtype), **shared
         )
-    except (OSError, ValueError, ImportError) as error:
-        refusal = CalibError if Path(name_or_path).is_dir() else InputError
-        raise refusal(f"nli {str(name_or_path)!r}: {first_line(error)}") from error
     return NLI(model.eval().to(where), tokenizer)

@@ -18,8 +18,23 @@ def usable(device: str | torch.device) -> torch.device:
         raise InputError(f"device {str(device)!r} cannot be used: {first_line(error)}") from error
 
 
+def home(device: str | None, device_map: Any) -> torch.device:
+    """The device that a model is for: what is asked for, else CUDA where there is one.
+
+    InputError for one that cannot be used, and for both a device and a device map.
+    """
+    if device_map is None:
+        return usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device is not None:
+        raise InputError(
+            f"device {device!r} and device_map {device_map!r}: expected one of the two"
+        )
+    places = device_map.values() if isinstance(device_map, dict) else [device_map]
+    return home("cpu" if {str(place) for place in places} <= {"cpu", "disk"} else None, None)
+
+
 def placed(hf: Any, device: torch.device) -> Any:
-    """The model on ``device``, unless a device map or its quantised weights have settled that."""
+    """The model on ``device``, unless quantised weights or several devices have settled that."""
     if getattr(hf, "hf_device_map", None) or getattr(hf, "hf_quantizer", None) is not None:
         return hf
     return hf.to(device)

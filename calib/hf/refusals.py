@@ -23,9 +23,11 @@ def sentence(error: BaseException) -> str:
         return "it is nested too deeply to be read"
     if isinstance(error, pickle.UnpicklingError):
         return (
-            "its weights are a pickle that holds more than tensors, which is not run; convert them "
-            "to safetensors where you trust them"
+            "the weights are a pickle that holds more than tensors, which is not run (safetensors "
+            "hold tensors alone)"
         )
+    if "trust_remote_code=True" in str(error):
+        return "it brings code of its own, which is run only where trust_remote_code=True is passed"
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     if not lines:
         return type(error).__name__

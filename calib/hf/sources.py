@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,29 +20,55 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from transformers.utils.hub import cached_file
 
 from calib.hf.refusals import first_line
 from calib.records import InputError
 
+# Arguments of from_pretrained that say where files come from: the same for the configuration, the
+# weights and the tokenizer.
+HUB = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 # Seconds that the hub has to say whether it knows a name.
 PATIENCE = 5.0
 # What says that a folder of the hub's cache holds a model or an adapter.
 MARKS = ("config.json", "adapter_config.json")
 
 
-def located(name: str, options: Mapping[str, Any], what: str = "model") -> tuple[str, bool]:
-    """(folder or hub name, whether only the hub's cache can be read).
+@dataclass(frozen=True)
+class Source:
+    """A folder or a hub name, and the arguments of from_pretrained that its files are read with."""
 
-    ``options`` may hold from_pretrained's ``revision``, ``token``, ``cache_dir`` and
-    ``local_files_only``. Raises InputError for an address, a file, a path that is no folder, and a
-    name that the hub does not know or, where it cannot be reached, its cache does not hold.
+    name: str
+    hub: dict[str, Any]
+
+    def stored(self, file: str) -> str | None:
+        """Where the file lies on this machine; None where there is none."""
+        path: str | None = cached_file(
+            self.name,
+            file,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_connection_errors=False,
+            **self.hub,
+        )
+        return path
+
+
+def located(name: str, options: Mapping[str, Any], what: str = "model") -> Source:
+    """The folder or hub name that ``name`` is; of ``options`` those that HUB names go with it.
+
+    Raises InputError for an address, a file, a path that is no folder, and a name that the hub does
+    not know or, where it cannot be reached, its cache does not hold.
     """
+    hub = {key: options[key] for key in HUB if key in options}
+    if not name.strip():
+        raise InputError(f"{what} {name!r}: expected a folder or a name on the hub, owner/name")
     if "://" in name:
         raise InputError(f"{what} {name!r} is an address: {instead(name)}")
     try:
         path = Path(name).expanduser()
         if path.is_dir():
-            return str(path), False
+            return Source(str(path), hub)
         present = path.exists()
     except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a NUL
         reason = getattr(error, "strerror", None) or first_line(error)
@@ -51,12 +78,13 @@ def located(name: str, options: Mapping[str, Any], what: str = "model") -> tuple
     if name.startswith((".", "~", "/")) or name.endswith("/") or name.count("/") > 1:
         raise InputError(f"{what} {name!r}: there is no such folder{near(path)}")
     try:
-        return name, on_hub(name, path, options, what)
+        cached = only_cached(name, path, hub, what)
     except HFValidationError as error:
         raise InputError(
             f"{what} {shortened(name)}: there is no such folder, and it is no name on the hub, "
             "which reads owner/name"
         ) from error
+    return Source(name, {**hub, "local_files_only": True} if cached else hub)
 
 
 def instead(address: str) -> str:
@@ -68,19 +96,19 @@ def instead(address: str) -> str:
     return "expected a folder or a name on the hub, owner/name"
 
 
-def on_hub(name: str, path: Path, options: Mapping[str, Any], what: str) -> bool:
+def only_cached(name: str, path: Path, hub: Mapping[str, Any], what: str) -> bool:
     """Whether ``name`` is to be read from the hub's cache alone; InputError where it is nowhere."""
-    revision, token = options.get("revision"), options.get("token")
+    revision, token = hub.get("revision"), hub.get("token")
     stored = any(
         isinstance(
             huggingface_hub.try_to_load_from_cache(
-                name, mark, revision=revision, cache_dir=options.get("cache_dir")
+                name, mark, revision=revision, cache_dir=hub.get("cache_dir")
             ),
             str,
         )
         for mark in MARKS
     )
-    offline = huggingface_hub.constants.HF_HUB_OFFLINE or options.get("local_files_only")
+    offline = huggingface_hub.constants.HF_HUB_OFFLINE or hub.get("local_files_only")
     if stored and offline:
         return True
     nowhere = f"{what} {name!r}: there is no such folder{near(path)}"
