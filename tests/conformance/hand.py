@@ -119,20 +119,28 @@ class Hand:
         logits: Tensor = self.model(**fed).logits
         return logits[0, -(len(tokens) + 1) :].float()
 
-    @torch.no_grad()
     def stepped(self, inputs: Inputs, tokens: Tokens) -> Tensor:
         """The same by the model's own cached decoding, in which ``tokens`` are forced."""
+        return torch.cat(self.decoded(inputs, [[*tokens, 0]])).float()
+
+    @torch.no_grad()
+    def decoded(
+        self, inputs: Inputs, rows: Sequence[Sequence[int]], samples: int = 1
+    ) -> list[Tensor]:
+        """Each step's logits (R, V) of plain generation, in which ``rows`` (R, L) are forced."""
+        forced = torch.tensor(rows)
         config = GenerationConfig(
-            max_new_tokens=len(tokens) + 1, do_sample=False, pad_token_id=0, eos_token_id=None
-        )
+            max_new_tokens=forced.shape[1], do_sample=True, top_k=0, pad_token_id=0,
+            num_return_sequences=samples,
+        )  # fmt: skip
         found = self.model.generate(
             **inputs,
             generation_config=config,
-            logits_processor=[Forced(tokens)],
+            logits_processor=[Forced(forced)],
             output_logits=True,
             return_dict_in_generate=True,
         )
-        return torch.cat(found.logits).float()
+        return list(found.logits)
 
     def logits(self, item: Item, tokens: Tokens) -> Tensor:
         """(L + 1, V) as ``whole``, where ``stepped`` says the same; else raises Unsettled."""
@@ -169,17 +177,14 @@ class Hand:
 
 
 class Forced(transformers.LogitsProcessor):  # type: ignore[misc]
-    """Nothing but ``tokens`` can be drawn, one after the other; then anything."""
+    """Nothing but the next column of ``rows`` (R, L) can be drawn."""
 
-    def __init__(self, tokens: Tokens) -> None:
-        self.left = list(tokens)
+    def __init__(self, rows: Tensor) -> None:
+        self.columns = list(rows.T)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        if not self.left:
-            return scores
         forced = torch.full_like(scores, -torch.inf)
-        forced[:, self.left.pop(0)] = 0.0
-        return forced
+        return forced.scatter(1, self.columns.pop(0)[:, None], 0.0)
 
 
 def extended(inputs: Inputs, tokens: Tokens, fill: str | int) -> Inputs:

@@ -92,9 +92,8 @@ def every_step(
     model: Model, hand: Hand, items: Sequence[Item], ends: list[int]
 ) -> tuple[float, float, str]:
     inputs = hand.inputs(items)
-    alone = [hand.logits(item, ()) for item in items]
-    if len(items) > 1:
-        refuse_padding(hand, inputs, alone)
+    for item in items:
+        hand.logits(item, ())  # raises where the prompt is not settled
     settings = {
         "max_new_tokens": LENGTH, "do_sample": True, "top_k": 0, "eos_token_id": ends,
         "pad_token_id": 0, "output_logits": True, "return_dict_in_generate": True,
@@ -103,29 +102,23 @@ def every_step(
         found = model.hf.generate(
             **inputs, custom_generate=calib.shared_prefix, n_samples=SAMPLES, seed=SEED, **settings
         )
-    length = inputs["input_ids"].shape[1]
-    error = 0.0
-    for row, ids in enumerate(found.sequences[:, length:].tolist()):
-        tokens = until_end(ids, ends)
-        expected = hand.logits(items[row // SAMPLES], tokens[:-1])
-        given = torch.stack([step[row] for step in found.logits[: len(tokens)]]).float()
-        error = max(error, apart(given, expected))
+    rows = found.sequences[:, inputs["input_ids"].shape[1] :].tolist()
+    answers = [until_end(row, ends) for row in rows]
+    expected = [hand.logits(items[n // SAMPLES], ids[:-1]) for n, ids in enumerate(answers)]
+    error = furthest(found.logits, expected)
+    if error > BOUND and len(items) > 1:
+        plain = hand.decoded(inputs, rows, SAMPLES)
+        if (own := furthest(plain, expected)) > BOUND:
+            raise Unsettled(f"plain generation heeds a batch's padding: {own:.0e} in the logits")
     return error, BOUND, told_ways(made)
 
 
-def refuse_padding(hand: Hand, inputs: dict[str, Any], alone: Sequence[Tensor]) -> None:
-    """Unsettled where plain generation itself heeds the padding of a batch."""
-    with torch.no_grad():
-        try:
-            plain = hand.model.generate(
-                **inputs, max_new_tokens=1, do_sample=False, output_logits=True, pad_token_id=0,
-                return_dict_in_generate=True,
-            ).logits[0]  # fmt: skip
-        except Exception as error:
-            raise Unsettled(f"plain generate of the padded batch: {error}") from error
-    error = apart(plain.float(), torch.cat([logits[-1:] for logits in alone]))
-    if error > BOUND:
-        raise Unsettled(f"plain generate of the padded batch is {error:.0e} off in the logits")
+def furthest(steps: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """Between the logits of each step (R, V) and of each row (L, V)."""
+    return max(
+        apart(torch.stack([step[n] for step in steps[: len(row)]]).float(), row)
+        for n, row in enumerate(expected)
+    )
 
 
 def until_end(ids: Sequence[int], ends: Sequence[int]) -> Tokens:

@@ -32,9 +32,8 @@ def of(
     """``drawn``: its weights are drawn again, since it does not heed ``initializer_range``."""
 
     def build(folder: Path) -> None:
-        built(
-            f"{prefix}{head}", config or f"{prefix}Config", text(**sizes), template, drawn, folder
-        )
+        settings = {name: value for name, value in text(**sizes).items() if value is not None}
+        built(f"{prefix}{head}", config or f"{prefix}Config", settings, template, drawn, folder)
 
     return Family(name, False, build)
 
@@ -99,7 +98,7 @@ TEXT_FAMILIES: tuple[Family, ...] = (
     of("glm4_moe_lite", "Glm4MoeLite", n_routed_experts=4, moe_intermediate_size=32,
        num_experts_per_tok=2, n_group=1, topk_group=1, **LATENT),
     of("longcat_flash", "LongcatFlash", num_layers=1, ffn_hidden_size=64, expert_ffn_hidden_size=32,
-       n_routed_experts=4, zero_expert_num=2, moe_topk=2, **LATENT),
+       n_routed_experts=4, zero_expert_num=2, moe_topk=2, head_dim=8, **LATENT),
     of("youtu", "Youtu", **LATENT),
     # Sliding windows, sinks, tanh.
     of("mistral", "Mistral", sliding_window=16),
@@ -130,7 +129,7 @@ TEXT_FAMILIES: tuple[Family, ...] = (
     of("biogpt", "BioGpt", template=None),
     of("gpt_neox_japanese", "GPTNeoXJapanese", template=None, intermediate_multiple_size=2),
     of("cpmant", "CpmAnt", template=None, dim_head=8, dim_ff=64),
-    of("xlnet", "XLNet", head="LMHeadModel", template=None, d_model=32, n_layer=2, n_head=4,
+    of("xlnet", "XLNet", head="LMHeadModel", template=None, max_position_embeddings=None, d_model=32, n_layer=2, n_head=4,
        d_inner=64),
     of("xlm", "XLM", head="WithLMHeadModel", template=None, emb_dim=32, n_layers=2, n_heads=4,
        causal=True),
@@ -140,13 +139,13 @@ TEXT_FAMILIES: tuple[Family, ...] = (
     of("mamba2", "Mamba2", state_size=8, num_heads=8, head_dim=8, n_groups=2, chunk_size=8),
     of("falcon_mamba", "FalconMamba", state_size=4),
     of("rwkv", "Rwkv", template=None, attention_hidden_size=32, drawn=True),
-    of("xlstm", "xLSTM", embedding_dim=32, num_heads=4, num_blocks=2, drawn=True),
-    of("recurrent_gemma", "RecurrentGemma", lru_width=32, num_hidden_layers=3,
+    of("xlstm", "xLSTM", hidden_size=64, num_heads=4, qk_dim_factor=1.0, drawn=True),
+    of("recurrent_gemma", "RecurrentGemma", drawn=True, lru_width=32, num_hidden_layers=3,
        attention_window_size=16, block_types=["recurrent", "recurrent", "attention"]),
     of("lfm2", "Lfm2", layer_types=["conv", "full_attention"]),
     of("lfm2_moe", "Lfm2Moe", layer_types=["conv", "full_attention"], **EXPERTS,
        num_dense_layers=1),
-    of("qwen3_next", "Qwen3Next", head_dim=16, layer_types=["linear_attention", "full_attention"],
+    of("qwen3_next", "Qwen3Next", initializer_range=0.1, head_dim=16, layer_types=["linear_attention", "full_attention"],
        linear_num_value_heads=2, linear_num_key_heads=2, linear_key_head_dim=8,
        linear_value_head_dim=8, shared_expert_intermediate_size=32, **EXPERTS),
     of("qwen3_5_text", "Qwen3_5", config="Qwen3_5TextConfig", head_dim=16,
@@ -160,18 +159,21 @@ TEXT_FAMILIES: tuple[Family, ...] = (
        use_mamba_kernels=False),
     of("bamba", "Bamba", attn_layer_indices=[1], mamba_n_heads=8, mamba_d_head=8, mamba_d_state=8,
        mamba_n_groups=1, mamba_chunk_size=8),
-    of("zamba", "Zamba", num_hidden_layers=4, attn_layer_period=2, attn_layer_offset=1,
+    of("zamba", "Zamba", num_hidden_layers=4,
+       layers_block_type=["linear_attention", "hybrid", "linear_attention", "hybrid"],
        mamba_d_state=4, mamba_dt_rank=4, n_mamba_heads=2, use_mamba_kernels=False),
-    of("zamba2", "Zamba2", num_hidden_layers=3, layers_block_type=["mamba", "hybrid", "mamba"],
+    of("zamba2", "Zamba2", initializer_range=0.1, num_hidden_layers=3, layers_block_type=["mamba", "hybrid", "mamba"],
        mamba_d_state=8, n_mamba_heads=8, mamba_headdim=8, mamba_ngroups=1, chunk_size=8,
        num_mem_blocks=1, adapter_rank=4),
     of("granitemoehybrid", "GraniteMoeHybrid", layer_types=["mamba", "attention"],
        num_local_experts=4, num_experts_per_tok=2, shared_intermediate_size=32, mamba_n_heads=8,
        mamba_d_head=8, mamba_d_state=8, mamba_n_groups=1, mamba_chunk_size=8),
-    of("nemotron_h", "NemotronH", hybrid_override_pattern="M*-M", mamba_num_heads=8,
+    of("nemotron_h", "NemotronH", initializer_range=0.14, hybrid_override_pattern="M*-M", mamba_num_heads=8,
        mamba_head_dim=8, ssm_state_size=8, n_groups=1, chunk_size=8, head_dim=8),
     of("minimax", "MiniMax", head_dim=8, layer_types=["linear_attention", "full_attention"],
        num_local_experts=4, block_size=16),
     of("olmo_hybrid", "OlmoHybrid", layer_types=["linear_attention", "full_attention"]),
-    of("kimi_linear", "KimiLinear"),
+    of("kimi_linear", "KimiLinear", layer_types=["linear_attention", "full_attention"],
+       linear_head_dim=8, linear_num_heads=4, moe_intermediate_size=32, num_local_experts=4,
+       num_experts_per_tok=2, **{**LATENT, "q_lora_rank": None}),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -49,6 +50,10 @@ def run(name: str, out: Path) -> None:
 
 def records(family: Family, folder: Path) -> Iterator[Check | str]:
     """What was built, and each check."""
+    lacking = [package for package in family.needs if find_spec(package) is None]
+    if lacking:
+        yield Check("needs", UNSETTLED, reason=f"{', '.join(lacking)} is not installed")
+        return
     place = folder / "model"
     place.mkdir()
     torch.manual_seed(0)
