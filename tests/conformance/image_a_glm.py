@@ -36,7 +36,7 @@ GLM_TOWER = {**GRID_TOWER, "image_size": 64}
 HALF = {**THREE_PARTS, "partial_rotary_factor": 0.5}
 
 
-def glm_ids(speaker: Any) -> dict[str, int]:
+def glm_ids(speaker: Any) -> dict[str, Any]:
     return ids(
         speaker,
         image_token_id="<|image|>",

@@ -16,7 +16,7 @@ from tests.conformance.image_a_parts import (
     build,
     chat,
     ids,
-    named_tokenizer,
+    named,
 )
 from tests.conformance.tokens import text, tokenizer
 
@@ -176,7 +176,7 @@ def internvl(folder: Path) -> None:
         "video_token": "<video>",
     }
     template = CHATML.replace("<image>", "<IMG_CONTEXT>")
-    speaker = named_tokenizer(names, template, ["<|im_start|>"])
+    speaker = named(tokenizer([*names.values(), "<|im_start|>"], template), names)
     sizes: dict[str, Any] = {"size": SQUARE, **NORMAL}
     processor = hf.InternVLProcessor(
         hf.GotOcr2ImageProcessorPil(crop_to_patches=True, min_patches=1, max_patches=3, **sizes),
@@ -196,7 +196,7 @@ def internvl(folder: Path) -> None:
 
 
 TORCHVISION = ("torchvision",)
-LLAVA = (
+LLAVA_FAMILIES = (
     Family("llava", True, llava),
     Family("llava_next", True, llava_next),
     Family("llava_onevision", True, llava_onevision, TORCHVISION),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from tests.conformance.tokens import SPREAD, redraw, save, tokenizer
+from tests.conformance.tokens import SPREAD, redraw, save
 
 SIDE = 16  # pixels: one tile, or one picture of a tower that takes a single size
 SQUARE = {"height": SIDE, "width": SIDE}
@@ -61,22 +61,22 @@ def chat(turn: str, image: str, end: str, answer: str, begin: str = "") -> str:
     return f"{begin}{turns}{{% if add_generation_prompt %}}{answer}{{% endif %}}"
 
 
-def named_tokenizer(
-    names: Mapping[str, str], template: str, others: Sequence[str] = ()
-) -> PreTrainedTokenizerFast:
-    """A tokenizer with special tokens, those of ``names`` as its attributes (`image_token`)."""
-    plain = tokenizer([*names.values(), *others], template)
-    named = PreTrainedTokenizerFast(
+def named(plain: Any, names: Mapping[str, str]) -> Any:
+    """The tokenizer ``plain`` with special tokens as its attributes (`image_token`).
+
+    Those that it does not know are added behind its last entry, in their order.
+    """
+    speaker = PreTrainedTokenizerFast(
         tokenizer_object=plain.backend_tokenizer,
         **plain.special_tokens_map,
         extra_special_tokens=dict(names),
         model_input_names=plain.model_input_names,
     )
-    named.chat_template = template
-    return named
+    speaker.chat_template = plain.chat_template
+    return speaker
 
 
-def ids(speaker: Any, **tokens: str) -> dict[str, int]:
+def ids(speaker: Any, **tokens: str) -> dict[str, Any]:
     """The id of each token, under the name that a configuration has for it."""
     return {name: speaker.convert_tokens_to_ids(token) for name, token in tokens.items()}
 

@@ -16,7 +16,7 @@ from tests.conformance.image_a_parts import (
     build,
     chat,
     ids,
-    named_tokenizer,
+    named,
 )
 from tests.conformance.tokens import BASIC, CHARACTERS, MERGES, text, tokenizer
 
@@ -39,7 +39,7 @@ DEEPSTACK = {**LEARNT, "deepstack_visual_indexes": [0]}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
 
 
-def qwen_ids(speaker: Any) -> dict[str, int]:
+def qwen_ids(speaker: Any) -> dict[str, Any]:
     return ids(
         speaker,
         image_token_id="<|image_pad|>",
@@ -84,11 +84,7 @@ def qwen3_vl(folder: Path) -> None:
     speaker = processor.tokenizer
     config = hf.Qwen3VLConfig(
         text_config=text(head_dim=8, rope_parameters=INTERLEAVED),
-        vision_config={
-            **GRID_TOWER,
-            "deepstack_visual_indexes": [0],
-            "num_position_embeddings": 64,
-        },
+        vision_config=DEEPSTACK,
         **qwen_ids(speaker),
     )
     build(folder, hf.Qwen3VLForConditionalGeneration, config, processor)
@@ -99,11 +95,7 @@ def qwen3_vl_moe(folder: Path) -> None:
     speaker = processor.tokenizer
     config = hf.Qwen3VLMoeConfig(
         text_config=text(head_dim=8, rope_parameters=INTERLEAVED, **EXPERTS),
-        vision_config={
-            **GRID_TOWER,
-            "deepstack_visual_indexes": [0],
-            "num_position_embeddings": 64,
-        },
+        vision_config=DEEPSTACK,
         **qwen_ids(speaker),
     )
     build(folder, hf.Qwen3VLMoeForConditionalGeneration, config, processor)
@@ -184,7 +176,7 @@ def qwen2_5_omni_thinker(folder: Path) -> None:
         "<eos>\n",
         "<|im_start|>assistant\n",
     )
-    speaker = named_tokenizer(names, template, ["<|im_start|>"])
+    speaker = named(tokenizer([*names.values(), "<|im_start|>"], template), names)
     processor = hf.Qwen2_5OmniProcessor(
         hf.Qwen2VLImageProcessorPil(**PATCHES),
         hf.Qwen2VLVideoProcessor(**PATCHES),

@@ -1,7 +1,4 @@
-"""Tiny models with a fixed number of tokens a picture or a tile, or with cross-attention.
-
-Gemma 3, PaliGemma, the Idefics line, SmolVLM, Llama 3.2 Vision.
-"""
+"""Tiny models of the Idefics line, SmolVLM and Llama 3.2 Vision."""
 
 from __future__ import annotations
 
@@ -19,73 +16,8 @@ from tests.conformance.image_a_parts import (
     build,
     chat,
     ids,
-    named_tokenizer,
 )
 from tests.conformance.tokens import text, tokenizer
-
-
-def gemma3(folder: Path) -> None:
-    """Tokens of one picture see each other; a sliding window under half of the layers."""
-    names = {
-        "boi_token": "<start_of_image>",
-        "eoi_token": "<end_of_image>",
-        "image_token": "<image_soft_token>",
-    }
-    template = chat(
-        "<start_of_turn>{{ message['role'] }}\n",
-        "<start_of_image>",
-        "<end_of_turn>\n",
-        "<start_of_turn>model\n",
-        begin="{{ bos_token }}",
-    )
-    speaker = named_tokenizer(names, template, ["<start_of_turn>", "<end_of_turn>"])
-    images = hf.Gemma3ImageProcessorPil(size=SQUARE, **NORMAL)
-    processor = hf.Gemma3Processor(images, speaker, chat_template=template, image_seq_length=4)
-    config = hf.Gemma3Config(
-        text_config=text(
-            head_dim=8,
-            sliding_window=24,
-            layer_types=["sliding_attention", "full_attention"],
-        ),
-        vision_config=TOWER,
-        mm_tokens_per_image=4,
-        **ids(
-            speaker,
-            image_token_index="<image_soft_token>",
-            boi_token_index="<start_of_image>",
-            eoi_token_index="<end_of_image>",
-        ),
-    )
-    build(folder, hf.Gemma3ForConditionalGeneration, config, processor)
-
-
-def paligemma_processor() -> Any:
-    """It has no chat template, and ends each prompt with a line break."""
-    images = hf.SiglipImageProcessorPil(size=SQUARE, image_seq_length=4, **NORMAL)
-    return hf.PaliGemmaProcessor(images, tokenizer(["<image>"], None))
-
-
-def paligemma_of(folder: Path, **language: Any) -> None:
-    processor = paligemma_processor()
-    speaker = processor.tokenizer
-    config = hf.PaliGemmaConfig(
-        text_config=text(vocab_size=len(speaker), head_dim=8, **language),
-        vision_config={**TOWER, "model_type": "siglip_vision_model", "vision_use_head": False},
-        projection_dim=32,
-        **ids(speaker, image_token_index="<image>"),
-    )
-    build(folder, hf.PaliGemmaForConditionalGeneration, config, processor)
-
-
-def paligemma(folder: Path) -> None:
-    paligemma_of(folder, model_type="gemma")
-
-
-def paligemma2(folder: Path) -> None:
-    """Over Gemma 2: capped scores and logits, a sliding window under half of the layers."""
-    layers = ["sliding_attention", "full_attention"]
-    paligemma_of(folder, model_type="gemma2", layer_types=layers, sliding_window=24)
-
 
 IDEFICS = chat(
     "{{ message['role'] | capitalize }}:",
@@ -225,10 +157,7 @@ def mllama(folder: Path) -> None:
     build(folder, hf.MllamaForConditionalGeneration, config, processor)
 
 
-FIXED = (
-    Family("gemma3", True, gemma3),
-    Family("paligemma", True, paligemma),
-    Family("paligemma2", True, paligemma2),
+IDEFICS_FAMILIES = (
     Family("smolvlm", True, smolvlm, ("torchvision", "num2words")),
     Family("idefics3", True, idefics3),
     Family("idefics2", True, idefics2),
