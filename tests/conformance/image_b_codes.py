@@ -16,7 +16,12 @@ from tests.conformance.image_b_parts import TEXT, VISION, chat, ids, save, token
 
 def video_llama_3(folder: Path) -> None:
     made = tokens(chat("<|image_pad|>\n"), "<|image_pad|>", "<|video_pad|>")
-    sizes: dict[str, Any] = {"patch_size": 8, "merge_size": 2, "min_pixels": 16 * 16, "max_pixels": 64 * 64}
+    sizes: dict[str, Any] = {
+        "patch_size": 8,
+        "merge_size": 2,
+        "min_pixels": 16 * 16,
+        "max_pixels": 64 * 64,
+    }
     images = hf.VideoLlama3ImageProcessorPil(**sizes)
     videos = hf.VideoLlama3VideoProcessor(**sizes)
     config = hf.VideoLlama3Config(
@@ -36,15 +41,30 @@ def lfm3_vl(folder: Path) -> None:
     videos = hf.Qwen3VLVideoProcessor(patch_size=8)
     config = hf.Lfm3VlConfig(
         vision_config={
-            "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "num_key_value_heads": 1, "patch_size": 8, "layer_types": ["conv", "full_attention"],
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "patch_size": 8,
+            "layer_types": ["conv", "full_attention"],
         },
         text_config={
-            **TEXT, "model_type": "lfm3", "num_hidden_layers": 3, "head_dim": 8, "sliding_window": 16,
+            **TEXT,
+            "model_type": "lfm3",
+            "num_hidden_layers": 3,
+            "head_dim": 8,
+            "sliding_window": 16,
             "layer_types": ["conv", "sliding_attention", "full_attention"],
         },
         projector_hidden_size=64,
-        **ids(made, image_token_id=names[0], video_token_id=names[1], vision_start_token_id=names[2], vision_end_token_id=names[3]),
+        **ids(
+            made,
+            image_token_id=names[0],
+            video_token_id=names[1],
+            vision_start_token_id=names[2],
+            vision_end_token_id=names[3],
+        ),
     )
     processor = hf.Lfm3VlProcessor(images, made, videos, chat_template=made.chat_template)
     save(folder, hf.Lfm3VlForConditionalGeneration, config, processor)
@@ -53,15 +73,21 @@ def lfm3_vl(folder: Path) -> None:
 def chameleon(folder: Path) -> None:
     # It has no chat template; its processor ends every prompt with the separator.
     codes = [f"IMGIMG{letter}Z" for letter in "ABCDEFGHIJ"]
-    made = tokens("", "<image>", "<racm3:break>", "<eoss>", "<sep>", *codes)
-    made.chat_template = None
+    made = tokens(None, "<image>", "<racm3:break>", "<eoss>", "<sep>", *codes)
     made.sep_token = "<sep>"
-    images = hf.ChameleonImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    images = hf.ChameleonImageProcessorPil(
+        size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}
+    )
     config = hf.ChameleonConfig(
         **TEXT,
         vq_config={
-            "embed_dim": 8, "num_embeddings": len(codes), "latent_channels": 8, "resolution": 16,
-            "base_channels": 32, "channel_multiplier": [1, 2], "num_res_blocks": 1,
+            "embed_dim": 8,
+            "num_embeddings": len(codes),
+            "latent_channels": 8,
+            "resolution": 16,
+            "base_channels": 32,
+            "channel_multiplier": [1, 2],
+            "num_res_blocks": 1,
         },
         vocabulary_map=ids(made, **{name: name for name in ["<image>", *codes]}),
     )
@@ -73,15 +99,26 @@ def chameleon(folder: Path) -> None:
 def emu3(folder: Path) -> None:
     codes = [f"<|visual token {number:06d}|>" for number in range(16)]
     made = tokens(
-        chat("<image>", begin="", user="USER: ", end=" ", answer="ASSISTANT:"), "<|extra_200|>", *codes,
-        image_token="<image>", boi_token="<|image start|>", eoi_token="<|image end|>",
-        image_wrapper_token="<|image token|>", eof_token="<|extra_201|>",
+        chat("<image>", begin="", user="USER: ", end=" ", answer="ASSISTANT:"),
+        "<|extra_200|>",
+        *codes,
+        image_token="<image>",
+        boi_token="<|image start|>",
+        eoi_token="<|image end|>",
+        image_wrapper_token="<|image token|>",
+        eof_token="<|extra_201|>",
     )
     images = hf.Emu3ImageProcessor(min_pixels=16 * 16, max_pixels=64 * 64)
     config = hf.Emu3Config(
         vq_config={
-            "codebook_size": len(codes), "embed_dim": 4, "latent_channels": 4, "base_channels": 32,
-            "channel_multiplier": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "hidden_size": 32,
+            "codebook_size": len(codes),
+            "embed_dim": 4,
+            "latent_channels": 4,
+            "base_channels": 32,
+            "channel_multiplier": [1, 1, 1, 1],
+            "num_res_blocks": 1,
+            "attn_resolutions": [],
+            "hidden_size": 32,
             "temporal_downsample_factor": 4,
         },
         text_config=TEXT,
@@ -95,8 +132,10 @@ def fuyu(folder: Path) -> None:
     # No chat template either: its processor writes the placeholder before the text, and ends the
     # prompt with a token of its own.
     names = ["|SPEAKER|", "|NEWLINE|", "<s>", "<0x04>"]
-    made = spaced(tokens("", *names), names)
-    images = hf.FuyuImageProcessorPil(size={"height": 64, "width": 64}, patch_size={"height": 16, "width": 16})
+    made = spaced(tokens(None, *names), names)
+    images = hf.FuyuImageProcessorPil(
+        size={"height": 64, "width": 64}, patch_size={"height": 16, "width": 16}
+    )
     config = hf.FuyuConfig(
         text_config={**TEXT, "model_type": "persimmon"},
         patch_size=16,
@@ -117,7 +156,11 @@ def spaced(made: hf.PreTrainedTokenizerFast, names: list[str]) -> hf.PreTrainedT
     pattern = Regex("|".join(re.escape(name) for name in names))
     backend.pre_tokenizer = pre_tokenizers.Split(pattern, "isolated")
     return hf.PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>", unk_token="<unk>"
+        tokenizer_object=backend,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        unk_token="<unk>",
     )
 
 

@@ -1,38 +1,50 @@
-"""Families made for pages: readers of documents and of pictures of high resolution."""
+"""Families made for pages: readers of documents."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import transformers as hf
 
 from tests.conformance.family import Family
-from tests.conformance.image_b_parts import TEXT, VISION, chat, ids, save, tokens
-
-SQUARE = {"height": 32, "width": 32}
-HYBRID: dict[str, Any] = {
-    **TEXT,
-    "model_type": "qwen3_5_text",
-    "head_dim": 16,
-    "layer_types": ["linear_attention", "full_attention"],
-    "linear_key_head_dim": 8,
-    "linear_value_head_dim": 8,
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 4,
-}
+from tests.conformance.image_b_parts import (
+    SQUARE,
+    TEXT,
+    VISION,
+    chat,
+    ids,
+    save,
+    tokens,
+)
 
 
 def paddleocr_vl(folder: Path) -> None:
     start, end = "<|IMAGE_START|>", "<|IMAGE_END|>"
-    made = tokens(chat(f"{start}<|IMAGE_PLACEHOLDER|>{end}"), start, end, "<|video_pad|>", image_token="<|IMAGE_PLACEHOLDER|>")
+    made = tokens(
+        chat(f"{start}<|IMAGE_PLACEHOLDER|>{end}"),
+        start,
+        end,
+        "<|video_pad|>",
+        image_token="<|IMAGE_PLACEHOLDER|>",
+    )
     images = hf.PaddleOCRVLImageProcessorPil(patch_size=8, min_pixels=16 * 16, max_pixels=64 * 64)
     config = hf.PaddleOCRVLConfig(
         vision_config=VISION,
-        text_config={**TEXT, "head_dim": 8, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]}},
+        text_config={
+            **TEXT,
+            "head_dim": 8,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e4,
+                "mrope_section": [2, 1, 1],
+            },
+        },
         **ids(
-            made, image_token_id="<|IMAGE_PLACEHOLDER|>", video_token_id="<|video_pad|>",
-            vision_start_token_id=start, vision_end_token_id=end,
+            made,
+            image_token_id="<|IMAGE_PLACEHOLDER|>",
+            video_token_id="<|video_pad|>",
+            vision_start_token_id=start,
+            vision_end_token_id=end,
         ),
     )
     processor = hf.PaddleOCRVLProcessor(images, made, chat_template=made.chat_template)
@@ -42,23 +54,32 @@ def paddleocr_vl(folder: Path) -> None:
 def lighton_ocr(folder: Path) -> None:
     made = tokens(
         chat("<|image_pad|>"),
-        image_token="<|image_pad|>", image_break_token="<|vision_pad|>", image_end_token="<|vision_end|>",
+        image_token="<|image_pad|>",
+        image_break_token="<|vision_pad|>",
+        image_end_token="<|vision_end|>",
     )
-    images = hf.PixtralImageProcessorPil(patch_size={"height": 16, "width": 16}, size={"longest_edge": 64})
+    images = hf.PixtralImageProcessorPil(
+        patch_size={"height": 16, "width": 16}, size={"longest_edge": 64}
+    )
     config = hf.LightOnOcrConfig(
         vision_config={**VISION, "model_type": "pixtral", "image_size": 64, "head_dim": 16},
         text_config={**TEXT, "model_type": "qwen3", "head_dim": 8},
         spatial_merge_size=2,
         **ids(made, image_token_id="<|image_pad|>"),
     )
-    processor = hf.LightOnOcrProcessor(images, made, patch_size=8, spatial_merge_size=2, chat_template=made.chat_template)
+    processor = hf.LightOnOcrProcessor(
+        images, made, patch_size=8, spatial_merge_size=2, chat_template=made.chat_template
+    )
     save(folder, hf.LightOnOcrForConditionalGeneration, config, processor)
 
 
 def qianfan_ocr(folder: Path) -> None:
     made = tokens(
-        chat("<image>\n"), "<image>",
-        start_image_token="<img>", end_image_token="</img>", context_image_token="<IMG_CONTEXT>",
+        chat("<image>\n"),
+        "<image>",
+        start_image_token="<img>",
+        end_image_token="</img>",
+        context_image_token="<IMG_CONTEXT>",
     )
     images = hf.GotOcr2ImageProcessorPil(size=SQUARE, max_patches=4, crop_to_patches=True)
     config = hf.QianfanOCRConfig(
@@ -67,21 +88,39 @@ def qianfan_ocr(folder: Path) -> None:
         image_seq_length=4,
         **ids(made, image_token_id="<IMG_CONTEXT>"),
     )
-    processor = hf.QianfanOCRProcessor(images, made, image_seq_length=4, chat_template=made.chat_template)
+    processor = hf.QianfanOCRProcessor(
+        images, made, image_seq_length=4, chat_template=made.chat_template
+    )
     save(folder, hf.QianfanOCRForConditionalGeneration, config, processor)
 
 
 def granite_docling(folder: Path) -> None:
     cells = [f"<row_{row}_col_{col}>" for row in range(1, 5) for col in range(1, 5)]
-    made = tokens(chat("<image>"), "<fake_token_around_image>", "<global-img>", *cells, image_token="<image>")
+    made = tokens(
+        chat("<image>"), "<fake_token_around_image>", "<global-img>", *cells, image_token="<image>"
+    )
     images = hf.GraniteDoclingImageProcessorPil(size=SQUARE, max_patches=4)
     config = hf.GraniteDoclingConfig(
-        vision_config={**VISION, "out_hidden_size": 32, "scale_factor": 2, "deepstack_visual_indexes": [0], "use_fine_route": False},
-        text_config={**TEXT, "attention_multiplier": 0.35, "embedding_multiplier": 1.0, "logits_scaling": 1.0, "residual_multiplier": 1.0},
+        vision_config={
+            **VISION,
+            "out_hidden_size": 32,
+            "scale_factor": 2,
+            "deepstack_visual_indexes": [0],
+            "use_fine_route": False,
+        },
+        text_config={
+            **TEXT,
+            "attention_multiplier": 0.35,
+            "embedding_multiplier": 1.0,
+            "logits_scaling": 1.0,
+            "residual_multiplier": 1.0,
+        },
         pad_token_id=0,
         **ids(made, image_token_id="<image>"),
     )
-    processor = hf.GraniteDoclingProcessor(images, made, image_seq_len=4, chat_template=made.chat_template)
+    processor = hf.GraniteDoclingProcessor(
+        images, made, image_seq_len=4, chat_template=made.chat_template
+    )
     save(folder, hf.GraniteDoclingForConditionalGeneration, config, processor)
 
 
@@ -92,101 +131,165 @@ def deepseek_ocr2(folder: Path) -> None:
     config = hf.DeepseekOcr2Config(
         vision_config={
             "sam_config": {
-                "hidden_size": 16, "output_channels": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 128,
-                "patch_size": 2, "window_size": 8, "global_attn_indexes": [], "mlp_dim": 32, "downsample_channels": [16, 32],
+                "hidden_size": 16,
+                "output_channels": 8,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "image_size": 128,
+                "patch_size": 2,
+                "window_size": 8,
+                "global_attn_indexes": [],
+                "mlp_dim": 32,
+                "downsample_channels": [16, 32],
             },
             "encoder_config": {
-                "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-                "num_key_value_heads": 2, "vocab_size": 8,
+                "hidden_size": 32,
+                "intermediate_size": 64,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 2,
+                "vocab_size": 8,
             },
         },
         text_config={
-            **TEXT, "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+            **TEXT,
+            "n_routed_experts": 4,
+            "n_shared_experts": 1,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 32,
             "mlp_layer_types": ["dense", "sparse"],
         },
         **ids(made, image_token_id="<image>"),
     )
-    processor = hf.DeepseekOcr2Processor(images, made, chat_template=made.chat_template, patch_size=2, downsample_ratio=4)
+    processor = hf.DeepseekOcr2Processor(
+        images, made, chat_template=made.chat_template, patch_size=2, downsample_ratio=4
+    )
     save(folder, hf.DeepseekOcr2ForConditionalGeneration, config, processor)
 
 
 def unlimited_ocr(folder: Path) -> None:
     made = tokens(chat("<image>\n"), image_token="<image>")
-    images = hf.UnlimitedOcrImageProcessor(size={"height": 64, "width": 64}, tile_size=32, max_patches=4)
+    images = hf.UnlimitedOcrImageProcessor(
+        size={"height": 64, "width": 64}, tile_size=32, max_patches=4
+    )
     config = hf.UnlimitedOcrConfig(
         vision_config={
             "sam_config": {
-                "hidden_size": 16, "output_channels": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64,
-                "patch_size": 4, "window_size": 4, "global_attn_indexes": [1], "mlp_dim": 32, "downsample_channels": [16, 32],
+                "hidden_size": 16,
+                "output_channels": 8,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "image_size": 64,
+                "patch_size": 4,
+                "window_size": 4,
+                "global_attn_indexes": [1],
+                "mlp_dim": 32,
+                "downsample_channels": [16, 32],
             },
             "encoder_config": {**VISION, "image_size": 64, "patch_size": 16},
         },
         text_config={
-            **TEXT, "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
-            "mlp_layer_types": ["dense", "sparse"], "sliding_window": 8,
+            **TEXT,
+            "n_routed_experts": 4,
+            "n_shared_experts": 1,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 32,
+            "mlp_layer_types": ["dense", "sparse"],
+            "sliding_window": 8,
         },
         **ids(made, image_token_id="<image>"),
     )
-    processor = hf.UnlimitedOcrProcessor(images, made, chat_template=made.chat_template, patch_size=4, downsample_ratio=4)
+    processor = hf.UnlimitedOcrProcessor(
+        images, made, chat_template=made.chat_template, patch_size=4, downsample_ratio=4
+    )
     save(folder, hf.UnlimitedOcrForConditionalGeneration, config, processor)
 
 
 def hunyuan_vl(folder: Path) -> None:
     start, end = "<|im_start|>", "<|im_end|>"
     made = tokens(
-        chat(f"{start}<|image|>{end}"), "<|im_newline|>",
-        image_token="<|image|>", image_start_token=start, image_end_token=end,
+        chat(f"{start}<|image|>{end}"),
+        "<|im_newline|>",
+        image_token="<|image|>",
+        image_start_token=start,
+        image_end_token=end,
     )
     images = hf.HunYuanVLImageProcessorPil(patch_size=8, min_pixels=16 * 16, max_pixels=64 * 64)
     config = hf.HunYuanVLConfig(
         vision_config={
-            "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "out_hidden_size": 32,
-            "patch_size": 8, "max_image_size": 64, "min_image_size": 16, "max_vit_seq_len": 256,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "out_hidden_size": 32,
+            "patch_size": 8,
+            "max_image_size": 64,
+            "min_image_size": 16,
+            "max_vit_seq_len": 256,
         },
-        text_config={**TEXT, "head_dim": 8, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 1, 1]}},
-        **ids(made, image_token_id="<|image|>", im_start_id=start, im_end_id=end, im_newline_id="<|im_newline|>"),
+        text_config={
+            **TEXT,
+            "head_dim": 8,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e4,
+                "mrope_section": [1, 1, 1, 1],
+            },
+        },
+        **ids(
+            made,
+            image_token_id="<|image|>",
+            im_start_id=start,
+            im_end_id=end,
+            im_newline_id="<|im_newline|>",
+        ),
     )
     processor = hf.HunYuanVLProcessor(images, made, chat_template=made.chat_template)
     save(folder, hf.HunYuanVLForConditionalGeneration, config, processor)
 
 
-def minicpm(folder: Path, kind: str, processors: str, **other: Any) -> None:
-    made = tokens(
-        chat("<|image_pad|>\n"),
-        image_token="<|image_pad|>", video_token="<|video_pad|>", image_start_token="<image>", image_end_token="</image>",
-        slice_start_token="<slice>", slice_end_token="</slice>", image_id_start_token="<image_id>", image_id_end_token="</image_id>",
+def granite4_vision(folder: Path) -> None:
+    made = tokens(chat("<image>\n"), image_token="<image>")
+    grid = [[32, 64], [64, 32], [64, 64]]
+    images = hf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size=SQUARE, image_grid_pinpoints=grid
     )
-    sizes: dict[str, Any] = {"patch_size": 8, "scale_resolution": 32, "max_slice_nums": 4, "downsample_mode": "4x"}
-    try:
-        images = getattr(hf, f"{processors}ImageProcessorPil")(**sizes)
-    except AttributeError:
-        images = getattr(hf, f"{processors}ImageProcessor")(**sizes)
-    videos = getattr(hf, f"{processors}VideoProcessor")(**sizes)
-    names = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>", **other}
-    config = getattr(hf, f"{kind}Config")(
-        vision_config={**VISION, "num_hidden_layers": 2},
-        text_config=HYBRID,
-        insert_layer_id=0,
-        downsample_mode="4x",
-        **ids(made, **names),
+    config = hf.Granite4VisionConfig(
+        vision_config={
+            **VISION,
+            "model_type": "siglip_vision_model",
+            "vision_use_head": False,
+            "hidden_size": 64,
+        },
+        qformer_config={
+            "model_type": "blip_2_qformer",
+            "num_hidden_layers": 1,
+            "intermediate_size": 64,
+            "cross_attention_frequency": 1,
+            "vocab_size": 8,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        text_config={**TEXT, "attention_multiplier": 0.35},
+        image_grid_pinpoints=grid,
+        image_seq_length=4,
+        downsample_rate="1/2",
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        deepstack_layer_map=[[0, 0]],
+        spatial_vision_layer=-1,
+        spatial_target_layers=[1],
+        **ids(made, image_token_index="<image>"),
     )
-    processor = getattr(hf, f"{kind}Processor")(images, videos, made, chat_template=made.chat_template)
-    save(folder, getattr(hf, f"{kind}ForConditionalGeneration"), config, processor)
-
-
-def minicpmv4_6(folder: Path) -> None:
-    minicpm(folder, "MiniCPMV4_6", "MiniCPMV4_6")
-
-
-def minicpmv4_7(folder: Path) -> None:
-    minicpm(
-        folder, "MiniCPMV4_7", "MiniCPMV4_6",
-        image_start_id="<image>", image_end_id="</image>", slice_start_id="<slice>", slice_end_id="</slice>", newline_id="\n",
+    processor = hf.Granite4VisionProcessor(
+        images,
+        made,
+        patch_size=8,
+        vision_feature_select_strategy="full",
+        downsample_rate="1/2",
+        chat_template=made.chat_template,
     )
-
-
-def minicpm_ocr(folder: Path) -> None:
-    minicpm(folder, "MiniCPMOcr", "MiniCPMOcr")
+    save(folder, hf.Granite4VisionForConditionalGeneration, config, processor)
 
 
 PAGES = (
@@ -197,7 +300,5 @@ PAGES = (
     Family("deepseek_ocr2", True, deepseek_ocr2),
     Family("unlimited_ocr", True, unlimited_ocr, ("torchvision",)),
     Family("hunyuan_vl", True, hunyuan_vl),
-    Family("minicpmv4_6", True, minicpmv4_6, ("torchvision",)),
-    Family("minicpmv4_7", True, minicpmv4_7, ("torchvision",)),
-    Family("minicpm_ocr", True, minicpm_ocr, ("torchvision",)),
+    Family("granite4_vision", True, granite4_vision),
 )

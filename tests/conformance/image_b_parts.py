@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from tests.conformance.tokens import text, tokenizer
+from tests.conformance.tokens import MERGES, text, tokenizer
 
 TEXT = text()
 VISION: dict[str, Any] = {
@@ -18,6 +18,30 @@ VISION: dict[str, Any] = {
     "num_attention_heads": 2,
     "image_size": 32,
     "patch_size": 8,
+}
+
+SQUARE = {"height": 32, "width": 32}
+PIXELS: dict[str, Any] = {"patch_size": 8, "min_pixels": 16 * 16, "max_pixels": 64 * 64}
+TOWER: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "patch_size": 8,
+}
+LATENT: dict[str, Any] = {
+    "num_key_value_heads": 4,
+    "q_lora_rank": 16,
+    "kv_lora_rank": 12,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 8,
+    "v_head_dim": 8,
+    "n_routed_experts": 4,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "n_group": 1,
+    "topk_group": 1,
 }
 
 
@@ -38,7 +62,7 @@ def chat(
     )
 
 
-def tokens(template: str, *special: str, **named: str) -> PreTrainedTokenizerFast:
+def tokens(template: str | None, *special: str, **named: str) -> PreTrainedTokenizerFast:
     """A tokenizer with the special tokens; ``named`` ones are its attributes, as `image_token`."""
     made = tokenizer([*special, *named.values()], template)
     if not named:
@@ -49,9 +73,31 @@ def tokens(template: str, *special: str, **named: str) -> PreTrainedTokenizerFas
         bos_token=made.bos_token,
         eos_token=made.eos_token,
         unk_token=made.unk_token,
+        model_input_names=made.model_input_names,
         model_specific_special_tokens=named,
     )
     again.chat_template = template
+    return again
+
+
+def byte_level(kind: Any, made: PreTrainedTokenizerFast) -> Any:
+    """The same tokens in a class that spells spaces and line ends as bytes do."""
+    spelling = str.maketrans({" ": "Ġ", "\n": "Ċ"})
+    special = set(made.all_special_tokens)
+    entries = {
+        entry if entry in special else entry.translate(spelling): number
+        for entry, number in made.get_vocab().items()
+    }
+    again = kind(
+        vocab=entries,
+        merges=[(a.translate(spelling), b.translate(spelling)) for a, b in MERGES],
+        pad_token=made.pad_token,
+        bos_token=made.bos_token,
+        eos_token=made.eos_token,
+        unk_token=made.unk_token,
+        additional_special_tokens=made.extra_special_tokens,
+    )
+    again.chat_template = made.chat_template
     return again
 
 
@@ -73,8 +119,8 @@ def spread(model: Any, gain: float) -> None:
     """Weights drawn wide, so that a wrong position, mask or picture moves the logits far.
 
     A weight keeps the size of what it multiplies (standard deviation ``gain / sqrt(inputs)``);
-    embeddings and other tables are drawn with a deviation of 0.3. What has one dimension (norms,
-    biases, decay rates) stays as the family initialises it.
+    embeddings and tables of positions have a deviation of 0.3. What has one dimension (norms,
+    biases, rates of decay) stays as the family initialises it.
     """
     tables = {
         id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)
@@ -82,6 +128,10 @@ def spread(model: Any, gain: float) -> None:
     for name, weight in model.named_parameters():
         if weight.ndim < 2:
             continue
-        table = id(weight) in tables or not name.endswith("weight")
-        inputs = 10 if table else weight[0].numel() if weight.ndim != 3 else weight.shape[-1]
-        torch.nn.init.normal_(weight, std=gain / inputs**0.5)
+        if id(weight) in tables or (weight.ndim == 2 and not name.endswith("weight")):
+            deviation = 0.3
+        else:
+            # Of three dimensions are the experts' matrices, one of two dimensions each.
+            inputs = weight.shape[-1] if weight.ndim == 3 else weight[0].numel()
+            deviation = gain / inputs**0.5
+        torch.nn.init.normal_(weight, std=deviation)
