@@ -17,6 +17,7 @@ from torch import Tensor
 
 from calib.hf.ends import Spelling
 from calib.hf.reading import arguments
+from calib.hf.templates import rendered
 from calib.hf.thinking import Conversation, switched, switches_in
 from calib.images import open_image
 from calib.records import CalibError, InputError, Prompt
@@ -109,7 +110,7 @@ def conversation(prompt: Prompt, tokenizer: Any, processor: Any | None) -> Conve
         content.append({"type": "text", "text": prompt.text})
     speaker = processor if processor is not None else tokenizer
     turns = [{"role": "user", "content": content}]
-    render = partial(speaker.apply_chat_template, turns, tokenize=False, add_generation_prompt=True)
+    render = partial(rendered, speaker, turns, name=tokenizer.name_or_path)
     return Conversation(render, switches_in(speaker.chat_template))
 
 

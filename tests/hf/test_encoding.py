@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
 
-from calib.hf.encoding import collate, encode
-from calib.records import InputError, Prompt
+from calib.hf.encoding import accepted, collate, encode, tail_of
+from calib.records import CalibError, InputError, Prompt
 
 RED = Image.new("RGB", (20, 10), "red")
 
@@ -190,3 +192,102 @@ def test_several_images_of_one_question(processor: Any):
     ]
     inputs = collate(batch, processor.tokenizer, processor)
     assert inputs["pixel_values"].shape == (4, 3, 16, 16)
+
+
+def llama_like() -> Any:
+    """A tokenizer that marks where a word begins, and begins a text with a token of its own."""
+    entries = ["<pad>", "<bos>", "<eos>", "<unk>", "▁", *"abcdefghijklmnopqrstuvwxyzQA:?.", "▁Q"]
+    merges = [("▁", "Q")]
+    backend = Tokenizer(
+        models.BPE({e: i for i, e in enumerate(entries)}, merges, unk_token="<unk>")
+    )
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    backend.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>",
+        unk_token="<unk>",
+    )  # fmt: skip
+
+
+def test_a_completion_keeps_the_mark_of_its_first_word():
+    tokenizer = llama_like()
+    encoded = encode(prompt(" a", " b", text="Q:", chat=False), tokenizer, None, "q")
+    ids = collate([encoded], tokenizer, None)["input_ids"][0].tolist()
+    assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "▁Q", ":"]
+    assert names(tokenizer, encoded.options) == [[["▁", "a"]], [["▁", "b"]]]
+    # Written out as text, the token would take the mark away.
+    written = tokenizer("<bos>Q:", add_special_tokens=False)["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(written) != ["<bos>", "▁Q", ":"]
+
+
+def test_a_tokenizer_that_ends_what_it_reads_is_not_let(tokenizer: Any):
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)]
+    )
+    encoded = encode(prompt(" red", " no", text="Q:", chat=False), tokenizer, None, "q")
+    ids = collate([encoded], tokenizer, None)["input_ids"][0].tolist()
+    assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "Q", ":"]
+
+
+class WritesOn:
+    """A processor that writes a text of its own behind every prompt, as PaliGemma's does."""
+
+    image_token = "<image>"
+
+    def __init__(self, processor: Any, more: str) -> None:
+        self.inner, self.more, self.tokenizer = processor, more, processor.tokenizer
+        self.chat_template = None
+
+    def __call__(self, *, text: list[str], **how: Any) -> Any:
+        return self.inner(text=[one + self.more for one in text], **how)
+
+
+def test_what_a_processor_writes_behind_a_prompt_stands_before_the_options(processor: Any):
+    writes = WritesOn(processor, "\n")
+    given = prompt(" red", " no", text="Q:", chat=False, images=(RED,))
+    tail = tail_of(given, writes.tokenizer, writes)
+    assert tail == "\n"
+    encoded = encode(given, writes.tokenizer, writes, "q", tail=tail)
+    assert names(writes.tokenizer, encoded.options) == [[["red"]], [["no"]]]  # no second space
+    ids = collate([encoded], writes.tokenizer, writes)["input_ids"][0].tolist()
+    assert writes.tokenizer.convert_ids_to_tokens(ids)[-3:] == ["Q", ":", "\n"]
+    assert tail_of(given, processor.tokenizer, processor) == ""
+
+
+def test_a_processor_that_ends_the_prompt_is_refused(processor: Any):
+    writes = WritesOn(processor, "<eos>")
+    with pytest.raises(CalibError, match=r"WritesOn lets a prompt end in '.*Q:<eos>' where '.*Q:'"):
+        tail_of(prompt(text="Q:", chat=False, images=(RED,)), writes.tokenizer, writes)
+
+
+def test_pictures_are_handed_over_as_the_processor_takes_them(processor: Any):
+    class Flat(WritesOn):
+        def __call__(self, *, text: list[str], images: Any, **how: Any) -> Any:
+            if isinstance(images[0], list):
+                raise ValueError("nested pictures are not supported")
+            return self.inner(text=text, images=images, **how)
+
+    flat = Flat(processor, "")
+    batch = [
+        encode(prompt("red", "no", text=text, images=(RED,)), flat.tokenizer, processor, "q")
+        for text in ("Which?", "Which one?")
+    ]
+    ours, theirs = (collate(batch, flat.tokenizer, p) for p in (flat, processor))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    two = encode(prompt("red", "no", images=(RED, RED)), flat.tokenizer, processor, "q")
+    with pytest.raises(ValueError, match="nested pictures"):
+        collate([two], flat.tokenizer, flat)
+
+
+def test_a_model_gets_what_its_forward_takes(llava: Any):
+    inputs = {
+        "input_ids": torch.ones(1, 2, dtype=torch.long),
+        "pixel_values": [torch.ones(1, 3, dtype=torch.float64)],
+        "labels": torch.ones(1, 2),
+    }
+    taken = accepted(llava, inputs)
+    assert taken.keys() == {"input_ids", "pixel_values"}
+    assert taken["input_ids"].dtype == torch.long
+    assert taken["pixel_values"][0].dtype == torch.float32
