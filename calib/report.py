@@ -325,6 +325,8 @@ def picture(folder: Path, name: str) -> dict[str, Any]:
 
 def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """What became of every row, in words."""
+    ended = counts.get("ended", 0)
+    closed = ("scored to the answer's end", f"{count(ended)} (one option begins another)")
     return [
         ("questions", count(counts["total"])),
         ("scored", count(counts["scored"])),
@@ -332,6 +334,7 @@ def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
         ("invalid (NaN)", count(counts["invalid"])),
         ("top token was an option", count(counts["parsed"])),
         ("ties for the best option", f"{count(counts['ties'])} (the first option was taken)"),
+        *([closed] if ended else []),
         ("independent clusters", count(counts["clusters"])),
     ]
 

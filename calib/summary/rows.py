@@ -100,6 +100,7 @@ def collect(rows: Sequence[Row], *, vocabulary: bool) -> tuple[Scored, list[Row]
         "invalid": len(rows) - len(kept) - unlabelled,
         "parsed": int(scored.parsed.sum()),
         "ties": int(scored.ties().sum()),
+        "ended": sum(bool(row.get("ended")) for row in kept),
         "clusters": int(scored.cluster.max()) + 1,
     }
     return scored, kept, counts

@@ -40,7 +40,7 @@ def test_every_row_is_counted_once():
         row("c", answer=None, correct=None),
         row("d", answer=float("nan")),  # how a data frame writes a missing answer
         row("e", valid=False, confidence=float("nan")),
-        row("f", logprob=[-1.0, -1.0]),
+        row("f", logprob=[-1.0, -1.0], ended=True),
     ]
     scored, kept, counts = collect(rows, vocabulary=False)
     assert [entry["id"] for entry in kept] == ["a", "b", "f"]
@@ -52,6 +52,7 @@ def test_every_row_is_counted_once():
         "invalid": 1,
         "parsed": 2,
         "ties": 1,
+        "ended": 1,
         "clusters": 3,
     }
 
