@@ -37,7 +37,10 @@ def peak(which: str, dtype: str, n: int, columns: int = VOCABULARY, hidden: int 
     return float(done.stdout)
 
 
-@pytest.mark.parametrize(("dtype", "hidden"), [("float32", 1024), ("float32", 64), ("bfloat16", 64)])
+SIZES = [("float32", 1024), ("float32", 64), ("bfloat16", 64)]
+
+
+@pytest.mark.parametrize(("dtype", "hidden"), SIZES)
 def test_peak_at_512_rows(dtype: str, hidden: int) -> None:
     """256 MiB; the logits and their gradient alone would be twice that in float32."""
     assert peak("ours", dtype, 512, hidden=hidden) <= 256
