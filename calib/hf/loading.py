@@ -95,7 +95,8 @@ def pretrained(
     if peft is not None:
         adapter = located(peft, {**options, "revision": None}, "peft")
     if adapter is not None:
-        adapters.refuse_without_peft(adapter)
+        with reasons(adapter.name, adapter, "adapter"):
+            adapters.refuse_adapter(adapter)
     # The base's own revision, and its cache alone where the hub cannot be asked.
     options |= source.hub
     with reasons(name, source):
