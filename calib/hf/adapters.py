@@ -82,22 +82,28 @@ def base_of(adapter: Source, options: Mapping[str, Any]) -> Source:
     return found
 
 
+def refuse_adapter(adapter: Source) -> None:
+    """InputError for no adapter, or no peft; CalibError for a kind that adds tokens."""
+    kind = adapter_config(adapter)["peft_type"]
+    if importlib.util.find_spec("peft") is None:
+        raise InputError(f"adapter {adapter.name!r} needs the package peft: pip install peft")
+    from peft import PeftConfig
+
+    if PeftConfig.from_pretrained(adapter.name, **adapter.hub).is_prompt_learning:
+        raise CalibError(
+            f"adapter {adapter.name!r} is of the kind {kind}, which adds tokens to the prompt; "
+            "expected one that changes weights, as LORA does"
+        )
+
+
 def adapted(hf: Any, adapter: Source) -> Any:
     """The model with the adapter put on it, its weights beside the base's and not merged in.
 
     Merged into 16-bit or quantised weights an adapter would be rounded away in part. Raises
-    CalibError where it does not fit the model.
+    CalibError where it does not fit the model, and where weights are offloaded: neither
+    transformers nor peft 0.21 brings what is added to them to where they are brought.
     """
-    from peft import PeftConfig
-
     name = adapter.name
-    if PeftConfig.from_pretrained(name, **adapter.hub).is_prompt_learning:
-        raise CalibError(
-            f"adapter {name!r} is of the kind {adapter_config(adapter)['peft_type']}, which adds "
-            "tokens to the prompt; expected one that changes weights, as LORA does"
-        )
-    # Neither transformers nor peft 0.21 give what they add to such weights a hook of its own: the
-    # answers would be NaN.
     if any(weight.device.type == "meta" for weight in hf.parameters()):
         raise CalibError(
             f"adapter {name!r} cannot be put on weights that are offloaded to the CPU or to disk; "
@@ -112,11 +118,6 @@ def adapted(hf: Any, adapter: Source) -> Any:
                 f"{keys[0]} (and {len(keys) - 1} more)"
             )
     return hf
-
-
-def refuse_without_peft(adapter: Source) -> None:
-    if importlib.util.find_spec("peft") is None:
-        raise InputError(f"adapter {adapter.name!r} needs the package peft: pip install peft")
 
 
 def speaker_source(base: Source, adapter: Source | None, images: bool) -> Source:

@@ -58,7 +58,7 @@ def load(
     else:
         hf, speaker, adapter = pretrained(name, peft, options, where)
     tokenizer = getattr(speaker, "tokenizer", speaker)
-    pad(tokenizer, hf, name)
+    pad(tokenizer, hf.config, name)
     processor = speaker if getattr(speaker, "image_processor", None) is not None else None
     share_template(tokenizer, speaker)
     hf = hf.eval() if mapped is not None else placed(hf.eval(), where)
@@ -95,7 +95,8 @@ def pretrained(
     if peft is not None:
         adapter = located(peft, {**options, "revision": None}, "peft")
     if adapter is not None:
-        adapters.refuse_without_peft(adapter)
+        with reasons(adapter.name, adapter, "adapter"):
+            adapters.refuse_adapter(adapter)
     # The base's own revision, and its cache alone where the hub cannot be asked.
     options |= source.hub
     with reasons(name, source):
@@ -133,10 +134,12 @@ def assembled(
         with stage("its config, weights or arguments"):
             hf, report = auto.from_pretrained(source.name, **options)
         refuse_gaps(report)
-    refuse_class(type(hf))
-    if auto.__name__ == TEXT:
-        refuse_encoder(hf)
-    return (hf if adapter is None else adapters.adapted(hf, adapter)), speaker
+        refuse_class(type(hf))
+        if auto.__name__ == TEXT:
+            refuse_encoder(hf)
+        if adapter is not None:
+            hf = adapters.adapted(hf, adapter)
+    return hf, speaker
 
 
 def speaker_of(source: Source, auto: str, config: Any, shared: Mapping[str, Any]) -> Any:
@@ -179,15 +182,21 @@ def refuse_broken_generation(source: Source) -> None:
             json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def pad(tokenizer: Any, hf: Any, name: str) -> None:
-    """Pad with the end token where there is no padding token; what pads is masked out."""
-    if tokenizer.pad_token_id is None:
-        if tokenizer.eos_token_id is None:
-            raise CalibError(
-                f"model {name!r} cannot be used: its tokenizer has neither a padding token nor an "
-                "end token"
-            )
-        tokenizer.pad_token = tokenizer.eos_token
+def pad(tokenizer: Any, config: Any, name: str) -> None:
+    """Pad with the end token where the padding token is none of the model's; pads are masked out.
+
+    Tokenizers that were given a padding token of their own often number it past the vocabulary.
+    """
+    rows = getattr(config.get_text_config(decoder=True), "vocab_size", None)
+    padding = tokenizer.pad_token_id
+    if padding is not None and (rows is None or padding < rows):
+        return
+    if tokenizer.eos_token_id is None:
+        raise CalibError(
+            f"model {name!r} cannot be used: its tokenizer has neither a padding token nor an end "
+            "token"
+        )
+    tokenizer.pad_token = tokenizer.eos_token
 
 
 def share_template(tokenizer: Any, speaker: Any) -> None:

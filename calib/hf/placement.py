@@ -55,13 +55,21 @@ def input_device(hf: Any) -> torch.device:
     hook = getattr(embeddings, "_hf_hook", None)
     execution = getattr(hook, "execution_device", None)
     if execution is not None:
-        return torch.device(execution)
+        return torch.device(numbered(execution))
     weight = next(embeddings.parameters(), None)
     return torch.device(hf.device) if weight is None else weight.device
+
+
+def numbered(place: Any) -> str:
+    """A device by its name; accelerate names those of an accelerator by their number alone."""
+    if not isinstance(place, int):
+        return str(place)
+    accelerator = torch.accelerator.current_accelerator()
+    return f"{accelerator.type if accelerator is not None else 'cuda'}:{place}"
 
 
 def device_map(hf: Any) -> list[str]:
     """The devices of a model that lies on several, or offloaded to "cpu" or "disk"; else none."""
     places = getattr(hf, "hf_device_map", None) or {}
-    names = [f"cuda:{place}" if isinstance(place, int) else str(place) for place in places.values()]
+    names = [numbered(place) for place in places.values()]
     return list(dict.fromkeys(names)) if len(set(names)) > 1 or "disk" in names else []

@@ -130,7 +130,7 @@ def in_time(speaker: Any, turns: Turns, *, name: str, template_args: dict[str, A
     def work() -> None:
         try:
             texts.append(str(render()))
-        except Exception as error:  # noqa: BLE001 (raised again below, by the thread that waits)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (raised again by who waits)
             errors.append(error)
 
     thread = threading.Thread(target=work, name="chat template", daemon=True)

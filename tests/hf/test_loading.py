@@ -335,6 +335,20 @@ def test_a_damaged_folder_is_one_sentence(folder: Path, how: str, reason: str):
     assert not (folder / "ran").exists()
 
 
+def test_a_padding_token_past_the_vocabulary_is_not_used(folder: Path):
+    expected = load_model(folder, device="cpu")
+    speaker = make_tokenizer()
+    speaker.add_special_tokens({"pad_token": "[PAD]"})
+    speaker.add_tokens([f"<{n}>" for n in range(VOCABULARY)])
+    speaker.add_special_tokens({"pad_token": "[LAST]"})
+    assert speaker.pad_token_id >= VOCABULARY
+    speaker.save_pretrained(folder)
+    model = load_model(folder, device="cpu")
+    assert model.tokenizer.pad_token == "<eos>"
+    items = [Item(f"q{n}", "Is it? " * (1 + n), options=("yes", "no")) for n in range(3)]
+    assert model.option_scores(items) == expected.option_scores(items)
+
+
 def test_weights_in_a_pickle_of_tensors_are_read(folder: Path, llama: Any):
     weights = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
