@@ -15,7 +15,7 @@ from tests.conformance.image_b_parts import TEXT, VISION, chat, ids, save, token
 
 
 def video_llama_3(folder: Path) -> None:
-    made = tokens(chat("<|image_pad|>\n"), "<|image_pad|>", "<|video_pad|>")
+    tokenizer = tokens(chat("<|image_pad|>\n"), "<|image_pad|>", "<|video_pad|>")
     sizes: dict[str, Any] = {
         "patch_size": 8,
         "merge_size": 2,
@@ -27,15 +27,17 @@ def video_llama_3(folder: Path) -> None:
     config = hf.VideoLlama3Config(
         vision_config={**VISION, "model_type": "video_llama_3_vision"},
         text_config={**TEXT, "model_type": "qwen2"},
-        **ids(made, image_token_id="<|image_pad|>", video_token_id="<|video_pad|>"),
+        **ids(tokenizer, image_token_id="<|image_pad|>", video_token_id="<|video_pad|>"),
     )
-    processor = hf.VideoLlama3Processor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.VideoLlama3Processor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.VideoLlama3ForConditionalGeneration, config, processor)
 
 
 def lfm3_vl(folder: Path) -> None:
     names = ["<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"]
-    made = tokens(chat("<|vision_start|><|image_pad|><|vision_end|>"), *names)
+    tokenizer = tokens(chat("<|vision_start|><|image_pad|><|vision_end|>"), *names)
     sizes: dict[str, Any] = {"patch_size": 8, "min_pixels": 16 * 16, "max_pixels": 64 * 64}
     images = hf.Qwen2VLImageProcessorPil(**sizes)
     videos = hf.Qwen3VLVideoProcessor(patch_size=8)
@@ -59,22 +61,22 @@ def lfm3_vl(folder: Path) -> None:
         },
         projector_hidden_size=64,
         **ids(
-            made,
+            tokenizer,
             image_token_id=names[0],
             video_token_id=names[1],
             vision_start_token_id=names[2],
             vision_end_token_id=names[3],
         ),
     )
-    processor = hf.Lfm3VlProcessor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.Lfm3VlProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
     save(folder, hf.Lfm3VlForConditionalGeneration, config, processor)
 
 
 def chameleon(folder: Path) -> None:
     # It has no chat template; its processor ends every prompt with the separator.
     codes = [f"IMGIMG{letter}Z" for letter in "ABCDEFGHIJ"]
-    made = tokens(None, "<image>", "<racm3:break>", "<eoss>", "<sep>", *codes)
-    made.sep_token = "<sep>"
+    tokenizer = tokens(None, "<image>", "<racm3:break>", "<eoss>", "<sep>", *codes)
+    tokenizer.sep_token = "<sep>"
     images = hf.ChameleonImageProcessorPil(
         size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}
     )
@@ -89,16 +91,16 @@ def chameleon(folder: Path) -> None:
             "channel_multiplier": [1, 2],
             "num_res_blocks": 1,
         },
-        vocabulary_map=ids(made, **{name: name for name in ["<image>", *codes]}),
+        vocabulary_map=ids(tokenizer, **{name: name for name in ["<image>", *codes]}),
     )
     # Half the side of 16 pixels: 64 codes.
-    processor = hf.ChameleonProcessor(images, made, image_seq_length=64)
+    processor = hf.ChameleonProcessor(images, tokenizer, image_seq_length=64)
     save(folder, hf.ChameleonForConditionalGeneration, config, processor)
 
 
 def emu3(folder: Path) -> None:
     codes = [f"<|visual token {number:06d}|>" for number in range(16)]
-    made = tokens(
+    tokenizer = tokens(
         chat("<image>", begin="", user="USER: ", end=" ", answer="ASSISTANT:"),
         "<|extra_200|>",
         *codes,
@@ -122,9 +124,11 @@ def emu3(folder: Path) -> None:
             "temporal_downsample_factor": 4,
         },
         text_config=TEXT,
-        vocabulary_map=ids(made, **{name: name for name in ["<image>", "<|extra_200|>", *codes]}),
+        vocabulary_map=ids(
+            tokenizer, **{name: name for name in ["<image>", "<|extra_200|>", *codes]}
+        ),
     )
-    processor = hf.Emu3Processor(images, made, chat_template=made.chat_template)
+    processor = hf.Emu3Processor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.Emu3ForConditionalGeneration, config, processor)
 
 
@@ -132,7 +136,7 @@ def fuyu(folder: Path) -> None:
     # No chat template either: its processor writes the placeholder before the text, and ends the
     # prompt with a token of its own.
     names = ["|SPEAKER|", "|NEWLINE|", "<s>", "<0x04>"]
-    made = spaced(tokens(None, *names), names)
+    tokenizer = spaced(tokens(None, *names), names)
     images = hf.FuyuImageProcessorPil(
         size={"height": 64, "width": 64}, patch_size={"height": 16, "width": 16}
     )
@@ -140,15 +144,15 @@ def fuyu(folder: Path) -> None:
         text_config={**TEXT, "model_type": "persimmon"},
         patch_size=16,
         image_size=64,
-        **ids(made, image_token_id=names[0]),
+        **ids(tokenizer, image_token_id=names[0]),
     )
-    processor = hf.FuyuProcessor(images, made)
+    processor = hf.FuyuProcessor(images, tokenizer)
     save(folder, hf.FuyuForCausalLM, config, processor)
 
 
-def spaced(made: hf.PreTrainedTokenizerFast, names: list[str]) -> hf.PreTrainedTokenizerFast:
+def spaced(tokenizer: hf.PreTrainedTokenizerFast, names: list[str]) -> hf.PreTrainedTokenizerFast:
     """As Fuyu's: every text begins with a space, and the names are words like any other."""
-    inside = json.loads(made.backend_tokenizer.to_str())
+    inside = json.loads(tokenizer.backend_tokenizer.to_str())
     inside["added_tokens"] = [t for t in inside["added_tokens"] if t["content"] not in names]
     inside["model"]["ignore_merges"] = True
     backend = Tokenizer.from_str(json.dumps(inside))
@@ -169,5 +173,5 @@ CODES = (
     Family("lfm3_vl", True, lfm3_vl, ("torchvision",)),
     Family("chameleon", True, chameleon),
     Family("emu3", True, emu3),
-    Family("fuyu", True, fuyu),
+    Family("fuyu", True, fuyu, ("torchvision",)),
 )

@@ -8,14 +8,7 @@ from typing import Any
 import transformers as hf
 
 from tests.conformance.family import Family
-from tests.conformance.image_b_parts import (
-    TEXT,
-    TOWER,
-    chat,
-    ids,
-    save,
-    tokens,
-)
+from tests.conformance.image_b_parts import TEXT, TOWER, chat, ids, save, tokens
 
 GEMMA_NAMES = {
     "image_token": "<|image|>",
@@ -38,9 +31,9 @@ def gemma4_text(**other: Any) -> dict[str, Any]:
     }
 
 
-def gemma4_ids(made: Any) -> dict[str, int]:
+def gemma4_ids(tokenizer: Any) -> dict[str, int]:
     return ids(
-        made,
+        tokenizer,
         image_token_id="<|image|>",
         boi_token_id="<|image>",
         eoi_token_id="<image|>",
@@ -53,15 +46,15 @@ def gemma4_ids(made: Any) -> dict[str, int]:
 
 def gemma4(folder: Path) -> None:
     # The fewest tokens that its processor makes of a picture are 70, or a few less.
-    made = tokens(chat("<|image|>"), "<|video|>", **GEMMA_NAMES)
+    tokenizer = tokens(chat("<|image|>"), "<|video|>", **GEMMA_NAMES)
     images = hf.Gemma4ImageProcessorPil(patch_size=4, max_soft_tokens=70)
     videos = hf.Gemma4VideoProcessor(patch_size=4)
     processor = hf.Gemma4Processor(
         hf.Gemma4AudioFeatureExtractor(),
         images,
-        made,
+        tokenizer,
         videos,
-        chat_template=made.chat_template,
+        chat_template=tokenizer.chat_template,
         image_seq_length=70,
     )
     config = hf.Gemma4Config(
@@ -78,21 +71,21 @@ def gemma4(folder: Path) -> None:
             use_bidirectional_attention="vision",
         ),
         audio_config=None,
-        **gemma4_ids(made),
+        **gemma4_ids(tokenizer),
     )
     save(folder, hf.Gemma4ForConditionalGeneration, config, processor)
 
 
 def gemma4_unified(folder: Path) -> None:
-    made = tokens(chat("<|image|>"), "<|video|>", **GEMMA_NAMES)
+    tokenizer = tokens(chat("<|image|>"), "<|video|>", **GEMMA_NAMES)
     images = hf.Gemma4UnifiedImageProcessor(patch_size=4, max_soft_tokens=70)
     videos = hf.Gemma4UnifiedVideoProcessor(patch_size=4)
     processor = hf.Gemma4UnifiedProcessor(
         hf.Gemma4UnifiedAudioFeatureExtractor(),
         images,
-        made,
+        tokenizer,
         videos,
-        chat_template=made.chat_template,
+        chat_template=tokenizer.chat_template,
         image_seq_length=70,
     )
     config = hf.Gemma4UnifiedConfig(
@@ -104,14 +97,14 @@ def gemma4_unified(folder: Path) -> None:
         },
         text_config=gemma4_text(),
         audio_config=None,
-        **gemma4_ids(made),
+        **gemma4_ids(tokenizer),
     )
     save(folder, hf.Gemma4UnifiedForConditionalGeneration, config, processor)
 
 
 def diffusion_gemma(folder: Path) -> None:
     """It writes a whole block at once, and refines it."""
-    made = tokens(chat("<|image|>"), "<|video|>", **GEMMA_NAMES)
+    tokenizer = tokens(chat("<|image|>"), "<|video|>", **GEMMA_NAMES)
     config = hf.DiffusionGemmaConfig(
         vision_config={
             **TOWER,
@@ -123,14 +116,16 @@ def diffusion_gemma(folder: Path) -> None:
         },
         text_config=gemma4_text(num_experts=4, top_k_experts=2, moe_intermediate_size=32),
         canvas_length=16,
-        **ids(made, image_token_id="<|image|>", boi_token_id="<|image>", eoi_token_id="<image|>"),
+        **ids(
+            tokenizer, image_token_id="<|image|>", boi_token_id="<|image>", eoi_token_id="<image|>"
+        ),
     )
     processor = hf.Gemma4Processor(
         hf.Gemma4AudioFeatureExtractor(),
         hf.Gemma4ImageProcessorPil(patch_size=4, max_soft_tokens=70),
-        made,
+        tokenizer,
         hf.Gemma4VideoProcessor(patch_size=4),
-        chat_template=made.chat_template,
+        chat_template=tokenizer.chat_template,
         image_seq_length=70,
     )
     save(folder, hf.DiffusionGemmaForBlockDiffusion, config, processor)

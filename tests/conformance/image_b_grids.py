@@ -24,7 +24,7 @@ PADS = ["<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"]
 
 def ernie4_5_vl_moe(folder: Path) -> None:
     image, start, end = "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"
-    made = tokens(
+    tokenizer = tokens(
         chat(f"Picture:{start}{image}{end}"),
         image_token=image,
         image_start_token=start,
@@ -59,7 +59,7 @@ def ernie4_5_vl_moe(folder: Path) -> None:
             },
         },
         **ids(
-            made,
+            tokenizer,
             image_token_id=image,
             image_start_token_id=start,
             image_end_token_id=end,
@@ -68,13 +68,15 @@ def ernie4_5_vl_moe(folder: Path) -> None:
             video_end_token_id="<|VIDEO_END|>",
         ),
     )
-    processor = hf.Ernie4_5_VLMoeProcessor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.Ernie4_5_VLMoeProcessor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.Ernie4_5_VLMoeForConditionalGeneration, config, processor)
 
 
 def cosmos3_edge(folder: Path) -> None:
     image, video, start, end = PADS
-    made = tokens(chat(f"{start}{image}{end}"), *PADS)
+    tokenizer = tokens(chat(f"{start}{image}{end}"), *PADS)
     images = hf.Cosmos3EdgeImageProcessorPil(
         patch_size=8, size={"shortest_edge": 16 * 16, "longest_edge": 64 * 64}
     )
@@ -92,14 +94,16 @@ def cosmos3_edge(folder: Path) -> None:
         },
         projector_hidden_size=64,
         **ids(
-            made,
+            tokenizer,
             image_token_id=image,
             video_token_id=video,
             vision_start_token_id=start,
             vision_end_token_id=end,
         ),
     )
-    processor = hf.Cosmos3EdgeProcessor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.Cosmos3EdgeProcessor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.Cosmos3EdgeForConditionalGeneration, config, processor)
 
 
@@ -110,7 +114,7 @@ def cohere_compass(folder: Path) -> None:
         "<|VISION_START|>",
         "<|VISION_END|>",
     )
-    made = tokens(chat(f"{start}{image}{end}"), image, video, start, end)
+    tokenizer = tokens(chat(f"{start}{image}{end}"), image, video, start, end)
     images = hf.CohereCompassImageProcessorPil(**PIXELS)
     videos = hf.CohereCompassVideoProcessor(patch_size=8)
     config = hf.CohereCompassConfig(
@@ -134,20 +138,22 @@ def cohere_compass(folder: Path) -> None:
             },
         },
         **ids(
-            made,
+            tokenizer,
             image_token_id=image,
             video_token_id=video,
             vision_start_token_id=start,
             vision_end_token_id=end,
         ),
     )
-    processor = hf.CohereCompassProcessor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.CohereCompassProcessor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.CohereCompassForConditionalGeneration, config, processor)
 
 
 def hyperclovax_vision_v2(folder: Path) -> None:
     image, video, start, end = PADS
-    made = byte_level(hf.GPT2Tokenizer, tokens(chat(f"{start}{image}{end}"), *PADS))
+    tokenizer = byte_level(hf.GPT2Tokenizer, tokens(chat(f"{start}{image}{end}"), *PADS))
     images = hf.Qwen2VLImageProcessorPil(**PIXELS)
     videos = hf.Qwen2VLVideoProcessor(patch_size=8)
     config = hf.HyperCLOVAXVisionV2Config(
@@ -163,17 +169,17 @@ def hyperclovax_vision_v2(folder: Path) -> None:
             "window_size": 32,
         },
         text_config={**TEXT, "model_type": "hyperclovax", "head_dim": 8},
-        **ids(made, image_token_id=image, video_token_id=video),
+        **ids(tokenizer, image_token_id=image, video_token_id=video),
     )
     processor = hf.HyperCLOVAXVisionV2Processor(
-        images, made, videos, chat_template=made.chat_template
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
     )
     save(folder, hf.HyperCLOVAXVisionV2ForConditionalGeneration, config, processor)
 
 
 def qwen4_exp(folder: Path) -> None:
     image, video, start, end = PADS
-    made = byte_level(hf.Qwen3_5Tokenizer, tokens(chat(f"{start}{image}{end}"), *PADS))
+    tokenizer = byte_level(hf.Qwen3_5Tokenizer, tokens(chat(f"{start}{image}{end}"), *PADS))
     images = hf.Qwen2VLImageProcessorPil(**PIXELS)
     videos = hf.Qwen3VLVideoProcessor(patch_size=8)
     config = hf.Qwen4ExpConfig(
@@ -214,14 +220,16 @@ def qwen4_exp(folder: Path) -> None:
             },
         },
         **ids(
-            made,
+            tokenizer,
             image_token_id=image,
             video_token_id=video,
             vision_start_token_id=start,
             vision_end_token_id=end,
         ),
     )
-    processor = hf.Qwen3VLProcessor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.Qwen3VLProcessor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.Qwen4ExpForConditionalGeneration, config, processor, gain=2.0)
 
 
@@ -231,7 +239,7 @@ def minimax_m3_vl(folder: Path) -> None:
         hf.MiniMaxM3VLProcessor.VISION_START_TOKEN,
         hf.MiniMaxM3VLProcessor.VISION_END_TOKEN,
     )
-    made = tokens(chat(image), image, video, start, end)
+    tokenizer = tokens(chat(image), image, video, start, end)
     images = hf.MiniMaxM3VLImageProcessor(patch_size=8, min_pixels=16 * 16, max_pixels=64 * 64)
     videos = hf.MiniMaxM3VLVideoProcessor(patch_size=8)
     config = hf.MiniMaxM3VLConfig(
@@ -254,9 +262,11 @@ def minimax_m3_vl(folder: Path) -> None:
             "index_local_blocks": 1,
         },
         projector_hidden_size=64,
-        **ids(made, image_token_index=image, video_token_index=video),
+        **ids(tokenizer, image_token_index=image, video_token_index=video),
     )
-    processor = hf.MiniMaxM3VLProcessor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.MiniMaxM3VLProcessor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.MiniMaxM3SparseForConditionalGeneration, config, processor)
 
 

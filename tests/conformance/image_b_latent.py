@@ -27,7 +27,7 @@ def kimi_k25(folder: Path) -> None:
         "<|media_begin|>",
         "<|media_end|>",
     )
-    made = tokens(
+    tokenizer = tokens(
         chat(f"{start}image<|media_content|>{image}{end}\n"),
         image,
         video,
@@ -51,20 +51,22 @@ def kimi_k25(folder: Path) -> None:
         projection_hidden_size=32,
         tie_word_embeddings=False,
         **ids(
-            made,
+            tokenizer,
             image_token_id=image,
             video_token_id=video,
             vision_start_token_id=start,
             vision_end_token_id=end,
         ),
     )
-    processor = hf.Kimi_K25Processor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.Kimi_K25Processor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.Kimi_K25ForConditionalGeneration, config, processor)
 
 
 def mistral_large4(folder: Path) -> None:
     names = ["[IMG]", "[IMG_BREAK]", "[IMG_END]"]
-    made = tokens(chat("[IMG]"), *names)
+    tokenizer = tokens(chat("[IMG]"), *names)
     images = hf.PixtralImageProcessorPil(
         patch_size={"height": 16, "width": 16}, size={"longest_edge": 64}
     )
@@ -81,10 +83,10 @@ def mistral_large4(folder: Path) -> None:
             "index_n_heads": 2,
         },
         spatial_merge_size=2,
-        **ids(made, image_token_index="[IMG]"),
+        **ids(tokenizer, image_token_index="[IMG]"),
     )
     processor = hf.PixtralProcessor(
-        images, made, patch_size=8, spatial_merge_size=2, chat_template=made.chat_template
+        images, tokenizer, patch_size=8, spatial_merge_size=2, chat_template=tokenizer.chat_template
     )
     save(folder, hf.MistralLarge4ForConditionalGeneration, config, processor)
 
@@ -98,7 +100,7 @@ def glm5_next(folder: Path) -> None:
         "image_token_id": "<|image|>",
         "video_token_id": "<|video|>",
     }
-    made = tokens(chat("<|begin_of_image|><|image|><|end_of_image|>"), *names.values())
+    tokenizer = tokens(chat("<|begin_of_image|><|image|><|end_of_image|>"), *names.values())
     images = hf.Glm5NextImageProcessorPil(patch_size=8, min_image_tokens=1, max_image_tokens=16)
     videos = hf.Glm5NextVideoProcessor(patch_size=8)
     latent = {**LATENT, "qk_rope_head_dim": 0, "qk_nope_head_dim": 16}
@@ -124,14 +126,16 @@ def glm5_next(folder: Path) -> None:
             "linear_num_heads": 2,
             "hc_mult": 2,
         },
-        **ids(made, **names),
+        **ids(tokenizer, **names),
     )
-    processor = hf.Glm5NextProcessor(images, made, videos, chat_template=made.chat_template)
+    processor = hf.Glm5NextProcessor(
+        images, tokenizer, videos, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.Glm5NextForConditionalGeneration, config, processor)
 
 
 def dots3_note(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<|img|><|imgpad|><|endofimg|>"),
         "<|img|>",
         "<|endofimg|>",
@@ -185,21 +189,25 @@ def dots3_note(folder: Path) -> None:
             **{f"swa_{name}": value for name, value in sliding.items()},
         },
         **ids(
-            made,
+            tokenizer,
             image_token_id="<|imgpad|>",
             video_token_id="<|video_pad|>",
             audio_token_id="<|audio_comp_pad|>",
         ),
     )
     processor = hf.Dots3NoteProcessor(
-        images, made, videos, hf.Dots3NoteFeatureExtractor(), chat_template=made.chat_template
+        images,
+        tokenizer,
+        videos,
+        hf.Dots3NoteFeatureExtractor(),
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.Dots3NoteForConditionalGeneration, config, processor)
 
 
 LATENTS = (
     Family("kimi_k25", True, kimi_k25, ("torchvision",)),
-    Family("mistral_large4", True, mistral_large4),
+    Family("mistral_large4", True, mistral_large4, ("torchvision",)),
     Family("glm5_next", True, glm5_next, ("torchvision",)),
     Family("dots3_note", True, dots3_note, ("torchvision",)),
 )

@@ -8,19 +8,11 @@ from typing import Any
 import transformers as hf
 
 from tests.conformance.family import Family
-from tests.conformance.image_b_parts import (
-    SQUARE,
-    TEXT,
-    VISION,
-    chat,
-    ids,
-    save,
-    tokens,
-)
+from tests.conformance.image_b_parts import SQUARE, TEXT, VISION, chat, ids, save, tokens
 
 
 def fast_vlm(folder: Path) -> None:
-    made = tokens(chat("<image>\n"), image_token="<image>")
+    tokenizer = tokens(chat("<image>\n"), image_token="<image>")
     size = {"height": 128, "width": 128}
     images = hf.CLIPImageProcessorPil(size={"shortest_edge": 128}, crop_size=size)
     config = hf.FastVlmConfig(
@@ -38,20 +30,20 @@ def fast_vlm(folder: Path) -> None:
         },
         text_config={**TEXT, "model_type": "qwen2"},
         image_seq_length=4,
-        **ids(made, image_token_index="<image>"),
+        **ids(tokenizer, image_token_index="<image>"),
     )
     processor = hf.LlavaProcessor(
         images,
-        made,
+        tokenizer,
         patch_size=64,
         vision_feature_select_strategy="full",
-        chat_template=made.chat_template,
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.FastVlmForConditionalGeneration, config, processor)
 
 
 def blip(folder: Path) -> None:
-    made = tokens(None)
+    tokenizer = tokens(None)
     config = hf.BlipConfig(
         vision_config={**VISION, "projection_dim": 16},
         text_config={
@@ -73,13 +65,13 @@ def blip(folder: Path) -> None:
         folder,
         hf.BlipForConditionalGeneration,
         config,
-        hf.BlipProcessor(hf.BlipImageProcessorPil(size=SQUARE), made),
+        hf.BlipProcessor(hf.BlipImageProcessorPil(size=SQUARE), tokenizer),
     )
 
 
 def florence2(folder: Path) -> None:
     """An encoder-decoder."""
-    made = tokens(None, image_token="<image>")
+    tokenizer = tokens(None, image_token="<image>")
     images = hf.CLIPImageProcessorPil(size=SQUARE, crop_size=SQUARE)
     images.image_seq_length = 65
     text: dict[str, Any] = {
@@ -114,9 +106,14 @@ def florence2(folder: Path) -> None:
             "drop_path_rate": 0.0,
         },
         text_config=text,
-        **ids(made, image_token_id="<image>"),
+        **ids(tokenizer, image_token_id="<image>"),
     )
-    save(folder, hf.Florence2ForConditionalGeneration, config, hf.Florence2Processor(images, made))
+    save(
+        folder,
+        hf.Florence2ForConditionalGeneration,
+        config,
+        hf.Florence2Processor(images, tokenizer),
+    )
 
 
 MORE = (

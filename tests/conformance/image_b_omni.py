@@ -8,14 +8,7 @@ from typing import Any
 import transformers as hf
 
 from tests.conformance.family import Family
-from tests.conformance.image_b_parts import (
-    TEXT,
-    TOWER,
-    chat,
-    ids,
-    save,
-    tokens,
-)
+from tests.conformance.image_b_parts import TEXT, TOWER, chat, ids, save, tokens
 
 MUSE = [
     "<|patch|>",
@@ -28,7 +21,7 @@ MUSE = [
 ]
 
 
-def muse(kind: str, made: Any, text: dict[str, Any], **other: Any) -> tuple[Any, Any, Any]:
+def muse(kind: str, tokenizer: Any, text: dict[str, Any], **other: Any) -> tuple[Any, Any, Any]:
     images = hf.MuseGlimmerImageProcessor(patch_size=8, max_image_tokens=16)
     videos = hf.MuseGlimmerVideoProcessor(patch_size=8)
     config = getattr(hf, f"{kind}Config")(
@@ -50,14 +43,14 @@ def muse(kind: str, made: Any, text: dict[str, Any], **other: Any) -> tuple[Any,
         },
         out_hidden_size=128,
         projector_hidden_size=64,
-        **ids(made, image_token_id="<|patch|>", video_token_id="<|video|>"),
+        **ids(tokenizer, image_token_id="<|patch|>", video_token_id="<|video|>"),
         **other,
     )
     return images, videos, config
 
 
 def inkling2(folder: Path) -> None:
-    made = tokens(chat("<|unused_200054|>"), "<|unused_200054|>")
+    tokenizer = tokens(chat("<|unused_200054|>"), "<|unused_200054|>")
     images = hf.Inkling2ImageProcessor(size={"height": 16, "width": 16})
     config = hf.Inkling2Config(
         vision_config={
@@ -84,9 +77,9 @@ def inkling2(folder: Path) -> None:
             "route_scale": 1.0,
             "n_layers_per_attn_res_block": 1,
         },
-        **ids(made, image_token_id="<|unused_200054|>"),
+        **ids(tokenizer, image_token_id="<|unused_200054|>"),
     )
-    processor = hf.Inkling2Processor(images, made, chat_template=made.chat_template)
+    processor = hf.Inkling2Processor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.Inkling2ForConditionalGeneration, config, processor)
 
 
@@ -97,7 +90,7 @@ def inkling_mm_model(folder: Path) -> None:
         "<|content_image|>",
         "<|content_audio_input|>",
     ]
-    made = tokens(chat("<|content_image|><|unused_200054|>"), *names)
+    tokenizer = tokens(chat("<|content_image|><|unused_200054|>"), *names)
     images = hf.InklingImageProcessor(size={"height": 16, "width": 16})
     config = hf.InklingConfig(
         vision_config={
@@ -127,7 +120,7 @@ def inkling_mm_model(folder: Path) -> None:
             "logits_mup_width_multiplier": 1.0,
         },
         **ids(
-            made,
+            tokenizer,
             image_token_id=names[0],
             audio_token_id=names[1],
             image_bos_token_id=names[2],
@@ -135,20 +128,22 @@ def inkling_mm_model(folder: Path) -> None:
         ),
     )
     processor = hf.InklingProcessor(
-        hf.InklingFeatureExtractor(), images, made, chat_template=made.chat_template
+        hf.InklingFeatureExtractor(), images, tokenizer, chat_template=tokenizer.chat_template
     )
     save(folder, hf.InklingForConditionalGeneration, config, processor)
 
 
 def muse_glimmer(folder: Path) -> None:
-    made = tokens(chat("<|patch|>"), *MUSE)
-    images, videos, config = muse("MuseGlimmer", made, {})
-    processor = hf.MuseGlimmerProcessor(images, videos, made, chat_template=made.chat_template)
+    tokenizer = tokens(chat("<|patch|>"), *MUSE)
+    images, videos, config = muse("MuseGlimmer", tokenizer, {})
+    processor = hf.MuseGlimmerProcessor(
+        images, videos, tokenizer, chat_template=tokenizer.chat_template
+    )
     save(folder, hf.MuseGlimmerForConditionalGeneration, config, processor)
 
 
 def muse_spark(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<|patch|>"), *MUSE, "<|audio|>", "<|soft_audio_start|>", "<|soft_audio_end|>"
     )
     experts = {
@@ -166,16 +161,24 @@ def muse_spark(folder: Path) -> None:
         "out_hidden_size": 32,
     }
     images, videos, config = muse(
-        "MuseSpark", made, experts, audio_config=sound, **ids(made, audio_token_id="<|audio|>")
+        "MuseSpark",
+        tokenizer,
+        experts,
+        audio_config=sound,
+        **ids(tokenizer, audio_token_id="<|audio|>"),
     )
     processor = hf.MuseSparkProcessor(
-        images, videos, made, hf.MuseSparkFeatureExtractor(), chat_template=made.chat_template
+        images,
+        videos,
+        tokenizer,
+        hf.MuseSparkFeatureExtractor(),
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.MuseSparkForConditionalGeneration, config, processor)
 
 
 def nemotron_h_omni(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<image>\n"),
         "<so_start>",
         "<so_end>",
@@ -222,14 +225,18 @@ def nemotron_h_omni(folder: Path) -> None:
         projector_hidden_size=64,
         vision_hidden_size=32,
         **ids(
-            made,
+            tokenizer,
             image_token_id="<image>",
             video_token_id="<video>",
             audio_token_id="<so_embedding>",
         ),
     )
     processor = hf.NemotronH_Omni_Reasoning_V3Processor(
-        images, videos, made, hf.ParakeetFeatureExtractor(), chat_template=made.chat_template
+        images,
+        videos,
+        tokenizer,
+        hf.ParakeetFeatureExtractor(),
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.NemotronH_Omni_Reasoning_V3, config, processor)
 

@@ -7,20 +7,12 @@ from pathlib import Path
 import transformers as hf
 
 from tests.conformance.family import Family
-from tests.conformance.image_b_parts import (
-    SQUARE,
-    TEXT,
-    VISION,
-    chat,
-    ids,
-    save,
-    tokens,
-)
+from tests.conformance.image_b_parts import SQUARE, TEXT, VISION, chat, ids, save, tokens
 
 
 def paddleocr_vl(folder: Path) -> None:
     start, end = "<|IMAGE_START|>", "<|IMAGE_END|>"
-    made = tokens(
+    tokenizer = tokens(
         chat(f"{start}<|IMAGE_PLACEHOLDER|>{end}"),
         start,
         end,
@@ -40,19 +32,19 @@ def paddleocr_vl(folder: Path) -> None:
             },
         },
         **ids(
-            made,
+            tokenizer,
             image_token_id="<|IMAGE_PLACEHOLDER|>",
             video_token_id="<|video_pad|>",
             vision_start_token_id=start,
             vision_end_token_id=end,
         ),
     )
-    processor = hf.PaddleOCRVLProcessor(images, made, chat_template=made.chat_template)
+    processor = hf.PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.PaddleOCRVLForConditionalGeneration, config, processor)
 
 
 def lighton_ocr(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<|image_pad|>"),
         image_token="<|image_pad|>",
         image_break_token="<|vision_pad|>",
@@ -65,16 +57,16 @@ def lighton_ocr(folder: Path) -> None:
         vision_config={**VISION, "model_type": "pixtral", "image_size": 64, "head_dim": 16},
         text_config={**TEXT, "model_type": "qwen3", "head_dim": 8},
         spatial_merge_size=2,
-        **ids(made, image_token_id="<|image_pad|>"),
+        **ids(tokenizer, image_token_id="<|image_pad|>"),
     )
     processor = hf.LightOnOcrProcessor(
-        images, made, patch_size=8, spatial_merge_size=2, chat_template=made.chat_template
+        images, tokenizer, patch_size=8, spatial_merge_size=2, chat_template=tokenizer.chat_template
     )
     save(folder, hf.LightOnOcrForConditionalGeneration, config, processor)
 
 
 def qianfan_ocr(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<image>\n"),
         "<image>",
         start_image_token="<img>",
@@ -86,17 +78,17 @@ def qianfan_ocr(folder: Path) -> None:
         vision_config={**VISION, "drop_path_rate": 0.0},
         text_config={**TEXT, "model_type": "qwen3", "head_dim": 8},
         image_seq_length=4,
-        **ids(made, image_token_id="<IMG_CONTEXT>"),
+        **ids(tokenizer, image_token_id="<IMG_CONTEXT>"),
     )
     processor = hf.QianfanOCRProcessor(
-        images, made, image_seq_length=4, chat_template=made.chat_template
+        images, tokenizer, image_seq_length=4, chat_template=tokenizer.chat_template
     )
     save(folder, hf.QianfanOCRForConditionalGeneration, config, processor)
 
 
 def granite_docling(folder: Path) -> None:
     cells = [f"<row_{row}_col_{col}>" for row in range(1, 5) for col in range(1, 5)]
-    made = tokens(
+    tokenizer = tokens(
         chat("<image>"), "<fake_token_around_image>", "<global-img>", *cells, image_token="<image>"
     )
     images = hf.GraniteDoclingImageProcessorPil(size=SQUARE, max_patches=4)
@@ -116,16 +108,16 @@ def granite_docling(folder: Path) -> None:
             "residual_multiplier": 1.0,
         },
         pad_token_id=0,
-        **ids(made, image_token_id="<image>"),
+        **ids(tokenizer, image_token_id="<image>"),
     )
     processor = hf.GraniteDoclingProcessor(
-        images, made, image_seq_len=4, chat_template=made.chat_template
+        images, tokenizer, image_seq_len=4, chat_template=tokenizer.chat_template
     )
     save(folder, hf.GraniteDoclingForConditionalGeneration, config, processor)
 
 
 def deepseek_ocr2(folder: Path) -> None:
-    made = tokens(chat("<image>\n"), image_token="<image>")
+    tokenizer = tokens(chat("<image>\n"), image_token="<image>")
     # The model asks 256 questions of a page and 144 of a tile, whatever its sizes.
     images = hf.DeepseekOcr2ImageProcessorPil(size={"height": 128, "width": 128}, tile_size=96)
     config = hf.DeepseekOcr2Config(
@@ -159,16 +151,16 @@ def deepseek_ocr2(folder: Path) -> None:
             "moe_intermediate_size": 32,
             "mlp_layer_types": ["dense", "sparse"],
         },
-        **ids(made, image_token_id="<image>"),
+        **ids(tokenizer, image_token_id="<image>"),
     )
     processor = hf.DeepseekOcr2Processor(
-        images, made, chat_template=made.chat_template, patch_size=2, downsample_ratio=4
+        images, tokenizer, chat_template=tokenizer.chat_template, patch_size=2, downsample_ratio=4
     )
     save(folder, hf.DeepseekOcr2ForConditionalGeneration, config, processor)
 
 
 def unlimited_ocr(folder: Path) -> None:
-    made = tokens(chat("<image>\n"), image_token="<image>")
+    tokenizer = tokens(chat("<image>\n"), image_token="<image>")
     images = hf.UnlimitedOcrImageProcessor(
         size={"height": 64, "width": 64}, tile_size=32, max_patches=4
     )
@@ -197,17 +189,17 @@ def unlimited_ocr(folder: Path) -> None:
             "mlp_layer_types": ["dense", "sparse"],
             "sliding_window": 8,
         },
-        **ids(made, image_token_id="<image>"),
+        **ids(tokenizer, image_token_id="<image>"),
     )
     processor = hf.UnlimitedOcrProcessor(
-        images, made, chat_template=made.chat_template, patch_size=4, downsample_ratio=4
+        images, tokenizer, chat_template=tokenizer.chat_template, patch_size=4, downsample_ratio=4
     )
     save(folder, hf.UnlimitedOcrForConditionalGeneration, config, processor)
 
 
 def hunyuan_vl(folder: Path) -> None:
     start, end = "<|im_start|>", "<|im_end|>"
-    made = tokens(
+    tokenizer = tokens(
         chat(f"{start}<|image|>{end}"),
         "<|im_newline|>",
         image_token="<|image|>",
@@ -237,59 +229,15 @@ def hunyuan_vl(folder: Path) -> None:
             },
         },
         **ids(
-            made,
+            tokenizer,
             image_token_id="<|image|>",
             im_start_id=start,
             im_end_id=end,
             im_newline_id="<|im_newline|>",
         ),
     )
-    processor = hf.HunYuanVLProcessor(images, made, chat_template=made.chat_template)
+    processor = hf.HunYuanVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.HunYuanVLForConditionalGeneration, config, processor)
-
-
-def granite4_vision(folder: Path) -> None:
-    made = tokens(chat("<image>\n"), image_token="<image>")
-    grid = [[32, 64], [64, 32], [64, 64]]
-    images = hf.LlavaNextImageProcessorPil(
-        size={"shortest_edge": 32}, crop_size=SQUARE, image_grid_pinpoints=grid
-    )
-    config = hf.Granite4VisionConfig(
-        vision_config={
-            **VISION,
-            "model_type": "siglip_vision_model",
-            "vision_use_head": False,
-            "hidden_size": 64,
-        },
-        qformer_config={
-            "model_type": "blip_2_qformer",
-            "num_hidden_layers": 1,
-            "intermediate_size": 64,
-            "cross_attention_frequency": 1,
-            "vocab_size": 8,
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-        },
-        text_config={**TEXT, "attention_multiplier": 0.35},
-        image_grid_pinpoints=grid,
-        image_seq_length=4,
-        downsample_rate="1/2",
-        vision_feature_select_strategy="full",
-        vision_feature_layer=-1,
-        deepstack_layer_map=[[0, 0]],
-        spatial_vision_layer=-1,
-        spatial_target_layers=[1],
-        **ids(made, image_token_index="<image>"),
-    )
-    processor = hf.Granite4VisionProcessor(
-        images,
-        made,
-        patch_size=8,
-        vision_feature_select_strategy="full",
-        downsample_rate="1/2",
-        chat_template=made.chat_template,
-    )
-    save(folder, hf.Granite4VisionForConditionalGeneration, config, processor)
 
 
 PAGES = (
@@ -300,5 +248,4 @@ PAGES = (
     Family("deepseek_ocr2", True, deepseek_ocr2),
     Family("unlimited_ocr", True, unlimited_ocr, ("torchvision",)),
     Family("hunyuan_vl", True, hunyuan_vl),
-    Family("granite4_vision", True, granite4_vision),
 )

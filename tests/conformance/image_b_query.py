@@ -24,13 +24,13 @@ QFORMER: dict[str, Any] = {
 
 def kosmos_2(folder: Path) -> None:
     # Its processor puts the picture's 64 tokens in front: ids that begin after the unknown token.
-    made = tokens(None)
+    tokenizer = tokens(None)
     images = hf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=SQUARE)
-    processor = hf.Kosmos2Processor(images, made, num_patch_index_tokens=4)
+    processor = hf.Kosmos2Processor(images, tokenizer, num_patch_index_tokens=4)
     config = hf.Kosmos2Config(
         vision_config=VISION,
         text_config={
-            "vocab_size": len(made),
+            "vocab_size": len(tokenizer),
             "embed_dim": 32,
             "layers": 2,
             "ffn_dim": 64,
@@ -49,49 +49,49 @@ def kosmos_2(folder: Path) -> None:
 
 def git(folder: Path) -> None:
     # No placeholder: the model itself puts the picture in front of the text.
-    made = tokens(None)
+    tokenizer = tokens(None)
     images = hf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=SQUARE)
     text = {name: value for name, value in TEXT.items() if name != "num_key_value_heads"}
     config = hf.GitConfig(
         vision_config=VISION, **text, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
     )
-    save(folder, hf.GitForCausalLM, config, hf.GitProcessor(images, made))
+    save(folder, hf.GitForCausalLM, config, hf.GitProcessor(images, tokenizer))
 
 
 def blip_2(folder: Path) -> None:
     # Its processor puts the picture's tokens in front of the text.
-    made = tokens(None, "<image>")
+    tokenizer = tokens(None, "<image>")
     images = hf.BlipImageProcessorPil(size=SQUARE)
-    processor = hf.Blip2Processor(images, made, num_query_tokens=4)
+    processor = hf.Blip2Processor(images, tokenizer, num_query_tokens=4)
     config = hf.Blip2Config(
         vision_config=VISION,
         qformer_config=QFORMER,
         text_config=OPT,
         num_query_tokens=4,
-        **ids(made, image_token_index="<image>"),
+        **ids(tokenizer, image_token_index="<image>"),
     )
     save(folder, hf.Blip2ForConditionalGeneration, config, processor)
 
 
 def instructblip(folder: Path) -> None:
     # As BLIP-2; the question is read a second time, by the tokenizer of the query transformer.
-    made = tokens(None, "<image>")
+    tokenizer = tokens(None, "<image>")
     images = hf.BlipImageProcessorPil(size=SQUARE)
     reader = tokens(None, "<image>")
-    processor = hf.InstructBlipProcessor(images, made, reader, num_query_tokens=4)
+    processor = hf.InstructBlipProcessor(images, tokenizer, reader, num_query_tokens=4)
     config = hf.InstructBlipConfig(
         vision_config=VISION,
         qformer_config=QFORMER,
         text_config=OPT,
         num_query_tokens=4,
-        **ids(made, image_token_index="<image>"),
+        **ids(tokenizer, image_token_index="<image>"),
     )
     save(folder, hf.InstructBlipForConditionalGeneration, config, processor)
 
 
 def ovis2(folder: Path) -> None:
     names = ["<IMG_START>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>", "<IMG_END>"]
-    made = tokens(chat("<image>\n"), "<image>", "<IMG_ATOM>", *names)
+    tokenizer = tokens(chat("<image>\n"), "<image>", "<IMG_ATOM>", *names)
     images = hf.Ovis2ImageProcessorPil(size=SQUARE, crop_to_patches=True, max_patches=4)
     config = hf.Ovis2Config(
         vision_config={
@@ -103,33 +103,33 @@ def ovis2(folder: Path) -> None:
         text_config={**TEXT, "model_type": "qwen2"},
         vocab_size=TEXT["vocab_size"],
         hidden_size=TEXT["hidden_size"],
-        visual_indicator_token_ids=[made.convert_tokens_to_ids(name) for name in names],
-        **ids(made, image_token_id="<IMG_ATOM>"),
+        visual_indicator_token_ids=[tokenizer.convert_tokens_to_ids(name) for name in names],
+        **ids(tokenizer, image_token_id="<IMG_ATOM>"),
     )
     processor = hf.Ovis2Processor(
-        images, made, chat_template=made.chat_template, image_seq_length=4
+        images, tokenizer, chat_template=tokenizer.chat_template, image_seq_length=4
     )
     save(folder, hf.Ovis2ForConditionalGeneration, config, processor)
 
 
 def deepseek_vl(folder: Path) -> None:
-    made = tokens(chat("<image_placeholder>"), image_token="<image_placeholder>")
+    tokenizer = tokens(chat("<image_placeholder>"), image_token="<image_placeholder>")
     config = hf.DeepseekVLConfig(
         vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
         text_config={**TEXT, "model_type": "llama"},
-        **ids(made, image_token_id="<image_placeholder>"),
+        **ids(tokenizer, image_token_id="<image_placeholder>"),
     )
     processor = hf.DeepseekVLProcessor(
         hf.DeepseekVLImageProcessorPil(size=SQUARE),
-        made,
-        chat_template=made.chat_template,
+        tokenizer,
+        chat_template=tokenizer.chat_template,
         num_image_tokens=16,
     )
     save(folder, hf.DeepseekVLForConditionalGeneration, config, processor)
 
 
 def deepseek_vl_hybrid(folder: Path) -> None:
-    made = tokens(chat("<image_placeholder>"), image_token="<image_placeholder>")
+    tokenizer = tokens(chat("<image_placeholder>"), image_token="<image_placeholder>")
     config = hf.DeepseekVLHybridConfig(
         vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
         high_res_vision_config={
@@ -145,19 +145,19 @@ def deepseek_vl_hybrid(folder: Path) -> None:
             "mlp_dim": 64,
         },
         text_config={**TEXT, "model_type": "llama"},
-        **ids(made, image_token_id="<image_placeholder>"),
+        **ids(tokenizer, image_token_id="<image_placeholder>"),
     )
     images = hf.DeepseekVLHybridImageProcessorPil(
         size=SQUARE, high_res_size={"height": 64, "width": 64}
     )
     processor = hf.DeepseekVLHybridProcessor(
-        images, made, chat_template=made.chat_template, num_image_tokens=16
+        images, tokenizer, chat_template=tokenizer.chat_template, num_image_tokens=16
     )
     save(folder, hf.DeepseekVLHybridForConditionalGeneration, config, processor)
 
 
 def janus(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<image_placeholder>\n"),
         image_token="<image_placeholder>",
         boi_token="<begin_of_image>",
@@ -176,12 +176,12 @@ def janus(folder: Path) -> None:
             "image_token_embed_dim": 32,
         },
         text_config={**TEXT, "model_type": "llama"},
-        **ids(made, image_token_id="<image_placeholder>"),
+        **ids(tokenizer, image_token_id="<image_placeholder>"),
     )
     processor = hf.JanusProcessor(
         hf.JanusImageProcessorPil(size=SQUARE),
-        made,
-        chat_template=made.chat_template,
+        tokenizer,
+        chat_template=tokenizer.chat_template,
         num_image_tokens=16,
     )
     save(folder, hf.JanusForConditionalGeneration, config, processor)
@@ -189,7 +189,7 @@ def janus(folder: Path) -> None:
 
 def aria(folder: Path) -> None:
     # Its processor always asks for 980 pixels: 7 x 7 patches of 140.
-    made = tokens(
+    tokenizer = tokens(
         chat("<fim_prefix><|img|><fim_suffix>"),
         "<fim_prefix>",
         "<fim_suffix>",
@@ -204,17 +204,17 @@ def aria(folder: Path) -> None:
         },
         text_config={**TEXT, "moe_num_experts": 4, "moe_topk": 2, "moe_num_shared_experts": 1},
         projector_patch_to_query_dict={49: 8},
-        **ids(made, image_token_index="<|img|>"),
+        **ids(tokenizer, image_token_index="<|img|>"),
     )
     images = hf.AriaImageProcessorPil()
     processor = hf.AriaProcessor(
-        images, made, chat_template=made.chat_template, size_conversion={980: 8}
+        images, tokenizer, chat_template=tokenizer.chat_template, size_conversion={980: 8}
     )
     save(folder, hf.AriaForConditionalGeneration, config, processor)
 
 
 def perception_lm(folder: Path) -> None:
-    made = tokens(chat("<|image|>"), image_token="<|image|>", video_token="<|video|>")
+    tokenizer = tokens(chat("<|image|>"), image_token="<|image|>", video_token="<|video|>")
     config = hf.PerceptionLMConfig(
         vision_config={
             "model_type": "timm_wrapper",
@@ -233,12 +233,17 @@ def perception_lm(folder: Path) -> None:
         },
         text_config={**TEXT, "model_type": "llama"},
         projector_pooling_ratio=2,
-        **ids(made, image_token_id="<|image|>", video_token_id="<|video|>"),
+        **ids(tokenizer, image_token_id="<|image|>", video_token_id="<|video|>"),
     )
     images = hf.PerceptionLMImageProcessor(tile_size=32, max_num_tiles=4, size=SQUARE)
     videos = hf.PerceptionLMVideoProcessor(size=SQUARE)
     processor = hf.PerceptionLMProcessor(
-        videos, images, made, patch_size=8, pooling_ratio=2, chat_template=made.chat_template
+        videos,
+        images,
+        tokenizer,
+        patch_size=8,
+        pooling_ratio=2,
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.PerceptionLMForConditionalGeneration, config, processor)
 

@@ -8,16 +8,7 @@ from typing import Any
 import transformers as hf
 
 from tests.conformance.family import Family
-from tests.conformance.image_b_parts import (
-    SQUARE,
-    TEXT,
-    TOWER,
-    VISION,
-    chat,
-    ids,
-    save,
-    tokens,
-)
+from tests.conformance.image_b_parts import SQUARE, TEXT, TOWER, VISION, chat, ids, save, tokens
 
 HYBRID: dict[str, Any] = {
     **TEXT,
@@ -32,7 +23,7 @@ HYBRID: dict[str, Any] = {
 
 
 def minicpm(folder: Path, kind: str, images: Any, videos: Any, **names: str) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<|image_pad|>\n"),
         image_token="<|image_pad|>",
         video_token="<|video_pad|>",
@@ -54,10 +45,10 @@ def minicpm(folder: Path, kind: str, images: Any, videos: Any, **names: str) -> 
         text_config=HYBRID,
         insert_layer_id=0,
         downsample_mode="4x",
-        **ids(made, image_token_id="<|image_pad|>", video_token_id="<|video_pad|>", **names),
+        **ids(tokenizer, image_token_id="<|image_pad|>", video_token_id="<|video_pad|>", **names),
     )
     processor = getattr(hf, f"{kind}Processor")(
-        images(**sizes), videos(**sizes), made, chat_template=made.chat_template
+        images(**sizes), videos(**sizes), tokenizer, chat_template=tokenizer.chat_template
     )
     save(folder, getattr(hf, f"{kind}ForConditionalGeneration"), config, processor)
 
@@ -97,7 +88,7 @@ def molmo2(folder: Path) -> None:
         "<frame_end>",
         "<im_low>",
     ]
-    made = tokens(chat("<|image|>"), *names, image_token="<|image|>", video_token="<|video|>")
+    tokenizer = tokens(chat("<|image|>"), *names, image_token="<|image|>", video_token="<|video|>")
     images = hf.Molmo2ImageProcessor(size=SQUARE, max_crops=4, overlap_margins=[1, 1], patch_size=8)
     videos = hf.Molmo2VideoProcessor(size=SQUARE, patch_size=8)
     config = hf.Molmo2Config(
@@ -119,7 +110,7 @@ def molmo2(folder: Path) -> None:
         },
         text_config={**TEXT, "head_dim": 8, "additional_vocab_size": 16},
         **ids(
-            made,
+            tokenizer,
             image_start_token_id="<im_start>",
             low_res_image_start_token_id="<low_res_im_start>",
             image_end_token_id="<im_end>",
@@ -128,7 +119,7 @@ def molmo2(folder: Path) -> None:
             frame_end_token_id="<frame_end>",
         ),
     )
-    processor = hf.Molmo2Processor(images, videos, made, chat_template=made.chat_template)
+    processor = hf.Molmo2Processor(images, videos, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.Molmo2ForConditionalGeneration, config, processor)
 
 
@@ -141,7 +132,7 @@ def step3p7(folder: Path) -> None:
         "<patch_end>",
         "<patch_newline>",
     ]
-    made = tokens(chat("<im_patch>"), *names)
+    tokenizer = tokens(chat("<im_patch>"), *names)
     images = hf.Step3p7ImageProcessor(
         size={"height": 64, "width": 64},
         patch_size=32,
@@ -162,13 +153,58 @@ def step3p7(folder: Path) -> None:
             "layer_types": ["full_attention", "sliding_attention"],
             "mlp_layer_types": ["dense", "sparse"],
         },
-        **ids(made, image_token_id="<im_patch>"),
+        **ids(tokenizer, image_token_id="<im_patch>"),
     )
-    processor = hf.Step3p7Processor(images, made, chat_template=made.chat_template)
+    processor = hf.Step3p7Processor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.Step3p7ForConditionalGeneration, config, processor)
 
 
+def granite4_vision(folder: Path) -> None:
+    tokenizer = tokens(chat("<image>\n"), image_token="<image>")
+    grid = [[32, 64], [64, 32], [64, 64]]
+    images = hf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size=SQUARE, image_grid_pinpoints=grid
+    )
+    config = hf.Granite4VisionConfig(
+        vision_config={
+            **VISION,
+            "model_type": "siglip_vision_model",
+            "vision_use_head": False,
+            "hidden_size": 64,
+        },
+        qformer_config={
+            "model_type": "blip_2_qformer",
+            "num_hidden_layers": 1,
+            "intermediate_size": 64,
+            "cross_attention_frequency": 1,
+            "vocab_size": 8,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        text_config={**TEXT, "attention_multiplier": 0.35},
+        image_grid_pinpoints=grid,
+        image_seq_length=4,
+        downsample_rate="1/2",
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        deepstack_layer_map=[[0, 0]],
+        spatial_vision_layer=-1,
+        spatial_target_layers=[1],
+        **ids(tokenizer, image_token_index="<image>"),
+    )
+    processor = hf.Granite4VisionProcessor(
+        images,
+        tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="full",
+        downsample_rate="1/2",
+        chat_template=tokenizer.chat_template,
+    )
+    save(folder, hf.Granite4VisionForConditionalGeneration, config, processor)
+
+
 SLICES = (
+    Family("granite4_vision", True, granite4_vision),
     Family("minicpmv4_6", True, minicpmv4_6, ("torchvision",)),
     Family("minicpmv4_7", True, minicpmv4_7, ("torchvision",)),
     Family("minicpm_ocr", True, minicpm_ocr, ("torchvision",)),

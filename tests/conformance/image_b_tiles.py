@@ -20,7 +20,7 @@ COHERE: dict[str, Any] = {
 
 def aya_vision(folder: Path) -> None:
     names = ["<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_PATCH|>", "<|IMG_LINE_BREAK|>"]
-    made = tokens(
+    tokenizer = tokens(
         chat("<image>"),
         "<image>",
         *names,
@@ -35,21 +35,21 @@ def aya_vision(folder: Path) -> None:
         vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
         text_config={**COHERE, "model_type": "cohere2"},
         downsample_factor=2,
-        **ids(made, image_token_index="<|IMG_PATCH|>"),
+        **ids(tokenizer, image_token_index="<|IMG_PATCH|>"),
     )
     processor = hf.AyaVisionProcessor(
         images,
-        made,
+        tokenizer,
         patch_size=8,
         img_size=32,
         downsample_factor=2,
-        chat_template=made.chat_template,
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.AyaVisionForConditionalGeneration, config, processor)
 
 
 def cohere2_vision(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<|IMG_PATCH|>"),
         boi_token="<|START_OF_IMG|>",
         eoi_token="<|END_OF_IMG|>",
@@ -63,14 +63,14 @@ def cohere2_vision(folder: Path) -> None:
         text_config={**COHERE, "model_type": "cohere2"},
         downsample_factor=2,
         alignment_intermediate_size=64,
-        **ids(made, image_token_id="<|IMG_PATCH|>"),
+        **ids(tokenizer, image_token_id="<|IMG_PATCH|>"),
     )
-    processor = hf.Cohere2VisionProcessor(images, made, chat_template=made.chat_template)
+    processor = hf.Cohere2VisionProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.Cohere2VisionForConditionalGeneration, config, processor)
 
 
 def llama4(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<|image|>"),
         "<|image_start|>",
         "<|image_end|>",
@@ -97,21 +97,25 @@ def llama4(folder: Path) -> None:
             "no_rope_layers": [1, 0],
         },
         **ids(
-            made,
+            tokenizer,
             image_token_index="<|patch|>",
             boi_token_index="<|image_start|>",
             eoi_token_index="<|image_end|>",
         ),
     )
     processor = hf.Llama4Processor(
-        images, made, patch_size=8, pixel_shuffle_ratio=0.5, chat_template=made.chat_template
+        images,
+        tokenizer,
+        patch_size=8,
+        pixel_shuffle_ratio=0.5,
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.Llama4ForConditionalGeneration, config, processor)
 
 
 def lfm2_vl(folder: Path) -> None:
     cells = [f"<|img_row_{row}_col_{col}|>" for row in range(1, 5) for col in range(1, 5)]
-    made = tokens(
+    tokenizer = tokens(
         chat("<image>"),
         *cells,
         image_token="<image>",
@@ -142,14 +146,14 @@ def lfm2_vl(folder: Path) -> None:
         },
         projector_hidden_size=64,
         downsample_factor=2,
-        **ids(made, image_token_id="<image>"),
+        **ids(tokenizer, image_token_id="<image>"),
     )
-    processor = hf.Lfm2VlProcessor(images, made, chat_template=made.chat_template)
+    processor = hf.Lfm2VlProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.Lfm2VlForConditionalGeneration, config, processor)
 
 
 def got_ocr2(folder: Path) -> None:
-    made = tokens(
+    tokenizer = tokens(
         chat("<img><imgpad></img>\n"),
         "<|im_start|>",
         "<|im_end|>",
@@ -172,14 +176,14 @@ def got_ocr2(folder: Path) -> None:
             "global_attn_indexes": [],
         },
         text_config={**TEXT, "model_type": "qwen2"},
-        **ids(made, image_token_index="<imgpad>"),
+        **ids(tokenizer, image_token_index="<imgpad>"),
     )
-    processor = hf.GotOcr2Processor(images, made, chat_template=made.chat_template)
+    processor = hf.GotOcr2Processor(images, tokenizer, chat_template=tokenizer.chat_template)
     save(folder, hf.GotOcr2ForConditionalGeneration, config, processor)
 
 
 def video_llava(folder: Path) -> None:
-    made = tokens(chat("<image>\n"), image_token="<image>", video_token="<video>")
+    tokenizer = tokens(chat("<image>\n"), image_token="<image>", video_token="<video>")
     size = {"shortest_edge": 32}
     images = hf.VideoLlavaImageProcessor(size=size, crop_size=SQUARE)
     videos = hf.VideoLlavaVideoProcessor(size=size, crop_size=SQUARE)
@@ -187,16 +191,16 @@ def video_llava(folder: Path) -> None:
         vision_config={**VISION, "model_type": "clip_vision_model", "projection_dim": 16},
         text_config={**TEXT, "model_type": "llama"},
         image_seq_length=16,
-        **ids(made, image_token_index="<image>", video_token_index="<video>"),
+        **ids(tokenizer, image_token_index="<image>", video_token_index="<video>"),
     )
     processor = hf.VideoLlavaProcessor(
-        images, videos, made, patch_size=8, chat_template=made.chat_template
+        images, videos, tokenizer, patch_size=8, chat_template=tokenizer.chat_template
     )
     save(folder, hf.VideoLlavaForConditionalGeneration, config, processor)
 
 
 def llava_next_video(folder: Path) -> None:
-    made = tokens(chat("<image>\n"), image_token="<image>", video_token="<video>")
+    tokenizer = tokens(chat("<image>\n"), image_token="<image>", video_token="<video>")
     size = {"shortest_edge": 32}
     grid = [[32, 64], [64, 32], [64, 64]]
     images = hf.LlavaNextImageProcessorPil(size=size, crop_size=SQUARE, image_grid_pinpoints=grid)
@@ -211,16 +215,16 @@ def llava_next_video(folder: Path) -> None:
         text_config={**TEXT, "model_type": "llama"},
         image_grid_pinpoints=grid,
         image_seq_length=4,
-        **ids(made, image_token_index="<image>", video_token_index="<video>"),
+        **ids(tokenizer, image_token_index="<image>", video_token_index="<video>"),
     )
     processor = hf.LlavaNextVideoProcessor(
         videos,
         images,
-        made,
+        tokenizer,
         patch_size=16,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=made.chat_template,
+        chat_template=tokenizer.chat_template,
     )
     save(folder, hf.LlavaNextVideoForConditionalGeneration, config, processor)
 
