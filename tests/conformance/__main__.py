@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.conformance.expected import write_expected
 from tests.conformance.families import FAMILIES
 from tests.conformance.suite import Outcome, run_families
 from tests.conformance.table import write_table
@@ -48,10 +49,8 @@ def main() -> None:
         rows = {name: asdict(outcome) for name, outcome in outcomes.items()}
         asked.out.write_text(json.dumps(rows, indent=1) + "\n")
     if asked.table:
-        write_table(outcomes)
+        write_table(outcomes, {name: FAMILIES[name].images for name in outcomes})
     if asked.expect:
-        from tests.conformance.expected import write_expected
-
         write_expected(outcomes)
 
 

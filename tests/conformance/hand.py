@@ -24,7 +24,7 @@ from tests.conformance.records import BOUND, Unsettled, told
 Inputs = dict[str, Any]
 Tokens = tuple[int, ...]
 # What the types of a continuation's tokens may be; which one is decided by the model's generate.
-FILLS = ("last", 0, 1)
+FILLS: tuple[str | int, ...] = ("last", 0, 1)
 
 
 class Hand:
@@ -53,10 +53,9 @@ class Hand:
             content = [{"type": "image"} for _ in item.images]
             content.append({"type": "text", "text": asked})
         turns = [{"role": "user", "content": content}]
-        text: str = self.speaker.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
+        return str(
+            self.speaker.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         )
-        return text
 
     def options(self, item: Item) -> list[Tokens]:
         """Each option's token ids behind the prompt."""
@@ -155,7 +154,7 @@ class Hand:
         except Exception as error:
             raise Unsettled(f"generate by hand: {told(error)}") from error
         nearest = float("inf")
-        for fill in sorted(FILLS, key=lambda fill: fill != self.fill):
+        for fill in (self.fill, *FILLS):
             try:
                 whole = self.whole(inputs, tokens, fill)
             except Exception as error:
@@ -176,7 +175,7 @@ class Hand:
         return picked(logits, tokens)
 
 
-class Forced(transformers.LogitsProcessor):  # type: ignore[misc]
+class Forced(transformers.LogitsProcessor):
     """Nothing but the next column of ``rows`` (R, L) can be drawn."""
 
     def __init__(self, rows: Tensor) -> None:

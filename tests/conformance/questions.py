@@ -33,6 +33,7 @@ TEXTS = (
     Item("text-2", "Why?"),
 )
 ONE = Item("one-small", "What colour is it?", (SMALL,))
+REPAINTED = Item("one-repainted", ONE.question, (OTHER,))
 EQUAL = Item("one-equal", "Is there anything red in this picture?", (OTHER,))
 WIDE = Item("one-large", "Which?", (LARGE,))
 TWO = Item("two", "Which of these two is the darker?", (SMALL, LARGE))

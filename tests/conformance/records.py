@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import calib
 
@@ -30,17 +31,17 @@ class Check:
     reason: str = ""
 
 
-def checked(name: str, measure: Callable[[], tuple[float, float, str]]) -> Check:
-    """The record of ``measure``, which returns (error, bound, what to say)."""
+def checked(name: str, measure: Callable[..., tuple[float, float, str]], *given: Any) -> Check:
+    """The record of ``measure(*given)``, which returns (error, bound, what to say)."""
     try:
-        error, bound, note = measure()
+        error, bound, note = measure(*given)
     except Unsettled as reason:
         return Check(name, UNSETTLED, reason=str(reason))
     except calib.CalibError as refusal:
         return Check(name, REFUSED, reason=first_line(refusal))
-    except Exception as error:  # noqa: BLE001  (whatever comes up is the family's record)
-        spoken = isinstance(error, ValueError) and of_calib(error)
-        return Check(name, REFUSED if spoken else FAILED, reason=told(error))
+    except Exception as trouble:  # noqa: BLE001  (whatever comes up is the family's record)
+        spoken = isinstance(trouble, ValueError) and of_calib(trouble)
+        return Check(name, REFUSED if spoken else FAILED, reason=told(trouble))
     # A NaN is no match either.
     return Check(name, PASSED if error <= bound else FAILED, error, note)
 

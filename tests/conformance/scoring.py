@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def score_checks(model: Model, hand: Hand, images: bool) -> Iterator[Check]:
             items = [replace(item, options=options, answer=0) for item in questions]
             for size in BATCHES:
                 name = f"score: {group}, {kind}, batch {size}"
-                yield checked(name, lambda items=items, size=size: scored(model, hand, items, size))
+                yield checked(name, scored, model, hand, items, size)
 
 
 def scored(model: Model, hand: Hand, items: Sequence[Item], size: int) -> tuple[float, float, str]:
@@ -63,7 +64,7 @@ def bfloat16_checks(model: Model, hand: Hand, images: bool) -> Iterator[Check]:
             asked = replace(item, options=options, answer=0)
             name = f"bfloat16: {item.id}, {kind}"
             compare = same_forward if kind == ONE_TOKEN else same_within_rounding
-            yield checked(name, lambda asked=asked, compare=compare: compare(model, hand, asked))
+            yield checked(name, compare, model, hand, asked)
 
 
 @torch.no_grad()
@@ -116,10 +117,8 @@ def run_folder_check(model: Model, hand: Hand, items: Sequence[Item], folder: Pa
             if done:
                 raise Stop
 
-        try:
+        with suppress(Stop):
             calib.score(model, task, out=folder, batch_size=2, progress=stop)
-        except Stop:
-            pass
         begun = len(calib.open_run(folder).rows())
         rows = calib.score(model, task, out=folder, batch_size=2).rows()
         if not 0 < begun < len(rows) or [row["id"] for row in rows] != [i.id for i in asked]:
@@ -147,5 +146,3 @@ def four_settled(hand: Hand, images: bool) -> list[Item]:
     if len(settled) < 4:
         raise Unsettled(why[0])
     return settled[:4]
-
-

@@ -53,8 +53,8 @@ def forked(work: Callable[[], None], said: Path) -> int:
         os.dup2(file, sys.stderr.fileno())
         work()
         status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    except BaseException:  # noqa: BLE001  (a fork must not go on with what its parent does)
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -77,7 +77,8 @@ def run_all(names: Sequence[str], folder: Path, workers: int, run: Callable[...,
         if child:
             number, _ = running.pop(child)
             code = os.waitstatus_to_exitcode(status)
-            print(number, LATE if child in late else code, flush=True)
+            sys.stdout.write(f"{number} {LATE if child in late else code}\n")
+            sys.stdout.flush()
             continue
         for child, (_, end) in running.items():
             if time.monotonic() > end and child not in late:

@@ -38,14 +38,17 @@ def of(
     return Family(name, False, build)
 
 
-GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 1024}
-LATENT = {
+GPT: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 1024}
+LATENT: dict[str, Any] = {
     "q_lora_rank": 12, "kv_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8,
     "v_head_dim": 16, "num_key_value_heads": 4,
 }  # fmt: skip
-EXPERTS = {"moe_intermediate_size": 32, "num_experts": 4, "num_experts_per_tok": 2}
-SLIDING = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 16}
-ROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}
+EXPERTS: dict[str, Any] = {"moe_intermediate_size": 32, "num_experts": 4, "num_experts_per_tok": 2}
+SLIDING: dict[str, Any] = {
+    "layer_types": ["sliding_attention", "full_attention"],
+    "sliding_window": 16,
+}
+ROPE: dict[str, Any] = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}
 
 TEXT_FAMILIES: tuple[Family, ...] = (
     # Plain attention through the common interface.
@@ -129,8 +132,8 @@ TEXT_FAMILIES: tuple[Family, ...] = (
     of("biogpt", "BioGpt", template=None),
     of("gpt_neox_japanese", "GPTNeoXJapanese", template=None, intermediate_multiple_size=2),
     of("cpmant", "CpmAnt", template=None, dim_head=8, dim_ff=64),
-    of("xlnet", "XLNet", head="LMHeadModel", template=None, max_position_embeddings=None, d_model=32, n_layer=2, n_head=4,
-       d_inner=64),
+    of("xlnet", "XLNet", head="LMHeadModel", template=None, max_position_embeddings=None,
+       d_model=32, n_layer=2, n_head=4, d_inner=64),
     of("xlm", "XLM", head="WithLMHeadModel", template=None, emb_dim=32, n_layers=2, n_heads=4,
        causal=True),
     of("bitnet", "BitNet"),
@@ -145,7 +148,8 @@ TEXT_FAMILIES: tuple[Family, ...] = (
     of("lfm2", "Lfm2", layer_types=["conv", "full_attention"]),
     of("lfm2_moe", "Lfm2Moe", layer_types=["conv", "full_attention"], **EXPERTS,
        num_dense_layers=1),
-    of("qwen3_next", "Qwen3Next", initializer_range=0.1, head_dim=16, layer_types=["linear_attention", "full_attention"],
+    of("qwen3_next", "Qwen3Next", initializer_range=0.1, head_dim=16,
+       layer_types=["linear_attention", "full_attention"],
        linear_num_value_heads=2, linear_num_key_heads=2, linear_key_head_dim=8,
        linear_value_head_dim=8, shared_expert_intermediate_size=32, **EXPERTS),
     of("qwen3_5_text", "Qwen3_5", config="Qwen3_5TextConfig", head_dim=16,
@@ -162,13 +166,15 @@ TEXT_FAMILIES: tuple[Family, ...] = (
     of("zamba", "Zamba", num_hidden_layers=4,
        layers_block_type=["linear_attention", "hybrid", "linear_attention", "hybrid"],
        mamba_d_state=4, mamba_dt_rank=4, n_mamba_heads=2, use_mamba_kernels=False),
-    of("zamba2", "Zamba2", initializer_range=0.1, num_hidden_layers=3, layers_block_type=["mamba", "hybrid", "mamba"],
+    of("zamba2", "Zamba2", initializer_range=0.1, num_hidden_layers=3,
+       layers_block_type=["mamba", "hybrid", "mamba"],
        mamba_d_state=8, n_mamba_heads=8, mamba_headdim=8, mamba_ngroups=1, chunk_size=8,
        num_mem_blocks=1, adapter_rank=4),
     of("granitemoehybrid", "GraniteMoeHybrid", layer_types=["mamba", "attention"],
        num_local_experts=4, num_experts_per_tok=2, shared_intermediate_size=32, mamba_n_heads=8,
        mamba_d_head=8, mamba_d_state=8, mamba_n_groups=1, mamba_chunk_size=8),
-    of("nemotron_h", "NemotronH", initializer_range=0.14, hybrid_override_pattern="M*-M", mamba_num_heads=8,
+    of("nemotron_h", "NemotronH", initializer_range=0.14, hybrid_override_pattern="M*-M",
+       mamba_num_heads=8,
        mamba_head_dim=8, ssm_state_size=8, n_groups=1, chunk_size=8, head_dim=8),
     of("minimax", "MiniMax", head_dim=8, layer_types=["linear_attention", "full_attention"],
        num_local_experts=4, block_size=16),

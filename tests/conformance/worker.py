@@ -15,7 +15,8 @@ import torch
 import calib
 from tests.conformance.families import FAMILIES
 from tests.conformance.family import Family
-from tests.conformance.hand import Hand
+from tests.conformance.hand import Hand, apart
+from tests.conformance.questions import ONE, REPAINTED
 from tests.conformance.records import FAILED, REFUSED, UNSETTLED, Check, Unsettled, told
 from tests.conformance.sampling import answer_checks, ends_of, shared_prefix_checks
 from tests.conformance.scoring import (
@@ -27,6 +28,8 @@ from tests.conformance.scoring import (
 
 # Of a model whose logits hardly differ, nothing is learnt from logits that agree.
 SPREAD = 0.5
+# The least by which another picture must move a logit, far above any bound of the checks.
+MOVED = 0.05
 
 
 def run(name: str, out: Path) -> None:
@@ -86,6 +89,15 @@ def records(family: Family, folder: Path) -> Iterator[Check | str]:
     if finite.std() < SPREAD:
         yield Check("by hand", UNSETTLED, float(finite.std()), "the logits hardly differ")
         return
+    if family.images:
+        try:
+            moved = apart(hand.logits(ONE, ())[-1], hand.logits(REPAINTED, ())[-1])
+        except Unsettled as reason:
+            yield Check("pictures", UNSETTLED, reason=str(reason))
+            return
+        if moved < MOVED:
+            yield Check("pictures", UNSETTLED, moved, "another picture hardly moves the logits")
+            return
     yield from score_checks(model, hand, family.images)
     yield run_folder_check(model, hand, items, folder / "scores")
     ends = ends_of(hand, len(first))
