@@ -1,8 +1,8 @@
 """The decode loop: S answers to each of B prompts, token by token.
 
 Rows that have ended leave the batch, unless their draws must go on to keep torch's generator where
-plain sampling would have it. No logits are kept that nobody asked for. ``calib.hf.packing`` goes
-the same steps with rows of other prompts that join later.
+plain sampling would have it, or something else is kept of every row. No logits are kept that nobody
+asked for. ``calib.hf.packing`` goes the same steps with rows of other prompts that join later.
 
 Axis legend: B prompts, S samples, R = B S rows ordered prompt by prompt, P prompt tokens, L answer
 tokens, C columns of prompt and answer, V vocabulary.
@@ -15,6 +15,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.generation.stopping_criteria import (
+    EosTokenCriteria,
+    MaxLengthCriteria,
+    MaxTimeCriteria,
+    StopStringCriteria,
+)
 
 from calib.hf.draws import ByAddress, Drawn, FromGenerator, for_rows
 from calib.hf.prefix import Rows
@@ -26,6 +32,8 @@ WORTH_CAPTURING = 0.5
 # Steps from one look at which rows have ended to the next: on a GPU a look waits for the device.
 LOOK_EVERY = {"cpu": 1}
 LOOK_SELDOM = 8
+# Criteria that keep nothing of a row from one call to the next.
+FORGETFUL = {EosTokenCriteria, MaxLengthCriteria, MaxTimeCriteria, StopStringCriteria}
 
 
 @dataclass
@@ -111,14 +119,28 @@ class Running:
         self.rows, self.drafts, self.draw, self.stopping = rows, drafts, draw, stopping
         pad = generation_config._pad_token_tensor
         self.fill = 0 if pad is None else pad.to(drafts.ids.device)
+        # Plain sampling goes on behind ends that are no end tokens until every row has ended.
+        self.filling = draw.addressed or any(hasattr(end, "eos_token_id") for end in stopping)
+        self.may_leave = (
+            draw.addressed
+            and not draw.processors
+            and {type(criterion) for criterion in stopping} <= FORGETFUL
+        )
         # Tokens of an answer. Where all prompts are as long, ``stopping`` sees to it as well.
         self.limit = generation_config.max_length - drafts.ids.shape[1]
 
-    def append(self, step: int | Tensor) -> Drawn:
-        """Draw every row's token ``step`` from ``rows.logits``; ended rows get padding."""
+    def append(self, step: int | Tensor, scores: list[Tensor] | None = None) -> None:
+        """Draw every row's token ``step`` from ``rows.logits``; ended rows get padding.
+
+        ``scores`` are those of the steps so far, where criteria are to see them.
+        """
         old = self.drafts
         drawn = self.draw(old.ids, self.rows.logits, old.numbers, step)
-        ids = torch.cat([old.ids, torch.where(old.going, drawn.token, self.fill)[:, None]], dim=1)
+        if scores is not None:
+            scores.append(scores_of(drawn, self.rows.logits, len(old.ids)))
+        token = torch.where(old.going, drawn.token, self.fill) if self.filling else drawn.token
+        ids = torch.cat([old.ids, token[:, None]], dim=1)
+        shown = None if scores is None else tuple(scores)
         lengths = old.lengths + old.going
         self.drafts = replace(
             old,
@@ -126,9 +148,8 @@ class Running:
             lengths=lengths,
             logprob=added(old.logprob, drawn.logprob, old.going),
             entropy=added(old.entropy, drawn.entropy, old.going),
-            going=old.going & ~self.stopping(ids, None) & (lengths < self.limit),
+            going=old.going & ~self.stopping(ids, shown) & (lengths < self.limit),
         )
-        return drawn
 
     def left(self) -> int:
         """How many rows have not ended. Waits for the device."""
@@ -136,6 +157,8 @@ class Running:
 
     def worth_leaving(self, left: int) -> bool:
         """Whether so many rows have ended that the ``left`` ones should go on without them."""
+        if not (self.may_leave and self.rows.may_leave):
+            return False
         count = len(self.drafts.going)
         worth = WORTH_LEAVING if self.rows.replayed is None else WORTH_CAPTURING
         return count - left >= worth * count
@@ -192,21 +215,19 @@ def decode(
         way=rows.way,
     )
     done.ids[:, prompt:] = running.fill
-    may_leave = draw.addressed and not (keep_scores or keep_logits)
+    keeps = keep_scores or keep_logits
     for step in range(running.limit):
         if step:
             rows.step(running.drafts.ids)
         if keep_logits:
             done.logits.append(for_rows(rows.logits, count).float())
-        drawn = running.append(step)
-        if keep_scores:
-            done.scores.append(scores_of(drawn, rows.logits, count))
+        running.append(step, done.scores if keep_scores else None)
         if (step + 1) % look_every(device):
             continue
         left = running.left()
         if left == 0:
             break
-        if may_leave and step and running.worth_leaving(left):
+        if step and not keeps and running.worth_leaving(left):
             done.put(running.leave())
     done.put(running.drafts)
     done.way, done.replayed = rows.way, rows.replayed_steps

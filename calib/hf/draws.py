@@ -20,6 +20,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+# What some processors hold of each prompt: its padding, its ids.
+OF_PROMPTS = ("prompt_ignore_length", "encoder_input_ids")
 # What the fused op does itself, in this order.
 FUSED = (TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper, MinPLogitsWarper)
 
@@ -90,10 +92,10 @@ def processed(processors: Any, ids: Any, logits: Tensor, prompts: Tensor) -> Ten
     """Scores (R, V) of rows behind ``prompts`` (R,), by processors that were made for B prompts."""
     scores: Any = for_rows(logits, len(ids)).float()
     for processor in processors:
-        lengths = getattr(processor, "prompt_ignore_length", None)
-        if isinstance(lengths, Tensor):  # of each prompt's padding
-            processor = copy(processor)
-            processor.prompt_ignore_length = lengths[prompts]
+        for name in OF_PROMPTS:
+            if isinstance(held := getattr(processor, name, None), Tensor):
+                processor = copy(processor)
+                setattr(processor, name, held[prompts])
         scores = LogitsProcessorList([processor])(ids, scores)
     found: Tensor = scores
     return found

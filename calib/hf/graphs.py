@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calib.hf.shared_attention import SharedCache
+from calib.hf.shared_cache import SharedCache
 
 # Devices whose steps are replayed.
 REPLAYING = {"cuda"}
@@ -72,7 +72,11 @@ class Graph:
         captured = torch.cuda.CUDAGraph()
         # Until this has ended the former graph is kept: it is what keeps the pool.
         here = torch.cuda.device(self.device)
-        with here, torch.cuda.graph(captured, pool=self.pool, stream=self.stream):
+        # What other threads ask of the device meanwhile is no error of this capture.
+        capture = torch.cuda.graph(
+            captured, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"
+        )
+        with here, capture:
             self.outputs = run()
         self.captured = captured
 

@@ -6,26 +6,38 @@
               state-space, static, quantised and offloaded ones, some of which would repeat only
               half of their state without a word.
 
+Which of them is exact is found out by trying: a way whose checks fail, or whose first step raises
+anything, is left for the next slower one, and nothing of the failed step remains.
+
 Axis legend: B prompts, S samples of each, R = B S rows, ordered prompt by prompt, P prompt tokens.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import cache_utils
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from calib.hf import graphs
-from calib.hf.shared_attention import CannotShare, SharedCache, attending, sharing
+from calib.hf.model_view import CannotView, View
+from calib.hf.row_inputs import PER_TOKEN, axis_of_rows, expanded, filled, rows_of_step
+from calib.hf.shared_attention import NAME
+from calib.hf.shared_cache import CannotShare, SharedCache
 
 WAYS = ("shared", "repeated", "expanded")  # from the fastest to the one that always works
-REPEATABLE = {DynamicLayer, DynamicSlidingWindowLayer}
-# Inputs with a row for each row and a column for each token.
-PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "position_ids")
+# Layers of which rows are repeated and taken exactly; the last two are not in every transformers.
+REPEATABLE = {
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    getattr(cache_utils, "DynamicIndexedLayer", DynamicLayer),
+    getattr(cache_utils, "DummyLayer", DynamicLayer),  # holds nothing
+}
 
 
 def way_of(cache: Any, use_cache: bool) -> str:
@@ -39,20 +51,12 @@ def way_of(cache: Any, use_cache: bool) -> str:
     return "repeated" if kinds <= REPEATABLE else "expanded"
 
 
-def expanded(
-    model: Any, input_ids: Tensor, kwargs: dict[str, Any], samples: int
-) -> tuple[Tensor, dict[str, Any]]:
-    """Prompts and inputs S times over. An empty cache takes as many rows as it is first given."""
-    cache = kwargs.get("past_key_values")
-    if cache is not None and cache.get_seq_length():
-        raise ValueError(
-            f"past_key_values: a {type(cache).__name__} that already holds tokens cannot be "
-            "repeated exactly; pass the whole prompt without it"
-        )
-    found: tuple[Tensor, dict[str, Any]] = model._expand_inputs_for_generation(
-        input_ids=input_ids, expand_size=samples, is_encoder_decoder=False, **kwargs
-    )
-    return found
+def slower(one: str, other: str) -> str:
+    return max(one, other, key=WAYS.index)
+
+
+class CannotContinue(Exception):
+    """A way that is not exact for what the prefill has left behind."""
 
 
 class Rows:
@@ -71,60 +75,134 @@ class Rows:
         samples: int,
         way: str | None = None,
     ) -> None:
-        """Prefill the prompts ``input_ids`` (B, P), in the way the gate allows or a slower one."""
-        self.model, self.samples = model, samples
+        """Prefill the prompts ``input_ids`` (B, P), in the fastest exact way or a slower one.
+
+        Raises ValueError where nothing but repeated inputs would do and they cannot be repeated.
+        """
+        self.original, self.input_ids = model, input_ids
+        self.generation_config, self.samples = generation_config, samples
         self.counts = [samples] * len(input_ids)
-        fastest = way_of(kwargs.get("past_key_values"), kwargs.get("use_cache", True))
-        self.way = max(way or fastest, fastest, key=WAYS.index)
-        if self.way == "expanded":
-            input_ids, kwargs = expanded(model, input_ids, kwargs, samples)
-        mask = kwargs.get("attention_mask")
-        outputs = model._prefill(input_ids, generation_config, kwargs)
-        # A copy, so that the logits of other positions are not kept for the sake of the last.
-        self.logits = outputs.logits[:, -1].clone()
-        self.kwargs = model._update_model_kwargs_for_generation(outputs, kwargs)
+        cache = kwargs.get("past_key_values")
+        # What another prefill would begin with; a cache that holds tokens already is not copied.
+        self.given: dict[str, Any] | None = dict(kwargs)
+        if not filled(cache):
+            self.given["past_key_values"] = copy.deepcopy(cache)
+        self.view: View | None = None
         self.prefilled: Any = None
         self.replayed: graphs.Replayed | None = None
         self.replayed_steps = 0
         self.taken: set[str] = set()  # tensors that the last step was given
-        if self.way == "expanded":
-            return
-        cache = self.kwargs["past_key_values"]
+        # In training mode each row is to draw its own dropout.
+        fastest = "expanded" if model.training else way_of(cache, kwargs.get("use_cache", True))
+        self.way = slower(way or fastest, fastest)
+        if self.way != "expanded":
+            try:
+                self._prefill_prompts(kwargs)
+                return
+            except CannotContinue:
+                pass
+        self._prefill_rows(kwargs if self.way == "expanded" else self.given)
+
+    def _prefill_prompts(self, kwargs: dict[str, Any]) -> None:
+        """One row for each prompt. Raises CannotContinue where those cannot be repeated."""
+        prompts, samples = len(self.input_ids), self.samples
+        mask = kwargs.get("attention_mask")
+        try:
+            self.view = View(self.original)
+            self.model = self.view.model
+        except CannotView:
+            self.way, self.model = "repeated", self.original
+        self._prefill(self.input_ids, kwargs)
+        cache = self.kwargs.get("past_key_values")
+        if way_of(cache, True) == "expanded":
+            raise CannotContinue("a cache that the model made itself")
+        if self.view is not None and self.view.tensors_kept() - {"rope_deltas"}:
+            raise CannotContinue("the model keeps more of its rows than its cache")
+        try:
+            self.per_row = rows_of_step(self.model, self.input_ids, self.kwargs)
+        except Exception as error:
+            raise CannotContinue(str(error)) from error
+        self.prefilled = cache  # until a step has been taken
         if self.way == "shared":
-            self.prefilled = cache  # until it is known that the model's attention can be shared
-            self.configs = attending(model)
-            room = generation_config.max_length - input_ids.shape[1]
-            self.kwargs["past_key_values"] = SharedCache(cache, mask, samples, room)
-        else:
+            room = self.generation_config.max_length - self.input_ids.shape[1]
+            try:
+                shared = SharedCache(cache, mask, samples, room)
+            except CannotShare:
+                self.way = "repeated"
+            else:
+                assert self.view is not None
+                self.view.share(shared, NAME)
+                self.kwargs["past_key_values"] = shared
+        if self.way == "repeated":
             cache.batch_repeat_interleave(samples)
-        self._each(len(input_ids), lambda value, axis: value.repeat_interleave(samples, dim=axis))
+        self._each(prompts, lambda value, axis: value.repeat_interleave(samples, dim=axis))
+
+    def _prefill_rows(self, kwargs: dict[str, Any]) -> None:
+        """One row for each answer."""
+        self.way, self.model, self.view, self.prefilled = "expanded", self.original, None, None
+        ids, kwargs = expanded(self.model, self.input_ids, kwargs, self.samples)
+        self.given, self.per_row = None, []
+        self._prefill(ids, kwargs)
+
+    def _prefill(self, ids: Tensor, kwargs: dict[str, Any]) -> None:
+        outputs = self.model._prefill(ids, self.generation_config, kwargs)
+        # A copy, so that the logits of other positions are not kept for the sake of the last.
+        self.logits = outputs.logits[:, -1].to(ids.device, copy=True)
+        self.kwargs = self._after(outputs, kwargs)
+
+    def _after(self, outputs: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs of the next step."""
+        encoder_decoder = self.model.config.is_encoder_decoder
+        after: dict[str, Any] = self.model._update_model_kwargs_for_generation(
+            outputs, kwargs, is_encoder_decoder=encoder_decoder
+        )
+        return after
 
     def _each(self, rows: int, change: Callable[[Tensor, int], Tensor]) -> None:
         """Change every input that has ``rows`` rows; ``change`` is told which axis they are."""
-        for name in PER_TOKEN:
+        for name in self.per_row:
             value = self.kwargs.get(name)
             if value is not None:
-                self.kwargs[name] = change(value, value.dim() - 2)  # (3, R, L) for three-part ones
+                self.kwargs[name] = change(value, axis_of_rows(name, value))
         deltas = rope_deltas(self.model)
         if deltas is not None and len(deltas) == rows:  # else it is another call's
             self.model.model.rope_deltas = change(deltas, 0)
 
     def step(self, ids: Tensor) -> None:
         """Feed the last of ``ids`` (R, P + L), the rows' tokens so far."""
+        outputs = self._outputs(ids) if self.given is None else self._first_outputs(ids)
+        self.logits = outputs.logits[:, -1].to(ids.device)
+        self.kwargs = self._after(outputs, self.kwargs)
+
+    def _first_outputs(self, ids: Tensor) -> Any:
+        """Those of the first step, in this way or the next slower one that takes it."""
+        state = [] if self.view is None else self.view.state()
         try:
             outputs = self._outputs(ids)
-        except CannotShare:
-            # Found out at the first step: what is exact for any attention over plain keys.
-            assert self.prefilled is not None
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:
+            if self.view is not None:
+                self.view.unshare()
+                self.view.restore(state)
+            return self._slower_outputs(ids)
+        self.given = self.prefilled = None
+        if self.way == "shared" and ids.device.type in graphs.REPLAYING:
+            self.replayed = graphs.Replayed(self.kwargs["past_key_values"])
+        return outputs
+
+    def _slower_outputs(self, ids: Tensor) -> Any:
+        """While an exception is handled, which is raised again where there is no slower way."""
+        assert self.given is not None
+        if self.way == "shared":
             self.way = "repeated"
             self.prefilled.batch_repeat_interleave(self.samples)
             self.kwargs["past_key_values"] = self.prefilled
-            outputs = self._outputs(ids)
-        self.logits = outputs.logits[:, -1]
-        self.kwargs = self.model._update_model_kwargs_for_generation(outputs, self.kwargs)
-        first, self.prefilled = self.prefilled is not None, None
-        if first and self.way == "shared" and ids.device.type in graphs.REPLAYING:
-            self.replayed = graphs.Replayed(self.kwargs["past_key_values"])
+            return self._first_outputs(ids)
+        if filled(self.given.get("past_key_values")):
+            raise
+        self._prefill_rows(self.given)
+        return self._outputs(ids)
 
     def _outputs(self, ids: Tensor) -> Any:
         width = 1 if self.kwargs.get("use_cache", True) else None
@@ -149,20 +227,28 @@ class Rows:
     def _forward(self, inputs: dict[str, Any]) -> Any:
         if self.way != "shared":
             return self.model(**inputs, return_dict=True)
-        with sharing(self.configs, self.kwargs["past_key_values"]):
-            return self.model(**inputs, return_dict=True)
+        cache = self.kwargs["past_key_values"]
+        cache.handed_through = frozenset(inputs)
+        outputs = self.model(**inputs, return_dict=True)
+        cache.check_read()
+        return outputs
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether rows may ``keep`` on without others: all that is known of a row is known here."""
+        return self.way != "expanded"
 
     def keep(self, rows: Tensor) -> None:
         """Go on with ``rows`` (R',), ascending, alone. Not before the first ``step``."""
         owners = [b for b, count in enumerate(self.counts) for _ in range(count)]
         left = Counter(owners[row] for row in rows.tolist())
         counts = [left[b] for b in range(len(self.counts))]
-        cache = self.kwargs.get("past_key_values")
+        cache = self.kwargs["past_key_values"]
         if self.way == "shared":
             cache.keep_rows(rows, counts)
             if self.replayed is not None:
                 self.replayed.forget()
-        elif cache is not None:
+        else:
             cache.batch_select_indices(rows)
         self.counts = [count for count in counts if count]
         self.logits = self.logits[rows]
