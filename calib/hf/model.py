@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -27,11 +27,20 @@ from calib.hf.loading import load
 from calib.hf.packing import CannotPack, Packing
 from calib.hf.padding import grouped, independent, lengths, padded
 from calib.hf.placement import device_map, input_device
+from calib.hf.reading import Learned, Source
 from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, joined, score_batch
 from calib.hf.thinking import Conversation, closing, thinks
 from calib.prompts import build
 from calib.records import Answer, InputError, Item, Prompt
+
+
+class Part(NamedTuple):
+    """Prompts of a batch that are read together."""
+
+    rows: list[int]  # which of the batch they are
+    inputs: dict[str, Any]
+    padded: bool
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Model:
     processor: Any | None
     adapter: str | None = None  # folder or hub name of what was put on the base model
     # What reading a first prompt has told of the model, by question and kind of prompt.
-    learned: dict[tuple[str, bool], Any] = field(default_factory=dict, repr=False, compare=False)
+    learned: Learned = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
@@ -145,8 +154,8 @@ class Model:
     def _repeated(self, batch: Sequence[Encoded], rows: Sequence[int]) -> dict[str, Any]:
         return self.inputs([batch[n] for n in rows])
 
-    def parts(self, batch: Sequence[Encoded]) -> list[tuple[list[int], dict[str, Any]]]:
-        """The inputs of a batch: whole where a prompt's logits are its own whatever is beside it.
+    def parts(self, batch: Sequence[Encoded]) -> list[Part]:
+        """A batch as it is read: whole where a prompt's logits are its own whatever is beside it.
 
         Else in parts: prompts with as many pictures, of equal length, or, where they have pictures
         and padding is not ignored, each by itself.
@@ -159,11 +168,11 @@ class Model:
             sizes = lengths(collated) if not any(pictures) else None
             groups = grouped(sizes or range(len(batch)))
         else:
-            return [(list(range(len(batch))), self._sent(collated))]
+            return [Part(list(range(len(batch))), self._sent(collated), padded(collated))]
         return [
-            ([group[n] for n in part], inputs)
+            part._replace(rows=[group[n] for n in part.rows])
             for group in groups
-            for part, inputs in self.parts([batch[n] for n in group])
+            for part in self.parts([batch[n] for n in group])
         ]
 
     def _apart(self, what: str, batch: Sequence[Encoded], sizes: Sequence[int] | None) -> bool:
@@ -211,19 +220,19 @@ class Model:
         """Scores of prompts of one kind; they stay on the device until ``rows()`` is asked for."""
         parts = self.parts(batch)
         scores = []
-        for group, inputs in parts:
-            own = [batch[n] for n in group]
+        for part in parts:
+            own = [batch[n] for n in part.rows]
             scores.append(
                 score_batch(
                     self.hf,
-                    inputs,
+                    part.inputs,
                     [encoded.options for encoded in own],
-                    [answers[n] for n in group],
-                    again=partial(self._repeated, own),
+                    [answers[n] for n in part.rows],
+                    source=Source(partial(self._repeated, own), part.padded, self.learned),
                     **scoring,
                 )
             )
-        return joined(scores, [group for group, _ in parts])
+        return joined(scores, [part.rows for part in parts])
 
     def sample(
         self, items: Sequence[Item], *, n: int = 20, prompt: str = "options", **sampling: Any
@@ -243,10 +252,10 @@ class Model:
             items, prompt, options=False, new_tokens=how.max_new_tokens, thinking=thinking
         )
         answers: dict[int, list[Answer]] = {}
-        for group, inputs in self.parts(encoded):
-            names = [items[n].id for n in group]
-            drawn = sample_answers(self.hf, inputs, self.tokenizer, names, how)
-            answers.update(zip(group, drawn, strict=True))
+        for part in self.parts(encoded):
+            names = [items[n].id for n in part.rows]
+            drawn = sample_answers(self.hf, part.inputs, self.tokenizer, names, how)
+            answers.update(zip(part.rows, drawn, strict=True))
         return [answers[n] for n in range(len(items))]
 
     def sample_packed(
@@ -268,7 +277,7 @@ class Model:
                 parts = self.parts([encoded[kind[number]] for number in batch])
                 if len(parts) > 1:
                     raise CannotPack("padding changes this model's logits")
-                return parts[0][1]
+                return parts[0].inputs
 
             try:
                 names = [items[i].id for i in kind]
@@ -295,12 +304,12 @@ class Model:
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, str] = {}
         for batch in plan(sizes, kinds, "auto", self.device.type):
-            for group, inputs in self.parts([encoded[i] for i in batch]):
+            for rows, inputs, _ in self.parts([encoded[i] for i in batch]):
                 with torch.inference_mode():
                     ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
                 new = ids[:, inputs["input_ids"].shape[1] :]
                 texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
-                found.update((batch[n], text.strip()) for n, text in zip(group, texts, strict=True))
+                found.update((batch[n], text.strip()) for n, text in zip(rows, texts, strict=True))
         return [found[i] for i in range(len(items))]
 
 

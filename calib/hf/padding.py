@@ -11,14 +11,8 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from calib.hf.reading import Inputs, ReadPrompts
-
-CLOSE = 1e-3
-"""How far two logits of one prompt may lie apart in float32."""
-CLOSE_STEPS = 4
-"""The same in a 16-bit dtype, in its steps at the largest logit: what other shapes round to."""
+from calib.hf.reading import Inputs, ReadPrompts, close
 
 
 def lengths(inputs: Inputs) -> list[int] | None:
@@ -44,8 +38,5 @@ def grouped(keys: Iterable[Hashable]) -> list[list[int]]:
 @torch.inference_mode()
 def independent(hf: Any, batch: Inputs, row: int, alone: Inputs) -> bool:
     """Whether prompt ``row`` has the logits in a batch that it has ``alone``."""
-    beside = ReadPrompts(hf, batch, keep=False).logits[row].float()
-    by_itself = ReadPrompts(hf, alone, keep=False).logits[0].float()
-    steps = CLOSE_STEPS * torch.finfo(hf.dtype).eps * by_itself.abs().max()
-    bound: Tensor = steps.clamp(min=CLOSE)
-    return bool((beside - by_itself).abs().max() <= bound)
+    beside = ReadPrompts(hf, batch, keep=False).logits[row]
+    return close(beside, ReadPrompts(hf, alone, keep=False).logits[0], hf.dtype)

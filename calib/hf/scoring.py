@@ -28,7 +28,7 @@ from calib_kernels import CalibrationHistogram, option_scores
 from torch import Tensor
 
 from calib.hf.ends import END, closed, end_tokens
-from calib.hf.reading import Again, ReadPrompts
+from calib.hf.reading import ReadPrompts, Source
 
 Options = Sequence[Sequence[tuple[int, ...]]]
 
@@ -108,7 +108,7 @@ def score_batch(
     temperature: float = 1.0,
     normalize: str = "sum",
     histogram: CalibrationHistogram | None = None,
-    again: Again | None = None,
+    source: Source | None = None,
 ) -> Scores:
     """Score N prompts, all with one token per spelling or all taken as longer.
 
@@ -116,14 +116,13 @@ def score_batch(
     option's probability among the options, "vocab" among all tokens. ``normalize="mean"`` ranks
     longer options by their mean token log-probability (``ranked`` in their rows) instead of the
     sum; tokens are the model's, the end of the answer counted where it is scored. An item without
-    an answer is scored but not counted. ``again`` collates prompts anew, by their numbers; it is
-    needed for longer options behind pictures where the model's cache cannot be divided into rows.
-    Raises ValueError where the end of an answer has to be scored and the model has no end token.
+    an answer is scored but not counted. ``source`` reads prompts anew, which longer options behind
+    pictures need where the model's cache cannot be divided into rows. Raises ValueError where the end of an answer has to be scored and the model has no end token.
     """
     device = inputs["input_ids"].device
     labels = torch.tensor([-100 if a is None else a for a in answers], device=device)
     single = all(len(ids) == 1 for row in options for option in row for ids in option)
-    prompts = ReadPrompts(hf, inputs, keep=not single)
+    prompts = ReadPrompts(hf, inputs, source, keep=not single)
     counts = tuple(len(row) for row in options)
     if single:
         logprob, prob, columns = of_single_tokens(
@@ -133,7 +132,7 @@ def score_batch(
     ends = end_tokens(hf)
     whole = [closed(row, ends) for row in options]
     logprob, ranked, columns = of_longer_options(
-        prompts, whole, ends, labels, normalize, temperature, again
+        prompts, whole, ends, labels, normalize, temperature
     )
     columns["ended"] = torch.tensor(
         [row[0][0][-1] == END for row in whole], dtype=torch.bool, device=device
@@ -186,7 +185,6 @@ def of_longer_options(
     labels: Tensor,
     normalize: str,
     temperature: float,
-    again: Again | None,
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """logprob (N, O), what options are ranked by (N, O), and the columns, for longer options.
 
@@ -199,7 +197,7 @@ def of_longer_options(
     start = option_scores(prompts.logits, ids, temperature=temperature)
     candidates = start.logprob.gather(1, where.flatten(1).clamp(min=0).to(device))
     candidates = candidates.masked_fill((where.flatten(1) < 0).to(device), -torch.inf)
-    rest = rest_of(prompts, options, ends, shape[2], temperature, again)
+    rest = rest_of(prompts, options, ends, shape[2], temperature)
     spelled = (candidates + rest.flatten(1)).view(shape)  # (N, O, M)
     logprob = spelled.logsumexp(2)
     ranked = logprob
@@ -268,7 +266,6 @@ def rest_of(
     ends: Sequence[int],
     spellings: int,
     temperature: float,
-    again: Again | None,
 ) -> Tensor:
     """(N, O, M) summed log-probability of every token after the first; 0 where there is none."""
     device = prompts.ids.device
@@ -294,7 +291,7 @@ def rest_of(
         if ids[-1] == END:  # any of the tokens that end an answer
             following[r, len(ids) - 2, : len(ends)] = torch.tensor(ends)
     fed, real, following = fed.to(device), real.to(device), following.to(device)
-    logits = prompts.behind([n for n, *_ in longer], fed, real, again)  # (R, L, V)
+    logits = prompts.behind([n for n, *_ in longer], fed, real)  # (R, L, V)
     scored = option_scores(
         logits.flatten(0, 1), following.flatten(0, 1)[:, None], temperature=temperature
     )

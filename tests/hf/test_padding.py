@@ -86,8 +86,8 @@ def test_a_row_beside_others_is_what_it_is_alone(name: str) -> None:
 def test_such_prompts_go_together_where_they_are_as_long() -> None:
     model = Model("rwkv", rwkv(), make_tokenizer(), None)
     encoded = model.encode(questions(), "options")
-    assert [group for group, _ in model.parts(encoded)] == [[0], [1, 4], [2, 3], [5]]
-    assert [group for group, _ in model.parts([encoded[1], encoded[4]])] == [[0, 1]]
+    assert [part.rows for part in model.parts(encoded)] == [[0], [1, 4], [2, 3], [5]]
+    assert [part.rows for part in model.parts([encoded[1], encoded[4]])] == [[0, 1]]
 
 
 def test_greedy_answers_are_those_of_each_prompt_alone() -> None:
@@ -133,10 +133,10 @@ def test_prompts_of_other_numbers_of_pictures_are_asked_about_apart() -> None:
         Item(f"q{n}", "Which?", (picture,) * n, options=("red", "nor"), answer=0) for n in (1, 2, 1)
     ]
     encoded = model.encode(items, "options")
-    assert [group for group, _ in model.parts(encoded)] == [[0, 1, 2]]
+    assert [part.rows for part in model.parts(encoded)] == [[0, 1, 2]]
     assert model.learned["pictures", True] is True
     model.learned["pictures", True] = False
-    assert [group for group, _ in model.parts(encoded)] == [[0, 2], [1]]
+    assert [part.rows for part in model.parts(encoded)] == [[0, 2], [1]]
     rows = model.option_scores(items)
     model.learned["pictures", True] = True
     for apart, together in zip(rows, model.option_scores(items), strict=True):

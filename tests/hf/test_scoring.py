@@ -11,6 +11,7 @@ import torch
 from calib_kernels import CalibrationHistogram
 
 from calib.hf import reading
+from calib.hf.reading import Source
 from calib.hf.scoring import score_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -191,7 +192,7 @@ def test_images(
     def again(rows: list[int]) -> dict[str, torch.Tensor]:
         return {**padded([prompts[n] for n in rows]), "pixel_values": pixels[rows]}
 
-    rows = score_batch(llava, inputs, SETS[options], [0, 1, 0], again=again).rows()
+    rows = score_batch(llava, inputs, SETS[options], [0, 1, 0], source=Source(again)).rows()
     for n, (prompt, opts) in enumerate(zip(prompts, SETS[options], strict=True)):
         expected = naive(exact["llava"], prompt, opts, pixel_values=pixels[n : n + 1].double())
         same(rows[n], expected)
@@ -201,7 +202,7 @@ def test_images(
     def swap(rows: list[int]) -> dict[str, torch.Tensor]:
         return again(rows) | {"pixel_values": pixels.flip(0)[rows]}
 
-    moved = score_batch(llava, swapped, SETS[options], [0, 1, 0], again=swap).rows()
+    moved = score_batch(llava, swapped, SETS[options], [0, 1, 0], source=Source(swap)).rows()
     assert abs(rows[0]["logprob"][0] - moved[0]["logprob"][0]) > 0.01
 
 
@@ -218,7 +219,7 @@ def test_two_images_of_one_prompt_stay_with_it(
 
     for way in ("shared", "expanded"):
         monkeypatch.setattr(reading, "way_of", lambda cache, use_cache, way=way: way)
-        rows = score_batch(llava, inputs, LONGER[:2], [0, 1], again=again).rows()
+        rows = score_batch(llava, inputs, LONGER[:2], [0, 1], source=Source(again)).rows()
         for n, prompt in enumerate(prompts):
             own = pixels[2 * n : 2 * n + 2].double()
             same(rows[n], naive(exact["llava"], prompt, LONGER[n], pixel_values=own))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from calib.hf.reading import Source
 from calib.hf.scoring import score_batch
 from tests.hf import families
 from tests.hf.families import END, IMAGE, START
@@ -98,7 +99,9 @@ def test_each_option_is_scored_behind_its_own_pictures(
 
     if anew:
         monkeypatch.setattr("calib.hf.reading.way_of", lambda cache, use_cache: "expanded")
-    rows = score_batch(model, prompts.inputs(numbers), [OPTIONS] * 3, [0, 1, 2], again=again).rows()
+    rows = score_batch(
+        model, prompts.inputs(numbers), [OPTIONS] * 3, [0, 1, 2], source=Source(again)
+    ).rows()
     assert asked == ([[0, 0, 1], [1, 2, 2]] if anew else [])
     for n, row in zip(numbers, rows, strict=True):
         expected = [by_hand(model, prompts, n, ids) for (ids,) in OPTIONS]
