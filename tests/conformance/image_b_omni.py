@@ -217,6 +217,8 @@ def nemotron_h_omni(folder: Path) -> None:
             "mamba_head_dim": 16,
             "n_groups": 2,
             "chunk_size": 8,
+            # A full forward raises time steps to this; a step on the cache does not.
+            "time_step_min": 1e-6,
             "n_routed_experts": 4,
             "moe_intermediate_size": 32,
             "moe_shared_expert_intermediate_size": 32,
