@@ -58,18 +58,28 @@ class Hand:
         )
 
     def options(self, item: Item) -> list[Tokens]:
-        """Each option's token ids behind the prompt."""
+        """Each option's token ids behind the prompt.
+
+        What the processor writes behind a text, as PaliGemma's a line break, is the prompt's: an
+        option's own space behind it is not doubled.
+        """
         text = self.text(item)
+        bare = self.ids(text)
+        end = self.inputs([item])["input_ids"][0, -1:].tolist()
+        tail = "" if end == bare[-1:] else self.tokenizer.decode(end)
+        bare = self.ids(text + tail)
         chat = getattr(self.speaker, "chat_template", None) is not None
-        bare = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         found = []
         for option in item.options:
-            spelled = option if chat else f" {option}"
-            joint = self.tokenizer(text + spelled, add_special_tokens=False)["input_ids"]
+            spelled = option if chat or tail.isspace() else f" {option}"
+            joint = self.ids(text + tail + spelled)
             if joint[: len(bare)] != bare:
                 raise Unsettled(f"option {option!r} merges with the end of the prompt")
             found.append(tuple(joint[len(bare) :]))
         return found
+
+    def ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def inputs(self, items: Sequence[Item]) -> Inputs:
         """The processor's inputs of prompts; left-padded where they are several."""

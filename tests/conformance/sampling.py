@@ -39,12 +39,12 @@ def ends_of(hand: Hand, vocabulary: int) -> list[int]:
     return sorted({i for i in special if 0 <= i < vocabulary} | set(range(3, vocabulary, 5)))
 
 
-def ids_in(config: dict[str, Any]) -> Iterator[int]:
+def ids_in(config: dict[Any, Any]) -> Iterator[int]:
     """Every number that a configuration names as a token."""
     for name, value in config.items():
         if isinstance(value, dict):
             yield from ids_in(value)
-        elif isinstance(value, int) and name.endswith(("_token_id", "_token_index")):
+        elif isinstance(value, int) and str(name).endswith(("_token_id", "_token_index")):
             yield value
 
 
