@@ -17,7 +17,7 @@ BENCH  ?= default
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
-# Each worker has one thread: threads of several would wait for each other. Tests of threads set
+# Each worker has one thread: those of several would wait for each other. Tests of threads set
 # their number themselves. A file stays with one worker, whose fixtures its tests share.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
 	--durations=10
