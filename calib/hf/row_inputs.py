@@ -38,9 +38,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(part)
 
 
-def rows_of_step(
-    model: Any, input_ids: Tensor, kwargs: dict[str, Any]
-) -> list[str]:
+def rows_of_step(model: Any, input_ids: Tensor, kwargs: dict[str, Any]) -> list[str]:
     """Names of the inputs in ``kwargs`` of which a step behind B prompts takes a row for each row.
 
     What the model's own ``prepare_inputs_for_generation`` makes of them says which of them reach a
@@ -86,7 +84,10 @@ def expanded(
     if samples == 1:
         return input_ids, kwargs
     prompts = len(input_ids)
-    own = type(model)._expand_inputs_for_generation is not GenerationMixin._expand_inputs_for_generation
+    own = (
+        type(model)._expand_inputs_for_generation
+        is not GenerationMixin._expand_inputs_for_generation
+    )
     # Features of images are repeated by transformers, which tells prompts apart by their tokens.
     encoded = {name: kwargs[name] for name in ("mm_encoder_outputs",) if name in kwargs}
     rest = {name: value for name, value in kwargs.items() if name not in encoded}

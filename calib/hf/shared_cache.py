@@ -252,7 +252,7 @@ def padding_of(prefilled: Any, mask: Tensor | None) -> list[int]:
         raise CannotShare("the mask has not a column for each token of the cache")
     real = mask != 0
     # Only padding before the first token may be cut off: behind it, a zero hides one token only.
-    if not bool((real[:, -1:].all() & (real[:, 1:] >= real[:, :-1]).all())):
+    if not bool(real[:, -1:].all() & (real[:, 1:] >= real[:, :-1]).all()):
         raise CannotShare("attention_mask hides more than padding on the left")
     padding: list[int] = (~real).sum(1).tolist()
     return padding

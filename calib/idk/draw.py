@@ -13,7 +13,7 @@ from calib.hf.sampling import Sampling
 from calib.runs import CONFIG, Run, open_run, refuse_other
 from calib.sample import asked, sample
 from calib.score import Progress
-from calib.shards import shards, whole_items
+from calib.shards import whole_items
 from calib.tasks import Task
 
 
@@ -76,7 +76,4 @@ def draw(
 
 def answered(run: Run) -> set[int]:
     """The items of a sampled run that have all of their answers."""
-    done: set[int] = set()
-    for file in shards(run.path):
-        done |= whole_items(file, int(run.config["samples"]))[0]
-    return done
+    return whole_items(run.path, run.config)
