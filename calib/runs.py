@@ -71,7 +71,7 @@ class Run:
         """One line per sampled answer: id, sample, text, tokens, logprob, entropy, finish, ..."""
         import pandas as pd
 
-        rows = pd.DataFrame(read_answers(self.path, int(self.config["samples"])))
+        rows = pd.DataFrame(read_answers(self.path, self.config))
         return rows.sort_values(["index", "sample"], ignore_index=True) if len(rows) else rows
 
     def items(self) -> list[Item]:
@@ -136,18 +136,24 @@ def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tup
     return run, done
 
 
-def begin(path: Path, config: Mapping[str, Any], records: str = RECORDS) -> Run:
+Growth = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
+"""Of what config.json holds and what is asked for now: what it is to hold from now on instead."""
+
+
+def begin(
+    path: Path, config: Mapping[str, Any], records: str = RECORDS, growth: Growth | None = None
+) -> Run:
     """Open ``path`` for writing into its file ``records``, behind what is there.
 
     A new folder gets ``config`` and the circumstances; an old one must have been begun with the
-    same. Raises InputError for a folder of another run or a file that is being written, CalibError
-    where nothing can be written.
+    same, but for what ``growth`` says. Raises InputError for a folder of another run or a file that
+    is being written, CalibError where nothing can be written.
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: expected a folder for the run, found a file")
     wanted = json.loads(json.dumps(dict(config), default=str))
     if (path / CONFIG).exists():
-        refuse_other(open_run(path), wanted)
+        agreed(open_run(path), wanted, growth)
     elif (path / records).is_file() and (path / records).stat().st_size:
         raise InputError(f"{path}: it holds records but no {CONFIG}; choose another folder")
     try:
@@ -161,10 +167,11 @@ def begin(path: Path, config: Mapping[str, Any], records: str = RECORDS) -> Run:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Looked at again: another process may have begun a run before this one had the lock.
         if (path / CONFIG).exists():
-            run = open_run(path)
-            refuse_other(run, wanted)
+            before = open_run(path).config
+            run = Run(path, agreed(Run(path, before), wanted, growth))
         else:
-            run = Run(path, {**wanted, **circumstances()})
+            before, run = {}, Run(path, {**wanted, **circumstances()})
+        if run.config != before:
             replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
     except BlockingIOError as error:
         file.close()
@@ -177,6 +184,14 @@ def begin(path: Path, config: Mapping[str, Any], records: str = RECORDS) -> Run:
         raise
     run._file = file
     return run
+
+
+def agreed(run: Run, wanted: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:
+    """The configuration of a run that goes on; InputError where ``wanted`` is another's."""
+    grown = {} if growth is None else growth(run.config, wanted)
+    config = {**run.config, **grown}
+    refuse_other(Run(run.path, config), {**wanted, **grown})
+    return config
 
 
 def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
@@ -259,13 +274,21 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all."""
+    """Write a small file so that it is there whole or not at all, and stays when power fails."""
     staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        staging.write_text(text)
+        with staging.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def circumstances() -> dict[str, Any]:

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,16 @@ from calib.hf.thinking import MODES
 from calib.prompts import FORMS
 from calib.records import Answer, CalibError, InputError, Item
 from calib.runs import Progress, Run, begin, open_run, replace, saved, slug
-from calib.shards import ITEMS, item_row, rows_of, shard, shards, whole_items
+from calib.shards import (
+    ITEMS,
+    item_row,
+    items_by_part,
+    more_samples,
+    parts_of,
+    rows_of,
+    shard,
+    whole_parts,
+)
 from calib.tasks import Task, digest, load_task
 
 BATCHING = ("plan", "packed")
@@ -52,8 +62,8 @@ def sample(
     short prompts and few samples, and rounds differently. ``thinking="own"`` leaves it to the chat
     template whether the model thinks before it answers; "off" and "on" say so
     (``calib.hf.thinking``). Under ``torchrun`` every process takes its share of the questions. The
-    same call goes on where an earlier one was stopped. Raises
-    InputError for what can be refused at once.
+    same call goes on where an earlier one was stopped, and one with more samples draws those that a
+    run of fewer lacks. Raises InputError for what can be refused at once.
     """
     task = load_task(task) if isinstance(task, str) else task
     form = prompt or task.prompt
@@ -68,6 +78,8 @@ def sample(
         how = Sampling(**sampling)
     except TypeError as error:
         raise InputError(f"calib.sample: {error}") from error
+    if how.first:
+        raise InputError(f"first: a run holds its samples from 0 on, got {how.first}")
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     items = task.selection(limit, how.seed)
     if isinstance(model, str):
@@ -86,16 +98,25 @@ def sample(
     run, done = begin_shard(path, config, rank)
     keep_items(run, items)
     torch.set_num_threads(config.get("threads", before))
-    mine = list(range(rank, len(items), world))
-    todo = [i for i in mine if i not in done]
+    mine = range(rank, len(items), world)
+    parts = parts_of(run.config)
     tell = progress or (lambda done, total, note: None)
-    finished = (len(mine) - len(todo)) * how.samples
+    finished = sum(
+        (end - begin) * len(whole.intersection(mine))
+        for begin, end, whole in zip([0, *parts], parts, done, strict=False)
+    )
     tell(finished, len(mine) * how.samples, task.name)
     try:
-        for k, answers in answered(model, [items[i] for i in todo], form, batching, thinking, how):
-            run.append(list(rows_of(todo[k], items[todo[k]], task.name, answers)))
-            finished += len(answers)
-            tell(finished, len(mine) * how.samples, task.name)
+        for begin, end, whole in zip([0, *parts], parts, done, strict=False):
+            todo = [i for i in mine if i not in whole]
+            part = changed(how, samples=end - begin, first=begin)
+            for k, answers in answered(
+                model, [items[i] for i in todo], form, batching, thinking, part
+            ):
+                rows = rows_of(todo[k], items[todo[k]], task.name, answers, begin)
+                run.append(list(rows))
+                finished += len(answers)
+                tell(finished, len(mine) * how.samples, task.name)
     finally:
         run.close()
         torch.set_num_threads(before)
@@ -115,6 +136,8 @@ def asked(
     task: Task, items: Sequence[Item], limit: int | None, form: str, batching: str, how: Sampling
 ) -> dict[str, Any]:
     """What config.json holds of the questions and the way of asking, whatever the model."""
+    sampling = asdict(how)
+    del sampling["first"]  # a folder's samples are numbered from 0
     return {
         "kind": "sample",
         "task": task.name,
@@ -123,23 +146,19 @@ def asked(
         "limit": limit,
         "prompt": form,
         "batching": batching,
-        **asdict(how),
+        **sampling,
     }
 
 
-def begin_shard(path: Path, config: Mapping[str, Any], rank: int) -> tuple[Run, set[int]]:
-    """Open process ``rank``'s file for writing; also the items that are done, in any file.
+def begin_shard(path: Path, config: Mapping[str, Any], rank: int) -> tuple[Run, list[set[int]]]:
+    """Open process ``rank``'s file for writing; also the items of which each part is done.
 
-    Raises as ``calib.runs.begin`` does.
+    Raises as ``calib.runs.begin`` and ``calib.shards.more_samples`` do.
     """
-    run = begin(path, config, shard(rank))
-    done: set[int] = set()
-    for file in shards(path):
-        whole, end = whole_items(file, int(config["samples"]))
-        done |= whole
-        if file.name == shard(rank):
-            run.cut(end)
-    return run, done
+    run = begin(path, config, shard(rank), more_samples)
+    parts = parts_of(run.config)
+    run.cut(whole_parts(path / shard(rank), parts)[1])
+    return run, items_by_part(path, parts)
 
 
 def keep_items(run: Run, items: Sequence[Item]) -> None:

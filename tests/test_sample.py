@@ -19,7 +19,7 @@ import calib
 from calib.hf.model import Model
 from calib.records import CalibError, InputError, Item
 from calib.sample import sample
-from calib.shards import read_items, whole_items
+from calib.shards import read_items, whole_parts
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -184,7 +184,7 @@ def test_a_torn_item_is_drawn_again(llama: Model, tmp_path: Path, where: str) ->
         "between samples": b"".join(lines[:10]),
     }[where]
     file.write_bytes(torn)
-    assert whole_items(file, 4)[0] == set(range(torn.count(b"\n") // 4))
+    assert whole_parts(file, [4])[0] == [set(range(torn.count(b"\n") // 4))]
     sample(llama, questions(), out=tmp_path, **SETTINGS)
     assert file.read_bytes() == whole
 
@@ -315,8 +315,8 @@ def test_a_hundred_thousand_items_open_in_a_minute(tmp_path: Path) -> None:
             out.write("".join(line % (index, s, index) for s in range(64)))
     code = (
         "import resource, sys, time; from pathlib import Path\n"
-        "from calib.shards import whole_items\n"
-        "start = time.perf_counter(); done, end = whole_items(Path(sys.argv[1]), 64)\n"
+        "from calib.shards import whole_parts\n"
+        "start = time.perf_counter(); (done,), end = whole_parts(Path(sys.argv[1]), [64])\n"
         "print(len(done), end, time.perf_counter() - start,"
         " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

@@ -40,11 +40,15 @@ class Packing:
         names: Sequence[str],
         inputs: Callable[[Sequence[int]], dict[str, Any]],
         how: Sampling,
+        pads: bool = True,
     ) -> None:
         """``names`` are the items' ids, ``inputs`` a batch of those questions for the model.
 
-        Raises CannotPack where one question's samples are more than ``how.rows``.
+        ``pads`` says whether a prompt's logits are the same behind padding. Raises CannotPack where
+        they are not, and where one question's samples are more than ``how.rows``.
         """
+        if not pads:
+            raise CannotPack("padding changes what the model says")
         if how.samples > how.rows:
             raise CannotPack(f"{how.samples} samples do not fit {how.rows} rows")
         self.hf, self.tokenizer, self.inputs, self.how = hf, tokenizer, inputs, how
@@ -102,8 +106,9 @@ class Packing:
             **model_kwargs: Any,
         ) -> Running:
             draw = by_address(
-                logits_processor, generation_config, self.how.seed, self.items, samples, 0, False
-            )
+                logits_processor, generation_config, self.how.seed, self.items, samples,
+                self.how.first, False,
+            )  # fmt: skip
             if draw.processors:
                 raise CannotPack("logits are processed")
             # Rows end by their own length, not by that of what stands beside them.

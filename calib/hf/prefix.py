@@ -181,7 +181,7 @@ class Rows:
             outputs = self._outputs(ids)
         except torch.OutOfMemoryError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  (what is not this way's fault comes again in the next)
             if self.view is not None:
                 self.view.unshare()
                 self.view.restore(state)

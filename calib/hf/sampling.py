@@ -18,7 +18,8 @@ from calib.records import Answer, InputError
 
 @dataclass(frozen=True)
 class Sampling:
-    """How answers are drawn; ``rows`` is the most that decode at once."""
+    """How answers are drawn: samples ``first`` to ``first + samples - 1`` of each question, and
+    ``rows`` is the most that decode at once."""
 
     samples: int = 20
     temperature: float = 1.0
@@ -30,6 +31,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int = 0
     rows: int = 256
+    first: int = 0
 
     def __post_init__(self) -> None:
         """InputError, naming the setting, for what no distribution has."""
@@ -42,6 +44,7 @@ class Sampling:
             "max_new_tokens": (self.max_new_tokens >= 1, "a positive number"),
             "seed": (0 <= self.seed < 2**64, "from 0 to 2^64 - 1"),
             "rows": (self.rows >= 1, "a positive number"),
+            "first": (self.first >= 0, "0 or more"),
             "stop": (all(self.stop), "texts that are not empty"),
         }
         for name, (good, expected) in checks.items():
@@ -72,7 +75,7 @@ def sample_answers(
     while first < how.samples:
         count = min(each, how.samples - first)
         try:
-            found = decoded(hf, inputs, tokenizer, items, how, first, count)
+            found = decoded(hf, inputs, tokenizer, items, how, how.first + first, count)
         except torch.OutOfMemoryError:
             if each == 1:
                 raise

@@ -12,7 +12,7 @@ from calib.hf.model import Model, load_model
 from calib.hf.sampling import Sampling
 from calib.runs import CONFIG, Progress, Run, open_run, refuse_other
 from calib.sample import asked, sample
-from calib.shards import shards, whole_items
+from calib.shards import whole_items
 from calib.tasks import Task
 
 
@@ -75,7 +75,4 @@ def draw(
 
 def answered(run: Run) -> set[int]:
     """The items of a sampled run that have all of their answers."""
-    done: set[int] = set()
-    for file in shards(run.path):
-        done |= whole_items(file, int(run.config["samples"]))[0]
-    return done
+    return whole_items(run.path, run.config)
