@@ -71,6 +71,21 @@ def too_large(where: str, width: int, height: int) -> str:
     )
 
 
+def size_of(image: ImageRef) -> tuple[int, int]:
+    """Width and height as they are stored; of a file, from its header."""
+    from PIL import Image
+
+    if not isinstance(image, Path):
+        return image.size
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(image) as opened:
+                return opened.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise CalibError(f"image {image}: it cannot be read ({error})") from error
+
+
 def open_image(image: ImageRef) -> Image:
     """The image as RGB, decoded, the right way up. CalibError where it is broken after all."""
     from PIL import Image, ImageOps

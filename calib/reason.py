@@ -70,7 +70,7 @@ def thought(
     """
     if not model.thinks:
         raise InputError("thinking: expected off or own, as this model's chat template has none")
-    end = model.end_of_thoughts()
+    end = model.speakers.end_of_thoughts
     settings = {"max_new_tokens": THOUGHTS, **sampling, "samples": 1, "seed": seed, "stop": (end,)}
     run = sample(
         model, task, out=out / "thinking", limit=limit, prompt=form, thinking="on",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from calib.hf.encoding import templated
 from calib.hf.model import Model
+from calib.hf.speakers import Speakers
 from calib.judge import verdicts
 from calib.judge.text import normalized_text
 from calib.prompts import build
@@ -27,10 +27,10 @@ def test_options_stand_after_the_reasoning() -> None:
     assert prompt.options == ((" A",), (" B",))
     assert build(ITEM, "options").options == ((" red",), (" no",))
     tokenizer = make_tokenizer()
-    assert templated(prompt, tokenizer, None)[0].endswith("A:It glows.\nThe answer is")
+    assert Speakers(tokenizer, None).templated(prompt)[0].endswith("A:It glows.\nThe answer is")
     bare = make_tokenizer(template="")
     bare.chat_template = None
-    plain, _ = templated(build(ITEM, "options", chat=False), bare, None)
+    plain, _ = Speakers(bare, None).templated(build(ITEM, "options", chat=False))
     assert plain.endswith("then answer.\nAnswer: It glows.\nThe answer is")
 
 

@@ -50,6 +50,7 @@ class Stub:
 
     name = "stub"
     device = torch.device("cpu")
+    thinks = False
 
     def __init__(self, stop_at: int | None = None, seconds: float = 0, **facts: Any) -> None:
         self.stop_at, self.seconds = stop_at, seconds
@@ -57,7 +58,7 @@ class Stub:
         self.asked: list[str] = []
         self.batches = 0
 
-    def encode(self, items: Sequence[Item], form: str, *, variants: bool) -> list[Encoded]:
+    def encode(self, items: Sequence[Item], form: str, **how: Any) -> list[Encoded]:
         def one(item: Item) -> Encoded:
             ids = tuple(((k + 5,),) for k in range(len(item.options)))
             return Encoded(f"{item.id} {item.question}", (), len(item.question), 0, ids)

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from inspect import Parameter
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from calib.hf.ends import Spelling
-from calib.hf.reading import arguments
-from calib.hf.templates import rendered
-from calib.hf.thinking import Conversation, switched, switches_in
+from calib.hf.speakers import Speakers
 from calib.images import open_image
-from calib.records import CalibError, InputError, Prompt
+from calib.records import InputError, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +26,7 @@ class Encoded:
     cut: int  # tokens to take off the end of the prompt, where an option merges with it
     options: tuple[tuple[Spelling, ...], ...]
     special: bool = False  # the tokenizer puts its own tokens around the text
+    name: str = ""  # the item's, for errors
 
     @property
     def single(self) -> bool:
@@ -44,92 +38,38 @@ class Encoded:
         """What questions must have in common to share a batch."""
         return bool(self.images), self.single, self.cut
 
+    def with_images(self, images: tuple[Any, ...]) -> Encoded:
+        return replace(self, images=images)
+
     @property
     def longest(self) -> int:
         """Tokens of the longest spelling."""
         return max((len(ids) for option in self.options for ids in option), default=0)
 
 
-def encode(
-    prompt: Prompt,
-    tokenizer: Any,
-    processor: Any | None,
-    name: str,
-    *,
-    tail: str = "",
-    thinking: str = "off",
-) -> Encoded:
+def encode(prompt: Prompt, speakers: Speakers, name: str, *, thinking: str = "off") -> Encoded:
     """Encode ``prompt``; ``name`` is the item's, for errors.
 
-    ``tail`` is what the processor writes behind a text with pictures, ``thinking`` one of
-    ``calib.hf.thinking.MODES``. Raises InputError where two
-    options have a spelling in common or one is empty, and where the model takes no images and the
-    prompt has some.
+    ``thinking`` is one of ``calib.hf.thinking.MODES``. Raises InputError where two options have a
+    spelling in common or one is empty, and where the model takes no images and the prompt has some.
     """
-    if prompt.images and processor is None:
+    if prompt.images and speakers.processor is None:
         raise InputError(f"item {name!r} has an image, but this model reads text only")
-    text, special = templated(prompt, tokenizer, processor, thinking)
-    tail = tail if prompt.images else ""
-    bare = ids_of(tokenizer, text + tail, special)
+    text, special = speakers.templated(prompt, thinking)
+    tail = speakers.tail(prompt, text, special)
+    bare = speakers.ids(text + tail, special)
     spelled = [[behind(tail, s) for s in option] for option in prompt.options]
-    joint = [[ids_of(tokenizer, text + tail + s, special) for s in option] for option in spelled]
+    joint = [[speakers.ids(text + tail + s, special) for s in option] for option in spelled]
     ends = [common_prefix(bare, ids) for option in joint for ids in option]
     shared = min(ends, default=len(bare))  # a question to be answered freely has no options
     options = tuple(tuple(dict.fromkeys(tuple(ids[shared:]) for ids in option)) for option in joint)
-    refuse_overlap(options, prompt, tokenizer, name)
-    return Encoded(text, prompt.images, len(bare), len(bare) - shared, options, special)
+    refuse_overlap(options, prompt, speakers.tokenizer, name)
+    return Encoded(text, prompt.images, len(bare), len(bare) - shared, options, special, name)
 
 
 def behind(tail: str, spelling: str) -> str:
     """A spelling as it stands behind ``tail``: white space is not doubled."""
     return spelling.lstrip() if tail[-1:].isspace() else spelling
-
-
-def templated(
-    prompt: Prompt, tokenizer: Any, processor: Any | None, thinking: str = "off"
-) -> tuple[str, bool]:
-    """The whole text up to the answer, image placeholders included, and whether the tokenizer is
-    to put its own special tokens around it.
-
-    Plain text is begun as the tokenizer itself would begin it; a chat template brings its own.
-    """
-    if not prompt.chat:
-        begin, special = beginning(tokenizer)
-        token = getattr(processor, "image_token", "") if processor else ""
-        asked = begin + "".join(f"{token}\n" for _ in prompt.images) + prompt.text
-        return (f"{asked} {prompt.begun}" if prompt.begun else asked), special
-    asked = switched(conversation(prompt, tokenizer, processor), thinking, prompt.thoughts)
-    return f"{asked}{prompt.begun}", False
-
-
-def conversation(prompt: Prompt, tokenizer: Any, processor: Any | None) -> Conversation:
-    """The user's turn, for the chat template."""
-    content: Any = prompt.text
-    if processor is not None:
-        content = [{"type": "image"} for _ in prompt.images]
-        content.append({"type": "text", "text": prompt.text})
-    speaker = processor if processor is not None else tokenizer
-    turns = [{"role": "user", "content": content}]
-    render = partial(rendered, speaker, turns, name=tokenizer.name_or_path)
-    return Conversation(render, switches_in(speaker.chat_template))
-
-
-def beginning(tokenizer: Any) -> tuple[str, bool]:
-    """How plain text begins: text to write before it, and whether to leave that to the tokenizer.
-
-    A tokenizer that only puts tokens before a text is left to do so: written out as text, its
-    first token would take the mark of a word's beginning off the word behind it (Llama). One that
-    also puts tokens behind a text would end it before it is answered.
-    """
-    around = list(tokenizer("a")["input_ids"])
-    plain = ids_of(tokenizer, "a", False)
-    if around[-len(plain) :] == plain:
-        return "", len(around) > len(plain)
-    return (tokenizer.bos_token if around[:1] == [tokenizer.bos_token_id] else ""), False
-
-
-def ids_of(tokenizer: Any, text: str, special: bool) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=special)["input_ids"])
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
@@ -168,93 +108,16 @@ def refuse_overlong(hf: Any, prompt: int, more: int, name: str) -> None:
         )
 
 
-def tail_of(prompt: Prompt, tokenizer: Any, processor: Any) -> str:
-    """What the processor writes behind a text with pictures, as PaliGemma's a line break.
-
-    Raises CalibError where that is more than white space: no answer could follow it.
-    """
-    encoded = encode(replace(prompt, options=()), tokenizer, processor, "")
-    plain = ids_of(tokenizer, encoded.text, encoded.special)
-    ids = collate([encoded], tokenizer, processor)["input_ids"][0].tolist()
-    if ids[-1:] == plain[-1:]:
-        return ""
-    whole, end = str(tokenizer.decode(ids)), encoded.text[-12:]
-    tail = whole.rpartition(end)[2]
-    if end not in whole or tail.strip():
-        raise CalibError(
-            f"{type(processor).__name__} lets a prompt end in {whole[-24:]!r} where "
-            f"{encoded.text[-24:]!r} was asked for"
-        )
-    return tail
-
-
-def collate(batch: Sequence[Encoded], tokenizer: Any, processor: Any | None) -> dict[str, Any]:
+def collate(batch: Sequence[Encoded], speakers: Speakers) -> dict[str, Any]:
     """What tokenizer or processor makes of prompts of one kind, left-padded, on the host."""
-    how = {
-        "text": [encoded.text for encoded in batch],
-        "padding": True,
-        "padding_side": "left",
-        "add_special_tokens": batch[0].special,
-        "return_tensors": "pt",
-    }
-    if batch[0].images:
-        assert processor is not None
-        images = [[open_image(image) for image in encoded.images] for encoded in batch]
-        inputs = with_pictures(processor, images, how)
-    else:
-        inputs = dict(tokenizer(**how))
-    if cut := batch[0].cut:
-        shape = inputs["input_ids"].shape
-        inputs = {
-            name: value[:, :-cut] if value.shape[:2] == shape else value
-            for name, value in inputs.items()
-        }
-    return inputs
-
-
-def with_pictures(
-    processor: Any, images: Sequence[Sequence[Any]], how: dict[str, Any]
-) -> dict[str, Any]:
-    """What the processor makes of prompts and their pictures.
-
-    They are handed over prompt by prompt; a processor that refuses that gets one list, which is
-    the same where every prompt has one picture.
-    """
-    try:
-        return dict(processor(images=images, **how))
-    except (TypeError, ValueError):
-        if any(len(pictures) != 1 for pictures in images):
-            raise
-        return dict(processor(images=[pictures[0] for pictures in images], **how))
-
-
-def accepted(hf: Any, inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs that the model's forward takes, floating-point ones in the model's dtype.
-
-    Processors also give what training needs (``labels``), and pixels in a dtype of their own.
-    """
-    takes = arguments(hf)
-    anything = any(p.kind is Parameter.VAR_KEYWORD for p in takes.values())
-    chosen = {
-        name: value
+    texts = [encoded.text for encoded in batch]
+    images = [[open_image(image) for image in encoded.images] for encoded in batch]
+    inputs = speakers.inputs(texts, images, batch[0].special)
+    cut = batch[0].cut
+    if not cut:
+        return inputs
+    shape = inputs["input_ids"].shape
+    return {
+        name: value[:, :-cut] if getattr(value, "shape", ())[:2] == shape else value
         for name, value in inputs.items()
-        if name != "labels" and (anything or name in takes)
     }
-    return moved(chosen, hf.dtype)
-
-
-def moved(inputs: dict[str, Any], where: Any) -> dict[str, Any]:
-    """Their tensors, also those of lists, on a device; or floating-point ones in a dtype."""
-
-    def one(value: Any) -> Any:
-        if isinstance(value, dict):
-            return moved(value, where)
-        if isinstance(value, list | tuple):
-            return type(value)(map(one, value))
-        if not isinstance(value, Tensor):
-            return value
-        if isinstance(where, torch.dtype) and not value.is_floating_point():
-            return value
-        return value.to(where)
-
-    return {name: one(value) for name, value in inputs.items()}

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from calib.hf.batching import plan
 from calib.hf.classes import parts_of
-from calib.hf.encoding import (
-    Encoded,
-    accepted,
-    collate,
-    conversation,
-    encode,
-    moved,
-    refuse_overlong,
-    tail_of,
-)
+from calib.hf.encoding import Encoded, encode, refuse_overlong
 from calib.hf.ends import end_tokens, nested
 from calib.hf.loading import load
 from calib.hf.packing import CannotPack, Packing
-from calib.hf.padding import grouped, independent, lengths, padded
 from calib.hf.placement import device_map, input_device
-from calib.hf.reading import Learned, Source
+from calib.hf.reader import Reader
 from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, joined, score_batch
-from calib.hf.thinking import Conversation, closing, thinks
+from calib.hf.speakers import Speakers
 from calib.prompts import build
-from calib.records import Answer, InputError, Item, Prompt
-
-
-class Part(NamedTuple):
-    """Prompts of a batch that are read together."""
-
-    rows: list[int]  # which of the batch they are
-    inputs: dict[str, Any]
-    padded: bool
+from calib.records import Answer, InputError, Item
 
 
 @dataclass(frozen=True)
@@ -52,8 +33,12 @@ class Model:
     tokenizer: Any
     processor: Any | None
     adapter: str | None = None  # folder or hub name of what was put on the base model
-    # What reading a first prompt has told of the model, by question and kind of prompt.
-    learned: Learned = field(default_factory=dict, repr=False, compare=False)
+    speakers: Speakers = field(init=False, repr=False, compare=False)
+    reader: Reader = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "speakers", Speakers(self.tokenizer, self.processor))
+        object.__setattr__(self, "reader", Reader(self.hf, self.speakers))
 
     @property
     def device(self) -> torch.device:
@@ -81,6 +66,11 @@ class Model:
             facts |= {"adapter": self.adapter, "base": self.hf.name_or_path}
         return facts
 
+    @property
+    def thinks(self) -> bool:
+        """Whether the chat template lets the model think before it answers."""
+        return self.speakers.thinks
+
     def encode(
         self,
         items: Sequence[Item],
@@ -101,12 +91,9 @@ class Model:
         """
         encoded = []
         for item in items:
-            built = build(item, prompt, chat=self._chat, variants=variants)
+            built = build(item, prompt, chat=self.speakers.chat, variants=variants)
             built = built if options else replace(built, options=())
-            tail = self._tail(built) if built.images else ""
-            one = encode(
-                built, self.tokenizer, self.processor, item.id, tail=tail, thinking=thinking
-            )
+            one = encode(built, self.speakers, item.id, thinking=thinking)
             refuse_overlong(self.hf, one.length, max(one.longest, new_tokens), item.id)
             if (pair := nested(one.options)) is not None and not end_tokens(self.hf):
                 shorter, longer = (self.tokenizer.decode(list(ids)) for ids in pair)
@@ -116,79 +103,6 @@ class Model:
                 )
             encoded.append(one)
         return encoded
-
-    @property
-    def thinks(self) -> bool:
-        """Whether the chat template lets the model think before it answers."""
-        key = ("thinks", False)
-        if key not in self.learned:
-            self.learned[key] = self._chat and thinks(self._greeting())
-        return bool(self.learned[key])
-
-    def end_of_thoughts(self) -> str:
-        """The text that ends the block of thoughts of this model's chat template."""
-        return closing(self._greeting())
-
-    def _greeting(self) -> Conversation:
-        return conversation(Prompt("Hello", (), ()), self.tokenizer, self.processor)
-
-    @property
-    def _chat(self) -> bool:
-        speaker = self.processor if self.processor is not None else self.tokenizer
-        return getattr(speaker, "chat_template", None) is not None
-
-    def _tail(self, prompt: Prompt) -> str:
-        """What the processor writes behind a text with pictures; "" for most."""
-        key = ("tail", prompt.chat)
-        if key not in self.learned and self.processor is not None:
-            self.learned[key] = tail_of(prompt, self.tokenizer, self.processor)
-        return str(self.learned.get(key, ""))
-
-    def inputs(self, batch: Sequence[Encoded]) -> dict[str, Any]:
-        """What the model's forward takes for prompts of one kind, on its device."""
-        return self._sent(collate(batch, self.tokenizer, self.processor))
-
-    def _sent(self, collated: dict[str, Any]) -> dict[str, Any]:
-        return moved(accepted(self.hf, collated), self.device)
-
-    def _repeated(self, batch: Sequence[Encoded], rows: Sequence[int]) -> dict[str, Any]:
-        return self.inputs([batch[n] for n in rows])
-
-    def parts(self, batch: Sequence[Encoded]) -> list[Part]:
-        """A batch as it is read: whole where a prompt's logits are its own whatever is beside it.
-
-        Else in parts: prompts with as many pictures, of equal length, or, where they have pictures
-        and padding is not ignored, each by itself.
-        """
-        collated = collate(batch, self.tokenizer, self.processor)
-        pictures = [len(encoded.images) for encoded in batch]
-        if len(set(pictures)) > 1 and not self._apart("pictures", batch, pictures):
-            groups = grouped(pictures)
-        elif padded(collated) and not self._apart("padding", batch, lengths(collated)):
-            sizes = lengths(collated) if not any(pictures) else None
-            groups = grouped(sizes or range(len(batch)))
-        else:
-            return [Part(list(range(len(batch))), self._sent(collated), padded(collated))]
-        return [
-            part._replace(rows=[group[n] for n in part.rows])
-            for group in groups
-            for part in self.parts([batch[n] for n in group])
-        ]
-
-    def _apart(self, what: str, batch: Sequence[Encoded], sizes: Sequence[int] | None) -> bool:
-        """Whether prompts of different ``sizes`` can be read together, with and without pictures.
-
-        Learned of the first batch that has some: the smallest prompt must have the logits beside
-        the largest that it has alone.
-        """
-        if sizes is None:  # the inputs do not say where prompts begin
-            return False
-        key = (what, bool(batch[0].images))
-        if key not in self.learned:
-            largest, smallest = sizes.index(max(sizes)), sizes.index(min(sizes))
-            two, alone = self._repeated(batch, [largest, smallest]), self.inputs([batch[smallest]])
-            self.learned[key] = independent(self.hf, two, 1, alone)
-        return bool(self.learned[key])
 
     def option_scores(
         self,
@@ -218,20 +132,18 @@ class Model:
         self, batch: Sequence[Encoded], answers: Sequence[int | None], **scoring: Any
     ) -> Scores:
         """Scores of prompts of one kind; they stay on the device until ``rows()`` is asked for."""
-        parts = self.parts(batch)
-        scores = []
-        for part in parts:
-            own = [batch[n] for n in part.rows]
-            scores.append(
-                score_batch(
-                    self.hf,
-                    part.inputs,
-                    [encoded.options for encoded in own],
-                    [answers[n] for n in part.rows],
-                    source=Source(partial(self._repeated, own), part.padded, self.learned),
-                    **scoring,
-                )
+        parts = self.reader.parts(batch)
+        scores = [
+            score_batch(
+                self.hf,
+                part.inputs,
+                [batch[n].options for n in part.rows],
+                [answers[n] for n in part.rows],
+                source=part.source,
+                **scoring,
             )
+            for part in parts
+        ]
         return joined(scores, [part.rows for part in parts])
 
     def sample(
@@ -252,7 +164,7 @@ class Model:
             items, prompt, options=False, new_tokens=how.max_new_tokens, thinking=thinking
         )
         answers: dict[int, list[Answer]] = {}
-        for part in self.parts(encoded):
+        for part in self.reader.parts(encoded):
             names = [items[n].id for n in part.rows]
             drawn = sample_answers(self.hf, part.inputs, self.tokenizer, names, how)
             answers.update(zip(part.rows, drawn, strict=True))
@@ -274,7 +186,7 @@ class Model:
             left = dict.fromkeys(kind)
 
             def inputs(batch: Sequence[int], kind: Sequence[int] = kind) -> dict[str, Any]:
-                parts = self.parts([encoded[kind[number]] for number in batch])
+                parts = self.reader.parts([encoded[kind[number]] for number in batch])
                 if len(parts) > 1:
                     raise CannotPack("padding changes this model's logits")
                 return parts[0].inputs
@@ -304,7 +216,7 @@ class Model:
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, str] = {}
         for batch in plan(sizes, kinds, "auto", self.device.type):
-            for rows, inputs, _ in self.parts([encoded[i] for i in batch]):
+            for rows, inputs, _ in self.reader.parts([encoded[i] for i in batch]):
                 with torch.inference_mode():
                     ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
                 new = ids[:, inputs["input_ids"].shape[1] :]

@@ -227,3 +227,35 @@ def extended(hf: Any, outputs: Any, kwargs: Inputs, length: int) -> Inputs:
 def arguments(hf: Any) -> Mapping[str, inspect.Parameter]:
     """What the model's forward takes, by name."""
     return inspect.signature(hf.forward).parameters
+
+
+def accepted(hf: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that the model's forward takes, floating-point ones in the model's dtype.
+
+    Processors also give what training needs (``labels``), and pixels in a dtype of their own.
+    """
+    takes = arguments(hf)
+    anything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+    chosen = {
+        name: value
+        for name, value in inputs.items()
+        if name != "labels" and (anything or name in takes)
+    }
+    return moved(chosen, hf.dtype)
+
+
+def moved(inputs: dict[str, Any], where: Any) -> dict[str, Any]:
+    """Their tensors, also those of lists, on a device; or floating-point ones in a dtype."""
+
+    def one(value: Any) -> Any:
+        if isinstance(value, dict):
+            return moved(value, where)
+        if isinstance(value, list | tuple):
+            return type(value)(map(one, value))
+        if not isinstance(value, Tensor):
+            return value
+        if isinstance(where, torch.dtype) and not value.is_floating_point():
+            return value
+        return value.to(where)
+
+    return {name: one(value) for name, value in inputs.items()}

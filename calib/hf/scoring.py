@@ -117,7 +117,8 @@ def score_batch(
     longer options by their mean token log-probability (``ranked`` in their rows) instead of the
     sum; tokens are the model's, the end of the answer counted where it is scored. An item without
     an answer is scored but not counted. ``source`` reads prompts anew, which longer options behind
-    pictures need where the model's cache cannot be divided into rows. Raises ValueError where the end of an answer has to be scored and the model has no end token.
+    pictures need where the model's cache cannot be divided into rows. Raises ValueError where the
+    end of an answer has to be scored and the model has no end token.
     """
     device = inputs["input_ids"].device
     labels = torch.tensor([-100 if a is None else a for a in answers], device=device)

@@ -12,7 +12,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from calib.hf.encoding import accepted, collate, encode, tail_of
+from calib.hf.encoding import collate, encode
+from calib.hf.reading import accepted
+from calib.hf.speakers import Speakers
 from calib.records import CalibError, InputError, Prompt
 
 RED = Image.new("RGB", (20, 10), "red")
@@ -28,7 +30,7 @@ def names(tokenizer: Any, options: Any) -> list[list[list[str]]]:
 
 
 def test_options_are_the_tokens_behind_the_prompt(tokenizer: Any):
-    encoded = encode(prompt("red", "green", ("no", "No")), tokenizer, None, "q")
+    encoded = encode(prompt("red", "green", ("no", "No")), Speakers(tokenizer, None), "q")
     assert encoded.text == "<bos>Which?<eos>A:"
     assert encoded.length == 1 + len("Which?") + 1 + 2
     assert encoded.cut == 0
@@ -42,13 +44,15 @@ def test_options_are_the_tokens_behind_the_prompt(tokenizer: Any):
 
 
 def test_single_tokens(tokenizer: Any):
-    encoded = encode(prompt(("yes", " yes"), "no"), tokenizer, None, "q")
+    encoded = encode(prompt(("yes", " yes"), "no"), Speakers(tokenizer, None), "q")
     assert names(tokenizer, encoded.options) == [[["yes"], [" yes"]], [["no"]]]
     assert encoded.single
 
 
 def test_a_completion_is_taken_as_it_is(tokenizer: Any):
-    encoded = encode(prompt(" red", " no", text="Q\nAnswer:", chat=False), tokenizer, None, "q")
+    encoded = encode(
+        prompt(" red", " no", text="Q\nAnswer:", chat=False), Speakers(tokenizer, None), "q"
+    )
     assert encoded.text == "Q\nAnswer:"
     assert names(tokenizer, encoded.options) == [[[" red"]], [[" no"]]]
 
@@ -59,23 +63,23 @@ def test_a_completion_begins_as_the_tokenizer_begins(tokenizer: Any):
     tokenizer._tokenizer.post_processor = TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", tokenizer.bos_token_id)]
     )
-    encoded = encode(prompt(" red", " no", text="Q:", chat=False), tokenizer, None, "q")
-    inputs = collate([encoded], tokenizer, None)
+    encoded = encode(prompt(" red", " no", text="Q:", chat=False), Speakers(tokenizer, None), "q")
+    inputs = collate([encoded], Speakers(tokenizer, None))
     ids = inputs["input_ids"][0].tolist()
     assert ids == tokenizer("Q:")["input_ids"]
     assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "Q", ":"]
-    templated = encode(prompt("red", "no"), tokenizer, None, "q")
+    templated = encode(prompt("red", "no"), Speakers(tokenizer, None), "q")
     assert templated.text.count("<bos>") == 1
 
 
 def test_an_option_that_merges_with_the_prompt_is_scored_before_the_merge(tokenizer: Any):
     # "(" and "A" are one token, "(" and "B" are two.
-    encoded = encode(prompt("A", "B", text="Answer: (", chat=False), tokenizer, None, "q")
+    encoded = encode(prompt("A", "B", text="Answer: (", chat=False), Speakers(tokenizer, None), "q")
     assert encoded.length == len("Answer: (")
     assert encoded.cut == 1
     assert names(tokenizer, encoded.options) == [[["(A"]], [["(", "B"]]]
     assert encoded.kind == (False, False, 1)
-    inputs = collate([encoded], tokenizer, None)
+    inputs = collate([encoded], Speakers(tokenizer, None))
     kept = tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
     assert kept == list("Answer: ")
     assert inputs["attention_mask"].shape == inputs["input_ids"].shape
@@ -85,7 +89,7 @@ def test_an_option_that_merges_with_the_prompt_is_scored_before_the_merge(tokeni
 @pytest.mark.parametrize("chat", [True, False])
 def test_prompt_and_option_together_are_the_whole_text(tokenizer: Any, text: str, chat: bool):
     given = prompt("red", "s", "A", ("o", " no"), "d(A)", text=text, chat=chat)
-    encoded = encode(given, tokenizer, None, "q")
+    encoded = encode(given, Speakers(tokenizer, None), "q")
     bare = tokenizer(encoded.text, add_special_tokens=False)["input_ids"]
     assert len(bare) == encoded.length
     start = bare[: len(bare) - encoded.cut]
@@ -96,7 +100,9 @@ def test_prompt_and_option_together_are_the_whole_text(tokenizer: Any, text: str
 
 
 def test_spellings_of_one_option_that_are_the_same_tokens_count_once(tokenizer: Any):
-    encoded = encode(prompt(("é", "è", "x"), "y"), tokenizer, None, "q")  # both are unknown to it
+    encoded = encode(
+        prompt(("é", "è", "x"), "y"), Speakers(tokenizer, None), "q"
+    )  # both are unknown to it
     assert names(tokenizer, encoded.options) == [[["<unk>"], ["x"]], [["y"]]]
 
 
@@ -105,43 +111,48 @@ def test_spellings_of_one_option_that_are_the_same_tokens_count_once(tokenizer: 
 )
 def test_two_options_that_are_the_same_tokens_are_refused(tokenizer: Any, options: Any):
     with pytest.raises(InputError, match=r"^item 'q3': the options .* are the same") as caught:
-        encode(prompt(*options), tokenizer, None, "q3")
+        encode(prompt(*options), Speakers(tokenizer, None), "q3")
     assert "\n" not in str(caught.value)
 
 
 def test_the_refusal_names_both_options_and_the_token(tokenizer: Any):
     with pytest.raises(InputError, match=r"'yes' and 'no' .*<unk>.*\['yes', 'no'\]"):
-        encode(prompt(("yes", "é"), ("no", "è")), tokenizer, None, "q")
+        encode(prompt(("yes", "é"), ("no", "è")), Speakers(tokenizer, None), "q")
 
 
 def test_options_that_share_a_beginning_are_not_refused(tokenizer: Any):
-    encoded = encode(prompt("nor", "not", "no"), tokenizer, None, "q")
+    encoded = encode(prompt("nor", "not", "no"), Speakers(tokenizer, None), "q")
     assert names(tokenizer, encoded.options) == [[["no", "r"]], [["no", "t"]], [["no"]]]
 
 
 def test_an_option_without_a_token_is_refused(tokenizer: Any):
     with pytest.raises(InputError, match="item 'q3': option '' is empty"):
-        encode(prompt("", "x"), tokenizer, None, "q3")
+        encode(prompt("", "x"), Speakers(tokenizer, None), "q3")
 
 
 def test_an_image_needs_a_model_that_sees(tokenizer: Any):
     with pytest.raises(InputError, match=r"item 'q3' has an image.*text only"):
-        encode(prompt("x", "y", images=(RED,)), tokenizer, None, "q3")
+        encode(prompt("x", "y", images=(RED,)), Speakers(tokenizer, None), "q3")
 
 
 def test_images_stand_in_front_of_the_text(processor: Any):
     tokenizer = processor.tokenizer
     given = prompt("x", "y", images=(RED, RED))
-    assert encode(given, tokenizer, processor, "q").text == "<bos><image>\n<image>\nWhich?<eos>A:"
+    assert (
+        encode(given, Speakers(tokenizer, processor), "q").text
+        == "<bos><image>\n<image>\nWhich?<eos>A:"
+    )
     given = prompt("x", "y", images=(RED,), text="Answer: (", chat=False)
-    encoded = encode(given, tokenizer, processor, "q")
+    encoded = encode(given, Speakers(tokenizer, processor), "q")
     assert encoded.text == "<image>\nAnswer: ("
     assert encoded.kind == (True, True, 0)
 
 
 def test_padding_is_on_the_left(tokenizer: Any):
-    batch = [encode(prompt("x", "y", text=t), tokenizer, None, t) for t in ("no", "Which one?")]
-    inputs = collate(batch, tokenizer, None)
+    batch = [
+        encode(prompt("x", "y", text=t), Speakers(tokenizer, None), t) for t in ("no", "Which one?")
+    ]
+    inputs = collate(batch, Speakers(tokenizer, None))
     short, long = inputs["input_ids"].tolist()
     assert inputs["attention_mask"].tolist() == [[0] * 9 + [1] * 5, [1] * 14]
     assert short[:9] == [tokenizer.pad_token_id] * 9
@@ -152,19 +163,22 @@ def test_padding_is_on_the_left(tokenizer: Any):
 def test_padding_is_on_the_left_whatever_the_tokenizer_says(tokenizer: Any, processor: Any):
     for speaker, images in ((None, ()), (processor, (RED,))):
         own = tokenizer if speaker is None else speaker.tokenizer
-        assert own.padding_side == "right"
+        own.padding_side = "right"
         batch = [
-            encode(prompt("x", "y", text=t, images=images), own, speaker, t) for t in ("a", "abc")
+            encode(prompt("x", "y", text=t, images=images), Speakers(own, speaker), t)
+            for t in ("a", "abc")
         ]
-        mask = collate(batch, own, speaker)["attention_mask"].tolist()
+        mask = collate(batch, Speakers(own, speaker))["attention_mask"].tolist()
         assert mask[0] == [0, 0] + [1] * (len(mask[0]) - 2)
         assert set(mask[1]) == {1}
 
 
 def test_a_cut_takes_off_the_end_of_every_prompt(tokenizer: Any):
     texts = ("a: (", "abc: (")
-    batch = [encode(prompt("A", "B", text=t, chat=False), tokenizer, None, t) for t in texts]
-    inputs = collate(batch, tokenizer, None)
+    batch = [
+        encode(prompt("A", "B", text=t, chat=False), Speakers(tokenizer, None), t) for t in texts
+    ]
+    inputs = collate(batch, Speakers(tokenizer, None))
     kept = [tokenizer.convert_ids_to_tokens(row) for row in inputs["input_ids"].tolist()]
     assert kept == [["<pad>", "<pad>", *"a: "], [*"abc: "]]
     assert inputs["attention_mask"].tolist() == [[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]
@@ -173,10 +187,16 @@ def test_a_cut_takes_off_the_end_of_every_prompt(tokenizer: Any):
 def test_an_image_becomes_its_patches(processor: Any):
     blue = Image.new("CMYK", (40, 40), (255, 255, 0, 0))
     batch = [
-        encode(prompt("x", "y", text="a", images=(RED,)), processor.tokenizer, processor, "a"),
-        encode(prompt("x", "y", text="abc", images=(blue,)), processor.tokenizer, processor, "b"),
+        encode(
+            prompt("x", "y", text="a", images=(RED,)), Speakers(processor.tokenizer, processor), "a"
+        ),
+        encode(
+            prompt("x", "y", text="abc", images=(blue,)),
+            Speakers(processor.tokenizer, processor),
+            "b",
+        ),
     ]
-    inputs = collate(batch, processor.tokenizer, processor)
+    inputs = collate(batch, Speakers(processor.tokenizer, processor))
     patches = processor.tokenizer.convert_tokens_to_ids("<image>")
     assert (inputs["input_ids"] == patches).sum(1).tolist() == [4, 4]
     assert inputs["pixel_values"].shape == (2, 3, 16, 16)
@@ -187,10 +207,12 @@ def test_an_image_becomes_its_patches(processor: Any):
 
 def test_several_images_of_one_question(processor: Any):
     batch = [
-        encode(prompt("x", "y", images=(RED, RED), text=t), processor.tokenizer, processor, t)
+        encode(
+            prompt("x", "y", images=(RED, RED), text=t), Speakers(processor.tokenizer, processor), t
+        )
         for t in ("a", "bc")
     ]
-    inputs = collate(batch, processor.tokenizer, processor)
+    inputs = collate(batch, Speakers(processor.tokenizer, processor))
     assert inputs["pixel_values"].shape == (4, 3, 16, 16)
 
 
@@ -211,8 +233,8 @@ def llama_like() -> Any:
 
 def test_a_completion_keeps_the_mark_of_its_first_word():
     tokenizer = llama_like()
-    encoded = encode(prompt(" a", " b", text="Q:", chat=False), tokenizer, None, "q")
-    ids = collate([encoded], tokenizer, None)["input_ids"][0].tolist()
+    encoded = encode(prompt(" a", " b", text="Q:", chat=False), Speakers(tokenizer, None), "q")
+    ids = collate([encoded], Speakers(tokenizer, None))["input_ids"][0].tolist()
     assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "▁Q", ":"]
     assert names(tokenizer, encoded.options) == [[["▁", "a"]], [["▁", "b"]]]
     # Written out as text, the token would take the mark away.
@@ -225,8 +247,8 @@ def test_a_tokenizer_that_ends_what_it_reads_is_not_let(tokenizer: Any):
     tokenizer._tokenizer.post_processor = TemplateProcessing(
         single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)]
     )
-    encoded = encode(prompt(" red", " no", text="Q:", chat=False), tokenizer, None, "q")
-    ids = collate([encoded], tokenizer, None)["input_ids"][0].tolist()
+    encoded = encode(prompt(" red", " no", text="Q:", chat=False), Speakers(tokenizer, None), "q")
+    ids = collate([encoded], Speakers(tokenizer, None))["input_ids"][0].tolist()
     assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "Q", ":"]
 
 
@@ -246,19 +268,20 @@ class WritesOn:
 def test_what_a_processor_writes_behind_a_prompt_stands_before_the_options(processor: Any):
     writes = WritesOn(processor, "\n")
     given = prompt(" red", " no", text="Q:", chat=False, images=(RED,))
-    tail = tail_of(given, writes.tokenizer, writes)
-    assert tail == "\n"
-    encoded = encode(given, writes.tokenizer, writes, "q", tail=tail)
+    encoded = encode(given, Speakers(writes.tokenizer, writes), "q")
     assert names(writes.tokenizer, encoded.options) == [[["red"]], [["no"]]]  # no second space
-    ids = collate([encoded], writes.tokenizer, writes)["input_ids"][0].tolist()
+    ids = collate([encoded], Speakers(writes.tokenizer, writes))["input_ids"][0].tolist()
     assert writes.tokenizer.convert_ids_to_tokens(ids)[-3:] == ["Q", ":", "\n"]
-    assert tail_of(given, processor.tokenizer, processor) == ""
+    plain = encode(given, Speakers(processor.tokenizer, processor), "q")
+    assert names(processor.tokenizer, plain.options) == [[[" red"]], [[" no"]]]
 
 
 def test_a_processor_that_ends_the_prompt_is_refused(processor: Any):
     writes = WritesOn(processor, "<eos>")
     with pytest.raises(CalibError, match=r"WritesOn lets a prompt end in '.*Q:<eos>' where '.*Q:'"):
-        tail_of(prompt(text="Q:", chat=False, images=(RED,)), writes.tokenizer, writes)
+        encode(
+            prompt(text="Q:", chat=False, images=(RED,)), Speakers(writes.tokenizer, writes), "q"
+        )
 
 
 def test_pictures_are_handed_over_as_the_processor_takes_them(processor: Any):
@@ -270,15 +293,17 @@ def test_pictures_are_handed_over_as_the_processor_takes_them(processor: Any):
 
     flat = Flat(processor, "")
     batch = [
-        encode(prompt("red", "no", text=text, images=(RED,)), flat.tokenizer, processor, "q")
+        encode(
+            prompt("red", "no", text=text, images=(RED,)), Speakers(flat.tokenizer, processor), "q"
+        )
         for text in ("Which?", "Which one?")
     ]
-    ours, theirs = (collate(batch, flat.tokenizer, p) for p in (flat, processor))
+    ours, theirs = (collate(batch, Speakers(flat.tokenizer, p)) for p in (flat, processor))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    two = encode(prompt("red", "no", images=(RED, RED)), flat.tokenizer, processor, "q")
+    two = encode(prompt("red", "no", images=(RED, RED)), Speakers(flat.tokenizer, processor), "q")
     with pytest.raises(ValueError, match="nested pictures"):
-        collate([two], flat.tokenizer, flat)
+        collate([two], Speakers(flat.tokenizer, flat))
 
 
 def test_a_model_gets_what_its_forward_takes(llava: Any):

@@ -129,7 +129,7 @@ def test_log_probabilities_are_those_of_a_rescoring(
 
     def inputs(batch: Sequence[int]) -> dict[str, Any]:
         part = [encoded[i] for i in batch]
-        return collate(part, model.tokenizer, model.processor)
+        return collate(part, model.speakers)
 
     names = [item.id for item in items]
     assert len(list(Packing(model.hf, model.tokenizer, names, inputs, HOW).answers())) == QUESTIONS
@@ -298,7 +298,7 @@ def test_processors_of_the_models_own_are_not_packed() -> None:
 
     def inputs(batch: Sequence[int]) -> dict[str, Any]:
         part = [encoded[i] for i in batch]
-        return collate(part, model.tokenizer, None)
+        return collate(part, model.speakers)
 
     names = [item.id for item in items]
     with pytest.raises(CannotPack, match="processed"):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from calib.hf.model import Model
-from calib.hf.padding import independent
+from calib.hf.reader import Condition, independent
 from calib.records import InputError, Item
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
 
@@ -75,7 +75,7 @@ def test_a_row_beside_others_is_what_it_is_alone(name: str) -> None:
     model = Model(name, make(), make_tokenizer(), None)
     items = questions()
     rows = model.option_scores(items, batch_size=8)
-    assert model.learned["padding", False] is together
+    assert model.reader.learned[Condition(False, False, False, True)] is together
     for item, row in zip(items, rows, strict=True):
         (alone,) = model.option_scores([item])
         assert row.keys() == alone.keys()
@@ -86,8 +86,8 @@ def test_a_row_beside_others_is_what_it_is_alone(name: str) -> None:
 def test_such_prompts_go_together_where_they_are_as_long() -> None:
     model = Model("rwkv", rwkv(), make_tokenizer(), None)
     encoded = model.encode(questions(), "options")
-    assert [part.rows for part in model.parts(encoded)] == [[0], [1, 4], [2, 3], [5]]
-    assert [part.rows for part in model.parts([encoded[1], encoded[4]])] == [[0, 1]]
+    assert [part.rows for part in model.reader.parts(encoded)] == [[0], [1, 4], [2, 3], [5]]
+    assert [part.rows for part in model.reader.parts([encoded[1], encoded[4]])] == [[0, 1]]
 
 
 def test_greedy_answers_are_those_of_each_prompt_alone() -> None:
@@ -133,12 +133,13 @@ def test_prompts_of_other_numbers_of_pictures_are_asked_about_apart() -> None:
         Item(f"q{n}", "Which?", (picture,) * n, options=("red", "nor"), answer=0) for n in (1, 2, 1)
     ]
     encoded = model.encode(items, "options")
-    assert [part.rows for part in model.parts(encoded)] == [[0, 1, 2]]
-    assert model.learned["pictures", True] is True
-    model.learned["pictures", True] = False
-    assert [part.rows for part in model.parts(encoded)] == [[0, 2], [1]]
+    assert [part.rows for part in model.reader.parts(encoded)] == [[0, 1, 2]]
+    mixed = Condition(pictures=True, numbers=True, sizes=True, padded=True)
+    assert model.reader.learned[mixed] is True
+    model.reader.learned[mixed] = False
+    assert [part.rows for part in model.reader.parts(encoded)] == [[0, 2], [1]]
     rows = model.option_scores(items)
-    model.learned["pictures", True] = True
+    model.reader.learned[mixed] = True
     for apart, together in zip(rows, model.option_scores(items), strict=True):
         assert apart["logprob"] == pytest.approx(together["logprob"], abs=1e-5)
 

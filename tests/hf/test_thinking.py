@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from calib import reason
-from calib.hf.encoding import conversation, encode, templated
+from calib.hf.encoding import encode
 from calib.hf.model import Model
+from calib.hf.speakers import Speakers
 from calib.hf.thinking import closing, thinks
 from calib.records import InputError, Item, Prompt
 from calib.runs import open_run
@@ -56,12 +57,13 @@ def test_what_stands_before_the_answer(name: str, pictures: bool) -> None:
     tokenizer = processor.tokenizer if processor else make_tokenizer(TURN + TEMPLATES[name])
     prompt = Prompt("Q", (), ())
     off, own, on = EXPECTED[name]
-    render = conversation(prompt, tokenizer, processor)
+    speakers = Speakers(tokenizer, processor)
+    render = speakers.conversation(prompt)
     assert thinks(render) == (on is not None)
 
     def text(mode: str, thoughts: str | None = None) -> str:
         given = Prompt("Q", (), (), thoughts=thoughts)
-        return templated(given, tokenizer, processor, mode)[0].removeprefix("U:Q\nA:")
+        return speakers.templated(given, mode)[0].removeprefix("U:Q\nA:")
 
     assert text("off") == off
     assert text("own") == own
@@ -78,9 +80,13 @@ def test_what_stands_before_the_answer(name: str, pictures: bool) -> None:
 
 def test_options_stand_behind_the_block() -> None:
     tokenizer = make_tokenizer(TURN + TEMPLATES["always open"])
-    encoded = encode(Prompt("Q", (), (("red",), ("no",))), tokenizer, None, "q", thinking="off")
+    encoded = encode(
+        Prompt("Q", (), (("red",), ("no",))), Speakers(tokenizer, None), "q", thinking="off"
+    )
     assert encoded.text.endswith("</think>\n\n")
-    own = encode(Prompt("Q", (), (("red",), ("no",))), tokenizer, None, "q", thinking="own")
+    own = encode(
+        Prompt("Q", (), (("red",), ("no",))), Speakers(tokenizer, None), "q", thinking="own"
+    )
     assert own.text.endswith("A:<think>\n")
 
 

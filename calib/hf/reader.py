@@ -1,0 +1,190 @@
+"""What turns encoded prompts into a model's inputs, and knows which of them it may read together.
+
+Some models do not mask padding in what they carry from token to token (RWKV, RecurrentGemma),
+attend to the empty pictures that a prompt with fewer of them is filled up with (Llama 3.2 Vision),
+number pictures across a batch (HunYuan-VL) or leave out all but the first (BLIP-2). No
+configuration says so; reading a first prompt does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from PIL import ImageOps
+
+from calib.hf.encoding import Encoded, collate
+from calib.hf.placement import input_device
+from calib.hf.reading import Learned, ReadPrompts, Source, accepted, close, moved
+from calib.hf.refusals import sentence
+from calib.hf.speakers import Speakers
+from calib.images import open_image, size_of
+from calib.records import CalibError, InputError
+
+
+class Part(NamedTuple):
+    """Prompts of a batch that are read together."""
+
+    rows: list[int]  # which of the batch they are
+    inputs: dict[str, Any]
+    source: Source
+
+
+class Condition(NamedTuple):
+    """What may tell prompts of a batch from prompts alone."""
+
+    pictures: bool  # there are some
+    numbers: bool  # different numbers of them
+    sizes: bool  # pictures of different size
+    padded: bool
+
+
+class Reader:
+    """The inputs of a model's prompts, and what they have told of it (``learned``)."""
+
+    def __init__(self, hf: Any, speakers: Speakers) -> None:
+        self.hf, self.speakers = hf, speakers
+        self.learned: Learned = {}
+
+    def inputs(self, batch: Sequence[Encoded]) -> dict[str, Any]:
+        """What the model's forward takes for prompts of one kind, on its device."""
+        return self._sent(collate(batch, self.speakers))
+
+    def _sent(self, collated: dict[str, Any]) -> dict[str, Any]:
+        return moved(accepted(self.hf, collated), input_device(self.hf))
+
+    def _again(self, batch: Sequence[Encoded], rows: Sequence[int]) -> dict[str, Any]:
+        return self.inputs([batch[n] for n in rows])
+
+    def parts(self, batch: Sequence[Encoded]) -> list[Part]:
+        """A batch as it is read: whole where a prompt's logits are its own whatever is beside it.
+
+        Else prompts of equal length, with pictures of equal number and size, go together; and each
+        by itself, where that does not do either. Raises CalibError, naming the item, for a prompt
+        that its processor or the model refuses.
+        """
+        try:
+            collated = collate(batch, self.speakers)
+        except Exception as error:
+            if len(batch) > 1:  # pictures that cannot be stacked, or one prompt that is refused
+                return self._divided(batch, None)
+            if isinstance(error, CalibError):
+                raise
+            raise CalibError(
+                f"item {batch[0].name!r}: {type(self.speakers.speaker).__name__} refuses it: "
+                f"{sentence(error)}"
+            ) from error
+        for encoded in batch:
+            self._refuse_unread(encoded)
+        condition = condition_of(batch, collated)
+        if len(batch) > 1 and not self._together(condition, batch, collated):
+            return self._divided(batch, collated)
+        source = Source(partial(self._again, batch), condition.padded, self.learned)
+        return [Part(list(range(len(batch))), self._sent(collated), source)]
+
+    def _divided(self, batch: Sequence[Encoded], collated: dict[str, Any] | None) -> list[Part]:
+        sizes = None if collated is None else lengths(collated)
+        keys: list[Hashable] = [
+            (None if sizes is None else sizes[n], tuple(map(size_of, encoded.images)))
+            for n, encoded in enumerate(batch)
+        ]
+        groups = grouped(keys)
+        if len(groups) == 1:
+            groups = [[n] for n in range(len(batch))]
+        return [
+            part._replace(rows=[group[n] for n in part.rows])
+            for group in groups
+            for part in self.parts([batch[n] for n in group])
+        ]
+
+    def _together(
+        self, condition: Condition, batch: Sequence[Encoded], collated: dict[str, Any]
+    ) -> bool:
+        """Whether prompts can be read together on this condition: learned of the first such batch.
+
+        The second of two prompts must have the logits beside the first that it has alone.
+        """
+        if not any(condition):
+            return True
+        if condition not in self.learned:
+            first, second = pair_of(condition, batch, lengths(collated))
+            alone = self.inputs([batch[second]])
+            try:
+                two = self._again(batch, [first, second])
+                self.learned[condition] = independent(self.hf, two, 1, alone)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception:  # noqa: BLE001  (alone it is read, or raises that again)
+                self.learned[condition] = False
+        return bool(self.learned[condition])
+
+    def _refuse_unread(self, encoded: Encoded) -> None:
+        """InputError where the last of several pictures changes nothing: it is not read.
+
+        Asked of the first prompt with so many pictures.
+        """
+        key = ("read", len(encoded.images))
+        if len(encoded.images) < 2 or key in self.learned:
+            return
+        *others, last = map(open_image, encoded.images)
+        inverted = encoded.with_images((*others, ImageOps.invert(last)))
+        logits = [
+            ReadPrompts(self.hf, self.inputs([one]), keep=False).logits
+            for one in (encoded, inverted)
+        ]
+        if torch.equal(*logits):
+            raise InputError(
+                f"item {encoded.name!r} has {len(encoded.images)} images, and "
+                f"{type(self.hf).__name__} does not read the last of them"
+            )
+        self.learned[key] = True
+
+
+def condition_of(batch: Sequence[Encoded], collated: dict[str, Any]) -> Condition:
+    pictures = bool(batch[0].images)
+    mask = collated.get("attention_mask")
+    sizes = {tuple(map(size_of, encoded.images)) for encoded in batch} if pictures else set()
+    return Condition(
+        pictures,
+        len({len(encoded.images) for encoded in batch}) > 1,
+        len(sizes) > 1,
+        len(batch) > 1 and (mask is None or not bool(mask.all())),
+    )
+
+
+def pair_of(
+    condition: Condition, batch: Sequence[Encoded], sizes: Sequence[int] | None
+) -> tuple[int, int]:
+    """Two prompts that differ in what the condition names: the larger, the smaller."""
+    measure: Sequence[Any] = range(len(batch), 0, -1)
+    if condition.numbers:
+        measure = [len(encoded.images) for encoded in batch]
+    elif condition.padded and sizes is not None:
+        measure = sizes
+    elif condition.sizes:
+        measure = [tuple(map(size_of, encoded.images)) for encoded in batch]
+    order = sorted(range(len(batch)), key=measure.__getitem__)
+    return order[-1], order[0]
+
+
+def lengths(collated: dict[str, Any]) -> list[int] | None:
+    """Tokens of each prompt; None where the inputs have no mask that says so."""
+    mask = collated.get("attention_mask")
+    return None if mask is None else mask.sum(1).tolist()
+
+
+def grouped(keys: Iterable[Hashable]) -> list[list[int]]:
+    """Indices by equal keys."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+@torch.inference_mode()
+def independent(hf: Any, batch: dict[str, Any], row: int, alone: dict[str, Any]) -> bool:
+    """Whether prompt ``row`` has the logits in a batch that it has ``alone``."""
+    beside = ReadPrompts(hf, batch, keep=False).logits[row]
+    return close(beside, ReadPrompts(hf, alone, keep=False).logits[0], hf.dtype)

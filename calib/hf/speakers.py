@@ -1,0 +1,195 @@
+"""A model's tokenizer and processor, and what they do to a prompt without being asked.
+
+Processors differ in where a picture stands in a text, in what they write before and behind it, and
+in how they take pictures. None of that is said anywhere, so they are tried, once each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import Any
+
+from PIL import Image
+
+from calib.hf.refusals import first_line
+from calib.hf.templates import rendered
+from calib.hf.thinking import Conversation, closing, switched, switches_in, thinks
+from calib.records import CalibError, Prompt
+
+BLANK = Image.new("RGB", (96, 64), (127, 127, 127))
+
+
+class Speakers:
+    """``tokenizer``, and ``processor`` where the model reads images."""
+
+    def __init__(self, tokenizer: Any, processor: Any | None) -> None:
+        self.tokenizer, self.processor = tokenizer, processor
+        # Prompts end in one column. It is no argument of calls, as some processors ignore that.
+        tokenizer.padding_side = "left"
+        self._tails: dict[tuple[bool, bool], str] = {}
+
+    @property
+    def speaker(self) -> Any:
+        return self.tokenizer if self.processor is None else self.processor
+
+    @property
+    def chat(self) -> bool:
+        """Whether there is a chat template."""
+        return getattr(self.speaker, "chat_template", None) is not None
+
+    def ids(self, text: str, special: bool) -> list[int]:
+        """``special``: with the tokens that the tokenizer puts around a text."""
+        return list(self.tokenizer(text, add_special_tokens=special)["input_ids"])
+
+    def inputs(
+        self, texts: Sequence[str], images: Sequence[Sequence[Any]], special: bool
+    ) -> dict[str, Any]:
+        """What tokenizer or processor makes of prompts, left-padded, on the host.
+
+        Pictures are handed over prompt by prompt; a processor that refuses that gets one list,
+        which is the same where every prompt has one picture.
+        """
+        how: dict[str, Any] = {
+            "text": list(texts),
+            "padding": True,
+            "add_special_tokens": special,
+            "return_tensors": "pt",
+        }
+        if not any(images):
+            reader: Any = self.processor if self._takes_text else self.tokenizer
+            return dict(reader(**how))
+        assert self.processor is not None
+        try:
+            return dict(self.processor(images=[list(pictures) for pictures in images], **how))
+        except (TypeError, ValueError):
+            if any(len(pictures) != 1 for pictures in images):
+                raise
+            return dict(self.processor(images=[pictures[0] for pictures in images], **how))
+
+    @cached_property
+    def _takes_text(self) -> bool:
+        """Whether the processor takes a prompt without pictures."""
+        if self.processor is None:
+            return False
+        try:
+            ids = self.processor(text=["a"], padding=True, return_tensors="pt")["input_ids"]
+        except Exception:  # noqa: BLE001  (each has its own way to refuse)
+            return False
+        return len(ids) == 1 and ids.numel() > 0
+
+    @cached_property
+    def beginning(self) -> tuple[str, bool]:
+        """How plain text begins: text to write before it, and whether to leave it to the tokenizer.
+
+        A tokenizer that only puts tokens before a text is left to do so: written out as text, its
+        first token would take the mark of a word's beginning off the word behind it (Llama). One
+        that also puts tokens behind a text would end it before it is answered.
+        """
+        around, plain = self.ids("a", True), self.ids("a", False)
+        if around[-len(plain) :] == plain:
+            return "", len(around) > len(plain)
+        begins = around[:1] == [self.tokenizer.bos_token_id]
+        return (self.tokenizer.bos_token if begins else ""), False
+
+    @cached_property
+    def picture(self) -> str:
+        """What stands for a picture in plain text, on a line of its own; "" where the processor
+        wants nothing there.
+
+        A placeholder is right where it gives a picture's tokens, and no more of them than the
+        processor gives without.
+        """
+        names = [
+            str(token)
+            for owner in (self.processor, self.tokenizer)
+            for attribute in ("image_token", "boi_token")
+            if (token := getattr(owner, attribute, None)) is not None
+        ]
+        unasked = self._picture_tokens("a")
+        for token in dict.fromkeys(names):
+            count = self._picture_tokens(f"{token}\na")
+            if count and (not unasked or count <= unasked):
+                return f"{token}\n"
+        if unasked is None:
+            raise CalibError(
+                f"{type(self.processor).__name__} says no token that stands for a picture in a "
+                "prompt without chat template"
+            )
+        return ""
+
+    def _picture_tokens(self, text: str) -> int | None:
+        """How many tokens stand for a picture in ``text``; None where the processor refuses it."""
+        try:
+            ids: list[int] = self.inputs([text], [[BLANK]], True)["input_ids"][0].tolist()
+        except Exception:  # noqa: BLE001  (each has its own way to refuse)
+            return None
+        number = getattr(self.processor, "image_token_id", None)
+        if number is None and (token := getattr(self.processor, "image_token", None)) is not None:
+            number = self.tokenizer.convert_tokens_to_ids(str(token))
+        return 0 if number is None else ids.count(number)
+
+    def templated(self, prompt: Prompt, thinking: str = "off") -> tuple[str, bool]:
+        """The whole text up to the answer, what stands for pictures included, and whether the
+        tokenizer is to put its own special tokens around it.
+
+        Plain text is begun as the tokenizer itself would begin it; a chat template brings its own.
+        """
+        if prompt.chat:
+            asked = switched(self.conversation(prompt), thinking, prompt.thoughts)
+            return f"{asked}{prompt.begun}", False
+        begin, special = self.beginning
+        asked = begin + self.picture * len(prompt.images) if prompt.images else begin
+        asked += prompt.text
+        return (f"{asked} {prompt.begun}" if prompt.begun else asked), special
+
+    def conversation(self, prompt: Prompt) -> Conversation:
+        """The user's turn, for the chat template."""
+        content: Any = prompt.text
+        if self.processor is not None:
+            content = [{"type": "image"} for _ in prompt.images]
+            content.append({"type": "text", "text": prompt.text})
+        turns = [{"role": "user", "content": content}]
+        render = partial(rendered, self.speaker, turns, name=self.tokenizer.name_or_path)
+        return Conversation(render, switches_in(self.speaker.chat_template))
+
+    @cached_property
+    def thinks(self) -> bool:
+        """Whether the chat template lets the model think before it answers."""
+        return self.chat and thinks(self.conversation(Prompt("Hello", (), ())))
+
+    @property
+    def end_of_thoughts(self) -> str:
+        """The text that ends the block of thoughts of this chat template."""
+        return closing(self.conversation(Prompt("Hello", (), ())))
+
+    def tail(self, prompt: Prompt, text: str, special: bool) -> str:
+        """What the processor writes behind a prompt, as PaliGemma's a line break; "" for most.
+
+        ``text`` is that of ``prompt``. Raises CalibError where an end token is written: nothing
+        could follow it.
+        """
+        key = (bool(prompt.images), prompt.chat)
+        if key not in self._tails:
+            self._tails[key] = self._tail(text, len(prompt.images), special)
+        return self._tails[key]
+
+    def _tail(self, text: str, pictures: int, special: bool) -> str:
+        if self.processor is None:
+            return ""
+        try:
+            made = self.inputs([text], [[BLANK] * pictures], special)["input_ids"][0].tolist()
+        except Exception as error:
+            name = type(self.processor).__name__
+            raise CalibError(f"{name} refuses a prompt: {first_line(error)}") from error
+        plain = self.ids(text, special)
+        if made[-1:] == plain[-1:]:
+            return ""
+        whole, end = str(self.tokenizer.decode(made)), text[-12:]
+        tail = whole.rpartition(end)[2]
+        if end not in whole or self.tokenizer.eos_token_id in self.ids(tail, False):
+            raise CalibError(
+                f"{type(self.processor).__name__} lets a prompt end in {whole[-24:]!r} where "
+                f"{text[-24:]!r} was asked for"
+            )
+        return tail
