@@ -23,7 +23,7 @@ from calib.hf.model import Model
 from calib.hf.prefix import Rows
 from tests.conformance.hand import Hand, Tokens, apart
 from tests.conformance.questions import ONE, TEXTS, TWO, WIDE
-from tests.conformance.records import BOUND, Check, Unsettled, checked
+from tests.conformance.records import BOUND, Check, Unsettled, checked, told
 
 SEED = 3
 SAMPLES, LENGTH = 3, 8
@@ -144,7 +144,7 @@ def drawn_by_hand(hand: Hand, item: Item, number: int, ends: Sequence[int]) -> D
         try:
             logits = hand.whole(inputs, tokens)[-1:]
         except Exception as error:
-            raise Unsettled(f"the forward by hand: {error}") from error
+            raise Unsettled(f"the forward by hand: {told(error)}") from error
         found = sample(
             logits, seed=SEED, item=torch.tensor([address]), sample=torch.tensor([number]),
             step=len(tokens),

@@ -23,7 +23,7 @@ from tests.conformance.questions import (
     WIDE,
     groups,
 )
-from tests.conformance.records import BOUND, Check, Unsettled, checked
+from tests.conformance.records import BOUND, Check, Unsettled, checked, told
 
 BATCHES = (1, 8)
 # A logit that is rounded to bfloat16 is off by 2^-9 of it at most; what a few layers round comes
@@ -75,7 +75,7 @@ def same_forward(model: Model, hand: Hand, item: Item) -> tuple[float, float, st
         last = hand.accepted({**inputs, "logits_to_keep": 1, "use_cache": False})
         logits = hand.model(**last).logits[:, -1]
     except Exception as error:
-        raise Unsettled(f"the forward by hand in bfloat16: {error}") from error
+        raise Unsettled(f"the forward by hand in bfloat16: {told(error)}") from error
     ids = torch.tensor([token for (token,) in hand.options(item)])
     expected = option_scores(logits, ids).logprob[0]
     (row,) = model.option_scores([item], batch_size=1)
@@ -87,13 +87,14 @@ def same_within_rounding(model: Model, hand: Hand, item: Item) -> tuple[float, f
 
     The nearer of the two ways by hand counts; what they differ by themselves is allowed twice.
     """
-    inputs, error, bound = hand.inputs([item]), 0.0, 0.0
+    inputs, options = hand.inputs([item]), hand.options(item)
+    try:
+        read = [[way(inputs, ids[:-1]) for way in (hand.whole, hand.stepped)] for ids in options]
+    except Exception as failure:
+        raise Unsettled(f"the forward by hand in bfloat16: {told(failure)}") from failure
     (row,) = model.option_scores([item], batch_size=1)
-    for tokens, logprob in zip(hand.options(item), row["logprob"], strict=True):
-        try:
-            ways = [way(inputs, tokens[:-1]) for way in (hand.whole, hand.stepped)]
-        except Exception as failure:
-            raise Unsettled(f"the forward by hand in bfloat16: {failure}") from failure
+    error = bound = 0.0
+    for tokens, ways, logprob in zip(options, read, row["logprob"], strict=True):
         whole, stepped = (picked(logits, tokens) for logits in ways)
         error = max(error, min(abs(logprob - whole), abs(logprob - stepped)))
         size = max(float(logits.abs().max()) for logits in ways)

@@ -21,14 +21,12 @@ COLUMNS = {
 WAYS = ("shared", "repeated", "expanded")
 
 LEGEND = """\
-Each family is a tiny model with random weights and its own processor, saved and loaded from a
-folder ({versions}). A cell counts the checks in which calib says what a forward by hand says, and
-the largest difference. In float32 log-probabilities and logits must agree within 1e-4, those of
+A cell counts the checks in which calib says what a forward by hand says, and the largest difference
+({versions}). In float32 log-probabilities and logits must agree within 1e-4, those of
 whole answers within 2e-4; in bfloat16 options of one token bit for bit, longer ones within
 rounding. A check is *unsettled* (?) where transformers' own forward fails on the tiny model or
 contradicts its own decoding, and *refused* (r) where calib says in a sentence that it does not do
-it. `python -m tests.conformance
---table` writes this table.
+it.
 
 {summary}
 """
@@ -36,8 +34,7 @@ it. `python -m tests.conformance
 
 def write_table(outcomes: Mapping[str, Outcome], images: Mapping[str, bool]) -> None:
     """Write the table between its two marks; ``images`` tells which families read pictures."""
-    page = PAGE.read_text() if PAGE.exists() else f"# Models\n\n## Families\n\n{BEGIN}\n{END}\n"
-    before, rest = page.split(BEGIN)
+    before, rest = PAGE.read_text().split(BEGIN)
     _, after = rest.split(END)
     PAGE.write_text(f"{before}{BEGIN}\n{table(outcomes, images)}{END}{after}")
 
