@@ -52,7 +52,7 @@ class View:
             for _, copied in self.pairs.values()
             if isinstance(getattr(copied, "layer_idx", None), int) and hasattr(copied, "config")
         ]
-        configs = {id(layer.config): layer.config for layer in self.layers}
+        configs: dict[int, Any] = {id(layer.config): layer.config for layer in self.layers}
         self.attention = [(c, c._attn_implementation) for c in configs.values()]
 
     def _copied(self, module: nn.Module) -> nn.Module:

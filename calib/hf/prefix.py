@@ -113,7 +113,7 @@ class Rows:
         except CannotView:
             self.way, self.model = "repeated", self.original
         self._prefill(self.input_ids, kwargs)
-        cache = self.kwargs.get("past_key_values")
+        cache: Any = self.kwargs.get("past_key_values")
         if way_of(cache, True) == "expanded":
             raise CannotContinue("a cache that the model made itself")
         if self.view is not None and self.view.tensors_kept() - {"rope_deltas"}:
