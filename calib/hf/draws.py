@@ -68,7 +68,7 @@ class ByAddress:
     seed: int
     items: Tensor  # (B,) int64
     samples: int
-    first_sample: int
+    first_sample: int | Tensor  # of every prompt, or (B,) of each
     addressed = True
 
     def __call__(self, ids: Tensor, logits: Tensor, rows: Tensor, step: int | Tensor) -> Drawn:
@@ -77,7 +77,8 @@ class ByAddress:
         if self.processors:
             scores = logits = processed(self.processors, ids, logits, rows // self.samples)
         prompt = rows // self.samples
-        number = rows % self.samples + self.first_sample
+        first = self.first_sample
+        number = rows % self.samples + (first if isinstance(first, int) else first[prompt])
         item = self.items[prompt]
         if len(logits) < len(rows):  # one row of logits for all samples of a prompt
             item, number = item[:: self.samples], number.view(-1, self.samples)
@@ -114,7 +115,7 @@ def by_address(
     seed: int,
     items: Tensor,
     samples: int,
-    first_sample: int,
+    first_sample: int | Tensor,
     keep_scores: bool,
 ) -> ByAddress:
     """The draw of a generation config: its temperature and filters go into the op.

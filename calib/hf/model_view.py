@@ -52,7 +52,7 @@ class View:
             for _, copied in self.pairs.values()
             if isinstance(getattr(copied, "layer_idx", None), int) and hasattr(copied, "config")
         ]
-        configs = {id(layer.config): layer.config for layer in self.layers}
+        configs: dict[int, Any] = {id(layer.config): layer.config for layer in self.layers}
         self.attention = [(c, c._attn_implementation) for c in configs.values()]
 
     def _copied(self, module: nn.Module) -> nn.Module:
@@ -111,16 +111,6 @@ class View:
         for config, before in self.attention:
             config._attn_implementation_internal = before
 
-    def tensors_kept(self) -> set[str]:
-        """Names of tensors that modules have kept since, beside parameters and buffers."""
-        return {
-            name
-            for original, twin in self.pairs.values()
-            for name in twin.__dict__.keys() - COMMON
-            if isinstance(value := twin.__dict__[name], Tensor)
-            and value is not original.__dict__.get(name)
-        }
-
     def state(self) -> list[tuple[nn.Module, dict[str, Any]]]:
         """All attributes of the view's modules, for ``restore``."""
         return [(twin, dict(twin.__dict__)) for _, twin in self.pairs.values()]
@@ -130,6 +120,21 @@ class View:
         for twin, attributes in state:
             twin.__dict__.clear()
             twin.__dict__.update(attributes)
+
+
+def tensors_kept(model: nn.Module) -> dict[tuple[int, str], Tensor]:
+    """What modules keep beside parameters and buffers, by the module's id and the name."""
+    return {
+        (id(module), name): module.__dict__[name]
+        for module in model.modules()
+        for name in module.__dict__.keys() - COMMON
+        if isinstance(module.__dict__[name], Tensor)
+    }
+
+
+def changed(before: dict[tuple[int, str], Tensor], now: dict[tuple[int, str], Tensor]) -> set[str]:
+    """Names of tensors that are others now, or were not there."""
+    return {key[1] for key, value in now.items() if before.get(key) is not value}
 
 
 def told_of(hook: Any, module: nn.Module) -> Any:

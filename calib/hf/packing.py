@@ -19,6 +19,7 @@ from transformers import MaxLengthCriteria, StoppingCriteriaList
 from calib.hf.decoding import WORTH_CAPTURING, Drafts, Running, look_every
 from calib.hf.draws import by_address
 from calib.hf.prefix import Rows
+from calib.hf.row_inputs import CannotRepeat
 from calib.hf.sampling import Sampling, address, as_answers, generated, stop_strings
 from calib.records import Answer
 
@@ -122,7 +123,10 @@ class Packing:
             return running
 
         inputs, how = self.inputs(group), self.how
-        running: Running = generated(self.hf, inputs, self.tokenizer, how, self.stop, method)
+        try:
+            running: Running = generated(self.hf, inputs, self.tokenizer, how, self.stop, method)
+        except CannotRepeat as error:
+            raise CannotPack(str(error)) from error
         return running
 
     def whole(self, ended: Drafts) -> Iterator[tuple[int, list[Answer]]]:

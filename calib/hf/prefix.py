@@ -25,7 +25,7 @@ from transformers import cache_utils
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from calib.hf import graphs
-from calib.hf.model_view import CannotView, View
+from calib.hf.model_view import CannotView, View, changed, tensors_kept
 from calib.hf.row_inputs import PER_TOKEN, axis_of_rows, expanded, filled, rows_of_step
 from calib.hf.shared_attention import NAME
 from calib.hf.shared_cache import CannotShare, SharedCache
@@ -83,10 +83,7 @@ class Rows:
         self.generation_config, self.samples = generation_config, samples
         self.counts = [samples] * len(input_ids)
         cache = kwargs.get("past_key_values")
-        # What another prefill would begin with; a cache that holds tokens already is not copied.
-        self.given: dict[str, Any] | None = dict(kwargs)
-        if not filled(cache):
-            self.given["past_key_values"] = copy.deepcopy(cache)
+        self.given: dict[str, Any] | None = None  # what another prefill would begin with
         self.view: View | None = None
         self.prefilled: Any = None
         self.replayed: graphs.Replayed | None = None
@@ -96,12 +93,15 @@ class Rows:
         fastest = "expanded" if model.training else way_of(cache, kwargs.get("use_cache", True))
         self.way = slower(way or fastest, fastest)
         if self.way != "expanded":
+            # A cache that holds tokens already is not copied, and so there is no other prefill.
+            empty = cache if filled(cache) else copy.deepcopy(cache)
+            self.given = {**kwargs, "past_key_values": empty}
             try:
                 self._prefill_prompts(kwargs)
                 return
             except CannotContinue:
-                pass
-        self._prefill_rows(kwargs if self.way == "expanded" else self.given)
+                kwargs = self.given
+        self._prefill_rows(kwargs)
 
     def _prefill_prompts(self, kwargs: dict[str, Any]) -> None:
         """One row for each prompt. Raises CannotContinue where those cannot be repeated."""
@@ -112,16 +112,18 @@ class Rows:
             self.model = self.view.model
         except CannotView:
             self.way, self.model = "repeated", self.original
+        before = tensors_kept(self.model)
         self._prefill(self.input_ids, kwargs)
-        cache = self.kwargs.get("past_key_values")
-        if way_of(cache, True) == "expanded":
-            raise CannotContinue("a cache that the model made itself")
-        if self.view is not None and self.view.tensors_kept() - {"rope_deltas"}:
+        if changed(before, tensors_kept(self.model)) - {"rope_deltas"}:
             raise CannotContinue("the model keeps more of its rows than its cache")
+        cache: Any = self.kwargs.get("past_key_values")
+        self.way = slower(self.way, way_of(cache, True))
+        if self.way == "expanded":
+            raise CannotContinue("the model has made another cache")
         try:
             self.per_row = rows_of_step(self.model, self.input_ids, self.kwargs)
         except Exception as error:
-            raise CannotContinue(str(error)) from error
+            raise CannotContinue("the inputs of a step are not known") from error
         self.prefilled = cache  # until a step has been taken
         if self.way == "shared":
             room = self.generation_config.max_length - self.input_ids.shape[1]

@@ -13,7 +13,8 @@ from transformers import GenerationConfig, StoppingCriteriaList, StopStringCrite
 
 from calib.hf.decoding import Decoded, Drafts, decode
 from calib.hf.draws import by_address
-from calib.records import Answer, InputError
+from calib.hf.row_inputs import CannotRepeat
+from calib.records import Answer, CalibError, InputError
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,14 @@ def sample_answers(
     tokenizer: Any,
     names: Sequence[str],
     how: Sampling,
+    again: Callable[[Sequence[int]], dict[str, Any]] | None = None,
 ) -> list[list[Answer]]:
     """``how.samples`` answers to each prompt of a batch; ``names`` are the items' ids.
 
-    Where memory runs out, half as many rows decode at once, down to one of each prompt.
+    Where memory runs out, half as many rows decode at once, down to one of each prompt. ``again``
+    gives the inputs of some of the prompts, in a given order, as ``inputs`` are those of each once:
+    it is asked where a model needs a prompt's inputs for each row and it cannot be told from them
+    which belong to which prompt. Raises CalibError where that is so and there is no ``again``.
     """
     items = torch.tensor([address(name) for name in names], device=inputs["input_ids"].device)
     answers: list[list[Answer]] = [[] for _ in names]
@@ -75,7 +80,7 @@ def sample_answers(
     while first < how.samples:
         count = min(each, how.samples - first)
         try:
-            found = decoded(hf, inputs, tokenizer, items, how, how.first + first, count)
+            found = decoded(hf, inputs, tokenizer, items, how, how.first + first, count, again)
         except torch.OutOfMemoryError:
             if each == 1:
                 raise
@@ -97,8 +102,10 @@ def decoded(
     how: Sampling,
     first: int,
     count: int,
+    again: Callable[[Sequence[int]], dict[str, Any]] | None = None,
 ) -> Decoded:
-    """Samples first..first + count - 1 of every prompt."""
+    """Samples first..first + count - 1 of every prompt; ``again`` as in ``sample_answers``."""
+    numbers = torch.full_like(items, first)
 
     def method(
         model: Any,
@@ -108,13 +115,25 @@ def decoded(
         generation_config: Any,
         **model_kwargs: Any,
     ) -> Decoded:
-        draw = by_address(logits_processor, generation_config, how.seed, items, count, first, False)
+        draw = by_address(
+            logits_processor, generation_config, how.seed, items, count, numbers, False
+        )
         return decode(
             model, input_ids, draw, stopping_criteria, generation_config, model_kwargs,
             samples=count,
         )  # fmt: skip
 
-    result: Decoded = generated(hf, inputs, tokenizer, how, stop_strings(tokenizer, how), method)
+    stop = stop_strings(tokenizer, how)
+    try:
+        result: Decoded = generated(hf, inputs, tokenizer, how, stop, method)
+    except CannotRepeat as error:
+        if again is None:
+            raise CalibError(str(error)) from error
+        # Every answer as a prompt of its own.
+        inputs = again([b for b in range(len(items)) for _ in range(count)])
+        numbers = (first + torch.arange(count, device=items.device)).repeat(len(items))
+        items, count = items.repeat_interleave(count), 1
+        result = generated(hf, inputs, tokenizer, how, stop, method)
     return result
 
 

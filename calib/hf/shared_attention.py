@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers.modeling_utils import AttentionInterface
-from transformers.utils import TransformersKwargs
+from transformers.utils.generic import TransformersKwargs
 
 from calib.hf.flash import flash_kernel
 from calib.hf.model_view import CACHE

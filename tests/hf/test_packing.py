@@ -19,8 +19,8 @@ from calib.hf.model import Model
 from calib.hf.packing import CannotPack, Packing
 from calib.hf.prefix import Rows
 from calib.hf.sampling import Sampling
-from calib.records import Answer, Item
-from tests.hf import families
+from calib.records import Answer, CalibError, Item
+from tests.hf import families, more_families
 from tests.hf.conftest import IMAGE, make_llama, make_llava, make_processor, make_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -241,7 +241,7 @@ def of_rows(inputs: dict[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]
 
 
 def packed(family: str, how: Sampling, ends: Sequence[int] = ENDS) -> list[list[Answer]]:
-    model, inputs = families.FAMILIES[family]()
+    model, inputs = {**families.FAMILIES, **more_families.MAKERS}[family]()
     model.generation_config.eos_token_id = list(ends)
 
     def of(batch: Sequence[int]) -> dict[str, Tensor]:
@@ -264,6 +264,61 @@ def test_families(family: str, joined: list[int]) -> None:
     for answers, alone in zip(found, packed(family, ALONE), strict=True):
         equal(answers, alone)
     assert not joined
+
+
+# recurrent_gemma's recurrence is not masked, so that padding changes it.
+@pytest.mark.parametrize("family", sorted(more_families.MAKERS.keys() - {"recurrent_gemma"}))
+def test_families_whose_rows_cannot_join(family: str, joined: list[int]) -> None:
+    """Some answers end early; a group decodes to its end, with or without the rows that ended."""
+    found = packed(family, HOW)
+    lengths = {answer.tokens for answers in found for answer in answers}
+    assert len(lengths) > 3 and not joined
+    for answers, alone in zip(found, packed(family, ALONE), strict=True):
+        equal(answers, alone)
+
+
+def test_models_that_padding_changes_are_not_packed() -> None:
+    model = make("llama")
+    with pytest.raises(CannotPack, match="padding changes what the model says"):
+        Packing(model.hf, model.tokenizer, ["a"], lambda batch: {}, HOW, pads=False)
+
+
+def test_samples_from_a_later_one_on() -> None:
+    model = make("llama")
+    items = questions(model)
+    whole = dict(model.sample_packed(items, "options", replace(HOW, samples=5)))
+    rest = dict(model.sample_packed(items, "options", replace(HOW, samples=2, first=3)))
+    for i in whole:
+        equal(rest[i], whole[i][3:])
+
+
+def test_inputs_are_made_anew_where_rows_cannot_be_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three pictures for two prompts, and a way of going on that needs them for every row."""
+    from calib.hf import sampling
+
+    model, inputs = families.FAMILIES["llava"]()
+    model.generation_config.eos_token_id = list(ENDS)
+    names, tokenizer, asked = ["a", "b"], make_tokenizer(), replace(HOW, rows=50)
+    expected = sampling.sample_answers(model, inputs, tokenizer, names, asked)
+    # As in a transformers or a model that does not see to pictures before it repeats them.
+    monkeypatch.setattr(type(model), "_supports_mm_encoder_outputs", lambda self: False)
+    monkeypatch.setattr("calib.hf.prefix.way_of", lambda cache, use_cache: "expanded")
+    with pytest.raises(CalibError, match="pixel_values: 3 entries for 2 prompts do not say"):
+        sampling.sample_answers(model, inputs, tokenizer, names, asked)
+    orders: list[list[int]] = []
+
+    def again(rows: Sequence[int]) -> dict[str, Tensor]:
+        orders.append(list(rows))
+        return of_rows(inputs, rows)
+
+    found = sampling.sample_answers(model, inputs, tokenizer, names, asked, again)
+    assert orders == [[0, 0, 0, 1, 1, 1]]
+    for answers, alone in zip(found, expected, strict=True):
+        equal(answers, alone)
+    with pytest.raises(CannotPack, match="3 entries for 2 prompts"):
+        list(Packing(model, tokenizer, names, again, asked).answers())
 
 
 @pytest.mark.parametrize("family", ["llama", "llava"])
