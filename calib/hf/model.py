@@ -166,7 +166,8 @@ class Model:
         answers: dict[int, list[Answer]] = {}
         for part in self.reader.parts(encoded):
             names = [items[n].id for n in part.rows]
-            drawn = sample_answers(self.hf, part.inputs, self.tokenizer, names, how)
+            again = part.source.again
+            drawn = sample_answers(self.hf, part.inputs, self.tokenizer, names, how, again)
             answers.update(zip(part.rows, drawn, strict=True))
         return [answers[n] for n in range(len(items))]
 
