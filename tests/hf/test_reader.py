@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from PIL import Image
 
 from calib.hf.model import Model
 from calib.hf.reader import Condition, independent
-from calib.records import InputError, Item
+from calib.hf.speakers import Speakers
+from calib.records import CalibError, InputError, Item
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -152,3 +155,61 @@ def test_a_prompt_longer_than_the_positions_is_refused() -> None:
         model.option_scores([item])
     with pytest.raises(InputError, match="and 2,040 behind it are more than the 2,048 positions"):
         model.sample([Item("q", "Which?")], n=1, max_new_tokens=2040)
+
+
+def test_a_picture_that_is_not_read_is_refused() -> None:
+    """As BLIP-2, which leaves out all pictures but the first."""
+    processor, hf = make_processor(), make_llava()
+    read = hf.forward
+
+    @functools.wraps(read)
+    def forward(*args: Any, pixel_values: Any = None, **kwargs: Any) -> Any:
+        if pixel_values is not None:
+            pixel_values = torch.cat([pixel_values[:1], torch.zeros_like(pixel_values[1:])])
+        return read(*args, pixel_values=pixel_values, **kwargs)
+
+    red, blue = (Image.new("RGB", (20, 20), color) for color in ("red", "blue"))
+    two = Item("two", "Which?", (red, blue), options=("red", "no"), answer=0)
+    Model("llava", hf, processor.tokenizer, processor).option_scores([two])
+    hf.forward = forward
+    model = Model("blind", hf, processor.tokenizer, processor)
+    model.option_scores([replace(two, images=(red,))])
+    with pytest.raises(InputError, match="'two' has 2 images, and Llava.* does not read the last"):
+        model.option_scores([two])
+
+
+def test_a_prompt_that_the_processor_refuses_is_named() -> None:
+    processor = make_processor()
+    model = Model("llava", make_llava(), processor.tokenizer, processor)
+    items = [
+        Item(name, text, (Image.new("RGB", (20, 20)),), options=("red", "no"), answer=0)
+        for name, text in (("fine", "Which?"), ("odd", "Which <image>?"))
+    ]
+    with pytest.raises(CalibError, match="item 'odd': LlavaProcessor refuses it: .*") as caught:
+        model.option_scores(items)
+    assert "\n" not in str(caught.value)
+
+
+class WritesPictures:
+    """A processor that puts a picture's tokens before the text by itself."""
+
+    chat_template = None
+
+    def __init__(self, processor: Any, token: str | None) -> None:
+        self.inner, self.tokenizer = processor, processor.tokenizer
+        if token is not None:
+            self.image_token, self.image_token_id = token, 4
+
+    def __call__(self, *, text: list[str], **how: Any) -> Any:
+        if "images" in how:
+            text = [f"<image>{one}" for one in text]
+            if "<image>" in text[0][7:]:
+                raise ValueError("more placeholders than pictures")
+        return self.inner(text=text, **how)
+
+
+def test_what_stands_for_a_picture_in_plain_text() -> None:
+    processor = make_processor()
+    assert Speakers(processor.tokenizer, processor).picture == "<image>\n"
+    for token in ("<image>", None):
+        assert Speakers(processor.tokenizer, WritesPictures(processor, token)).picture == ""
