@@ -18,9 +18,10 @@ WORKERS ?= 2
 
 BIN := $(VENV)/bin
 # Each worker has one thread: those of several would wait for each other. Tests of threads set
-# their number themselves. A file stays with one worker, whose fixtures its tests share.
+# their number themselves. A file stays with one worker, whose fixtures its tests share; files of
+# few tests can be the longest, so they are not put last.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
-	--durations=10
+	--no-loadscope-reorder --durations=10
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 # The base model's package would pull an inference engine that is not used here.

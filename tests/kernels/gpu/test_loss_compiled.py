@@ -13,6 +13,7 @@ import pytest
 from calib_kernels.gpu import gradient, loss, rows, tuning
 
 from tests.kernels.gpu.conftest import per_element
+from tests.kernels.gpu.test_compiled import TARGETS
 
 HOPPER = 90
 DTYPES = ("*bf16", "*fp16", "*fp32")
@@ -56,7 +57,7 @@ def marked(cases: Any, quick: set[Any]) -> list[Any]:
 @pytest.mark.parametrize(
     ("arch", "dtype", "shape"),
     marked(
-        itertools.product((80, HOPPER, 100, 120), DTYPES, FORWARD),
+        ((*target, shape) for target, shape in itertools.product(TARGETS, FORWARD)),
         {(HOPPER, "*bf16", (False, False)), (HOPPER, "*bf16", (True, True))},
     ),
 )
@@ -80,7 +81,7 @@ def test_forward(compiled: Any, arch: int, dtype: str, shape: tuple[bool, bool])
 @pytest.mark.parametrize(
     ("arch", "dtype", "kind"),
     marked(
-        itertools.product((80, HOPPER, 100, 120), DTYPES, BACKWARD),
+        ((*target, kind) for target, kind in itertools.product(TARGETS, BACKWARD)),
         {(HOPPER, "*bf16", "loss"), (HOPPER, "*bf16", "statistics")},
     ),
 )

@@ -34,6 +34,9 @@ MEASURED = {
     (0, 4, 0, True): (15.36, 16.24),
     (0, 4, 2, True): (31.36, 32.24),
 }
+# On other architectures no instructions are counted, and the largest forms stand for the others: on
+# a grid and on none, without derivatives and with both.
+LARGEST = [(5, 4, 0, False), (5, 4, 2, True), (0, 4, 0, True), (0, 4, 2, True)]
 # The design's budget of the plain walk, bfloat16, by derivatives; 24.4 for float32 and both.
 BUDGET = {0: 10.3, 1: 17.1, 2: 25.6}
 
@@ -141,7 +144,7 @@ def main_walk(compiled: Any, arch: Any, dtype: str, shape: tuple[int, int, int, 
 @pytest.mark.parametrize("dtype", ["*bf16", pytest.param("*fp32", marks=pytest.mark.slow)])
 def test_main_loops(compiled: Any, arch: int, dtype: str) -> None:
     """R9, R35: no spills; loops of 128-bit loads and few instructions, without barriers."""
-    for shape, measured in MEASURED.items():
+    for shape in MEASURED if arch == 90 else LARGEST:
         code = main_walk(compiled, arch, dtype, shape)
         assert code.resources["STACK"] == code.resources["LOCAL"] == 0
         plain, *others = code.walks()
@@ -153,7 +156,7 @@ def test_main_loops(compiled: Any, arch: int, dtype: str) -> None:
             assert sum("MUFU" in line for line in body) == len(per_element(body))
         if arch == 90:
             found = len(plain) * each / len(per_element(plain))
-            assert found == pytest.approx(measured[dtype == "*fp32"], rel=0.05)
+            assert found == pytest.approx(MEASURED[shape][dtype == "*fp32"], rel=0.05)
 
 
 def test_a_grid_is_within_the_budget() -> None:
@@ -166,7 +169,7 @@ def test_a_grid_is_within_the_budget() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["*bf16", "*fp32"])
 def test_amd(compiled: Any, dtype: str) -> None:
-    for shape in MEASURED:
+    for shape in LARGEST:
         assembly = main_walk(compiled, "gfx942", dtype, shape).asm["amdgcn"]
         # The masks of the sample stay in lanes of vector registers; nothing goes to memory.
         assert re.search(r"\.vgpr_spill_count:\s+0\b", assembly)
