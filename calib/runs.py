@@ -277,18 +277,21 @@ def replace(path: Path, text: str) -> None:
     """Write a small file so that it is there whole or not at all, and stays when power fails."""
     staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with staging.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        staging.write_text(text)
+        sync(staging)
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of them, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def circumstances() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -164,10 +165,18 @@ class Model:
             items, prompt, options=False, new_tokens=how.max_new_tokens, thinking=thinking
         )
         answers: dict[int, list[Answer]] = {}
-        for part in self.reader.parts(encoded):
-            names = [items[n].id for n in part.rows]
-            again = part.source.again
-            drawn = sample_answers(self.hf, part.inputs, self.tokenizer, names, how, again)
+        parts = deque(self.reader.parts(encoded))
+        while parts:
+            part, each = parts.popleft(), how
+            if how.samples * len(part.rows) > 1 and not self.reader.steps_apart(part, encoded):
+                if len(part.rows) > 1:
+                    for n in part.rows:
+                        (one,) = self.reader.parts([encoded[n]])
+                        parts.append(one._replace(rows=[n]))
+                    continue
+                each = replace(how, rows=1)
+            names, again = [items[n].id for n in part.rows], part.source.again
+            drawn = sample_answers(self.hf, part.inputs, self.tokenizer, names, each, again)
             answers.update(zip(part.rows, drawn, strict=True))
         return [answers[n] for n in range(len(items))]
 
@@ -187,9 +196,10 @@ class Model:
             left = dict.fromkeys(kind)
 
             def inputs(batch: Sequence[int], kind: Sequence[int] = kind) -> dict[str, Any]:
-                parts = self.reader.parts([encoded[kind[number]] for number in batch])
-                if len(parts) > 1:
-                    raise CannotPack("padding changes this model's logits")
+                own = [encoded[kind[number]] for number in batch]
+                parts = self.reader.parts(own)
+                if len(parts) > 1 or not self.reader.steps_apart(parts[0], own):
+                    raise CannotPack("beside other prompts this model gives others' logits")
                 return parts[0].inputs
 
             try:
@@ -217,7 +227,7 @@ class Model:
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, str] = {}
         for batch in plan(sizes, kinds, "auto", self.device.type):
-            for rows, inputs, _ in self.reader.parts([encoded[i] for i in batch]):
+            for rows, inputs, *_ in self.reader.parts([encoded[i] for i in batch]):
                 with torch.inference_mode():
                     ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
                 new = ids[:, inputs["input_ids"].shape[1] :]

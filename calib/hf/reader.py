@@ -17,19 +17,13 @@ from PIL import ImageOps
 
 from calib.hf.encoding import Encoded, collate
 from calib.hf.placement import input_device
+from calib.hf.prefix import way_of
 from calib.hf.reading import Learned, ReadPrompts, Source, accepted, close, moved
 from calib.hf.refusals import sentence
 from calib.hf.speakers import Speakers
+from calib.hf.stepping import rows_step_apart
 from calib.images import open_image, size_of
 from calib.records import CalibError, InputError
-
-
-class Part(NamedTuple):
-    """Prompts of a batch that are read together."""
-
-    rows: list[int]  # which of the batch they are
-    inputs: dict[str, Any]
-    source: Source
 
 
 class Condition(NamedTuple):
@@ -39,6 +33,15 @@ class Condition(NamedTuple):
     numbers: bool  # different numbers of them
     sizes: bool  # pictures of different size
     padded: bool
+
+
+class Part(NamedTuple):
+    """Prompts of a batch that are read together."""
+
+    rows: list[int]  # which of the batch they are
+    inputs: dict[str, Any]
+    source: Source
+    condition: Condition
 
 
 class Reader:
@@ -82,7 +85,7 @@ class Reader:
         if len(batch) > 1 and not self._together(condition, batch, collated):
             return self._divided(batch, collated)
         source = Source(partial(self._again, batch), condition.padded, self.learned)
-        return [Part(list(range(len(batch))), self._sent(collated), source)]
+        return [Part(list(range(len(batch))), self._sent(collated), source, condition)]
 
     def _divided(self, batch: Sequence[Encoded], collated: dict[str, Any] | None) -> list[Part]:
         sizes = None if collated is None else lengths(collated)
@@ -119,6 +122,27 @@ class Reader:
             except Exception:  # noqa: BLE001  (alone it is read, or raises that again)
                 self.learned[condition] = False
         return bool(self.learned[condition])
+
+    def steps_apart(self, part: Part, batch: Sequence[Encoded]) -> bool:
+        """Whether rows behind the prompts of a part decode together as each alone.
+
+        Caches of plain keys and values let them; others are asked, of the first such part of
+        ``batch``.
+        """
+        key = ("steps", part.condition)
+        if key not in self.learned:
+            own = [batch[n] for n in part.rows]
+            first, second = pair_of(part.condition, own, lengths(part.inputs))
+            alone = self.inputs([own[second]])
+            cache = getattr(ReadPrompts(self.hf, alone, keep=True).outputs, "past_key_values", None)
+            if cache is not None and way_of(cache, True) != "expanded":
+                self.learned[key] = True
+            else:
+                source = Source(partial(self._again, [own[second]]))
+                two = self._again(own, [first, second])
+                tokenizer = self.speakers.tokenizer
+                self.learned[key] = rows_step_apart(self.hf, tokenizer, two, alone, source)
+        return bool(self.learned[key])
 
     def _refuse_unread(self, encoded: Encoded) -> None:
         """InputError where the last of several pictures changes nothing: it is not read.

@@ -1,4 +1,4 @@
-"""Which way of sampling is exact is found by checking: every kind of model, error, mask and input."""
+"""Which way of sampling is exact is found by checking: kinds of model, errors, masks, inputs."""
 
 from __future__ import annotations
 
