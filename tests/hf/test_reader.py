@@ -174,7 +174,7 @@ def test_a_picture_that_is_not_read_is_refused() -> None:
     hf.forward = forward
     model = Model("blind", hf, processor.tokenizer, processor)
     model.option_scores([replace(two, images=(red,))])
-    with pytest.raises(InputError, match="'two' has 2 images, and Llava.* does not read the last"):
+    with pytest.raises(InputError, match=r"'two' has 2 images, and Llava.* does not read the last"):
         model.option_scores([two])
 
 
@@ -185,7 +185,7 @@ def test_a_prompt_that_the_processor_refuses_is_named() -> None:
         Item(name, text, (Image.new("RGB", (20, 20)),), options=("red", "no"), answer=0)
         for name, text in (("fine", "Which?"), ("odd", "Which <image>?"))
     ]
-    with pytest.raises(CalibError, match="item 'odd': LlavaProcessor refuses it: .*") as caught:
+    with pytest.raises(CalibError, match=r"item 'odd': LlavaProcessor refuses it: .*") as caught:
         model.option_scores(items)
     assert "\n" not in str(caught.value)
 
