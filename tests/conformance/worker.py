@@ -109,4 +109,4 @@ def records(family: Family, folder: Path) -> Iterator[Check | str]:
     except Exception as error:  # noqa: BLE001
         yield Check("bfloat16", FAILED, reason=told(error))
         return
-    yield from bfloat16_checks(*halved, family.images)
+    yield from bfloat16_checks(*halved, hand, family.images)
