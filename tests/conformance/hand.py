@@ -78,7 +78,7 @@ class Hand:
         text = self.text(item)
         bare = self.ids(text)
         end = self.inputs([item])["input_ids"][0, -1:].tolist()
-        tail = "" if end == bare[-1:] else self.tokenizer.decode(end)
+        tail = "" if end == bare[-1:] else str(self.tokenizer.decode(end))
         bare = self.ids(text + tail)
         found = []
         for option in item.options:
