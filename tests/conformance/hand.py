@@ -58,8 +58,8 @@ class Hand:
         where the processor does not write it, and an answer cue ends the text."""
         asked = build(item, "options", chat=self.chat).text
         if not self.chat:
-            token = f"{getattr(self.speaker, 'image_token', '')}\n" if self.marked else ""
-            return token * len(item.images) + asked
+            token = getattr(self.speaker, "image_token", "")
+            return f"{token}\n" * (len(item.images) if token and self.marked else 0) + asked
         content: Any = asked
         if self.speaker is not self.tokenizer:
             content = [{"type": "image"} for _ in item.images]
