@@ -29,7 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("families", nargs="*", metavar="family", help="default: all")
     parser.add_argument("--workers", type=int, default=2, help="families at a time")
-    parser.add_argument("--out", type=Path, help="write every record as JSON")
+    parser.add_argument(
+        "--out", type=Path, help="write every record as JSON; families that are not run keep theirs"
+    )
     parser.add_argument("--table", action="store_true", help="write the table of docs/models.md")
     parser.add_argument("--expect", action="store_true", help="write expected.json anew")
     parser.add_argument(
@@ -46,7 +48,10 @@ def main() -> None:
         names, asked.workers, packages, lambda outcome: print(line(outcome), flush=True)
     )
     if asked.out:
-        rows = {name: asdict(outcome) for name, outcome in outcomes.items()}
+        if asked.out.exists():
+            known = json.loads(asked.out.read_text())
+            outcomes = {name: Outcome(**fields) for name, fields in known.items()} | outcomes
+        rows = {name: asdict(outcomes[name]) for name in FAMILIES if name in outcomes}
         asked.out.write_text(json.dumps(rows, indent=1) + "\n")
     if asked.table:
         write_table(outcomes, {name: FAMILIES[name].images for name in outcomes})

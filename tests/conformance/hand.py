@@ -8,7 +8,7 @@ the two differ the model itself is not settled.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoProcessor, AutoTokenizer, GenerationCon
 
 from calib import Item
 from calib.prompts import build
+from tests.conformance.questions import ONE
 from tests.conformance.records import BOUND, Unsettled, told
 
 Inputs = dict[str, Any]
@@ -39,15 +40,26 @@ class Hand:
         self.tokenizer = getattr(self.speaker, "tokenizer", self.speaker)
         self.known: dict[tuple[str, Tokens], Tensor] = {}
         self.fill: str | int = FILLS[0]
+        self.chat = getattr(self.speaker, "chat_template", None) is not None
+        self.marked = self.chat or not images or self.marks_pictures()
+
+    def marks_pictures(self) -> bool:
+        """Whether a picture's token must be written into plain text, or the processor does that."""
+        for self.marked in (True, False):
+            try:
+                self.whole(self.inputs([ONE]), ())
+            except Exception:  # noqa: BLE001  (too many tokens, or none, or too few)
+                continue
+            return self.marked
+        return True
 
     def text(self, item: Item) -> str:
         """The whole prompt. Without a chat template a picture's token stands on a line of its own,
-        and an answer cue ends the text."""
-        chat = getattr(self.speaker, "chat_template", None) is not None
-        asked = build(item, "options", chat=chat).text
-        if not chat:
+        where the processor does not write it, and an answer cue ends the text."""
+        asked = build(item, "options", chat=self.chat).text
+        if not self.chat:
             token = getattr(self.speaker, "image_token", "")
-            return "".join(f"{token}\n" for _ in item.images) + asked
+            return f"{token}\n" * (len(item.images) if token and self.marked else 0) + asked
         content: Any = asked
         if self.speaker is not self.tokenizer:
             content = [{"type": "image"} for _ in item.images]
@@ -66,12 +78,11 @@ class Hand:
         text = self.text(item)
         bare = self.ids(text)
         end = self.inputs([item])["input_ids"][0, -1:].tolist()
-        tail = "" if end == bare[-1:] else self.tokenizer.decode(end)
+        tail = "" if end == bare[-1:] else str(self.tokenizer.decode(end))
         bare = self.ids(text + tail)
-        chat = getattr(self.speaker, "chat_template", None) is not None
         found = []
         for option in item.options:
-            spelled = option if chat or tail.isspace() else f" {option}"
+            spelled = option if self.chat or tail.isspace() else f" {option}"
             joint = self.ids(text + tail + spelled)
             if joint[: len(bare)] != bare:
                 raise Unsettled(f"option {option!r} merges with the end of the prompt")
@@ -137,15 +148,14 @@ class Hand:
         self, inputs: Inputs, rows: Sequence[Sequence[int]], samples: int = 1
     ) -> list[Tensor]:
         """Each step's logits (R, V) of plain generation, in which ``rows`` (R, L) are forced."""
-        forced = torch.tensor(rows)
         config = GenerationConfig(
-            max_new_tokens=forced.shape[1], do_sample=True, top_k=0, pad_token_id=0,
+            max_new_tokens=len(rows[0]), do_sample=True, top_k=0, pad_token_id=0,
             num_return_sequences=samples,
         )  # fmt: skip
         found = self.model.generate(
             **inputs,
             generation_config=config,
-            logits_processor=[Forced(forced)],
+            prefix_allowed_tokens_fn=forced(rows),
             output_logits=True,
             return_dict_in_generate=True,
         )
@@ -185,15 +195,10 @@ class Hand:
         return picked(logits, tokens)
 
 
-class Forced(transformers.LogitsProcessor):
-    """Nothing but the next column of ``rows`` (R, L) can be drawn."""
-
-    def __init__(self, rows: Tensor) -> None:
-        self.columns = list(rows.T)
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        forced = torch.full_like(scores, -torch.inf)
-        return forced.scatter(1, self.columns.pop(0)[:, None], 0.0)
+def forced(rows: Sequence[Sequence[int]]) -> Callable[[int, Tensor], list[int]]:
+    """What `generate` asks for the tokens that row n may go on with: its next one of ``rows``."""
+    left = [iter(row) for row in rows]
+    return lambda n, ids: [next(left[n])]
 
 
 def extended(inputs: Inputs, tokens: Tokens, fill: str | int) -> Inputs:

@@ -1,20 +1,12 @@
-"""Checks of sampled answers: their tokens, their log-probabilities, and the way they were decoded.
-
-A token that calib draws is a function of (seed, item, sample, step) and of the logits, so an answer
-is drawn again from the logits by hand, token by token, and must come out the same.
-"""
+"""Checks of `calib.shared_prefix`: every step's logits, and the way that was taken."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from calib_kernels import sample
 from torch import Tensor
 
 import calib
@@ -23,12 +15,10 @@ from calib.hf.model import Model
 from calib.hf.prefix import Rows
 from tests.conformance.hand import Hand, Tokens, apart
 from tests.conformance.questions import ONE, TEXTS, TWO, WIDE
-from tests.conformance.records import BOUND, Check, Unsettled, checked, told
+from tests.conformance.records import BOUND, Check, Unsettled, checked
 
 SEED = 3
 SAMPLES, LENGTH = 3, 8
-# Float32 logits up to 30, a sum of up to LENGTH log-probabilities.
-SUM_BOUND = 2 * BOUND
 
 
 def ends_of(hand: Hand, vocabulary: int) -> list[int]:
@@ -123,99 +113,3 @@ def until_end(ids: Sequence[int], ends: Sequence[int]) -> Tokens:
     """An answer's tokens, its end counted."""
     end = next((n for n, token in enumerate(ids) if token in set(ends)), len(ids) - 1)
     return tuple(ids[: end + 1])
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """An answer drawn by hand."""
-
-    text: str
-    tokens: int
-    logprob: float
-
-
-def drawn_by_hand(hand: Hand, item: Item, number: int, ends: Sequence[int]) -> Drawn:
-    """Sample ``number`` of ``item``, from the logits of full forwards."""
-    address = int.from_bytes(hashlib.blake2b(item.id.encode(), digest_size=8).digest()) >> 1
-    inputs = hand.inputs([item])
-    tokens: Tokens = ()
-    total = 0.0
-    while len(tokens) < LENGTH and not (tokens and tokens[-1] in ends):
-        try:
-            logits = hand.whole(inputs, tokens)[-1:]
-        except Exception as error:
-            raise Unsettled(f"the forward by hand: {told(error)}") from error
-        found = sample(
-            logits, seed=SEED, item=torch.tensor([address]), sample=torch.tensor([number]),
-            step=len(tokens),
-        )  # fmt: skip
-        tokens = (*tokens, int(found.token))
-        total += float(found.logprob)
-    hand.logits(item, tokens[:-1])  # raises where the answer is not settled
-    text = str(hand.tokenizer.decode(list(tokens), skip_special_tokens=True))
-    return Drawn(text.strip(), len(tokens), total)
-
-
-def answer_checks(
-    model: Model, hand: Hand, items: Sequence[Item], ends: list[int], folder: Path
-) -> Iterator[Check]:
-    """`Model.sample` and `calib.sample`, planned and packed: answers that end early."""
-    model.hf.generation_config.eos_token_id = ends
-    expected: dict[str, list[Drawn]] = {}
-
-    def again() -> dict[str, list[Drawn]]:
-        if not expected:
-            for item in items:
-                expected[item.id] = [drawn_by_hand(hand, item, n, ends) for n in range(SAMPLES)]
-        return expected
-
-    settings: dict[str, Any] = {"seed": SEED, "max_new_tokens": LENGTH}
-
-    def alone() -> dict[str, list[Drawn]]:
-        rows = model.sample(items, n=SAMPLES, **settings)
-        return {
-            item.id: [Drawn(a.text, a.tokens, float(a.logprob or 0.0)) for a in answers]
-            for item, answers in zip(items, rows, strict=True)
-        }
-
-    def run(batching: str) -> dict[str, list[Drawn]]:
-        task = calib.tasks.Task("items", tuple(items))
-        made = calib.sample(
-            model, task, out=folder / batching, batching=batching, samples=SAMPLES,
-            rows=2 * SAMPLES, **settings,
-        )  # fmt: skip
-        found: dict[str, list[Drawn]] = {}
-        for row in made.answers().to_dict("records"):
-            found.setdefault(row["id"], []).append(
-                Drawn(row["text"], int(row["tokens"]), float(row["logprob"]))
-            )
-        return found
-
-    yield checked("sample: Model.sample", same_answers, again, alone)
-    for batching in ("plan", "packed"):
-        yield checked(f"sample: {batching}", same_answers, again, run, batching)
-
-
-def same_answers(
-    by_hand: Callable[[], dict[str, list[Drawn]]],
-    draw: Callable[..., dict[str, list[Drawn]]],
-    *how: str,
-) -> tuple[float, float, str]:
-    expected = by_hand()
-    with ways() as made:
-        found = draw(*how)
-    way = told_ways(made)
-    if {name: len(rows) for name, rows in found.items()} != dict.fromkeys(expected, SAMPLES):
-        return float("inf"), SUM_BOUND, f"{way}: answers are lacking"
-    error, other = 0.0, 0
-    for name, rows in expected.items():
-        for a, b in zip(rows, found[name], strict=True):
-            other += (a.text, a.tokens) != (b.text, b.tokens)
-            error = max(error, abs(a.logprob - b.logprob))
-    if other:
-        return (
-            float("inf"),
-            SUM_BOUND,
-            f"{way}: {other} of {SAMPLES * len(expected)} answers differ",
-        )
-    return error, SUM_BOUND, way

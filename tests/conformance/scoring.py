@@ -57,19 +57,20 @@ def worst(rows: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) 
     return apart(torch.tensor(rows).flatten().double(), torch.tensor(expected).flatten().double())
 
 
-def bfloat16_checks(model: Model, hand: Hand, images: bool) -> Iterator[Check]:
-    """One question at a time. ``model`` and ``hand`` are loaded in bfloat16."""
+def bfloat16_checks(model: Model, hand: Hand, exact: Hand, images: bool) -> Iterator[Check]:
+    """One question at a time. ``model`` and ``hand`` are loaded in bfloat16, ``exact`` is not."""
     for item in (TEXTS[1], *((WIDE, TWO) if images else ())):
         for kind, options in OPTIONS.items():
             asked = replace(item, options=options, answer=0)
             name = f"bfloat16: {item.id}, {kind}"
             compare = same_forward if kind == ONE_TOKEN else same_within_rounding
-            yield checked(name, compare, model, hand, asked)
+            yield checked(name, compare, model, hand, exact, asked)
 
 
 @torch.no_grad()
-def same_forward(model: Model, hand: Hand, item: Item) -> tuple[float, float, str]:
+def same_forward(model: Model, hand: Hand, exact: Hand, item: Item) -> tuple[float, float, str]:
     """Options of one token are read from the prompt's last position: bit for bit the same."""
+    by_hand(exact, item)  # raises where even float32 is not settled
     inputs = hand.inputs([item])
     try:
         last = hand.accepted({**inputs, "logits_to_keep": 1, "use_cache": False})
@@ -82,11 +83,14 @@ def same_forward(model: Model, hand: Hand, item: Item) -> tuple[float, float, st
     return apart(torch.tensor(row["logprob"]), expected), 0.0, "bit-equal is asked for"
 
 
-def same_within_rounding(model: Model, hand: Hand, item: Item) -> tuple[float, float, str]:
+def same_within_rounding(
+    model: Model, hand: Hand, exact: Hand, item: Item
+) -> tuple[float, float, str]:
     """Longer options go on from a cache, several in one batch: those shapes round differently.
 
     The nearer of the two ways by hand counts; what they differ by themselves is allowed twice.
     """
+    by_hand(exact, item)
     inputs, options = hand.inputs([item]), hand.options(item)
     try:
         read = [[way(inputs, ids[:-1]) for way in (hand.whole, hand.stepped)] for ids in options]

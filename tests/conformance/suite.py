@@ -50,14 +50,14 @@ def run_families(
         )  # fmt: skip
         assert process.stdout is not None
         for line in process.stdout:
-            number, status = line.split()
-            outcome = read(names[int(number)], Path(folder) / f"{number}.jsonl", status)
+            place, status = line.split()
+            outcome = read(names[int(place)], Path(folder) / f"{place}.jsonl", status)
             outcomes[outcome.name] = outcome
             tell(outcome)
-        if status := process.wait():  # families that it has not come to have failed with it
+        if code := process.wait():  # families that it has not come to have failed with it
             for number, name in enumerate(names):
                 lines = Path(folder) / f"{number}.jsonl"
-                outcomes.setdefault(name, read(name, lines, str(status)))
+                outcomes.setdefault(name, read(name, lines, str(code)))
     return {name: outcomes[name] for name in names}
 
 

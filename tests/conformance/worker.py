@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 
 import calib
+from tests.conformance.answers import answer_checks
 from tests.conformance.families import FAMILIES
 from tests.conformance.family import Family
 from tests.conformance.hand import Hand, apart
 from tests.conformance.questions import ONE, REPAINTED
 from tests.conformance.records import FAILED, REFUSED, UNSETTLED, Check, Unsettled, told
-from tests.conformance.sampling import answer_checks, ends_of, shared_prefix_checks
+from tests.conformance.sampling import ends_of, shared_prefix_checks
 from tests.conformance.scoring import (
     bfloat16_checks,
     four_settled,
@@ -109,4 +110,4 @@ def records(family: Family, folder: Path) -> Iterator[Check | str]:
     except Exception as error:  # noqa: BLE001
         yield Check("bfloat16", FAILED, reason=told(error))
         return
-    yield from bfloat16_checks(*halved, family.images)
+    yield from bfloat16_checks(*halved, hand, family.images)
