@@ -18,11 +18,12 @@ from calib.hf.loading import load
 from calib.hf.packing import CannotPack, Packing
 from calib.hf.placement import device_map, input_device
 from calib.hf.reader import Reader
+from calib.hf.refusals import naming
 from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, joined, score_batch
 from calib.hf.speakers import Speakers
 from calib.prompts import build
-from calib.records import Answer, InputError, Item
+from calib.records import Answer, CalibError, InputError, Item
 
 
 @dataclass(frozen=True)
@@ -133,18 +134,19 @@ class Model:
         self, batch: Sequence[Encoded], answers: Sequence[int | None], **scoring: Any
     ) -> Scores:
         """Scores of prompts of one kind; they stay on the device until ``rows()`` is asked for."""
-        parts = self.reader.parts(batch)
-        scores = [
-            score_batch(
-                self.hf,
-                part.inputs,
-                [batch[n].options for n in part.rows],
-                [answers[n] for n in part.rows],
-                source=part.source,
-                **scoring,
-            )
-            for part in parts
-        ]
+        with naming(self.hf, [encoded.name for encoded in batch]):
+            parts = self.reader.parts(batch)
+            scores = [
+                score_batch(
+                    self.hf,
+                    part.inputs,
+                    [batch[n].options for n in part.rows],
+                    [answers[n] for n in part.rows],
+                    source=part.source,
+                    **scoring,
+                )
+                for part in parts
+            ]
         return joined(scores, [part.rows for part in parts])
 
     def sample(
@@ -164,6 +166,12 @@ class Model:
         encoded = self.encode(
             items, prompt, options=False, new_tokens=how.max_new_tokens, thinking=thinking
         )
+        with naming(self.hf, [item.id for item in items]):
+            return self._sampled(items, encoded, how)
+
+    def _sampled(
+        self, items: Sequence[Item], encoded: Sequence[Encoded], how: Sampling
+    ) -> list[list[Answer]]:
         answers: dict[int, list[Answer]] = {}
         parts = deque(self.reader.parts(encoded))
         while parts:
@@ -208,7 +216,9 @@ class Model:
                 for number, answers in packing.answers():
                     del left[kind[number]]
                     yield kind[number], answers
-            except (CannotPack, torch.OutOfMemoryError):
+            except CalibError:
+                raise
+            except Exception:  # noqa: BLE001  (what is not packing's fault comes again below)
                 pass
             # What it has not come to, a group at a time, each decoded to its end.
             rest, together = list(left), max(1, how.rows // how.samples)

@@ -18,6 +18,7 @@ from transformers import MaxLengthCriteria, StoppingCriteriaList
 
 from calib.hf.decoding import WORTH_CAPTURING, Drafts, Running, look_every
 from calib.hf.draws import by_address
+from calib.hf.placement import input_device
 from calib.hf.prefix import Rows
 from calib.hf.row_inputs import CannotRepeat
 from calib.hf.sampling import Sampling, address, as_answers, generated, stop_strings
@@ -54,7 +55,7 @@ class Packing:
             raise CannotPack(f"{how.samples} samples do not fit {how.rows} rows")
         self.hf, self.tokenizer, self.inputs, self.how = hf, tokenizer, inputs, how
         self.stop = stop_strings(tokenizer, how)
-        self.device = torch.device(hf.device)
+        self.device = input_device(hf)
         self.items = torch.tensor([address(name) for name in names], device=self.device)
         self.waiting = deque(range(len(names)))
         self.held: dict[int, dict[int, Answer]] = {}

@@ -263,8 +263,7 @@ class Rows:
         positions = self.kwargs.get("position_ids")
         return (
             self.way == "shared"
-            and bool(self.taken)
-            and self.taken <= {"input_ids", *PER_TOKEN}
+            and {"input_ids", "position_ids"} <= self.taken <= {"input_ids", *PER_TOKEN}
             and positions is not None
             and positions.dim() == 2
             and rope_deltas(self.model) is None

@@ -18,7 +18,15 @@ from PIL import ImageOps
 from calib.hf.encoding import Encoded, collate
 from calib.hf.placement import input_device
 from calib.hf.prefix import way_of
-from calib.hf.reading import Learned, ReadPrompts, Source, accepted, close, moved
+from calib.hf.reading import (
+    Learned,
+    ReadPrompts,
+    Source,
+    accepted,
+    close,
+    moved,
+    takes_positions,
+)
 from calib.hf.refusals import sentence
 from calib.hf.speakers import Speakers
 from calib.hf.stepping import rows_step_apart
@@ -79,13 +87,23 @@ class Reader:
                 f"item {batch[0].name!r}: {type(self.speakers.speaker).__name__} refuses it: "
                 f"{sentence(error)}"
             ) from error
+        self._learn_positions(batch[0])
         for encoded in batch:
             self._refuse_unread(encoded)
         condition = condition_of(batch, collated)
         if len(batch) > 1 and not self._together(condition, batch, collated):
             return self._divided(batch, collated)
-        source = Source(partial(self._again, batch), condition.padded, self.learned)
+        source = self._source(batch, padded=condition.padded, learned=self.learned)
         return [Part(list(range(len(batch))), self._sent(collated), source, condition)]
+
+    def _source(self, batch: Sequence[Encoded], **more: Any) -> Source:
+        positions = bool(self.learned[("positions", bool(batch[0].images))])
+        return Source(partial(self._again, batch), positions=positions, **more)
+
+    def _learn_positions(self, one: Encoded) -> None:
+        key = ("positions", bool(one.images))
+        if key not in self.learned:
+            self.learned[key] = takes_positions(self.hf, self.inputs([one]))
 
     def _divided(self, batch: Sequence[Encoded], collated: dict[str, Any] | None) -> list[Part]:
         sizes = None if collated is None else lengths(collated)
@@ -116,7 +134,8 @@ class Reader:
             alone = self.inputs([batch[second]])
             try:
                 two = self._again(batch, [first, second])
-                self.learned[condition] = independent(self.hf, two, 1, alone)
+                source = self._source([batch[second]])
+                self.learned[condition] = independent(self.hf, two, 1, alone, source)
             except torch.OutOfMemoryError:
                 raise
             except Exception:  # noqa: BLE001  (alone it is read, or raises that again)
@@ -126,19 +145,20 @@ class Reader:
     def steps_apart(self, part: Part, batch: Sequence[Encoded]) -> bool:
         """Whether rows behind the prompts of a part decode together as each alone.
 
-        Caches of plain keys and values let them; others are asked, of the first such part of
-        ``batch``.
+        Samples of one prompt behind a cache of plain keys and values do; others are asked, of the
+        first such part of ``batch``.
         """
-        key = ("steps", part.condition)
+        own = [batch[n] for n in part.rows]
+        key = ("steps", part.condition, len(own) > 1)
         if key not in self.learned:
-            own = [batch[n] for n in part.rows]
             first, second = pair_of(part.condition, own, lengths(part.inputs))
             alone = self.inputs([own[second]])
             cache = getattr(ReadPrompts(self.hf, alone, keep=True).outputs, "past_key_values", None)
-            if cache is not None and way_of(cache, True) != "expanded":
+            plain = cache is not None and way_of(cache, True) != "expanded"
+            if plain and len(own) == 1:
                 self.learned[key] = True
             else:
-                source = Source(partial(self._again, [own[second]]))
+                source = self._source([own[second]])
                 two = self._again(own, [first, second])
                 tokenizer = self.speakers.tokenizer
                 self.learned[key] = rows_step_apart(self.hf, tokenizer, two, alone, source)
@@ -155,7 +175,7 @@ class Reader:
         *others, last = map(open_image, encoded.images)
         inverted = encoded.with_images((*others, ImageOps.invert(last)))
         logits = [
-            ReadPrompts(self.hf, self.inputs([one]), keep=False).logits
+            ReadPrompts(self.hf, self.inputs([one]), self._source([one]), keep=False).logits
             for one in (encoded, inverted)
         ]
         if torch.equal(*logits):
@@ -208,7 +228,9 @@ def grouped(keys: Iterable[Hashable]) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def independent(hf: Any, batch: dict[str, Any], row: int, alone: dict[str, Any]) -> bool:
+def independent(
+    hf: Any, batch: dict[str, Any], row: int, alone: dict[str, Any], source: Source | None = None
+) -> bool:
     """Whether prompt ``row`` has the logits in a batch that it has ``alone``."""
-    beside = ReadPrompts(hf, batch, keep=False).logits[row]
-    return close(beside, ReadPrompts(hf, alone, keep=False).logits[0], hf.dtype)
+    beside = ReadPrompts(hf, batch, source, keep=False).logits[row]
+    return close(beside, ReadPrompts(hf, alone, source, keep=False).logits[0], hf.dtype)

@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from calib.hf.prefix import way_of
 
@@ -37,6 +36,7 @@ class Source:
 
     again: Again | None = None
     padded: bool = True  # some of its prompts are
+    positions: bool = True  # the model is given those that generate would give it
     learned: Learned | None = None  # whether its model is right on the cache; None: not asked
 
 
@@ -52,10 +52,13 @@ class ReadPrompts:
     ) -> None:
         """``keep`` the cache, for texts behind the prompts."""
         self.hf, self.inputs, self.source = hf, dict(inputs), source or Source()
-        self.kwargs = with_positions(hf, self.inputs)
+        self.kwargs = self._with_positions(self.inputs)
         self.ids: Tensor = self.kwargs.pop("input_ids")
         self.outputs = forward(hf, self.ids, self.kwargs, last=1, use_cache=keep)
         self.logits: Tensor = self.outputs.logits[:, -1]
+
+    def _with_positions(self, inputs: Inputs) -> Inputs:
+        return with_positions(self.hf, inputs) if self.source.positions else dict(inputs)
 
     def behind(self, rows: Sequence[int], fed: Tensor, real: Tensor) -> Tensor:
         """Logits (R, L, V) behind each token of ``fed`` (R, L), texts behind the prompts ``rows``.
@@ -102,7 +105,7 @@ class ReadPrompts:
         cache = getattr(self.outputs, "past_key_values", None)
         if cache is None or way_of(cache, True) == "expanded":
             return None
-        kwargs = extended(self.hf, self.outputs, self.kwargs, length)
+        kwargs = extended(self.hf, self.ids, self.outputs, self.kwargs, length)
         ids = torch.cat([self.ids, self.ids.new_zeros(len(self.ids), length)], dim=1)
         step: Inputs = self.hf.prepare_inputs_for_generation(
             ids,
@@ -159,13 +162,24 @@ class ReadPrompts:
             chosen = torch.tensor(rows, device=fed.device)
             inputs = {name: value[chosen] for name, value in self.inputs.items()}
         length = fed.shape[1]
-        kwargs = with_positions(self.hf, inputs)
-        ids = torch.cat([kwargs.pop("input_ids"), fed], dim=1)
-        kwargs = extended(self.hf, CausalLMOutputWithPast(), kwargs, length)
+        kwargs = self._with_positions(inputs)
+        ids = kwargs.pop("input_ids")
+        kwargs = extended(self.hf, ids, NoOutputs(), kwargs, length)
+        ids = torch.cat([ids, fed], dim=1)
         kwargs["attention_mask"][:, -length:] = real
         outputs = forward(self.hf, ids, kwargs, last=length, use_cache=False)
         logits: Tensor = outputs.logits[:, -length:]
         return logits
+
+
+class NoOutputs:
+    """What stands for the outputs of a step that was not taken: nothing is in it."""
+
+    def __contains__(self, name: object) -> bool:
+        return False
+
+    def __getattr__(self, name: str) -> None:
+        return None
 
 
 PASSED = ("past_key_values", "input_ids")
@@ -216,11 +230,16 @@ def with_positions(hf: Any, inputs: Mapping[str, Any]) -> Inputs:
     return found
 
 
-def extended(hf: Any, outputs: Any, kwargs: Inputs, length: int) -> Inputs:
+def extended(hf: Any, ids: Tensor, outputs: Any, kwargs: Inputs, length: int) -> Inputs:
     """What goes with the prompts' tokens, extended by ``length`` tokens behind each prompt."""
     grown: Inputs = hf._update_model_kwargs_for_generation(
         outputs, dict(kwargs), is_encoder_decoder=False, num_new_tokens=length
     )
+    for name, value in grown.items():
+        # Where pictures stand among a prompt's tokens (Kosmos-2): none stand behind it.
+        same = value is kwargs.get(name)
+        if same and isinstance(value, Tensor) and value.dim() == 2 and per_token(value, ids, 0):
+            grown[name] = torch.nn.functional.pad(value, (0, length))
     return grown
 
 
@@ -259,3 +278,14 @@ def moved(inputs: dict[str, Any], where: Any) -> dict[str, Any]:
         return value.to(where)
 
     return {name: one(value) for name, value in inputs.items()}
+
+
+@torch.inference_mode()
+def takes_positions(hf: Any, alone: Inputs) -> bool:
+    """Whether the positions that ``generate`` gives a prompt are those of the model's own forward.
+
+    They are not where a model counts from another number, or generates with a part of itself
+    (Kosmos-2).
+    """
+    plain = hf(**alone, **kept_positions(hf, 1)).logits[0, -1]
+    return close(ReadPrompts(hf, alone, keep=False).logits[0], plain, hf.dtype)

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from calib.records import CalibError
 
 # Longer than any sentence of theirs that says something; what is left out is marked.
 LONGEST = 500
@@ -38,3 +45,15 @@ def sentence(error: BaseException) -> str:
     if not isinstance(error, (OSError, ValueError, TypeError, ImportError, RuntimeError)):
         text = f"{type(error).__name__}: {text}"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+@contextmanager
+def naming(hf: Any, names: Sequence[str]) -> Iterator[None]:
+    """What a model raises of these items, as a CalibError that names them; but lack of memory."""
+    try:
+        yield
+    except (CalibError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        items = ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
+        raise CalibError(f"{type(hf).__name__} cannot read {items}: {sentence(error)}") from error

@@ -53,19 +53,19 @@ class Speakers:
         how: dict[str, Any] = {
             "text": list(texts),
             "padding": True,
-            "add_special_tokens": special,
             "return_tensors": "pt",
         }
+        if not special:  # else whatever they do unasked
+            how["add_special_tokens"] = False
         if not any(images):
-            reader: Any = self.processor if self._takes_text else self.tokenizer
-            return dict(reader(**how))
-        assert self.processor is not None
+            return rows_of(self.processor if self._takes_text else self.tokenizer, how)
         try:
-            return dict(self.processor(images=[list(pictures) for pictures in images], **how))
+            nested = [list(pictures) for pictures in images]
+            return rows_of(self.processor, {**how, "images": nested})
         except (TypeError, ValueError):
             if any(len(pictures) != 1 for pictures in images):
                 raise
-            return dict(self.processor(images=[pictures[0] for pictures in images], **how))
+            return rows_of(self.processor, {**how, "images": [one for (one,) in images]})
 
     @cached_property
     def _takes_text(self) -> bool:
@@ -73,10 +73,10 @@ class Speakers:
         if self.processor is None:
             return False
         try:
-            ids = self.processor(text=["a"], padding=True, return_tensors="pt")["input_ids"]
+            rows_of(self.processor, {"text": ["a", "b"], "padding": True, "return_tensors": "pt"})
         except Exception:  # noqa: BLE001  (each has its own way to refuse)
             return False
-        return len(ids) == 1 and ids.numel() > 0
+        return True
 
     @cached_property
     def beginning(self) -> tuple[str, bool]:
@@ -88,7 +88,7 @@ class Speakers:
         """
         around, plain = self.ids("a", True), self.ids("a", False)
         if around[-len(plain) :] == plain:
-            return "", len(around) > len(plain)
+            return "", True
         begins = around[:1] == [self.tokenizer.bos_token_id]
         return (self.tokenizer.bos_token if begins else ""), False
 
@@ -193,3 +193,11 @@ class Speakers:
                 f"{text[-24:]!r} was asked for"
             )
         return tail
+
+
+def rows_of(reader: Any, how: dict[str, Any]) -> dict[str, Any]:
+    """What ``reader`` makes of prompts; ValueError where that is not a row for each."""
+    inputs = dict(reader(**how))
+    if len(inputs["input_ids"]) != len(how["text"]):
+        raise ValueError(f"it makes {len(inputs['input_ids'])} rows of {len(how['text'])} prompts")
+    return inputs
