@@ -164,7 +164,9 @@ class ReadPrompts:
         length = fed.shape[1]
         kwargs = self._with_positions(inputs)
         ids = kwargs.pop("input_ids")
-        kwargs = extended(self.hf, ids, NoOutputs(), kwargs, length)
+        # Without a cache, families keep for every token what else the last one alone would need.
+        kwargs = extended(self.hf, ids, NoOutputs(), {**kwargs, "use_cache": False}, length)
+        del kwargs["use_cache"]
         ids = torch.cat([ids, fed], dim=1)
         kwargs["attention_mask"][:, -length:] = real
         outputs = forward(self.hf, ids, kwargs, last=length, use_cache=False)
