@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from PIL import Image
 from torch import Tensor
 from transformers import AutoConfig, AutoProcessor, AutoTokenizer, GenerationConfig
 
@@ -165,8 +167,23 @@ class Hand:
         """(L + 1, V) as ``whole``, where ``stepped`` says the same; else raises Unsettled."""
         key = (item.id, tokens)
         if key not in self.known:
+            if len(item.images) > 1 and (item.id, ()) not in self.known:
+                self.refuse_unread(item)
             self.known[key] = self.settled(self.inputs([item]), tokens)
         return self.known[key]
+
+    def refuse_unread(self, item: Item) -> None:
+        """Unsettled where transformers takes several pictures and does not read the last one."""
+        last = item.images[-1]
+        assert isinstance(last, Image.Image)
+        other = last.transpose(Image.Transpose.ROTATE_180)
+        changed = replace(item, images=(*item.images[:-1], other))
+        try:
+            logits = [self.whole(self.inputs([one]), ()) for one in (item, changed)]
+        except Exception as error:
+            raise Unsettled(f"the forward by hand: {told(error)}") from error
+        if apart(*logits) < BOUND:
+            raise Unsettled(f"by hand, the last of {len(item.images)} pictures is not read")
 
     def settled(self, inputs: Inputs, tokens: Tokens) -> Tensor:
         try:
