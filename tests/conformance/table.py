@@ -28,7 +28,8 @@ within rounding. A check is *unsettled* (?) where transformers' own forward fail
 contradicts its own decoding or does not read a picture, and *refused* (r) where calib says in a
 sentence that it does not do it.
 
-{summary}
+Right on every check that transformers itself passes:
+{summary}.
 """
 
 
@@ -53,7 +54,7 @@ def table(outcomes: Mapping[str, Outcome], images: Mapping[str, bool]) -> str:
         f"({sum(all(map(passed, o.checks)) for o in some)} of them on every check)"
         for kind, some in kinds.items()
     ]
-    summary = f"Right on every check that transformers itself passes:\n{', and\n'.join(counts)}."
+    summary = ", and\n".join(counts)
     heads = ["family", "what was built", *COLUMNS, "way of sampling", "where not, and why"]
     parts = [LEGEND.format(versions=versions, summary=summary)]
     for kind, some in kinds.items():
