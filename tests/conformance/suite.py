@@ -44,17 +44,17 @@ def run_families(
     outcomes: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-W", "ignore", "-m", "tests.conformance.start", folder]
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [*command, str(workers), *names],
             cwd=ROOT, env=surroundings(packages), stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert process.stdout is not None
-        for line in process.stdout:
-            place, status = line.split()
-            outcome = read(names[int(place)], Path(folder) / f"{place}.jsonl", status)
-            outcomes[outcome.name] = outcome
-            tell(outcome)
-        if code := process.wait():  # families that it has not come to have failed with it
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            for line in process.stdout:
+                place, status = line.split()
+                outcome = read(names[int(place)], Path(folder) / f"{place}.jsonl", status)
+                outcomes[outcome.name] = outcome
+                tell(outcome)
+        if code := process.returncode:  # families that it has not come to have failed with it
             for number, name in enumerate(names):
                 lines = Path(folder) / f"{number}.jsonl"
                 outcomes.setdefault(name, read(name, lines, str(code)))

@@ -41,6 +41,18 @@ def test_every_family_has_an_expected_outcome() -> None:
     assert sorted(EXPECTED) == sorted(FAMILIES)
 
 
+@pytest.mark.parametrize(("images", "least"), [(True, 70), (False, 80)])
+def test_so_many_families_are_right(images: bool, least: int) -> None:
+    """The others stand in docs/models.md, each with its reason."""
+    right = [
+        name
+        for name, known in EXPECTED.items()
+        if not {"failed", "refused"} & set(known["not passed"].values())
+        and 2 * len(known["not passed"]) < known["checks"]
+    ]
+    assert len([name for name in right if FAMILIES[name].images is images]) >= least
+
+
 @pytest.mark.parametrize("name", DAILY)
 def test_family(name: str, daily: dict[str, Outcome]) -> None:
     assert not EXPECTED[name]["not passed"]

@@ -60,16 +60,19 @@ def test_only_inputs_of_tokens_are_extended() -> None:
     assert longer["pixel_values"] is inputs["pixel_values"]
 
 
+NAMES = {"a": "one token", "b": "several tokens", "c": "one first token"}
+
+
 def outcome_of(**outcomes: str) -> Outcome:
     checks = [
-        {"name": f"score: {name}", "outcome": value, "error": 1e-6, "reason": ""}
+        {"name": f"score: {NAMES[name]}", "outcome": value, "error": 1e-6, "reason": ""}
         for name, value in outcomes.items()
     ]
     return Outcome("a", checks=checks)
 
 
 def test_worse_is_what_passed_before() -> None:
-    before = {"checks": 2, "not passed": {"score: b": "failed"}}
+    before = {"checks": 2, "not passed": {"score: several tokens": "failed"}}
     assert not worse(outcome_of(a="passed", b="failed"), before)
     assert worse(outcome_of(a="failed", b="passed"), before)
     assert worse(outcome_of(a="unsettled", b="passed"), before)
@@ -77,8 +80,8 @@ def test_worse_is_what_passed_before() -> None:
 
 
 def test_a_family_is_right_where_nothing_fails_and_something_was_compared() -> None:
-    assert is_right(outcome_of(a="passed", b="unsettled"))
-    assert not is_right(outcome_of(a="passed", b="failed"))
-    assert not is_right(outcome_of(a="passed", b="refused"))
-    assert not is_right(outcome_of(a="unsettled"))
+    assert is_right(outcome_of(a="passed", b="passed", c="unsettled"))
+    assert not is_right(outcome_of(a="passed", b="passed", c="failed"))
+    assert not is_right(outcome_of(a="passed", b="passed", c="refused"))
+    assert not is_right(outcome_of(a="passed", b="unsettled"))
     assert cell(outcome_of(a="passed", b="unsettled", c="failed").checks) == "**1/3** 1e-06 1 ?"
