@@ -67,14 +67,14 @@ class ReadPrompts:
         cache gives what reading anew gives is found out of the first batch of a kind. Raises
         CannotAttribute where prompts with pictures have to be read anew and ``source`` has no way.
         """
-        step = self._step(fed.shape[1])
+        step = tried(self._step, fed.shape[1])
         learned = self.source.learned
         key = ("cache", self._pictured, self.source.padded)
         if step is None or (learned is not None and learned.get(key) is False):
             return self._anew(rows, fed, real)
         if learned is None or key in learned:
             return self._on_cache(step, rows, fed, real)
-        logits = self._tried(step, rows, fed, real)
+        logits = tried(self._on_cache, step, rows, fed, real)
         r = rows.index(self._shortest(rows))
         expected = self._anew([rows[r]], fed[r : r + 1], real[r : r + 1])[0]
         own = real[r].bool()
@@ -89,15 +89,6 @@ class ReadPrompts:
         """Which of the prompts ``rows`` has most padding."""
         mask = self.inputs.get("attention_mask")
         return rows[0] if mask is None else min(rows, key=mask.sum(1).tolist().__getitem__)
-
-    def _tried(self, step: Inputs, rows: Sequence[int], fed: Tensor, real: Tensor) -> Tensor | None:
-        """Logits on the cache; None where the model cannot read there."""
-        try:
-            return self._on_cache(step, rows, fed, real)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # noqa: BLE001  (whatever it is, reading anew raises it or does without)
-            return None
 
     def _step(self, length: int) -> Inputs | None:
         """What ``generate`` would hand to a step of ``length`` tokens behind each prompt; None
@@ -168,10 +159,21 @@ class ReadPrompts:
         kwargs = extended(self.hf, ids, NoOutputs(), {**kwargs, "use_cache": False}, length)
         del kwargs["use_cache"]
         ids = torch.cat([ids, fed], dim=1)
-        kwargs["attention_mask"][:, -length:] = real
+        if "attention_mask" in kwargs:
+            kwargs["attention_mask"][:, -length:] = real
         outputs = forward(self.hf, ids, kwargs, last=length, use_cache=False)
         logits: Tensor = outputs.logits[:, -length:]
         return logits
+
+
+def tried(read: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``read`` gives; None where the model cannot do it on a cache."""
+    try:
+        return read(*arguments)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # noqa: BLE001  (whatever it is, reading anew raises it or does without)
+        return None
 
 
 class NoOutputs:
