@@ -25,7 +25,7 @@ class InputError(CalibError):
 class Item:
     """One question.
 
-    ``answer`` is the index of the right option, None where it is not known. ``group`` is the row
+    ``images`` are paths or PIL images; a text is taken as a path. ``answer`` is the index of the right option, None where it is not known. ``group`` is the row
     of the per-group table. ``meta`` may hold
 
     * ``cluster``: what resampling keeps together, as an image that several questions are about;
@@ -45,6 +45,10 @@ class Item:
     answer: int | None = None
     group: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named = tuple(Path(image) if isinstance(image, str) else image for image in self.images)
+        object.__setattr__(self, "images", named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ def sample(
     items = task.selection(limit, how.seed)
     if isinstance(model, str):
         model = load_model(model, device=device_of_rank())
+    # What is refused of any question is refused before there is a folder.
+    model.encode(items, form, options=False, new_tokens=how.max_new_tokens, thinking=thinking)
     config = {
         **model.facts,
         "device": model.device.type,  # another GPU of the same machine goes on with the run

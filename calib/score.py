@@ -13,10 +13,10 @@ from pathlib import Path
 
 from calib.hf.batching import plan
 from calib.hf.model import Model, load_model
-from calib.hf.scoring import Scores
+from calib.hf.scoring import Scores, check_scoring
 from calib.hf.thinking import MODES
 from calib.prompts import FORMS
-from calib.reason import thought
+from calib.reason import THOUGHTS, thought
 from calib.records import InputError, Item
 from calib.runs import Progress, Run, create, saved, slug
 from calib.tasks import Task, digest, load_task
@@ -36,6 +36,7 @@ def score(
     temperature: float = 1.0,
     normalize: str = "sum",
     thinking: str = "off",
+    thinking_tokens: int = THOUGHTS,
     bins: int = 15,
     progress: Progress | None = None,
 ) -> Run:
@@ -45,12 +46,16 @@ def score(
     the task's own), ``variants`` lets capitalised and spaced spellings count, ``normalize`` is
     "sum" or "mean" over the tokens of longer options, ``bins`` are the report's. Where the chat
     template lets a model think first, ``thinking="off"`` closes the block of thoughts empty,
-    "on" samples it (``calib.reason.thought``), and "own" leaves it to the template. The same call
-    goes on where an earlier one was stopped. Raises InputError for what can be refused at once.
+    "on" samples it, at most ``thinking_tokens`` (``calib.reason.thought``), and "own" leaves it to
+    the template. The same call goes on where an earlier one was stopped. Raises InputError for what
+    can be refused at once.
     """
     task = load_task(task) if isinstance(task, str) else task
     form = prompt or task.prompt
-    check_arguments(form, confidence, normalize, thinking, temperature)
+    for name, value, allowed in (("prompt", form, tuple(FORMS)), ("thinking", thinking, MODES)):
+        if value not in allowed:
+            raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+    check_scoring(confidence=confidence, normalize=normalize, temperature=temperature)
     items = task.selection(limit, seed)
     free = next((item.id for item in items if not item.options), None)
     if free is not None:
@@ -58,7 +63,10 @@ def score(
     model = load_model(model) if isinstance(model, str) else model
     folder = Path(out) if out is not None else Path("runs") / slug(f"{model.name}-{task.name}")
     if thinking == "on":
-        task = thought(model, task, folder, form, limit=limit, seed=seed, progress=progress)
+        task = thought(
+            model, task, folder, form, limit=limit, seed=seed, progress=progress,
+            max_new_tokens=thinking_tokens,
+        )  # fmt: skip
         items = task.items
     encoded = model.encode(items, form, variants=variants, thinking=thinking)
     batches = plan(
@@ -140,24 +148,3 @@ def keep(
         )
     run.append(records)
     return len(records)
-
-
-def check_arguments(
-    form: str, confidence: str, normalize: str, thinking: str, temperature: float
-) -> None:
-    choices = {
-        "prompt": (form, tuple(FORMS)),
-        "confidence": (confidence, ("options", "vocab")),
-        "normalize": (normalize, ("sum", "mean")),
-        "thinking": (thinking, MODES),
-    }
-    for name, (value, allowed) in choices.items():
-        if value not in allowed:
-            raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
-    if normalize == "mean" and confidence == "vocab":
-        raise InputError(
-            "normalize: 'mean' ranks options by no probability in the vocabulary; expected 'sum' "
-            "with confidence 'vocab'"
-        )
-    if not 0 < temperature < float("inf"):
-        raise InputError(f"temperature: expected a positive number, got {temperature}")

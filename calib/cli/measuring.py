@@ -69,6 +69,12 @@ def score(
         typer.Option(metavar="HOW", help="Options of several tokens by their sum, or their mean."),
     ] = "sum",
     thinking: Thinking = "off",
+    thinking_tokens: Annotated[
+        int,
+        typer.Option(
+            "--thinking_tokens", min=1, metavar="N", help="Of thoughts, at most, with on."
+        ),
+    ] = 1024,
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
     reason: Annotated[
         bool, typer.Option("--reason", help="Sample reasoning first; score after it.")
@@ -89,8 +95,11 @@ def score(
     asked = chosen(name, tasks, output_path, include_path)
 
     from calib.hf.model import load_model
+    from calib.hf.scoring import check_scoring
     from calib.report import headline, write_report
     from calib.score import score as run_score
+
+    check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
 
     subject = load_model(name, **arguments)
     for task, folder in asked:
@@ -111,6 +120,7 @@ def score(
                 confidence=confidence,
                 normalize=normalize,
                 thinking=thinking,
+                thinking_tokens=thinking_tokens,
                 bins=bins,
                 progress=tell,
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -167,11 +167,11 @@ def refuse_gaps(report: Mapping[str, Any]) -> None:
         key, stored, built = others[0]
         raise ValueError(
             f"its weights are not those of its config: {key} is {tuple(stored)} and "
-            f"{tuple(built)} is expected (and {len(others) - 1} more)"
+            f"{tuple(built)} is expected{others_too(others)}"
         )
     missing = sorted(report["missing_keys"])
     if missing:
-        raise ValueError(f"its weights lack {missing[0]} (and {len(missing) - 1} more)")
+        raise ValueError(f"its weights lack {missing[0]}{others_too(missing)}")
 
 
 def refuse_broken_generation(source: Source) -> None:
@@ -180,6 +180,10 @@ def refuse_broken_generation(source: Source) -> None:
     if path is not None:
         with stage("its generation_config.json"):
             json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def others_too(keys: Sequence[Any]) -> str:
+    return f" (and {len(keys) - 1:,} more)" if len(keys) > 1 else ""
 
 
 def pad(tokenizer: Any, config: Any, name: str) -> None:

@@ -20,7 +20,7 @@ from calib.hf.placement import device_map, input_device
 from calib.hf.reader import Reader
 from calib.hf.refusals import naming
 from calib.hf.sampling import Sampling, sample_answers
-from calib.hf.scoring import Scores, joined, score_batch
+from calib.hf.scoring import Scores, check_scoring, joined, score_batch
 from calib.hf.speakers import Speakers
 from calib.prompts import build
 from calib.records import Answer, CalibError, InputError, Item
@@ -119,8 +119,17 @@ class Model:
         """One dict per item, in the items' order; ``calib.score`` is this with a run folder.
 
         ``scoring`` goes to ``calib.hf.scoring.score_batch``: confidence, temperature, normalize,
-        histogram.
+        histogram. Raises InputError, naming the item, for one without options and for an answer
+        that is none of them.
         """
+        for item in items:
+            if not item.options:
+                raise InputError(f"item {item.id!r} has no options to score")
+            if item.answer is not None and not 0 <= item.answer < len(item.options):
+                raise InputError(
+                    f"item {item.id!r}: answer {item.answer} is not the index of one of its "
+                    f"{len(item.options)} options"
+                )
         encoded = self.encode(items, prompt, variants=variants, thinking=thinking)
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         found: dict[int, dict[str, Any]] = {}
@@ -134,6 +143,7 @@ class Model:
         self, batch: Sequence[Encoded], answers: Sequence[int | None], **scoring: Any
     ) -> Scores:
         """Scores of prompts of one kind; they stay on the device until ``rows()`` is asked for."""
+        check_scoring(**scoring)
         with naming(self.hf, [encoded.name for encoded in batch]):
             parts = self.reader.parts(batch)
             scores = [

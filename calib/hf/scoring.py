@@ -29,6 +29,7 @@ from torch import Tensor
 
 from calib.hf.ends import END, closed, end_tokens
 from calib.hf.reading import ReadPrompts, Source
+from calib.records import InputError
 
 Options = Sequence[Sequence[tuple[int, ...]]]
 
@@ -70,6 +71,29 @@ class Scores:
             row["confidence"] = row[f"confidence_{self.confidence}"]
             rows.append(row)
         return rows
+
+
+def check_scoring(
+    *,
+    confidence: str = "options",
+    temperature: float = 1.0,
+    normalize: str = "sum",
+    histogram: CalibrationHistogram | None = None,
+) -> None:
+    """InputError for settings of ``score_batch`` that no score has."""
+    for name, value, allowed in (
+        ("confidence", confidence, ("options", "vocab")),
+        ("normalize", normalize, ("sum", "mean")),
+    ):
+        if value not in allowed:
+            raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+    if normalize == "mean" and confidence == "vocab":
+        raise InputError(
+            "normalize: 'mean' ranks options by no probability in the vocabulary; expected 'sum' "
+            "with confidence 'vocab'"
+        )
+    if not 0 < temperature < float("inf"):
+        raise InputError(f"temperature: expected a positive number, got {temperature}")
 
 
 def joined(parts: Sequence[Scores], numbers: Sequence[Sequence[int]]) -> Scores:

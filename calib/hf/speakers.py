@@ -133,12 +133,16 @@ class Speakers:
         """The whole text up to the answer, what stands for pictures included, and whether the
         tokenizer is to put its own special tokens around it.
 
-        Plain text is begun as the tokenizer itself would begin it; a chat template brings its own.
+        Plain text is begun as the tokenizer itself would begin it. A chat template brings its own
+        tokens; but transformers' processors add the tokenizer's where a template does not begin
+        with the one that begins texts.
         """
+        begin, special = self.beginning
         if prompt.chat:
             asked = switched(self.conversation(prompt), thinking, prompt.thoughts)
-            return f"{asked}{prompt.begun}", False
-        begin, special = self.beginning
+            begun = asked.startswith(self.tokenizer.bos_token or "\0")
+            added = special and self.processor is not None and not begun
+            return f"{asked}{prompt.begun}", added
         asked = begin + self.picture * len(prompt.images) if prompt.images else begin
         asked += prompt.text
         return (f"{asked} {prompt.begun}" if prompt.begun else asked), special

@@ -16,6 +16,7 @@ from calib.hf.encoding import collate, encode
 from calib.hf.reading import accepted
 from calib.hf.speakers import Speakers
 from calib.records import CalibError, InputError, Prompt
+from tests.hf.conftest import make_processor
 
 RED = Image.new("RGB", (20, 10), "red")
 
@@ -316,3 +317,27 @@ def test_a_model_gets_what_its_forward_takes(llava: Any):
     assert taken.keys() == {"input_ids", "pixel_values"}
     assert taken["input_ids"].dtype == torch.long
     assert taken["pixel_values"][0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("template", ["U:{{ m }}A:", "<bos>U:{{ m }}A:"])
+def test_a_processor_begins_a_text_that_its_template_does_not(template: str):
+    """As ``processor.apply_chat_template(tokenize=True)`` does; a tokenizer's own does not."""
+    parts = (
+        "{% for part in messages[0].content %}{% if part.type == 'image' %}<image>"
+        "{% else %}{{ part.text }}{% endif %}{% endfor %}"
+    )
+    processor = make_processor(template.replace("{{ m }}", parts))
+    processor.tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", processor.tokenizer.bos_token_id)]
+    )
+    speakers = Speakers(processor.tokenizer, processor)
+    encoded = encode(prompt("red", "no", text="Q", images=(RED,)), speakers, "q")
+    ids = collate([encoded], speakers)["input_ids"]
+    content = [{"type": "image", "image": RED}, {"type": "text", "text": "Q"}]
+    by_hand = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=True,
+        return_dict=True, return_tensors="pt",
+    )  # fmt: skip
+    assert ids.tolist() == by_hand["input_ids"].tolist()
+    assert ids[0].tolist().count(processor.tokenizer.bos_token_id) == 1
+    assert names(speakers.tokenizer, encoded.options) == [[["red"]], [["no"]]]

@@ -282,3 +282,36 @@ def test_a_folder_that_is_no_whole_model(folders: Path, tmp_path: Path, how: str
     with pytest.raises(CalibError, match=f"model '{folder}' cannot be loaded") as caught:
         load_model(folder, device="cpu")
     assert one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"normalize": "max"}, "normalize: expected one of sum, mean, got 'max'"),
+        ({"confidence": "x"}, "confidence: expected one of options, vocab, got 'x'"),
+        ({"temperature": 0}, "temperature: expected a positive number, got 0"),
+        ({"normalize": "mean", "confidence": "vocab"}, "expected 'sum' with confidence 'vocab'"),
+    ],
+)
+def test_settings_that_no_score_has(load: Callable[[str], Model], settings: Any, message: str):
+    with pytest.raises(InputError, match=message):
+        load("llama").option_scores(questions(images=False)[:1], **settings)
+
+
+def test_items_that_cannot_be_scored(load: Callable[[str], Model]):
+    model = load("llama")
+    with pytest.raises(InputError, match="'free' has no options to score"):
+        model.option_scores([Item("free", "Which?")])
+    with pytest.raises(
+        InputError, match="'far': answer 5 is not the index of one of its 2 options"
+    ):
+        model.option_scores([Item("far", "Which?", options=("red", "no"), answer=5)])
+
+
+def test_an_image_may_be_named_by_a_text(load: Callable[[str], Model], tmp_path: Path):
+    picture(2).save(tmp_path / "a.png")
+    rows = [
+        load("llava").option_scores([Item("q", "Which?", (image,), ("red", "no"), 0)])[0]
+        for image in (str(tmp_path / "a.png"), tmp_path / "a.png", picture(2))
+    ]
+    assert rows[0] == rows[1] == rows[2]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from calib import reason
 from calib.hf.encoding import encode
 from calib.hf.model import Model
 from calib.hf.speakers import Speakers
@@ -103,13 +102,10 @@ def questions(n: int) -> Task:
 
 
 @pytest.mark.parametrize("name", ["off writes an empty block", "always open"])
-def test_scored_with_sampled_thoughts(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reason, "THOUGHTS", 24)
+def test_scored_with_sampled_thoughts(name: str, tmp_path: Path) -> None:
     model, task = small(name), questions(3)
     with pytest.warns(UserWarning, match=r"of 3 thoughts had not ended after 24 tokens"):
-        run = score(model, task, out=tmp_path / "on", thinking="on")
+        run = score(model, task, out=tmp_path / "on", thinking="on", thinking_tokens=24)
     assert run.config["thinking"] == "on"
     sampled = open_run(tmp_path / "on" / "thinking").answers()
     rows = {row["id"]: row for row in run.rows()}
@@ -144,3 +140,12 @@ def test_thinking_that_a_template_does_not_know(tmp_path: Path) -> None:
         score(small("none"), questions(1), out=tmp_path, thinking="on")
     with pytest.raises(InputError, match="thinking: expected one of off, on, own, got 'maybe'"):
         score(small("none"), questions(1), out=tmp_path, thinking="maybe")
+
+
+def test_thoughts_that_do_not_fit_leave_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="and 4,000 behind it are more than the 2,048 positions"):
+        score(
+            small("always open"), questions(2), out=tmp_path / "run", thinking="on",
+            thinking_tokens=4000,
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
