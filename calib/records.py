@@ -25,8 +25,9 @@ class InputError(CalibError):
 class Item:
     """One question.
 
-    ``images`` are paths or PIL images; a text is taken as a path. ``answer`` is the index of the right option, None where it is not known. ``group`` is the row
-    of the per-group table. ``meta`` may hold
+    ``images`` are paths or PIL images; a text is taken as a path. ``answer`` is the index of the
+    right option, None where it is not known. ``group`` is the row of the per-group table. ``meta``
+    may hold
 
     * ``cluster``: what resampling keeps together, as an image that several questions are about;
     * ``spellings``: per option, the texts that count as it (default: the option's own text);
