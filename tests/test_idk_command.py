@@ -57,13 +57,18 @@ def questions(folder: Path) -> Task:
 class Scripted(Model):
     """A model whose answers are written down: by the words of the question and the sample."""
 
-    def sample_batch(self, items: Any, prompt: str, how: Any) -> list[list[Answer]]:
+    def encode(self, *items: Any, **how: Any) -> list[Any]:
+        return []
+
+    def sample_batch(
+        self, items: Any, prompt: str, how: Any, *, thinking: str = "own"
+    ) -> list[list[Answer]]:
         calls.append((prompt, how.seed, [item.id for item in items]))
         return [
             [Answer(say(item, s, how.samples), 1) for s in range(how.samples)] for item in items
         ]
 
-    def sample_packed(self, items: Any, prompt: str, how: Any) -> Any:
+    def sample_packed(self, items: Any, prompt: str, how: Any, *, thinking: str = "own") -> Any:
         return enumerate(self.sample_batch(items, prompt, how))
 
 
@@ -286,7 +291,9 @@ def test_helps_fit_eighty_columns(command: str) -> None:
 
 def test_a_stated_confidence_is_not_judged(tmp_path: Path) -> None:
     class Stating(Scripted):
-        def sample_batch(self, items: Any, prompt: str, how: Any) -> list[list[Answer]]:
+        def sample_batch(
+            self, items: Any, prompt: str, how: Any, *, thinking: str = "own"
+        ) -> list[list[Answer]]:
             return [[Answer("42\nConfidence: 80%")] * how.samples for _ in items]
 
     model = Stating("stating", make_llama(), make_tokenizer(), None)

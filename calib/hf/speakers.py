@@ -25,8 +25,10 @@ class Speakers:
 
     def __init__(self, tokenizer: Any, processor: Any | None) -> None:
         self.tokenizer, self.processor = tokenizer, processor
-        # Prompts end in one column. It is no argument of calls, as some processors ignore that.
-        tokenizer.padding_side = "left"
+        # Prompts end in one column. It is no argument of calls, as some processors ignore that;
+        # others pass on what the tokenizer was made with.
+        for one in (tokenizer, getattr(processor, "tokenizer", tokenizer)):
+            one.padding_side = one.init_kwargs["padding_side"] = "left"
         self._tails: dict[tuple[bool, bool], str] = {}
 
     @property
@@ -200,7 +202,7 @@ class Speakers:
 
 
 def rows_of(reader: Any, how: dict[str, Any]) -> dict[str, Any]:
-    """What ``reader`` makes of prompts; ValueError where that is not a row for each."""
+    """What ``reader`` makes of prompts; ValueError if not a row for each, padded on the left."""
     inputs = dict(reader(**how))
     if len(inputs["input_ids"]) != len(how["text"]):
         raise ValueError(f"it makes {len(inputs['input_ids'])} rows of {len(how['text'])} prompts")
