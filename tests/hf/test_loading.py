@@ -43,9 +43,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, llama: Any, tokenizer: Any) -> Path:
+def folder(tmp_path: Path, llama: Any) -> Path:
     llama.save_pretrained(tmp_path / "llama")
-    tokenizer.save_pretrained(tmp_path / "llama")
+    make_tokenizer().save_pretrained(tmp_path / "llama")  # one that has padded keeps its padding
     return tmp_path / "llama"
 
 
