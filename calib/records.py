@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageRef: TypeAlias = "Path | Image.Image"
+ImageRef: TypeAlias = "Path | Image.Image | EncodedImage"
 
 
 class CalibError(Exception):
@@ -19,6 +19,17 @@ class CalibError(Exception):
 
 class InputError(CalibError):
     """Something that can be refused before a model is loaded. Exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """An image file's bytes as a table holds them, decoded each time it is looked at.
+
+    ``name`` says in errors where they stand.
+    """
+
+    data: bytes
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
