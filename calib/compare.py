@@ -196,7 +196,7 @@ def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str,
             spec.function,
             (a, right_a),
             (b, right_b),
-            groups=first.cluster,
+            clusters=first.cluster,
             n=RESAMPLES,
             seed=seed,
         )

@@ -212,7 +212,9 @@ def against_correctness(
         sureness = by_rank(uncertainty[name].to_numpy()[use])
         for metric in (metrics.auroc, metrics.aurc):
             try:
-                found = bootstrap(metric, sureness, right[use], groups=members[use], n=n, seed=seed)
+                found = bootstrap(
+                    metric, sureness, right[use], clusters=members[use], n=n, seed=seed
+                )
             except ValueError:
                 row |= dict.fromkeys((metric.__name__, f"{metric.__name__}_low"))
                 row[f"{metric.__name__}_high"] = None

@@ -1,4 +1,8 @@
-"""Proper scores, in float64: they reward calibration and sharpness together and need no bins."""
+"""Means over rows, in float64: the share of right answers, and proper scores, which reward
+calibration and sharpness together and need no bins.
+
+``rights``, ``squares`` and ``surprises`` are the rows of which the metrics are the means.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,21 @@ from calib.metrics.binned import class_numbers
 from calib.metrics.binning import Floats, pairs
 
 
+def accuracy(confidence: ArrayLike, correct: ArrayLike) -> float:
+    """The share of right answers; the confidence is checked and not used.
+
+    confidence (N,), correct (N,) of 0 and 1. Raises ValueError on empty or unfit arrays.
+    """
+    return float(rights(confidence, correct).mean())
+
+
 def brier(p: ArrayLike, y: ArrayLike) -> float:
     """Brier score. 1-D p against correctness: mean (p - y)^2. 2-D p (N, K) against the class:
     mean over rows of the sum over classes of (p_k - [y = k])^2, not halved.
 
     Raises ValueError where a value is not a probability or the shapes do not fit.
     """
-    p = _probabilities(p)
-    if p.ndim == 1:
-        c, a = pairs(p, y)
-        return float(np.mean((c - a) ** 2))
-    numbers = class_numbers(p, np.asarray(y))
-    gold = p[np.arange(len(p)), numbers]
-    return float(np.mean((p**2).sum(axis=1) - 2 * gold + 1))
+    return float(squares(p, y).mean())
 
 
 def nll(p: ArrayLike, y: ArrayLike) -> float:
@@ -29,6 +35,27 @@ def nll(p: ArrayLike, y: ArrayLike) -> float:
 
     inf where a row gave what happened a probability of 0: nothing is clipped. Raises as ``brier``.
     """
+    return float(surprises(p, y).mean())
+
+
+def rights(confidence: ArrayLike, correct: ArrayLike) -> Floats:
+    """(N,) 1 for a right answer, else 0."""
+    return pairs(confidence, correct)[1]
+
+
+def squares(p: ArrayLike, y: ArrayLike) -> Floats:
+    """(N,) the squared error of each row; see ``brier``."""
+    p = _probabilities(p)
+    if p.ndim == 1:
+        c, a = pairs(p, y)
+        return np.asarray((c - a) ** 2)
+    numbers = class_numbers(p, np.asarray(y))
+    gold = p[np.arange(len(p)), numbers]
+    return np.asarray((p**2).sum(axis=1) - 2 * gold + 1)
+
+
+def surprises(p: ArrayLike, y: ArrayLike) -> Floats:
+    """(N,) -ln of the probability that each row gave to what happened; see ``nll``."""
     p = _probabilities(p)
     if p.ndim == 1:
         c, a = pairs(p, y)
@@ -36,7 +63,7 @@ def nll(p: ArrayLike, y: ArrayLike) -> float:
     else:
         likelihood = p[np.arange(len(p)), class_numbers(p, np.asarray(y))]
     with np.errstate(divide="ignore"):
-        return float(-np.log(likelihood).mean())
+        return np.asarray(-np.log(likelihood))
 
 
 def _probabilities(p: ArrayLike) -> Floats:

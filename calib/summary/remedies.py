@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.fit import DegenerateTemperatureWarning, TemperatureScaling, softmax
+from calib.intervals import wilson
 from calib.records import CalibError
 from calib.runs import open_run
-from calib.summary.curves import diagram, wilson
+from calib.summary.curves import diagram
 from calib.summary.rows import Scored, collect
 from calib.summary.table import measure, specs
 

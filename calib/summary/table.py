@@ -169,8 +169,7 @@ def proper_and_ranking() -> list[Spec]:
     ]
 
 
-def mean(values: Any, _: Any) -> float:
-    return float(np.mean(values))
+mean = intervals.mean_of(lambda values, _: np.asarray(values, float))
 
 
 def measure(scored: Scored, chosen: Sequence[Spec], seed: int) -> dict[str, dict[str, Any]]:
@@ -191,7 +190,7 @@ def entry(scored: Scored, spec: Spec, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"value": value, "low": None, "high": None, "method": None}
     with suppress(ValueError):  # one cluster, or too few resamples with both classes
         bounds = intervals.bootstrap(
-            function, first, second, groups=scored.cluster, n=RESAMPLES, seed=seed
+            function, first, second, clusters=scored.cluster, n=RESAMPLES, seed=seed
         )
         found |= {"low": bounds.low, "high": bounds.high, "method": bounds.method}
     if not spec.null:

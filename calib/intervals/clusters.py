@@ -1,0 +1,44 @@
+"""Rows that belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Members:
+    """``of`` (N,): each row's cluster, 0 .. count - 1."""
+
+    of: Ints
+    count: int
+
+    @property
+    def alone(self) -> bool:
+        """Whether every row is a cluster of its own."""
+        return self.count == len(self.of)
+
+
+def members_of(clusters: ArrayLike | None, groups: ArrayLike | None, n: int) -> Members:
+    """The clusters of n rows, ``groups`` being the argument's old name.
+
+    Raises ValueError for both names at once, another length, or fewer than two clusters.
+    """
+    if clusters is not None and groups is not None:
+        raise ValueError("clusters and groups are one argument, and groups its old name: pass one")
+    labels = groups if clusters is None else clusters
+    if labels is None:
+        members = Members(np.arange(n), n)
+    else:
+        names = np.asarray(labels)
+        if names.shape != (n,):
+            raise ValueError(f"clusters must be ({n},), one per row, got {names.shape}")
+        distinct, of = np.unique(names, return_inverse=True)
+        members = Members(of.astype(np.int64), len(distinct))
+    if members.count < 2:
+        raise ValueError("an interval needs at least two clusters of rows")
+    return members
