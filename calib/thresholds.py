@@ -48,7 +48,7 @@ def abstention(
     clusters: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     seed: int = 0,
-) -> Threshold | None | dict[str, Threshold | None]:
+) -> Threshold | dict[str, Threshold | None] | None:
     """The lowest threshold at which at most ``risk`` of the answers given are wrong.
 
     With probability 1 - ``delta`` over the rows handed in, the share of wrong answers among new
