@@ -180,7 +180,7 @@ def softmax(logits: Floats) -> Floats:
 def _bounds(
     data: Likelihood, temperature: float, clusters: ArrayLike | None
 ) -> tuple[float, float] | tuple[None, None]:
-    """The 95 % bounds of T: Student's t in ln T, with the error that clusters of rows give (sandwich).
+    """The 95 % bounds of T: Student's t in ln T, with the sandwich error of clusters of rows.
 
     None of fewer than two clusters, or where the likelihood is flat.
     """

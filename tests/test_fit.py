@@ -236,3 +236,50 @@ def test_unfitted_and_unknown_method_are_refused():
         TemperatureScaling().transform(np.zeros((1, 2)))
     with pytest.raises(InputError, match="method"):
         TemperatureScaling(method="lbfgs")
+
+
+def test_bounds_hold_the_true_temperature():
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        z = rng.normal(0, 3, (200, 4))
+        y = (rng.random((200, 1)) > softmax(z / 2).cumsum(axis=1)).sum(axis=1)
+        fitted = TemperatureScaling().fit(z, y)
+        held += fitted.low_ <= 2 <= fitted.high_
+        assert fitted.low_ < fitted.temperature_ < fitted.high_
+    assert 180 <= held <= 199  # 190 are due; both limits are three standard errors away
+
+
+def test_bounds_allow_for_clusters():
+    _, _, z, y = next(golden_sets())
+    z, y = z[:300], y[:300]
+    alone = TemperatureScaling().fit(z, y)
+    copied = TemperatureScaling().fit(
+        np.repeat(z, 9, axis=0), np.repeat(y, 9), clusters=np.repeat(np.arange(300), 9)
+    )
+    blind = TemperatureScaling().fit(np.repeat(z, 9, axis=0), np.repeat(y, 9))
+    assert (copied.low_, copied.high_) == pytest.approx((alone.low_, alone.high_), rel=1e-9)
+    ratio = math.log(alone.high_ / alone.low_) / math.log(blind.high_ / blind.low_)
+    assert ratio == pytest.approx(3, rel=0.01)  # nine rows for one; Student's t moves it by 0.3 %
+
+
+def test_bounds_of_a_tensor_are_those_of_its_array():
+    _, _, z, y = next(golden_sets())
+    theirs = TemperatureScaling().fit(z.astype(np.float32), y)
+    ours = TemperatureScaling().fit(torch.tensor(z, dtype=torch.float32), y)
+    # The sums of a tensor are float32's.
+    assert (ours.low_, ours.high_) == pytest.approx((theirs.low_, theirs.high_), rel=1e-5)
+
+
+def test_bounds_are_kept_in_the_file(tmp_path: Path):
+    _, _, z, y = next(golden_sets())
+    fitted = TemperatureScaling().fit(z, y)
+    loaded = TemperatureScaling.load(fitted.save(tmp_path / "t.json"))
+    assert (loaded.low_, loaded.high_) == (fitted.low_, fitted.high_)
+
+
+def test_probabilities_in_place_of_logits_are_warned_of():
+    _, _, z, y = next(golden_sets())
+    for p in (softmax(z), torch.tensor(softmax(z), dtype=torch.float32)):
+        with pytest.warns(UserWarning, match="pass logits or log-probabilities"):
+            TemperatureScaling().fit(p, y)

@@ -27,7 +27,7 @@ KERNEL_LAYERS = [
 CALIB_LAYERS = [
     {"records"},
     {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards"},
-    {"intervals", "likelihood", "prompts", "tasks", "runs", "loss", "tally"},
+    {"intervals", "likelihood", "thresholds", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"sample"},
     {"reason"},

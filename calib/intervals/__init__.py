@@ -28,10 +28,11 @@ from numpy.typing import ArrayLike
 
 from calib import metrics
 from calib.intervals import debiased, resampling
-from calib.intervals.clusters import members_of
+from calib.intervals.clusters import members_of, refuse_one
 from calib.intervals.ratios import Ratio, mean_of, ratio_of
 from calib.intervals.resampling import LEVEL
 from calib.intervals.shares import FLIPS, flips, mcnemar, wilson
+from calib.metrics.arrays import numbers
 
 __all__ = [
     "LEVEL",
@@ -117,11 +118,12 @@ def bootstrap(
 
     Raises ValueError as the metric does, and where an interval is due with fewer than two clusters.
     """
-    first, second = np.asarray(confidence), np.asarray(correct)
+    first, second = numbers("confidence", confidence), numbers("correct", correct)
     value = float(metric(first, second))
+    members = members_of(clusters, groups, len(second))
     if _base(metric) in PLUG_IN:
         return Interval(value, None, None, NO_INTERVAL)
-    members = members_of(clusters, groups, len(second))
+    refuse_one(members)
     if _base(metric) is metrics.debiased_rmsce:
         cells = debiased.Cells.of(metric, first, second)
         ends = debiased.bounds(cells, *debiased.jackknife([cells], members))
@@ -160,13 +162,16 @@ def paired_difference(
     paired bootstrap, p being twice the smaller tail. clusters, groups, n, seed and errors as for
     ``bootstrap``.
     """
-    a, b = (tuple(np.asarray(array) for array in pair) for pair in (first, second))
+    a, b = (
+        (numbers("confidence", pair[0]), numbers("correct", pair[1])) for pair in (first, second)
+    )
     if len(a[1]) != len(b[1]):
         raise ValueError(f"paired rows must be as many, got {len(a[1])} and {len(b[1])}")
     value = float(metric(*a)) - float(metric(*b))
+    members = members_of(clusters, groups, len(a[1]))
     if _base(metric) in PLUG_IN:
         return Difference(value, None, None, NO_INTERVAL, None)
-    members = members_of(clusters, groups, len(a[1]))
+    refuse_one(members)
     if _base(metric) is metrics.debiased_rmsce:
         cells = [debiased.Cells.of(metric, *a), debiased.Cells.of(metric, *b)]
         square, error = debiased.jackknife(cells, members)
@@ -199,7 +204,8 @@ def under_calibration(
     confidence, correct: (N,). p = (1 + draws at least as large as observed) / (n + 1); rows are
     drawn independently of each other. Raises ValueError as the metric does.
     """
-    c, observed = np.asarray(confidence, dtype=np.float64), float(metric(confidence, correct))
+    c = numbers("confidence", confidence).astype(np.float64)
+    observed = float(metric(confidence, correct))
     rng = np.random.default_rng(seed)
     draws = np.array([metric(c, rng.random(len(c)) < c) for _ in range(n)])
     # Equal sums can differ in their last bits.

@@ -26,19 +26,21 @@ class Members:
 def members_of(clusters: ArrayLike | None, groups: ArrayLike | None, n: int) -> Members:
     """The clusters of n rows, ``groups`` being the argument's old name.
 
-    Raises ValueError for both names at once, another length, or fewer than two clusters.
+    Raises ValueError for both names at once, or for another length.
     """
     if clusters is not None and groups is not None:
         raise ValueError("clusters and groups are one argument, and groups its old name: pass one")
     labels = groups if clusters is None else clusters
     if labels is None:
-        members = Members(np.arange(n), n)
-    else:
-        names = np.asarray(labels)
-        if names.shape != (n,):
-            raise ValueError(f"clusters must be ({n},), one per row, got {names.shape}")
-        distinct, of = np.unique(names, return_inverse=True)
-        members = Members(of.astype(np.int64), len(distinct))
+        return Members(np.arange(n), n)
+    names = np.asarray(labels)
+    if names.shape != (n,):
+        raise ValueError(f"clusters must be ({n},), one per row, got {names.shape}")
+    distinct, of = np.unique(names, return_inverse=True)
+    return Members(of.astype(np.int64), len(distinct))
+
+
+def refuse_one(members: Members) -> None:
+    """Raise ValueError where all rows are one cluster, of which nothing can be resampled."""
     if members.count < 2:
         raise ValueError("an interval needs at least two clusters of rows")
-    return members

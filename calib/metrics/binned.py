@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calib.metrics.arrays import numbers, probabilities
 from calib.metrics.binning import Closed, ReliabilityCurve, Strategy, curve, is_histogram, pairs
 from calib.metrics.regression import ence_regression
 
@@ -147,7 +148,7 @@ def classwise_ece(
     offered: (N, K) bool; a class is judged on the rows that offer it, for questions whose answers
     differ. Raises ValueError on unfit values.
     """
-    p, y = np.asarray(p, dtype=np.float64), np.asarray(y)
+    p, y = probabilities("p", p), numbers("y", y)
     if p.ndim == 1:
         return ece(p, y, bins=bins, strategy=strategy, closed=closed)
     y = class_numbers(p, y)
@@ -166,10 +167,10 @@ def class_numbers(p: np.ndarray, y: np.ndarray) -> np.ndarray:
     """y as (N,) int64, checked against p (N, K)."""
     if p.ndim != 2 or y.shape != p.shape[:1] or p.size == 0:
         raise ValueError(f"p must be (N, K) with y (N,), N > 0, got {p.shape} and {y.shape}")
-    numbers = y.astype(np.int64)
-    if (numbers != y).any() or (numbers < 0).any() or (numbers >= p.shape[1]).any():
+    classes = y.astype(np.int64)
+    if (classes != y).any() or (classes < 0).any() or (classes >= p.shape[1]).any():
         raise ValueError(f"y must hold class numbers 0..{p.shape[1] - 1}")
-    return numbers
+    return classes
 
 
 def reliability_curve(

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calib.metrics.arrays import numbers
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Strategy = Literal["width", "mass", "quantile"]
@@ -58,8 +60,8 @@ class ReliabilityCurve:
 
 def pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
     """Both as float64 (N,), checked. Raises ValueError, restating what was handed in."""
-    c = np.asarray(confidence, dtype=np.float64)
-    a = np.asarray(correct, dtype=np.float64)
+    c = numbers("confidence", confidence).astype(np.float64)
+    a = numbers("correct", correct).astype(np.float64)
     if c.ndim != 1 or a.shape != c.shape:
         raise ValueError(
             f"confidence and correct must be 1-D of one length, got {c.shape} and {a.shape}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calib.metrics.arrays import numbers, probabilities
 from calib.metrics.binned import class_numbers
 from calib.metrics.binning import Floats, pairs
 
@@ -45,29 +46,22 @@ def rights(confidence: ArrayLike, correct: ArrayLike) -> Floats:
 
 def squares(p: ArrayLike, y: ArrayLike) -> Floats:
     """(N,) the squared error of each row; see ``brier``."""
-    p = _probabilities(p)
+    p = probabilities("p", p)
     if p.ndim == 1:
         c, a = pairs(p, y)
         return np.asarray((c - a) ** 2)
-    numbers = class_numbers(p, np.asarray(y))
-    gold = p[np.arange(len(p)), numbers]
+    classes = class_numbers(p, numbers("y", y))
+    gold = p[np.arange(len(p)), classes]
     return np.asarray((p**2).sum(axis=1) - 2 * gold + 1)
 
 
 def surprises(p: ArrayLike, y: ArrayLike) -> Floats:
     """(N,) -ln of the probability that each row gave to what happened; see ``nll``."""
-    p = _probabilities(p)
+    p = probabilities("p", p)
     if p.ndim == 1:
         c, a = pairs(p, y)
         likelihood = np.where(a == 1, c, 1 - c)
     else:
-        likelihood = p[np.arange(len(p)), class_numbers(p, np.asarray(y))]
+        likelihood = p[np.arange(len(p)), class_numbers(p, numbers("y", y))]
     with np.errstate(divide="ignore"):
         return np.asarray(-np.log(likelihood))
-
-
-def _probabilities(p: ArrayLike) -> Floats:
-    values = np.asarray(p, dtype=np.float64)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError("p must hold probabilities: finite values in [0, 1]")
-    return values

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calib.metrics.arrays import numbers
 from calib.metrics.binning import BINS, Floats, Ints, bin_count
 
 
@@ -63,7 +64,8 @@ def _bins(bins: int | None) -> int:
 
 def _errors(mean: ArrayLike, std: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
     """Squared errors and variances (N,), checked."""
-    m, s, t = (np.asarray(values, dtype=np.float64) for values in (mean, std, target))
+    named = {"mean": mean, "std": std, "target": target}
+    m, s, t = (numbers(name, values).astype(np.float64) for name, values in named.items())
     if m.ndim != 1 or not m.shape == s.shape == t.shape:
         raise ValueError(
             f"mean, std and target must be 1-D of one length, got {m.shape}, {s.shape}, {t.shape}"
