@@ -12,8 +12,10 @@ from scipy import stats
 
 import calib
 from calib import metrics
-from calib.intervals import debiased, under_calibration
+from calib.intervals import all_under_calibration, bootstrap_all, debiased, under_calibration
 from calib.intervals.clusters import members_of
+from calib.intervals.weighted import weighted
+from calib.metrics.binned import prepared
 
 
 def deserved(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +53,7 @@ def test_the_jackknife_is_the_loop():
     a = a & (rng.random(300) < 0.8)
     clusters = rng.integers(60, size=300)
     cells = debiased.Cells.of(metrics.debiased_rmsce, c, a)
-    found = debiased.jackknife([cells], members_of(clusters, None, 300))
+    found = debiased.jackknife([cells], members_of(clusters, 300))
     assert found == pytest.approx(brute_force(c, a, clusters), abs=1e-14)
 
 
@@ -232,8 +234,6 @@ def test_bad_input_is_refused():
         calib.paired_difference(metrics.brier, ([0.5, 0.5], [1, 0]), ([0.5], [1]))
     with pytest.raises(ValueError, match="only one kind"):
         calib.bootstrap(metrics.auroc, [0.5, 0.5], [1, 1])
-    with pytest.raises(ValueError, match="resamples only"):
-        calib.bootstrap(metrics.auroc, [0.5, 0.4], [1, 0], n=200)
     with pytest.raises(ValueError, match="pass one"):
         calib.bootstrap(metrics.brier, [0.5, 0.5], [1, 0], groups=[1, 2], clusters=[1, 2])
 
@@ -243,3 +243,53 @@ def test_groups_is_the_old_name_of_clusters():
     names = np.arange(60) // 3
     by_old = calib.bootstrap(metrics.brier, c, a, groups=names)
     assert by_old == calib.bootstrap(metrics.brier, c, a, clusters=names)
+
+
+def test_a_metric_that_seldom_exists_has_no_interval():
+    found = calib.bootstrap(metrics.auroc, [0.5, 0.4], [1, 0], n=200)
+    assert (found.value, found.low, found.high) == (1.0, None, None)
+    assert "fewer than half" in found.method
+
+
+@pytest.mark.parametrize("metric", [metrics.auroc, metrics.aurc, metrics.brier, metrics.accuracy])
+def test_weights_stand_for_repeated_rows(metric):
+    rng = np.random.default_rng(11)
+    c = np.round(rng.random(60), 1)  # many ties
+    a = rng.random(60) < c
+    weights = rng.integers(0, 4, 60).astype(float)
+    rows = np.repeat(np.arange(60), weights.astype(int))
+    assert weighted(metric, c, a)(weights) == pytest.approx(metric(c[rows], a[rows]), abs=1e-14)
+
+
+def test_metrics_together_are_metrics_alone():
+    c, a = deserved(100, np.random.default_rng(12))
+    clusters = np.arange(100) // 3
+    cases = {name: (getattr(metrics, name), c, a) for name in ("ece", "auroc", "brier", "accuracy")}
+    for name, found in bootstrap_all(cases, clusters=clusters, n=300).items():
+        assert found == calib.bootstrap(cases[name][0], c, a, clusters=clusters, n=300)
+    errors = {"ece": metrics.ece, "mce": partial(metrics.mce, bins=10), "ks": metrics.ks}
+    for name, null in all_under_calibration(errors, c, a, n=100).items():
+        assert null == under_calibration(errors[name], c, a, n=100)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.ece,
+        partial(metrics.ece, strategy="mass", bins=7),
+        partial(metrics.ece, strategy="quantile"),
+        partial(metrics.mce, min_count=3, closed="right"),
+        metrics.rmsce,
+        metrics.debiased_rmsce,
+        partial(metrics.ace, bins=5),
+        metrics.ence,
+        partial(metrics.ence, kind="bernoulli"),
+    ],
+)
+def test_bins_found_once_are_the_metrics_bins(metric):
+    rng = np.random.default_rng(13)
+    c = np.append(rng.random(200), [0.0, 1.0, 0.2, 0.4])
+    value = prepared(metric, c)
+    for _ in range(5):
+        a = (rng.random(204) < c).astype(float)
+        assert value(a) == metric(c, a)

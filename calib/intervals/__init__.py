@@ -18,20 +18,21 @@ left out and exchanged together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from calib import metrics
-from calib.intervals import debiased, resampling
-from calib.intervals.clusters import members_of, refuse_one
+from calib.intervals import debiased
+from calib.intervals.clusters import Members, clusters_or_groups, members_of, refuse_one
+from calib.intervals.nulls import Null, all_under_calibration, under_calibration
 from calib.intervals.ratios import Ratio, mean_of, ratio_of
-from calib.intervals.resampling import LEVEL
+from calib.intervals.resampling import LEVEL, resampled
 from calib.intervals.shares import FLIPS, flips, mcnemar, wilson
+from calib.intervals.weighted import Weighted, weighted
 from calib.metrics.arrays import numbers
 
 __all__ = [
@@ -41,7 +42,9 @@ __all__ = [
     "Interval",
     "Null",
     "Ratio",
+    "all_under_calibration",
     "bootstrap",
+    "bootstrap_all",
     "mean_of",
     "paired_difference",
     "under_calibration",
@@ -66,6 +69,8 @@ NO_INTERVAL = (
     "none: a plug-in error is above 0 even under perfect calibration; its expectation and p then "
     "stand beside it, and metrics.debiased_rmsce has an interval"
 )
+
+TOO_RARE = "none: the metric exists on fewer than half of the resamples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +97,6 @@ class Difference(Interval):
     least_p: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Null:
-    """A metric under perfect calibration: its mean, and how often it is at least the observed."""
-
-    expected: float
-    p: float
-
-
 def bootstrap(
     metric: Metric,
     confidence: ArrayLike,
@@ -114,31 +111,61 @@ def bootstrap(
 
     confidence, correct: whatever two arrays the metric takes, N rows each. clusters: (N,) labels of
     rows that belong together; each row for itself by default. ``groups`` is its old name. n:
-    resamples, where there are any.
+    resamples, where there are any; a metric that exists on fewer than half of them has no interval.
 
     Raises ValueError as the metric does, and where an interval is due with fewer than two clusters.
     """
-    first, second = numbers("confidence", confidence), numbers("correct", correct)
-    value = float(metric(first, second))
-    members = members_of(clusters, groups, len(second))
-    if _base(metric) in PLUG_IN:
-        return Interval(value, None, None, NO_INTERVAL)
-    refuse_one(members)
-    if _base(metric) is metrics.debiased_rmsce:
-        cells = debiased.Cells.of(metric, first, second)
-        ends = debiased.bounds(cells, *debiased.jackknife([cells], members))
-        low, high = (math.sqrt(max(0.0, end)) for end in ends)
-        return Interval(value, low, high, "root of the debiased squared error, jackknife")
-    ratio = ratio_of(metric)
-    if ratio is None:
-        low, high = resampling.bca_of_rows(metric, (first, second), members, n, seed)
-        return Interval(value, low, high, f"BCa bootstrap, {n:,} resamples")
-    rows = ratio.rows(first, second)
-    if rows.is_share and members.alone:
-        low, high = wilson(round(rows.above.sum()), round(rows.below.sum()))
-        return Interval(value, low, high, "Wilson")
-    low, high = resampling.bca(rows.per_cluster(members), n, seed)
-    return Interval(value, low, high, f"BCa bootstrap, {n:,} resamples")
+    labels = clusters_or_groups(clusters, groups)
+    case = {"": (metric, confidence, correct)}
+    return bootstrap_all(case, clusters=labels, n=n, seed=seed)[""]
+
+
+def bootstrap_all(
+    cases: Mapping[str, tuple[Metric, ArrayLike, ArrayLike]],
+    *,
+    clusters: ArrayLike | None = None,
+    n: int = 2000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """``bootstrap`` of several metrics of the same N rows, each on the same resamples."""
+    intervals: dict[str, Interval] = {}
+    drawn: dict[str, tuple[float, Weighted]] = {}
+    members = None
+    for name, (metric, confidence, correct) in cases.items():
+        first, second = numbers("confidence", confidence), numbers("correct", correct)
+        value = float(metric(first, second))
+        members = members_of(clusters, len(second))
+        if _base(metric) in PLUG_IN:
+            intervals[name] = Interval(value, None, None, NO_INTERVAL)
+            continue
+        refuse_one(members)
+        ratio = ratio_of(metric)
+        if _base(metric) is metrics.debiased_rmsce:
+            intervals[name] = Interval(value, *_debiased_bounds(metric, first, second, members))
+        elif ratio is not None and members.alone and (rows := ratio.rows(first, second)).is_share:
+            ends = wilson(round(rows.above.sum()), round(rows.below.sum()))
+            intervals[name] = Interval(value, *ends, "Wilson")
+        else:
+            drawn[name] = (value, weighted(metric, first, second))
+    if drawn and members is not None:
+        statistics = {name: statistic for name, (_, statistic) in drawn.items()}
+        for name, each in resampled(statistics, members, n, seed).items():
+            value = drawn[name][0]
+            intervals[name] = (
+                Interval(value, None, None, TOO_RARE)
+                if each is None
+                else Interval(value, *each.bounds(), f"BCa bootstrap, {n:,} resamples")
+            )
+    return {name: intervals[name] for name in cases}
+
+
+def _debiased_bounds(
+    metric: Metric, first: Any, second: Any, members: Members
+) -> tuple[float, float, str]:
+    cells = debiased.Cells.of(metric, first, second)
+    ends = debiased.bounds(cells, *debiased.jackknife([cells], members))
+    low, high = (math.sqrt(max(0.0, end)) for end in ends)
+    return low, high, "root of the debiased squared error, jackknife"
 
 
 def paired_difference(
@@ -168,7 +195,7 @@ def paired_difference(
     if len(a[1]) != len(b[1]):
         raise ValueError(f"paired rows must be as many, got {len(a[1])} and {len(b[1])}")
     value = float(metric(*a)) - float(metric(*b))
-    members = members_of(clusters, groups, len(a[1]))
+    members = members_of(clusters_or_groups(clusters, groups), len(a[1]))
     if _base(metric) in PLUG_IN:
         return Difference(value, None, None, NO_INTERVAL, None)
     refuse_one(members)
@@ -180,37 +207,21 @@ def paired_difference(
         return Difference(
             square, square - reach, square + reach, how, debiased.two_sided(square, error)
         )
+    one, other = weighted(metric, *a), weighted(metric, *b)
+    found = resampled({"": lambda w: one(w) - other(w)}, members, n, seed)[""]
+    if found is None:
+        return Difference(value, None, None, TOO_RARE, None)
+    low, high = found.bounds()
+    how = f"paired BCa bootstrap, {n:,} resamples"
     ratio = ratio_of(metric)
     if ratio is None:
-        low, high, p = resampling.paired_of_rows(metric, a, b, members, n, seed)
-        how = f"paired BCa bootstrap, {n:,} resamples"
-        return Difference(value, low, high, how, p, 2 / (n + 1))
-    one, other = ratio.rows(*a), ratio.rows(*b)
-    sums = one.per_cluster(members), other.per_cluster(members)
-    low, high = resampling.bca_of_pairs(*sums, n, seed)
-    how = f"paired BCa bootstrap, {n:,} resamples"
-    if members.alone and one.is_right_or_wrong and other.is_right_or_wrong:
-        p = mcnemar(one.above, other.above)
+        return Difference(value, low, high, how, found.tail, 2 / (n + 1))
+    rows, others = ratio.rows(*a), ratio.rows(*b)
+    if members.alone and rows.is_right_or_wrong and others.is_right_or_wrong:
+        p = mcnemar(rows.above, others.above)
         return Difference(value, low, high, f"{how}; p: exact McNemar", p)
-    p, least = flips(*sums, seed)
+    p, least = flips(rows.per_cluster(members), others.per_cluster(members), seed)
     return Difference(value, low, high, f"{how}; p: {FLIPS:,} exchanges of clusters", p, least)
-
-
-def under_calibration(
-    metric: Metric, confidence: ArrayLike, correct: ArrayLike, *, n: int = 1000, seed: int = 0
-) -> Null:
-    """What ``metric`` is when every confidence is deserved: ``correct`` redrawn from it n times.
-
-    confidence, correct: (N,). p = (1 + draws at least as large as observed) / (n + 1); rows are
-    drawn independently of each other. Raises ValueError as the metric does.
-    """
-    c = numbers("confidence", confidence).astype(np.float64)
-    observed = float(metric(confidence, correct))
-    rng = np.random.default_rng(seed)
-    draws = np.array([metric(c, rng.random(len(c)) < c) for _ in range(n)])
-    # Equal sums can differ in their last bits.
-    reached = int((draws >= observed * (1 - 1e-12)).sum())
-    return Null(float(draws.mean()), (1 + reached) / (n + 1))
 
 
 def _base(metric: Metric) -> Metric:

@@ -23,17 +23,18 @@ class Members:
         return self.count == len(self.of)
 
 
-def members_of(clusters: ArrayLike | None, groups: ArrayLike | None, n: int) -> Members:
-    """The clusters of n rows, ``groups`` being the argument's old name.
-
-    Raises ValueError for both names at once, or for another length.
-    """
+def clusters_or_groups(clusters: ArrayLike | None, groups: ArrayLike | None) -> ArrayLike | None:
+    """``groups`` is the old name of ``clusters``. Raises ValueError for both at once."""
     if clusters is not None and groups is not None:
         raise ValueError("clusters and groups are one argument, and groups its old name: pass one")
-    labels = groups if clusters is None else clusters
-    if labels is None:
+    return groups if clusters is None else clusters
+
+
+def members_of(clusters: ArrayLike | None, n: int) -> Members:
+    """The clusters of n rows. Raises ValueError for labels of another number."""
+    if clusters is None:
         return Members(np.arange(n), n)
-    names = np.asarray(labels)
+    names = np.asarray(clusters)
     if names.shape != (n,):
         raise ValueError(f"clusters must be ({n},), one per row, got {names.shape}")
     distinct, of = np.unique(names, return_inverse=True)

@@ -7,13 +7,24 @@ Plug-in binned errors are above 0 even under perfect calibration: compare them w
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from calib.metrics.arrays import numbers, probabilities
-from calib.metrics.binning import Closed, ReliabilityCurve, Strategy, curve, is_histogram, pairs
+from calib.metrics.binning import (
+    Closed,
+    Floats,
+    Placed,
+    ReliabilityCurve,
+    Strategy,
+    curve,
+    is_histogram,
+    pairs,
+)
 from calib.metrics.regression import ence_regression
 
 
@@ -33,8 +44,7 @@ def ece(
     ``histogram.equal_mass(bins).bound`` of the same rows' value; take one of 4,096 bins for that.
     Raises ValueError on empty or unfit arrays.
     """
-    found = curve(confidence, correct, bins, strategy, closed)
-    return float(found.weight @ found.gap) if len(found.count) else math.nan
+    return ece_of(curve(confidence, correct, bins, strategy, closed))
 
 
 def mce(
@@ -50,9 +60,7 @@ def mce(
 
     Arguments as for ``ece``. Sparse bins rule it: look at ``reliability_curve`` too.
     """
-    found = curve(confidence, correct, bins, strategy, closed)
-    kept = found.at_least(min_count)
-    return float(found.gap[kept].max()) if kept.any() else math.nan
+    return mce_of(curve(confidence, correct, bins, strategy, closed), min_count=min_count)
 
 
 def rmsce(
@@ -64,8 +72,7 @@ def rmsce(
     closed: Closed = "left",
 ) -> float:
     """Root mean square calibration error, sqrt(sum of n_b/n gap_b^2). Arguments as for ``ece``."""
-    found = curve(confidence, correct, bins, strategy, closed)
-    return math.sqrt(found.weight @ found.gap**2) if len(found.count) else math.nan
+    return rmsce_of(curve(confidence, correct, bins, strategy, closed))
 
 
 def debiased_rmsce(
@@ -81,12 +88,7 @@ def debiased_rmsce(
     Kumar et al. 2019's estimate without the plug-in's upward bias; bins of one row add nothing.
     Arguments as for ``ece``.
     """
-    found = curve(confidence, correct, bins, strategy, closed)
-    if not len(found.count):
-        return math.nan
-    noise = found.accuracy * (1 - found.accuracy) / np.maximum(found.count - 1, 1)
-    square = np.where(found.count > 1, found.gap**2 - noise, 0.0)
-    return math.sqrt(max(0.0, float(found.weight @ square)))
+    return debiased_of(curve(confidence, correct, bins, strategy, closed))
 
 
 def ace(confidence: Any, correct: Any = None, *, bins: int | None = None) -> float:
@@ -97,7 +99,7 @@ def ace(confidence: Any, correct: Any = None, *, bins: int | None = None) -> flo
     """
     if is_histogram(confidence):
         raise ValueError("ace needs the rows: a histogram has bins of equal width")
-    return float(curve(confidence, correct, bins, "mass", "left").gap.mean())
+    return ace_of(curve(confidence, correct, bins, "mass", "left"))
 
 
 def ence(
@@ -128,9 +130,7 @@ def ence(
         )
     if kind != "confidence":
         raise ValueError(f"kind must be 'confidence' or 'bernoulli', got {kind!r}")
-    found = curve(confidence, correct, bins, strategy, closed)
-    kept = found.at_least(min_count) & (found.confidence > 0)
-    return float((found.gap[kept] / found.confidence[kept]).mean()) if kept.any() else math.nan
+    return ence_of(curve(confidence, correct, bins, strategy, closed), min_count=min_count)
 
 
 def classwise_ece(
@@ -183,3 +183,56 @@ def reliability_curve(
 ) -> ReliabilityCurve:
     """What a reliability diagram draws: the bins that are not empty. Arguments as for ``ece``."""
     return curve(confidence, correct, bins, strategy, closed)
+
+
+def ece_of(found: ReliabilityCurve) -> float:
+    return float(found.weight @ found.gap) if len(found.count) else math.nan
+
+
+def mce_of(found: ReliabilityCurve, min_count: int = 1) -> float:
+    kept = found.at_least(min_count)
+    return float(found.gap[kept].max()) if kept.any() else math.nan
+
+
+def rmsce_of(found: ReliabilityCurve) -> float:
+    return math.sqrt(found.weight @ found.gap**2) if len(found.count) else math.nan
+
+
+def debiased_of(found: ReliabilityCurve) -> float:
+    if not len(found.count):
+        return math.nan
+    noise = found.accuracy * (1 - found.accuracy) / np.maximum(found.count - 1, 1)
+    square = np.where(found.count > 1, found.gap**2 - noise, 0.0)
+    return math.sqrt(max(0.0, float(found.weight @ square)))
+
+
+def ace_of(found: ReliabilityCurve) -> float:
+    return float(found.gap.mean())
+
+
+def ence_of(found: ReliabilityCurve, min_count: int = 1) -> float:
+    kept = found.at_least(min_count) & (found.confidence > 0)
+    return float((found.gap[kept] / found.confidence[kept]).mean()) if kept.any() else math.nan
+
+
+OF_CURVE: dict[Any, Callable[..., float]] = {
+    ece: ece_of,
+    mce: mce_of,
+    rmsce: rmsce_of,
+    debiased_rmsce: debiased_of,
+    ace: ace_of,
+    ence: ence_of,
+}
+
+
+def prepared(metric: Callable[[Any, Any], float], c: Floats) -> Callable[[Floats], float]:
+    """``metric`` of the confidences c (N,) as a function of correct (N,): bins are found once."""
+    base: Any = metric.func if isinstance(metric, partial) else metric
+    how = dict(metric.keywords) if isinstance(metric, partial) else {}
+    of = OF_CURVE.get(base)
+    if of is None or how.pop("kind", "confidence") != "confidence":
+        return lambda correct: metric(c, correct)
+    bins, closed = how.pop("bins", None), how.pop("closed", "left")
+    strategy = how.pop("strategy", "mass" if base is ace else "width")
+    placed = Placed.of(c, bins, strategy, closed)
+    return lambda correct: of(placed.curve(correct), **how)
