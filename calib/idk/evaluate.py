@@ -11,6 +11,7 @@ labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -155,11 +156,10 @@ def rate(hit: Mask, base: Mask, groups: NDArray[np.int64], n: int, seed: int) ->
     value, hits, items = share(hit, base), int((hit & base).sum()), int(base.sum())
     images = len(np.unique(groups[base]))
     if 0 < hits < items and images < items:
-        try:
+        with suppress(ValueError):  # one image
             found = bootstrap(share, hit, base, clusters=groups, n=n, seed=seed)
-            return replace(found, method=f"{found.method} of images")
-        except ValueError:  # one image, or a base too rare to be in half of the resamples
-            pass
+            if found.low is not None:  # None: a base too rare to be in half of the resamples
+                return replace(found, method=f"{found.method} of images")
     # With all alike, what is known is known of so many images; it may be less than the items.
     return Interval(value, *wilson(round(value * images), images), f"Wilson, n = {images}")
 

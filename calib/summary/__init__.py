@@ -12,7 +12,7 @@ from calib.runs import open_run
 from calib.summary.curves import diagram, risk_coverage
 from calib.summary.remedies import abstain, split, temperature
 from calib.summary.rows import Row, Scored, collect
-from calib.summary.table import entry, measure, specs
+from calib.summary.table import measure, specs
 
 FORMAT = "calib.results/1"
 BINS = 15
@@ -67,7 +67,7 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
 
 def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
     """The handful of numbers that stand for a group of questions in a table."""
-    ece = entry(scored, next(spec for spec in specs(bins) if spec.name == "ece"), seed)
+    ece = measure(scored, [spec for spec in specs(bins) if spec.name == "ece"], seed)["ece"]
     accuracy, confidence = float(scored.correct.mean()), float(scored.confidence.mean())
     return {
         "n": len(scored),
