@@ -20,9 +20,12 @@ def points(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
 
 
-def pvalue(value: float | None, relation: bool = False) -> str:
+def pvalue(value: float | None, relation: bool = False, least: float | None = None) -> str:
+    """A p value; ``least`` is the smallest that its test could give, which then says no more."""
     if value is None:
         return "–"
+    if least and value <= least * (1 + 1e-9):
+        return f"≤ {least:.1g}" if least < 0.001 else f"≤ {least:.3f}"
     if value < 0.001:
         return "< 0.001"
     return f"= {value:.3f}" if relation else f"{value:.3f}"

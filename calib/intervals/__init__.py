@@ -31,7 +31,7 @@ from calib.intervals.clusters import Members, clusters_or_groups, members_of, re
 from calib.intervals.nulls import Null, all_under_calibration, under_calibration
 from calib.intervals.ratios import Ratio, mean_of, ratio_of
 from calib.intervals.resampling import LEVEL, resampled
-from calib.intervals.shares import FLIPS, flips, mcnemar, wilson
+from calib.intervals.shares import FLIPS, flips, holm, mcnemar, wilson
 from calib.intervals.weighted import Weighted, weighted
 from calib.metrics.arrays import numbers
 
@@ -45,6 +45,7 @@ __all__ = [
     "all_under_calibration",
     "bootstrap",
     "bootstrap_all",
+    "holm",
     "mean_of",
     "paired_difference",
     "under_calibration",

@@ -1,8 +1,9 @@
-"""Shares and paired means: Wilson's interval, McNemar's test, and exchanges of whole clusters."""
+"""Shares and paired means: Wilson's interval, McNemar's test, exchanges of whole clusters; Holm."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,15 @@ def flips(
         # Without a row that counts there is no difference. Equal sums differ in their last bits.
         reached += int((np.nan_to_num(abs(difference)) >= observed * (1 - 1e-12)).sum())
     return (1 + reached) / (FLIPS + 1), 1 / (FLIPS + 1)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p values corrected for their number (Holm 1979), in the order they came in."""
+    corrected, largest = [0.0] * len(ps), 0.0
+    for place, number in enumerate(sorted(range(len(ps)), key=lambda k: ps[k])):
+        largest = max(largest, min(1.0, (len(ps) - place) * ps[number]))
+        corrected[number] = largest
+    return corrected
 
 
 def ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from calib.runs import open_run
 from calib.summary.curves import diagram, risk_coverage
-from calib.summary.remedies import abstain, split, temperature
+from calib.summary.remedies import abstain, kept, split, temperature
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import measure, specs
 
@@ -47,7 +47,8 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
         },
         "risk_coverage": risk_coverage(scored),
         "temperature": temperature(scored, fit, judge, bins, seed),
-        "abstain": abstain(scored, fit, judge),
+        "temperature_kept": kept(scored, fit),
+        "abstain": abstain(scored, seed),
         "groups": [
             {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
             for name in sorted(set(scored.group))
