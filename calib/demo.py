@@ -57,7 +57,7 @@ def demo(
 
 
 def headline_of(results: dict[str, Any]) -> str:
-    from calib.report import headline
+    from calib.report_words import headline
 
     return headline(results["diagram"]["rows"])
 

@@ -17,7 +17,8 @@ from calib.formats import count, fixed, percent, points, pvalue
 from calib.idk.build import need
 from calib.idk.evaluate import QUADRANTS
 from calib.records import InputError
-from calib.report import both, flat, picture, write
+from calib.report import both, picture, write
+from calib.report_words import flat
 from calib.runs import RESULTS, Run
 from calib.side_by_side import side_by_side
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from calib.compare import SHOWN
 from calib.formats import count, fixed, percent, points, pvalue
-from calib.report import LEAST_MASS, both, card, flat, forced_choice, reliability_figure, write
+from calib.report import both, card, reliability_figure, write
+from calib.report_words import LEAST_MASS, LEVEL, flat, forced_choice
 from calib.runs import RESULTS
 
-LEVEL = 0.05
 SHARES = ("accuracy", "parse_rate", "mass", "confidence")
 
 
@@ -184,7 +184,7 @@ def difference_row(name: str, test: Mapping[str, Any]) -> list[str]:
         test["label"],
         shown(test["value"]),
         between,
-        pvalue(test["p"], least=test["least_p"]),
+        pvalue(test["p"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
         pvalue(test["holm"]),
     ]
 

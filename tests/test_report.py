@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from calib.formats import count, fixed, percent, points, pvalue
-from calib.report import caveats, picture, verdict, write_report
+from calib.report import picture, write_report
+from calib.report_words import caveats, verdict
 from calib.runs import open_run
 
 BROWSER = next(

@@ -96,7 +96,8 @@ def score(
 
     from calib.hf.model import load_model
     from calib.hf.scoring import check_scoring
-    from calib.report import headline, write_report
+    from calib.report import write_report
+    from calib.report_words import headline
     from calib.score import score as run_score
 
     check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
@@ -125,7 +126,7 @@ def score(
                 progress=tell,
             )
         report = write_report(run)
-        out.print(f"{headline(run.results['diagram']['rows'])}\n{report}", soft_wrap=True)
+        out.print(f"{headline(run.results)}\n{report}", soft_wrap=True)
 
 
 def fit(
@@ -144,7 +145,7 @@ def fit(
     seed: Seed = 0,
 ) -> None:
     """Fit a temperature and judge it on other questions."""
-    from calib.report import temperature_rows
+    from calib.report_words import temperature_rows
     from calib.summary.remedies import fit_runs
 
     fitted, judged = fit_runs(run, evaluate, method=method, seed=seed)

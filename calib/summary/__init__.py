@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from calib.intervals import holm
 from calib.runs import open_run
 from calib.summary.curves import diagram, risk_coverage
-from calib.summary.remedies import abstain, kept, split, temperature
+from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import measure, specs
 
@@ -47,7 +48,7 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
         },
         "risk_coverage": risk_coverage(scored),
         "temperature": temperature(scored, fit, judge, bins, seed),
-        "temperature_kept": kept(scored, fit),
+        "temperature_kept": kept_because(scored, fit),
         "abstain": abstain(scored, seed),
         "groups": [
             {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
@@ -57,6 +58,7 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
         "mistakes": mistakes(scored, kept),
         "facts": {**config, "report seed": seed},
     }
+    correct_for_number(results)
     names = sorted(set(scored.task))
     if len(names) > 1:
         results["tasks"] = {
@@ -64,6 +66,20 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
         }
     plain: dict[str, Any] = to_json(results)
     return plain
+
+
+def correct_for_number(results: dict[str, Any]) -> None:
+    """Add ``holm`` to every test of the page: its p corrected for all of them (Holm 1979).
+
+    ``at_most``: the test could give no smaller p. The overall ECE is the metric's own test.
+    """
+    remedied = (results["temperature"] or {}).get("tests", {})
+    listed = [*results["metrics"].values(), *results["groups"], *results["beside"]]
+    tests = [test for test in [*listed, *remedied.values()] if test.get("p") is not None]
+    for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test |= {"holm": corrected, "at_most": test["p"] <= test["least_p"]}
+    own = results["metrics"]["ece"]
+    results["overall"] |= {"holm": own["holm"], "at_most": own["at_most"]}
 
 
 def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
@@ -78,6 +94,7 @@ def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
         "ece": ece["value"],
         "expected": ece["expected"],
         "p": ece["p"],
+        "least_p": ece["least_p"],
         "mass": float(scored.mass.mean()),
         "parse_rate": float(scored.parsed.mean()),
     }

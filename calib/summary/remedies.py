@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.fit import DegenerateTemperatureWarning, TemperatureScaling, softmax
-from calib.intervals import holm, paired_difference
+from calib.intervals import paired_difference
 from calib.records import CalibError
 from calib.runs import open_run
 from calib.summary.curves import diagram
@@ -46,7 +46,7 @@ def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
     return np.flatnonzero(first), np.flatnonzero(~first)
 
 
-def kept(scored: Scored, fit: Rows) -> str | None:
+def kept_because(scored: Scored, fit: Rows) -> str | None:
     """Why a run keeps the temperature 1; None where it can be given another."""
     if len(scored) < LEAST_QUESTIONS:
         return f"{len(scored)} questions are fewer than {LEAST_QUESTIONS}"
@@ -59,8 +59,8 @@ def kept(scored: Scored, fit: Rows) -> str | None:
 def temperature(
     scored: Scored, fit: Rows, judge: Rows, bins: int, seed: int
 ) -> dict[str, Any] | None:
-    """Before and after on the judged half; None where T stays 1 (``kept``) or a half is empty."""
-    if kept(scored, fit) is not None:
+    """Before and after on the judged half; None where T stays 1 or a half is empty."""
+    if kept_because(scored, fit) is not None:
         return None
     fitted = fit_on(scored, fit)
     if fitted is None or len(judge) == 0:
@@ -104,7 +104,7 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
 def tests_of(
     before: Scored, after: Scored, chosen: Sequence[Spec], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """After minus before of what is to be lowered, with p corrected for their number (Holm)."""
+    """After minus before of what is to be lowered."""
     tests: dict[str, dict[str, Any]] = {}
     for spec in chosen:
         if spec.name not in TESTED or len(np.unique(before.cluster)) < 2:
@@ -119,9 +119,6 @@ def tests_of(
             seed=seed,
         )
         tests[spec.name] = {"label": spec.label, **asdict(difference)}
-    ps = [1.0 if test["p"] is None else test["p"] for test in tests.values()]
-    for test, corrected in zip(tests.values(), holm(ps), strict=True):
-        test["holm"] = corrected
     return tests
 
 
@@ -214,7 +211,7 @@ def fit_runs(
         facts["judged on"] = dict(other.config)
         judged_rows, _, _ = collect(other.rows(), vocabulary=False)
         fit_rows = np.arange(len(scored))
-    reason = kept(scored, fit_rows)
+    reason = kept_because(scored, fit_rows)
     fitted = fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
     if fitted is None or len(judged_rows) == 0:
         raise CalibError(
