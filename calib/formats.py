@@ -26,6 +26,8 @@ def share(value: float) -> str:
         text = f"{100 * value:.{digits}f}"
         if float(text) not in (0.0, 100.0):
             return f"{text}\N{NO-BREAK SPACE}%"
+    if 0 < value < 1:
+        return "over 99.999\N{NO-BREAK SPACE}%" if value > 0.5 else "under 0.001\N{NO-BREAK SPACE}%"
     return percent(value)
 
 

@@ -80,7 +80,7 @@ def headline(results: Mapping[str, Any]) -> str:
             "is worth."
         )
     return (
-        f"When it says about {share(bin_['confidence'])}, it is right {count(bin_['correct'])} "
+        f"When it says {share(bin_['confidence'])}, it is right {count(bin_['correct'])} "
         f"times of {count(n)} (95 % interval {within(bin_['accuracy_low'], bin_['accuracy_high'])})"
         "."
     )
