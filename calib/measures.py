@@ -229,7 +229,7 @@ def against_correctness(
     return rows
 
 
-def tested(
+def paired_tests(
     uncertainty: pd.DataFrame,
     correct: ArrayLike,
     *,

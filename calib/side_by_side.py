@@ -24,8 +24,8 @@ from calib.measures import (
     against_correctness,
     label,
     of_samples,
+    paired_tests,
     rank_correlations,
-    tested,
     uncertainties,
     unstated,
     verbalized,
@@ -67,7 +67,7 @@ def side_by_side(
             "accuracy": float(table["correct"].mean()),
             "judged": judged_of(answers),
             "measures": against_correctness(measured, table["correct"], clusters=clusters),
-            "tests": tested(measured, table["correct"], clusters=clusters),
+            "tests": paired_tests(measured, table["correct"], clusters=clusters),
             "labels": [label(name) for name in measured.columns],
             "correlations": matrix.to_numpy().tolist(),
             "facts": {

@@ -16,8 +16,8 @@ from calib.measures import (
     MEASURES,
     against_correctness,
     of_samples,
+    paired_tests,
     rank_correlations,
-    tested,
     uncertainties,
     unstated,
     verbalized,
@@ -161,14 +161,14 @@ def test_measures_are_tested_in_pairs() -> None:
             "disagreement": rng.normal(0, 1, 400),
         }
     )
-    tests = tested(found, right, n=400)
+    tests = paired_tests(found, right, n=400)
     assert tests["best"] in ("entropy", "predictive_entropy") and tests["n"] == 400
     p = {(test["first"], test["second"]): test["holm"] for test in tests["against"]}
     assert p["entropy", CHANCE] < 0.05 < p["disagreement", CHANCE]
     other = "predictive_entropy" if tests["best"] == "entropy" else "entropy"
     assert p[tests["best"], "disagreement"] < 0.05 < p[tests["best"], other]
     assert len(p) == 5
-    assert tested(found, np.ones(400))["best"] is None
+    assert paired_tests(found, np.ones(400))["best"] is None
 
 
 def test_at_chance_there_is_no_winner() -> None:
@@ -177,7 +177,7 @@ def test_at_chance_there_is_no_winner() -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         noise = pd.DataFrame(rng.normal(size=(60, 4)), columns=list(MEASURES)[:4])
-        tests = tested(noise, rng.random(60) < 0.7, n=200)
+        tests = paired_tests(noise, rng.random(60) < 0.7, n=200)
         named += any(test["second"] == CHANCE and test["holm"] < 0.05 for test in tests["against"])
     assert named <= 3
 
