@@ -34,7 +34,7 @@ def read_file(path: Path) -> tuple[Item, ...]:
     """
     path = at_home(str(path))
     notes = Notes()
-    ids, pictures = Ids(notes), Pictures(path)
+    ids, pictures = Ids(path, notes), Pictures(path)
     items = []
     for where, written in READERS[path.suffix.lower()](text_of(path), path, notes):
         row = Row(written, where)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from calib.records import InputError
 from calib.task_files.columns import Row
 from calib.task_files.notes import Notes
@@ -11,8 +13,8 @@ from calib.task_files.values import shown, text_in
 class Ids:
     """Each row's own id, or, where no row has one, its number from 0."""
 
-    def __init__(self, notes: Notes) -> None:
-        self.notes = notes
+    def __init__(self, file: Path, notes: Notes) -> None:
+        self.file, self.notes = file, notes
         self.places: dict[str, str] = {}
         self.numbered = False
 
@@ -34,9 +36,8 @@ class Ids:
     def add(self, name: str, where: str) -> None:
         """Note the id of a row. InputError where another has it."""
         if name in self.places:
-            raise InputError(
-                f"{where}: id {shown(name)} is there 2 times, first in {self.places[name]}"
-            )
+            first = self.places[name].removeprefix(f"{self.file}, ")
+            raise InputError(f"{where}: id {shown(name)} is there 2 times, first in {first}")
         if self.numbered and not self.places:
             self.notes.numbered()
         self.places[name] = where

@@ -96,6 +96,8 @@ def place_of(error: json.JSONDecodeError) -> str:
     reason = error.msg
     if reason == "Extra data":
         reason = "a second value begins behind the first"
+    elif error.doc[: error.pos].rstrip().endswith(",") and error.doc[error.pos :][:1] in ("}", "]"):
+        reason = "a comma stands before the end"
     line = f"line {error.lineno}, " if "\n" in error.doc.strip() else ""
     before, after = error.doc[max(0, error.pos - 20) : error.pos], error.doc[error.pos :][:20]
     near = f", between {before!r} and {after!r}" if after else f", at the end, after {before!r}"
