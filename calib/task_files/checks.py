@@ -52,6 +52,8 @@ def texts_of_item(item: Item) -> Iterator[tuple[str, Any]]:
         yield from ((name, value) for value in listed(values))
     for spellings in listed(item.meta.get("spellings")):
         yield from (("spellings", text) for text in listed(spellings))
+    for turn in listed(item.meta.get("turns")):
+        yield from (("turns", text) for text in listed(turn))
     for name in TEXTS:
         if item.meta.get(name) is not None:
             yield name, item.meta[name]
@@ -116,6 +118,11 @@ def check_meta(item: Item, where: str) -> None:
         raise InputError(f"{where}: cluster: expected text, got {shown(meta['cluster'])}")
     if any(map(is_blank, meta.get("aliases") or ())):
         raise InputError(f"{where}: aliases: one of {shown(list(meta['aliases']))} has no text")
+    if any(len(turn) != 2 for turn in meta.get("turns") or ()):
+        raise InputError(
+            f"{where}: turns: expected pairs of a question and its answer, got "
+            f"{shown(meta['turns'])}"
+        )
     if meta.get("spellings"):
         check_spellings(meta["spellings"], item.options, where)
 

@@ -116,7 +116,7 @@ class Row:
                 for name in names.values():
                     self.others[name] = row[name]
                 continue
-            filled = [letter for letter in LETTERS if not is_absent(row.get(names.get(letter, "")))]
+            filled = [letter for letter in sorted(names) if not is_absent(row[names[letter]])]
             if "".join(filled) != LETTERS[: len(filled)]:
                 raise InputError(f"{self.where}: an option before {names[filled[-1]]} is empty")
             options = [row[names[letter]] for letter in filled]

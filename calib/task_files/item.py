@@ -55,8 +55,14 @@ def is_labelled(value: Any) -> bool:
     return isinstance(value, Mapping) and value.keys() == {"text", "label"}
 
 
-def unchanged(value: Any, where: str) -> Any:
-    return value
+def turns_in(value: Any, where: str) -> Spellings:
+    """Pairs of a question and its answer that come before."""
+    turns = tuple(texts_of(part, where) for part in list_in(value, where))
+    if any(len(turn) != 2 for turn in turns):
+        raise InputError(
+            f"{where}: expected pairs of a question and its answer, got {shown(value)}"
+        )
+    return turns
 
 
 READERS: dict[str, Callable[[Any, str], Any]] = {
@@ -75,7 +81,7 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "lecture": text_in,
     "instruction": text_in,
     "ask_for_text": text_in,
-    "turns": unchanged,  # made by the readers of conversations
+    "turns": turns_in,
     "idk": index_in,
     "reasoning": text_in,
     "thinking": text_in,

@@ -155,7 +155,7 @@ def cell_in(name: str, cell: str, where: str, pictures: Mapping[str, str]) -> An
         if text not in pictures:
             raise InputError(f"{where}: {name}: no row with the index {text} has a picture")
         return pictures[text]
-    if column == "meta" and text:
+    if column in ("meta", "turns") and text:
         return parse(text, f"{where}: {name}")
     if column in LISTS and text:
         return split(text, f"{where}: {name}")

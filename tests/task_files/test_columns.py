@@ -31,6 +31,7 @@ def without(*names: str, **more: Any) -> dict[str, Any]:
         without("options", A="x", B="y", C=None, D=float("nan"), E=""),
         without("options", choice_a="x", choice_b="y"),
         without("options", option_a="x", option_b="y", option_c=None),
+        without("options", **{"": "z"}, A="x", B="y"),
         without("options", choices={"text": ["x", "y"], "label": ["A", "B"]}),
         without("options", choices=[{"text": "x", "label": "A"}, {"text": "y", "label": "B"}]),
         without("options", answer="2", choices={"text": ["x", "y"], "label": ["1", "2"]}),

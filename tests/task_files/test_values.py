@@ -26,6 +26,11 @@ WRONG = [
     *(("answerable", value) for value in (2, 0.5, "maybe", "none", [False], {"a": 1}, "n/a")),
     *(("idk", value) for value in (-1, 3, 0.5, 1.0, True, "A", "x", [1], {"a": 1})),
     *(("answer_index", value) for value in (-1, 3, 0.5, 1.0, True, "A", [1], {"a": 1}, "٣")),
+    *(
+        ("turns", value)
+        for value in ("a", 5, ["a"], [["a"]], [["a", "b", "c"]], [["a", None, "b"]])
+    ),
+    *(("turns", value) for value in ({"a": 1}, [{"from": "human"}], [None, ["a", "b"]])),
     *(("meta", value) for value in ("a", 5, True, ["a"], [["answerable", False]])),
 ]
 
@@ -129,6 +134,11 @@ def test_entries_of_meta_are_columns(read_row, row_refusal):
     assert (item.group, item.meta) == ("g", {"hint": "h", "source": [1]})
     assert "hint is 'x' and meta.hint is 'y'" in row_refusal(hint="x", meta={"hint": "y"})
     assert "source is 1 in the row and 2 in its meta" in row_refusal(source=1, meta={"source": 2})
+
+
+def test_turns_are_pairs(read_row):
+    item = read_row(turns=[["Is it red?", "yes"], ["How many?", 2], None])
+    assert item.meta["turns"] == (("Is it red?", "yes"), ("How many?", "2"))
 
 
 def test_free_rows(read_row):
