@@ -19,12 +19,13 @@ UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 def check_item(item: Item, where: str) -> None:
     """Raise InputError, which begins with ``where``, for an item that cannot be asked rightly.
 
-    Texts are texts that can be shown; there are two options or more, no two alike but for white
-    space, or none where the item has aliases or nobody can answer it; the answer is one of them.
+    Texts are texts that can be shown; there are two options or more, no two alike but for outer
+    white space, or none where the item has aliases or nobody can answer it; the answer is one of
+    them.
     """
     if not isinstance(item.meta, Mapping):
         raise InputError(f"{where}: meta: expected named entries, got {shown(item.meta)}")
-    for name, value in texts_of_item(item):
+    for name, value in texts_of_item(item, where):
         if not isinstance(value, str):
             raise InputError(f"{where}: {name}: expected text, got {shown(value)}")
         flaw = flaw_of(value)
@@ -43,37 +44,25 @@ def check_item(item: Item, where: str) -> None:
             )
 
 
-def texts_of_item(item: Item) -> Iterator[tuple[str, Any]]:
-    """Everything in an item that must be text, with its name."""
+def texts_of_item(item: Item, where: str) -> Iterator[tuple[str, Any]]:
+    """Everything in an item that must be text, with its name. InputError for what is no list."""
+    meta = item.meta
     yield from (("id", item.id), ("question", item.question))
     if item.group is not None:
         yield "group", item.group
-    for name, values in (("options", item.options), ("aliases", item.meta.get("aliases"))):
-        yield from ((name, value) for value in listed(values))
-    for spellings in listed(item.meta.get("spellings")):
-        yield from (("spellings", text) for text in listed(spellings))
-    for turn in listed(item.meta.get("turns")):
-        yield from (("turns", text) for text in listed(turn))
-    for name in TEXTS:
-        if item.meta.get(name) is not None:
-            yield name, item.meta[name]
+    for name, values in (("options", item.options), ("aliases", meta.get("aliases"))):
+        yield from ((name, value) for value in listed(values, name, where))
+    for name in ("spellings", "turns"):
+        for values in listed(meta.get(name), name, where):
+            yield from ((name, value) for value in listed(values, name, where))
+    yield from ((name, meta[name]) for name in TEXTS if meta.get(name) is not None)
 
 
-def listed(values: Any) -> Sequence[Any]:
-    """A list or tuple as it is, None as an empty one; all else as one thing that is no text."""
-    if values is None:
-        return ()
-    return values if isinstance(values, (list, tuple)) else [NotListed(values)]
-
-
-class NotListed:
-    """A value where a list belongs; shown as such."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return f"{shown(self.value)} in place of a list"
+def listed(values: Any, name: str, where: str) -> Sequence[Any]:
+    """A list or tuple as it is, None as an empty one."""
+    if values is not None and not isinstance(values, (list, tuple)):
+        raise InputError(f"{where}: {name}: expected a list, got {shown(values)}")
+    return values or ()
 
 
 def check_options(item: Item, where: str) -> None:
@@ -82,7 +71,7 @@ def check_options(item: Item, where: str) -> None:
         raise InputError(f"{where}: options: one of {shown(list(options))} has no text")
     places: dict[str, int] = {}
     for index, option in enumerate(options):
-        first = places.setdefault(" ".join(unicodedata.normalize("NFC", option).split()), index)
+        first = places.setdefault(unicodedata.normalize("NFC", option).strip(), index)
         if first != index:
             raise InputError(
                 f"{where}: options: {shown(options[first])} and {shown(option)} are the same text; "

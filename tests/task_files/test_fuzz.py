@@ -19,7 +19,7 @@ from calib.task_files import read_file
 from calib.task_files.checks import check_item
 from calib.task_files.columns import COLUMNS, OPTIONS, STAND_INS
 
-CASES = 4_000
+CASES = 2_000
 SECONDS = 1.0  # of wall time, beside other work; a case takes some milliseconds
 NAMES = [*COLUMNS, *(alias for names in COLUMNS.values() for alias in names), *list(OPTIONS)[:6]]
 NAMES += [alias for names in STAND_INS.values() for alias in names]

@@ -91,7 +91,7 @@ def test_a_flat_list_of_spellings_holds_whole_words(read_row, flat: list[Any]):
         ({"options": ["red", "green", "red"]}, "'red' and 'red' are the same text"),
         ({"options": ["red", "green", " red"]}, "'red' and ' red' are the same text"),
         ({"options": ["caf\u00e9", "cafe\u0301", "x"]}, "are the same text"),
-        ({"options": ["new  york", "new york"]}, "are the same text"),
+        ({"options": ["red", "green", "red\n"]}, "are the same text"),
         ({"options": ["red"]}, "expected two or more options, got ['red']"),
         ({"options": None}, "options is missing (or aliases"),
         ({"options": [["yes", "Yes"], "no"], "spellings": ["y", "n"]}, "keep one list"),
@@ -134,6 +134,11 @@ def test_entries_of_meta_are_columns(read_row, row_refusal):
     assert (item.group, item.meta) == ("g", {"hint": "h", "source": [1]})
     assert "hint is 'x' and meta.hint is 'y'" in row_refusal(hint="x", meta={"hint": "y"})
     assert "source is 1 in the row and 2 in its meta" in row_refusal(source=1, meta={"source": 2})
+
+
+def test_white_space_inside_options_is_theirs(read_row):
+    code = ("if x:\n  y()\nz()", "if x:\n  y()\n  z()", "if x: y(); z()")
+    assert read_row(options=code, answer="A").options == code
 
 
 def test_turns_are_pairs(read_row):
