@@ -19,12 +19,12 @@ from calib.records import InputError, Item
 from calib.task_files.answers import LETTERS as LETTERS
 from calib.task_files.item import item_from
 from calib.task_files.lines import json_lines
-from calib.task_files.llava import llava_rows
+from calib.task_files.json_file import json_rows
 from calib.task_files.notes import Notes
 from calib.task_files.table import csv_rows
 from calib.task_files.text import text_of
 
-READERS = {".jsonl": json_lines, ".csv": csv_rows, ".json": llava_rows}
+READERS = {".jsonl": json_lines, ".csv": csv_rows, ".json": json_rows}
 SUFFIXES = tuple(READERS)
 
 

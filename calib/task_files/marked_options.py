@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from calib.records import InputError
 from calib.task_files.marks import INSTRUCTION, Mark, marks
 from calib.task_files.runs import last_run
+from calib.task_files.values import shown
 
 HEADER = re.compile(
     r"(?:^|(?<=[.?!>\u3002\uff1f]))[ \t]*(?:\*\*)?"
@@ -46,6 +47,18 @@ class Marked:
     letters: tuple[str, ...]
     texts: tuple[str, ...]
     after: str
+
+    @property
+    def instruction(self) -> str:
+        """``after`` where it asks for a form of answer, else empty."""
+        asks = any(INSTRUCTION.match(line.strip()) for line in self.after.split("\n"))
+        return self.after if asks or ASKED_IN_LINE.search(f" {self.after}") else ""
+
+    @property
+    def question(self) -> str:
+        """What is asked: all that is neither an option nor the instruction."""
+        parts = (self.before, "" if self.instruction else self.after)
+        return "\n".join(part for part in parts if part)
 
 
 def marked_options(text: str, where: str) -> Marked | None:
@@ -101,7 +114,7 @@ def option_text(raw: str, mark: Mark, where: str) -> str:
     if "" in lines:
         stray = lines[lines.index("") + 1]
         raise InputError(
-            f"{where}: {shortened(stray)} stands between the options after an empty line, so that "
+            f"{where}: {shown(stray)} stands between the options after an empty line, so that "
             f"it is neither option {mark.letter} nor another; write it before or after them"
         )
     return text
@@ -118,7 +131,3 @@ def without_separators(texts: list[str]) -> list[str]:
 def without_header(before: str) -> str:
     start = before.rfind("\n") + 1
     return before[:start] + HEADER.sub("", before[start:])
-
-
-def shortened(text: str) -> str:
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")

@@ -20,3 +20,14 @@ def mapping(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InputError(f"{where}: expected an object with named fields, got {value!r}")
     return value
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it, in at most 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def number_in(where: str) -> str:
+    """The number that a place in a file ends in: "3" of "q.jsonl, line 3"."""
+    return where.rsplit(" ", 1)[-1]
