@@ -97,9 +97,7 @@ def label_index(label: Any, decision: Decision, where: str, notes: Notes) -> int
             return int(label)
     key = key_of(label, decision)
     if key is None:
-        raise InputError(
-            f"{where}: label {shown(label)} is none of {shown(list(decision.keys))}"
-        )
+        raise InputError(f"{where}: label {shown(label)} is none of {shown(list(decision.keys))}")
     return decision.keys.index(key)
 
 

@@ -26,7 +26,8 @@ from calib.task_files.marked_answer import marked_answer
 from calib.task_files.marked_options import Marked, marked_options
 from calib.task_files.notes import Notes
 from calib.task_files.placeholders import pictures_of, without_placeholders
-from calib.task_files.values import number_in, shown
+from calib.task_files.places import number_in
+from calib.task_files.values import shown
 
 UNLISTED = "turns without options marked (A), [A], A., A) or A:, one of them A"
 MADE = ("question", "options", "answer", "answer_index", "turns", "instruction")

@@ -112,9 +112,9 @@ def run_in_line(own: Sequence[Mark]) -> list[Mark] | None:
     if last_a is None:
         return None
     line = own[last_a].line
-    starts = [
-        i for i in range(last_a + 1) if own[i].line == line and own[i].place != "inline"
-    ] or [last_a]
+    starts = [i for i in range(last_a + 1) if own[i].line == line and own[i].place != "inline"] or [
+        last_a
+    ]
     run: list[Mark] = []
     for mark in own[starts[-1] :]:
         if mark.line == line or mark.place == "line":

@@ -23,7 +23,8 @@ from typing import Any
 from calib.records import InputError
 from calib.task_files.decisions import Decision, decision_of, label_index, readable
 from calib.task_files.notes import Notes
-from calib.task_files.values import mapping, number_in, parse, shown
+from calib.task_files.places import number_in
+from calib.task_files.values import mapping, parse, shown
 
 LABELS = ("answers", "targets", "gold", "labels", "expected")
 OF_ONE = ("question", "type", "options", "label")
