@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 from calib.records import InputError
@@ -90,7 +89,7 @@ def label_index(label: Any, decision: Decision, where: str, notes: Notes) -> int
                 return label_index(label[name], decision, where, notes)
         nested = [label[name] for name in ("probabilities", "probs") if name in label]
         return largest(nested[0] if nested else label, decision, where, notes)
-    if isinstance(label, Real) and not isinstance(label, bool):
+    if isinstance(label, (int, float)) and not isinstance(label, bool):
         if decision.type == "noul" and 0 <= label <= 1:
             return largest({"true": label, "false": 1 - label}, decision, where, notes)
         if decision.type == "score" and label in range(len(decision.keys)):
@@ -116,7 +115,7 @@ def largest(shares: Any, decision: Decision, where: str, notes: Notes) -> int:
     read: dict[str, float] = {}
     for name, share in shares.items() if isinstance(shares, Mapping) else ():
         key = key_of(name, decision)
-        if key is None or isinstance(share, bool) or not isinstance(share, Real) or share < 0:
+        if key is None or not is_share(share):
             raise InputError(
                 f"{where}: expected shares of {shown(list(decision.keys))}, got {shown(shares)}"
             )
@@ -128,6 +127,10 @@ def largest(shares: Any, decision: Decision, where: str, notes: Notes) -> int:
     if sum(share > 0 for share in read.values()) > 1:
         notes.add(SOFT, where)
     return decision.keys.index(best[0])
+
+
+def is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
 def readable(value: Any) -> str:

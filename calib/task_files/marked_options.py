@@ -6,18 +6,20 @@ lower case. A list's bullet or Markdown's bold may stand around a mark, full-wid
 too. Letters may be in any order and with gaps. Digits are not marks: a numbered list is as often
 one of statements.
 
-* ``I. have a hint`` on a line before ``A. x`` and ``B. y`` is no option: of the lines before A those
-  count whose letters fill a gap of the run or continue it. In brackets all count.
+* ``I. have a hint`` on a line before ``A. x`` and ``B. y`` is no option: of the lines before A
+  those count whose letters fill a gap of the run or continue it. In brackets all count.
 * In a line a run begins after a colon or a sentence's end; in brackets and upper case, anywhere.
 * An option's wrapped lines are joined by a space. The last option ends at an empty line, or where a
   line or sentence asks for an answer ("Answer with the option's letter.") or a line begins with
-  "Hint:" and the like: what follows is ``after``. A header before the options ("Options:", "Choices:") is dropped from ``before``.
+  "Hint:" and the like: what follows is ``after``. A header before the options ("Options:",
+  "Choices:") is dropped from ``before``.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from calib.records import InputError
 from calib.task_files.marks import INSTRUCTION, Mark, marks
@@ -41,7 +43,7 @@ SEPARATORS = ",;|/"
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A text in parts: what is ``before`` the options, their letters and texts, what is ``after``."""
+    """What is ``before`` the options of a text, their letters and texts, what is ``after``."""
 
     before: str
     letters: tuple[str, ...]
@@ -74,7 +76,7 @@ def marked_options(text: str, where: str) -> Marked | None:
     raw = [text[mark.end : end] for mark, end in zip(run, ends, strict=False)]
     last, after = split_last(text[run[-1].end :])
     texts = [option_text(part, mark, where) for part, mark in zip([*raw, last], run, strict=True)]
-    if any(mark.line == following.line for mark, following in zip(run, run[1:], strict=False)):
+    if any(mark.line == following.line for mark, following in pairwise(run)):
         texts = without_separators(texts)
     before = text[: run[0].start].rstrip()
     return Marked(

@@ -36,7 +36,8 @@ class Mark(NamedTuple):
 
     ``kind`` is "round", "square" or "wide" in brackets, "open" or "dash" without; only marks of
     one ``style`` may form a run. ``letter`` is in upper case. ``place`` is "line" at the start of
-    line number ``line``, "colon" after a colon, "sentence" after a sentence's end or ")", else "inline".
+    line number ``line``, "colon" after a colon, "sentence" after a sentence's end or ")", else
+    "inline".
     """
 
     start: int

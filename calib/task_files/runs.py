@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from calib.records import InputError
 from calib.task_files.marks import Mark
@@ -154,7 +155,7 @@ def is_complete(run: Sequence[Mark]) -> bool:
 
 def has_jump(letters: Sequence[int]) -> bool:
     ordered = sorted(set(letters))
-    return any(b - a > GAP for a, b in zip(ordered, ordered[1:], strict=False))
+    return any(b - a > GAP for a, b in pairwise(ordered))
 
 
 def refuse_doubled(run: Sequence[Mark], where: str) -> None:
@@ -177,12 +178,12 @@ def refuse_mixed(every: Iterable[Mark], letters: set[str], where: str) -> None:
     for mark in every:
         if mark.place != "line":
             continue
-        if before and mark.number == before.number + 1 and mark.style != before.style:
-            if mark.letter not in letters:
-                raise InputError(
-                    f"{where}: expected one marking for all options, but {before.letter} and "
-                    f"{mark.letter} are marked in two ways"
-                )
+        follows = before is not None and mark.number == before.number + 1
+        if before and follows and mark.style != before.style and mark.letter not in letters:
+            raise InputError(
+                f"{where}: expected one marking for all options, but {before.letter} and "
+                f"{mark.letter} are marked in two ways"
+            )
         before = mark
 
 

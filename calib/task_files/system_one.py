@@ -1,6 +1,7 @@
-"""System One's labelled JSONL: a request to ``/v1/systemone`` and the right answers, an object a line.
+"""System One's labelled JSONL: a line is a request to ``/v1/systemone`` and the right answers.
 
-``{"id", "state", "questions": {name: {"type", "instructions", "criteria"}}, "answers": {name: label}}``
+``{"id", "state", "questions": {name: question}, "answers": {name: label}}``, a question being
+``{"type", "instructions", "criteria"}``.
 
 * Each question becomes an item ``id#name``; those of one line are one cluster, and those of one
   name a group unless the line has ``group``. Without an id the line's number stands for it.
