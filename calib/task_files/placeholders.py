@@ -8,7 +8,7 @@ from typing import Any
 
 from calib.records import InputError
 from calib.task_files.conversation import PLACEHOLDER, Turn
-from calib.task_files.values import shown
+from calib.task_files.values import is_absent, list_in, shown
 
 PIECES = re.compile(r"(<image>)")
 
@@ -16,13 +16,13 @@ PIECES = re.compile(r"(<image>)")
 def pictures_of(row: Mapping[str, Any], turns: Sequence[Turn], where: str) -> list[list[Any]]:
     """The pictures of each turn, in order; all in the first where no placeholder is written.
 
-    Raises InputError unless there is a picture for each placeholder and one for each picture.
+    Raises InputError unless there are as many placeholders as pictures.
     """
-    columns = [row[name] for name in ("images", "image") if row.get(name)]
+    columns = [row[name] for name in ("images", "image") if not is_absent(row.get(name))]
     if len(columns) > 1:
         raise InputError(f"{where}: it has both image and images; keep one")
     column = columns[0] if columns else []
-    own = list(column) if isinstance(column, (list, tuple)) else [column]
+    own = list_in(column if isinstance(column, (list, tuple)) else [column], where)
     pictures = [list(turn.images) for turn in turns]
     named = [picture for part in pictures for picture in part]
     unnamed = named.count(None)

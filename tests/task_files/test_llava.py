@@ -214,6 +214,8 @@ OPTIONS = "q?\nA. x\nB. y"
         (entry(), "no turns"),
         (entry(f"<image>\n{OPTIONS}", "A"), "there are 0 images .* and 1 <image>"),
         (entry(f"<image>\n{OPTIONS}", "A", image=["1", "2"]), "are 2 images .* and 1 <image>"),
+        (entry(f"<image>\n{OPTIONS}", "A", image=[None]), "there are 0 images"),
+        (entry(f"<image>\n{OPTIONS}", "A", image=[None, "1"]), "entry 0: entry 0 of .* is null"),
         (entry(f"<image><image>\n{OPTIONS}", "A", image="1"), "there are 1 images"),
         (entry("q?\n(A) <image>\n(B) <image>", "A", image=["1", "2"]), "option A is a picture"),
         (entry(OPTIONS, "A", image="1", images=["2"]), "both image and images"),
