@@ -28,10 +28,12 @@ def read_answer(answer: str, options: Sequence[str], where: str) -> int:
         )
     if len(meant) > 1:
         ways = " and ".join(f"{shown(options[index])} ({how})" for how, index in readings)
-        forms = " or ".join(f"{plain_form(i, options)} for {shown(options[i])}" for i in meant)
+        clear = " or ".join(
+            f"{clear_form(i, options)} where {shown(options[i])} is meant" for i in sorted(meant)
+        )
         raise InputError(
-            f"{where}: answer {shown(answer)} can be read as {ways}; write as the answer {forms}, "
-            "or give the 0-based index in a column answer_index"
+            f"{where}: answer {shown(answer)} can be read as {ways}; write {clear}, or name the "
+            "column answer_index where it holds 0-based indices"
         )
     return meant.pop()
 
@@ -60,12 +62,12 @@ def readings_of(answer: str, options: Sequence[str]) -> list[tuple[str, int]]:
     return readings
 
 
-def plain_form(index: int, options: Sequence[str]) -> str:
+def clear_form(index: int, options: Sequence[str]) -> str:
     """How to write the answer ``index`` so that there is one reading."""
     for form in forms(index, options[index]):
         if [i for _, i in readings_of(form, options)] == [index]:
             return shown(form)
-    return f"nothing (answer_index {index})"
+    return f"{index} in a column answer_index"
 
 
 def forms(index: int, option: str) -> Iterator[str]:

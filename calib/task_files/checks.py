@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ def check_item(item: Item, where: str) -> None:
     Texts are texts that can be shown; there are two options or more, no two alike but for white
     space, or none where the item has aliases or nobody can answer it; the answer is one of them.
     """
+    if not isinstance(item.meta, Mapping):
+        raise InputError(f"{where}: meta: expected named entries, got {shown(item.meta)}")
     for name, value in texts_of_item(item):
         if not isinstance(value, str):
             raise InputError(f"{where}: {name}: expected text, got {shown(value)}")
@@ -47,16 +49,18 @@ def texts_of_item(item: Item) -> Iterator[tuple[str, Any]]:
     if item.group is not None:
         yield "group", item.group
     for name, values in (("options", item.options), ("aliases", item.meta.get("aliases"))):
-        yield from ((name, value) for value in listed(values or (), name))
-    for spellings in listed(item.meta.get("spellings") or (), "spellings"):
-        yield from (("spellings", text) for text in listed(spellings, "spellings"))
+        yield from ((name, value) for value in listed(values))
+    for spellings in listed(item.meta.get("spellings")):
+        yield from (("spellings", text) for text in listed(spellings))
     for name in TEXTS:
         if item.meta.get(name) is not None:
             yield name, item.meta[name]
 
 
-def listed(values: Any, name: str) -> Sequence[Any]:
-    """A list or tuple as it is; anything else as the one thing in a list that is no text."""
+def listed(values: Any) -> Sequence[Any]:
+    """A list or tuple as it is, None as an empty one; all else as one thing that is no text."""
+    if values is None:
+        return ()
     return values if isinstance(values, (list, tuple)) else [NotListed(values)]
 
 
@@ -93,8 +97,8 @@ def check_options(item: Item, where: str) -> None:
 def check_answer(item: Item, where: str) -> None:
     if item.answer is not None and not is_index(item.answer, item.options):
         raise InputError(
-            f"{where}: answer {shown(item.answer)} is not the index of one of its {len(item.options)} "
-            "options"
+            f"{where}: answer {shown(item.answer)} is not the index of one of its "
+            f"{len(item.options)} options"
         )
 
 

@@ -91,7 +91,8 @@ class Row:
                 lettered[OPTIONS[known]] = name
             else:
                 self.others[name] = value
-        self.put_options(lettered, row)
+        if lettered:
+            self.put_options(lettered, row)
         self.put_meta()
         self.put_stand_ins(stand_ins, row)
 
@@ -110,7 +111,7 @@ class Row:
         """Options from columns of their own: A, B, ...; the empty ones behind them are none."""
         for prefix in LETTERED:
             names = {letter: name for (p, letter), name in lettered.items() if p == prefix}
-            if "A" not in names:
+            if not {"A", "B"} <= names.keys():
                 for name in names.values():
                     self.others[name] = row[name]
                 continue
@@ -152,9 +153,10 @@ class Row:
 
     def missing(self, column: str) -> InputError:
         """What to raise where a row must have ``column``."""
-        if {plain(name) for name in self.written} & {
-            alias for alias, meant in MEANINGS.items() if meant == column
-        }:
-            return InputError(f"{self.where}: {column} is missing")
-        named = ", ".join(shown(name) for name in self.written[:40])
-        return InputError(f"{self.where}: {column} is missing; the columns are {named}")
+        said = f"{self.where}: {column} is missing"
+        if column == "options":
+            said += " (or aliases, for a question to be answered freely)"
+        names = {alias for alias, meant in MEANINGS.items() if meant == column}
+        if not names & {plain(name) for name in self.written}:
+            said += f"; the columns are {', '.join(map(shown, self.written[:40]))}"
+        return InputError(said)

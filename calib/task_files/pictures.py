@@ -45,12 +45,14 @@ class Pictures:
         ``where``: the row's place and the column, as "q.tsv, line 3: image".
         """
         parts = list_in(value, where) if isinstance(value, (list, tuple)) else [value]
-        return tuple(self.one(part, where) for part in parts if not is_absent(part))
+        while parts and is_absent(parts[-1]):
+            parts.pop()
+        return tuple(self.one(part, where) for part in parts)
 
     def one(self, value: Any, where: str) -> ImageRef:
         if isinstance(value, Mapping):
             return self.stored(value, where)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or is_absent(value):
             raise InputError(f"{where}: expected a path or a picture in base64, got {shown(value)}")
         data = DATA.match(value)
         if data and data[0].casefold().endswith(";base64,"):

@@ -50,7 +50,7 @@ def csv_rows(text: str, path: Path, notes: Notes) -> Iterator[tuple[str, Mapping
         if header.padded:
             cells = [cell.strip() for cell in cells]
         if any(cell and not cell.isspace() for cell in cells):
-            rows.append((where, named(cells, header, where)))
+            rows.append((where, named(cells, header, where, notes)))
     pictures = pictures_by_index(row for _, row in rows)
     for where, row in rows:
         yield where, {name: cell_in(name, row[name], where, pictures) for name in row}
@@ -65,12 +65,13 @@ def header_of(text: str, path: Path) -> Header:
     if declared:
         line, first = next(((n, line) for n, line in lines if not line.isspace()), (line, first))
         delimiters = (declared[1],)
-    read = {
-        mark: next(csv.reader([first], delimiter=mark, skipinitialspace=True))
-        for mark in delimiters
-    }
+    with fields_of_any_size():
+        read = {
+            mark: next(csv.reader([first], delimiter=mark, skipinitialspace=True))
+            for mark in delimiters
+        }
+        written = {mark: next(csv.reader([first.rstrip()], delimiter=mark)) for mark in delimiters}
     delimiter = max(read, key=lambda mark: (sum(map(is_known, read[mark])), len(read[mark])))
-    written = next(csv.reader([first.rstrip("\r\n")], delimiter=delimiter))
     names = tuple(name.strip() for name in read[delimiter])
     doubled = [name for name, count in Counter(map(plain, names)).items() if name and count > 1]
     if doubled:
@@ -80,7 +81,7 @@ def header_of(text: str, path: Path) -> Header:
             f"{path}, line {line}: expected a header with id, question, options and answer; the "
             f"columns are {', '.join(map(shown, names[:40]))}"
         )
-    return Header(names, line, delimiter, any(name != name.strip() for name in written))
+    return Header(names, line, delimiter, any(name != name.strip() for name in written[delimiter]))
 
 
 def records(text: str, path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
@@ -117,15 +118,18 @@ def fields_of_any_size() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def named(cells: list[str], header: Header, where: str) -> dict[str, str]:
-    """Fields by column. A column without a name, as spreadsheets and indices leave, is none."""
+def named(cells: list[str], header: Header, where: str, notes: Notes) -> dict[str, str]:
+    """Fields by column. One without a name, as an index or a spreadsheet leaves, is not used."""
     extra = any(cell.strip() for cell in cells[len(header.names) :])
     if len(cells) < len(header.names) or extra:
         raise InputError(
             f"{where}: it has not as many fields as the header: {len(cells)}, not "
             f"{len(header.names)}"
         )
-    return {name: cell for name, cell in zip(header.names, cells, strict=False) if name}
+    fields = list(zip(header.names, cells, strict=False))
+    if any(cell.strip() for name, cell in fields if not name):
+        notes.column("")
+    return {name: cell for name, cell in fields if name}
 
 
 def pictures_by_index(rows: Iterator[Mapping[str, str]]) -> dict[str, str]:
@@ -160,11 +164,11 @@ def cell_in(name: str, cell: str, where: str, pictures: Mapping[str, str]) -> An
 
 def split(text: str, where: str) -> Any:
     """A list from JSON, an object of a picture, or texts between bars."""
-    if text.startswith(("[", "{")):
+    if text[0] + text[-1] in ("[]", "{}"):
         try:
             return parse(text, where)
         except InputError as error:
             raise InputError(
-                f'{error}; write a list as ["a", "b"], texts in double quotes, or as a|b'
+                f'{error}; write a list as ["a", "b"], its texts in double quotes'
             ) from error
     return [part.strip() for part in text.split("|")]

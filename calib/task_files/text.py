@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from calib.records import InputError
+from calib.task_files.values import shown
 
 MAX_BYTES = 4_000_000_000
 """A larger file is refused: its text, its rows and its pictures are held in memory."""
@@ -37,13 +38,18 @@ def text_of(path: Path) -> str:
     InputError where there is no text, nothing but white space, or what is not a regular file,
     which is not opened.
     """
+    name = str(path) if len(str(path)) < 500 and str(path).isprintable() else shown(str(path))
     try:
-        data = bytes_of(path)
+        text = decoded(bytes_of(path), path)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
+        raise InputError(f"{name}: there is no such file") from error
+    except InputError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
-        raise InputError(f"{path}: it cannot be read as text ({error})") from error
-    text = decoded(data, path)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{name}: it cannot be read as text ({reason})") from error
+    except MemoryError as error:
+        raise InputError(f"{name}: it does not fit into memory; split it") from error
     if not text or text.isspace():
         raise InputError(f"{path}: the file is empty")
     if "\0" in text:
