@@ -94,7 +94,8 @@ class Row:
         if lettered:
             self.put_options(lettered, row)
         self.put_meta()
-        self.put_stand_ins(stand_ins, row)
+        if stand_ins:
+            self.put_stand_ins(stand_ins, row)
 
     def put(self, column: str, name: str, value: Any) -> None:
         if is_absent(value):
