@@ -123,24 +123,6 @@ def test_csv_images(read, tmp_path: Path):
     ]
 
 
-def llava(question: str, answer: str, **more: Any) -> dict[str, Any]:
-    turns = [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
-    return {"conversations": turns, **more}
-
-
-@pytest.mark.parametrize("style", ["({}) {}", "{}. {}", "{}) {}", "{}: {}", "  ({})  {} "])
-def test_llava(read, tmp_path: Path, style: str):
-    listed = "\n".join(style.format(*o) for o in [("A", "red"), ("B", "green"), ("C", "dark blue")])
-    question = f"<image>\nWhich colour?\n{listed}\nAnswer with the option's letter."
-    entries = [llava(question, "B", id="x", image="im/1.png"), llava(question, "dark blue")]
-    first, second = read("q.json", json.dumps(entries))
-    assert first.question == "Which colour?"
-    assert first.options == ("red", "green", "dark blue")
-    assert (first.id, first.answer) == ("x", 1)
-    assert first.images == (tmp_path / "im/1.png",)
-    assert (second.id, second.answer, second.images) == ("1", 2, ())
-
-
 @pytest.mark.parametrize("answer", ["B", "b", "(B)", "B.", "B)", " b ", "green", "GREEN", 1, "1"])
 def test_ways_to_write_the_second_option(read, answer: Any):
     assert read("q.jsonl", json_lines({**ROW, "answer": answer}))[0].answer == 1
@@ -225,24 +207,6 @@ def test_a_line_that_is_not_json_is_named(read, line: str):
 def test_a_wrong_csv_row_is_named(read, text: str, message: str):
     with pytest.raises(InputError, match=rf"q\.csv.*{message}"):
         read("q.csv", text)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"id": 1}, "expected a list"),
-        ([], "no question"),
-        ([3], "entry 0: expected an object"),
-        ([llava("Which?", "A")], "entry 0: options is missing"),
-        ([llava("Which?\n(A) x\n(B) y", "C")], "entry 0: answer 'C'"),
-        ([{"id": 1}], "entry 0: expected a question and an answer"),
-        ([{"conversations": None}], "entry 0: expected a question and an answer"),
-        ([{"conversations": [{"value": "Which?"}]}], "entry 0: expected a question and an answer"),
-    ],
-)
-def test_wrong_llava_entries_are_named(read, content: Any, message: str):
-    with pytest.raises(InputError, match=message):
-        read("q.json", json.dumps(content))
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".json"])

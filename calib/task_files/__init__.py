@@ -15,14 +15,14 @@ from calib.task_files.columns import LETTERS as LETTERS
 from calib.task_files.columns import Row
 from calib.task_files.ids import Ids
 from calib.task_files.item import item_from
+from calib.task_files.json_file import json_rows
 from calib.task_files.lines import json_lines
-from calib.task_files.llava import llava_rows
 from calib.task_files.notes import Notes
 from calib.task_files.pictures import Pictures, at_home
 from calib.task_files.table import csv_rows
 from calib.task_files.text import text_of
 
-READERS = {".jsonl": json_lines, ".csv": csv_rows, ".json": llava_rows, ".tsv": csv_rows}
+READERS = {".jsonl": json_lines, ".csv": csv_rows, ".json": json_rows, ".tsv": csv_rows}
 SUFFIXES = tuple(READERS)
 
 
@@ -42,9 +42,9 @@ def read_file(path: Path) -> tuple[Item, ...]:
             notes.column(name)
         items.append(item_from(row, ids.of(row), pictures))
         ids.add(items[-1].id, where)
-    if not items:
-        raise InputError(f"{path}: there is no question in it")
     told = notes.text(path)
+    if not items:
+        raise InputError(f"{path}: there is no question in it" + (f" ({told})" if told else ""))
     if told:
         warnings.warn(told, stacklevel=2)
     return tuple(items)
