@@ -26,8 +26,8 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib.images import open_image
-from calib.records import CalibError, InputError, Item
+from calib.images import open_image, suffix_of
+from calib.records import CalibError, EncodedImage, InputError, Item
 from calib.shards import read_answers, read_items
 
 if TYPE_CHECKING:
@@ -249,10 +249,15 @@ def saved(folder: Path, item: Item, index: int, number: int) -> str:
     image = item.images[number]
     if isinstance(image, Path):
         return str(image)
-    path = folder / "images" / f"{index}-{number}.png"
+    encoded = isinstance(image, EncodedImage)
+    suffix = suffix_of(image.data) if encoded else ".png"
+    path = folder / "images" / f"{index}-{number}{suffix}"
     try:
         path.parent.mkdir(exist_ok=True)
-        open_image(image).save(path)
+        if encoded:
+            path.write_bytes(image.data)
+        else:
+            open_image(image).save(path)
     except OSError as error:
         raise CalibError(f"{path}: writing failed ({error})") from error
     return str(path)

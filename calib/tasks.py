@@ -15,7 +15,7 @@ from pathlib import Path
 
 from calib import capitals, easy_vqa
 from calib.images import check_images
-from calib.records import ImageRef, InputError, Item
+from calib.records import EncodedImage, ImageRef, InputError, Item
 from calib.task_files import SUFFIXES, read_file
 
 TASKS = {
@@ -203,7 +203,8 @@ def digest(items: Iterable[Item]) -> str:
 
 def image_name(image: ImageRef) -> str:
     """What tells one image from another: the bytes of its file, or size and pixels in memory."""
-    if isinstance(image, Path):
-        return hashlib.sha256(image.read_bytes()).hexdigest()[:12]
+    if isinstance(image, (Path, EncodedImage)):
+        data = image.data if isinstance(image, EncodedImage) else image.read_bytes()
+        return hashlib.sha256(data).hexdigest()[:12]
     kind = f"{image.mode} {image.size}".encode()
     return hashlib.sha256(kind + image.tobytes()).hexdigest()[:12]

@@ -1,0 +1,119 @@
+"""What is refused of pictures before a model is loaded.
+
+PNG, JPEG and WEBP say themselves whether they are whole: checksums, a marker of the end, a length.
+They are looked through, not decoded. The others are decoded, which costs them little.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from calib.images.colour import Stored, as_rgb, is_wide
+from calib.images.formats import ALLOWED
+from calib.images.opening import image_file, readable
+from calib.images.places import Unreadable, name_of, opened, printable
+from calib.records import EncodedImage, ImageRef, InputError, Item
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LONGEST_ID = 80
+
+
+def check_images(items: Iterable[Item]) -> None:
+    """Raise InputError for the first image that is missing, broken, cut off or too large.
+
+    Each file is looked at once.
+    """
+    checked: set[Path | EncodedImage | int] = set()
+    for item in items:
+        for image in item.images:
+            # PIL's images are compared by their pixels.
+            key = image if isinstance(image, (Path, EncodedImage)) else id(image)
+            if key not in checked:
+                check_one(image, item.id)
+                checked.add(key)
+
+
+def check_one(image: ImageRef, item: str) -> None:
+    named = f"item {printable(item, LONGEST_ID)!r}"
+    try:
+        if isinstance(image, (Path, EncodedImage)):
+            named += f", image {name_of(image)}"
+            check_file(image)
+        else:
+            named += ", an image in memory"
+            check_memory(image)
+    except Unreadable as error:
+        raise InputError(f"{named}: {error}") from error
+
+
+def check_file(image: Path | EncodedImage) -> None:
+    """Raises Unreadable."""
+    with image_file(image) as read:
+        kind = str(read.format)
+        whole = WHOLE.get(kind)
+        if whole is None:
+            read.load()
+            if is_wide(read) or read.mode == "LAB":
+                as_rgb(read, Stored.of(read))
+        else:
+            read.verify()
+    if whole is not None:
+        with opened(image) as file:
+            if not whole(file):
+                raise Unreadable("the file is cut off before its end")
+
+
+def check_memory(image: Image) -> None:
+    """Raises Unreadable for NaN, and for a file of another format that waits to be decoded."""
+    waits = bool(getattr(image, "tile", None))
+    if waits and image.format not in (*readable(), "MPO", None):
+        raise Unreadable(f"it is {image.format}; calib reads {', '.join(ALLOWED)}")
+    if image.mode == "F":
+        as_rgb(image, Stored.of(image))
+
+
+def ends_as_jpeg(file: BinaryIO) -> bool:
+    """Whether the end marker stands behind the scan; others write what they like behind that.
+
+    Segments before the scan are stepped over: a thumbnail in one has an end marker of its own.
+    """
+    file.seek(2)
+    while True:
+        mark, code = file.read(1), file.read(1)
+        while code == b"\xff":  # fill bytes
+            code = file.read(1)
+        if mark != b"\xff" or code in (b"", SCAN):
+            break
+        if code not in WITHOUT_LENGTH:
+            length = int.from_bytes(file.read(2))
+            file.seek(max(length - 2, 0), os.SEEK_CUR)
+    last = b""
+    while block := file.read(BLOCK):
+        if JPEG_END in last + block:
+            return True
+        last = block[-1:]
+    return False
+
+
+def has_length_of_riff(file: BinaryIO) -> bool:
+    """Whether a WEBP file is as long as it says: so many bytes behind the first eight."""
+    file.seek(4)
+    said = int.from_bytes(file.read(4), "little")
+    return file.seek(0, os.SEEK_END) >= 8 + said
+
+
+BLOCK = 1 << 20
+JPEG_END, SCAN = b"\xff\xd9", b"\xda"
+WITHOUT_LENGTH = frozenset(bytes([code]) for code in (0x01, *range(0xD0, 0xD8)))
+
+WHOLE: dict[str, Callable[[BinaryIO], bool]] = {
+    "PNG": lambda file: True,  # ``verify`` has compared the checksums of all its parts
+    "JPEG": ends_as_jpeg,
+    "MPO": ends_as_jpeg,
+    "WEBP": has_length_of_riff,
+}
