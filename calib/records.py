@@ -59,8 +59,17 @@ class Item:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        named = tuple(Path(image) if isinstance(image, str) else image for image in self.images)
-        object.__setattr__(self, "images", named)
+        object.__setattr__(self, "images", tuple(map(located, self.images)))
+
+
+def located(image: ImageRef | str) -> ImageRef:
+    """A text as a path, and the home folder for a ``~`` at a path's beginning."""
+    if not isinstance(image, (str, Path)):
+        return image
+    try:
+        return Path(image).expanduser()
+    except RuntimeError:  # nobody is called so, or has a home
+        return Path(image)
 
 
 @dataclass(frozen=True, slots=True)

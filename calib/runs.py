@@ -249,12 +249,11 @@ def saved(folder: Path, item: Item, index: int, number: int) -> str:
     image = item.images[number]
     if isinstance(image, Path):
         return str(image)
-    encoded = isinstance(image, EncodedImage)
-    suffix = suffix_of(image.data) if encoded else ".png"
+    suffix = suffix_of(image.data) if isinstance(image, EncodedImage) else ".png"
     path = folder / "images" / f"{index}-{number}{suffix}"
     try:
         path.parent.mkdir(exist_ok=True)
-        if encoded:
+        if isinstance(image, EncodedImage):
             path.write_bytes(image.data)
         else:
             open_image(image).save(path)

@@ -106,7 +106,8 @@ def stretched(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8
     scaled = values.astype(np.float64)
     scaled -= low
     scaled *= WHITE / (high - low or 1.0)  # of one value alone: black
-    return np.rint(scaled, out=scaled).astype(np.uint8)
+    np.rint(scaled, out=scaled)
+    return scaled.astype(np.uint8)
 
 
 def of_lab(image: Image) -> Image:

@@ -52,7 +52,7 @@ MARKUP = ((b"<svg", "SVG"), (b"<!doctype html", "HTML"), (b"<html", "HTML"), (b"
 
 
 def format_of(head: bytes) -> str | None:
-    """What a file is by its first ``HEAD`` bytes: one of ``ALLOWED``, another name, or None."""
+    """What a file is by its first ``HEAD`` bytes or more: one of ``ALLOWED``, other, or None."""
     for beginning, name in BEGINNINGS:
         if head.startswith(beginning):
             return name
@@ -62,7 +62,7 @@ def format_of(head: bytes) -> str | None:
         return BRANDS.get(head[8:12], "MP4 (a film)")
     if head[:1] == b"P" and head[1:2] in b"123456fF" and head[2:3].isspace():
         return "PPM"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    text = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return next((name for beginning, name in MARKUP if text.startswith(beginning)), None)
 
 
@@ -79,8 +79,9 @@ def refusal_of(head: bytes) -> str:
     if not head:
         return "this is not an image: the file is empty"
     if name in ALLOWED:
-        return (
-            f"this is not an image that can be read: it begins as {name} and is broken or cut off"
-        )
-    named = f"it begins with {head[:8]!r}" if name is None else f"it is {name}"
-    return f"this is not an image that can be read: {named}; {allowed}"
+        named = f"it begins as {name} and is broken or cut off"
+    elif name is None:
+        named = f"it begins with {head[:8]!r}; {allowed}"
+    else:
+        named = f"it is {name}; {allowed}"
+    return f"this is not an image that can be read: {named}"

@@ -46,7 +46,7 @@ def image_file(image: Path | EncodedImage) -> Iterator[ImageFile]:
         except UnidentifiedImageError as error:
             file.seek(0)
             raise Unreadable(refusal_of(file.read(HEAD))) from error
-        except Exception as error:  # noqa: BLE001  (plugins raise what a damaged file makes of them)
+        except Exception as error:  # a plugin raises whatever a damaged file makes of it
             said = " ".join(str(error).split()) or type(error).__name__
             raise Unreadable(f"the file is broken or cut off ({said})") from error
 

@@ -51,21 +51,17 @@ def opened(image: Path | EncodedImage) -> BinaryIO:
             named = OTHERS.get(kind, "something else")
             raise Unreadable(f"this is not an image but {named}; expected a regular file")
         return image.open("rb")
-    except FileNotFoundError as error:
-        raise Unreadable(missing(image)) from error
     except PermissionError as error:
         raise Unreadable("the file may not be read (permission denied)") from error
     except OSError as error:
-        raise Unreadable(
-            missing(image)
-            if ADDRESS.search(str(image))
-            else f"it cannot be opened ({error.strerror})"
-        ) from error
+        raise Unreadable(unopened(image, error)) from error
     except ValueError as error:  # NUL, or a surrogate that stands for no byte
         raise Unreadable(f"this is no name that a file can have ({error})") from error
 
 
-def missing(path: Path) -> str:
+def unopened(path: Path, error: OSError) -> str:
     if ADDRESS.search(str(path)):
         return "this is an address, and calib reads files only; download it and name the file"
-    return "there is no such file"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return f"it cannot be opened ({error.strerror})"
