@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from calib.images.colour import Stored, as_rgb, is_wide
 from calib.images.formats import ALLOWED
 from calib.images.opening import image_file, readable
-from calib.images.places import Unreadable, name_of, opened, printable
+from calib.images.places import Unreadable, key_of, name_of, opened, printable
 from calib.records import EncodedImage, ImageRef, InputError, Item
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ITEM_PIXELS = 300_000_000
+"""Pixels of one question's pictures, which a processor takes all at once: 2 GB while it does."""
 LONGEST_ID = 80
 
 
@@ -28,32 +30,37 @@ def check_images(items: Iterable[Item]) -> None:
 
     Each file is looked at once.
     """
-    checked: set[Path | EncodedImage | int] = set()
+    checked: dict[Path | EncodedImage | int, int] = {}  # pixels
     for item in items:
+        named = f"item {printable(item.id, LONGEST_ID)!r}"
         for image in item.images:
-            # PIL's images are compared by their pixels.
-            key = image if isinstance(image, (Path, EncodedImage)) else id(image)
+            key = key_of(image)
             if key not in checked:
-                check_one(image, item.id)
-                checked.add(key)
+                checked[key] = check_one(image, named)
+        together = sum(checked[key_of(image)] for image in item.images)
+        if together > ITEM_PIXELS:
+            raise InputError(
+                f"{named}: its {len(item.images)} images hold {together:,} pixels, more than the "
+                f"{ITEM_PIXELS:,} that are decoded together; scale them down"
+            )
 
 
-def check_one(image: ImageRef, item: str) -> None:
-    named = f"item {printable(item, LONGEST_ID)!r}"
+def check_one(image: ImageRef, named: str) -> int:
+    """How many pixels it has; ``named`` is its item in errors."""
     try:
         if isinstance(image, (Path, EncodedImage)):
             named += f", image {name_of(image)}"
-            check_file(image)
-        else:
-            named += ", an image in memory"
-            check_memory(image)
+            return check_file(image)
+        named += ", an image in memory"
+        return check_memory(image)
     except Unreadable as error:
         raise InputError(f"{named}: {error}") from error
 
 
-def check_file(image: Path | EncodedImage) -> None:
+def check_file(image: Path | EncodedImage) -> int:
     """Raises Unreadable."""
     with image_file(image) as read:
+        width, height = read.size
         kind = str(read.format)
         whole = WHOLE.get(kind)
         if whole is None:
@@ -66,15 +73,17 @@ def check_file(image: Path | EncodedImage) -> None:
         with opened(image) as file:
             if not whole(file):
                 raise Unreadable("the file is cut off before its end")
+    return width * height
 
 
-def check_memory(image: Image) -> None:
+def check_memory(image: Image) -> int:
     """Raises Unreadable for NaN, and for a file of another format that waits to be decoded."""
     waits = bool(getattr(image, "tile", None))
     if waits and image.format not in (*readable(), "MPO", None):
         raise Unreadable(f"it is {image.format}; calib reads {', '.join(ALLOWED)}")
     if image.mode == "F":
         as_rgb(image, Stored.of(image))
+    return image.width * image.height
 
 
 def ends_as_jpeg(file: BinaryIO) -> bool:

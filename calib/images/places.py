@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from calib.records import EncodedImage
+from calib.records import EncodedImage, ImageRef
 
 LONGEST = 240
 """Characters of a path in a message: most whole paths, and no name of 5,000."""
@@ -27,6 +27,11 @@ OTHERS = {
 
 class Unreadable(Exception):
     """Why a picture is not read, without its name."""
+
+
+def key_of(image: ImageRef) -> Path | EncodedImage | int:
+    """What two mentions of one picture have in common, without a look at its pixels."""
+    return image if isinstance(image, (Path, EncodedImage)) else id(image)
 
 
 def printable(text: str, longest: int) -> str:
