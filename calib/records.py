@@ -59,17 +59,16 @@ class Item:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "images", tuple(map(located, self.images)))
+        own = (at_home(i) if isinstance(i, (str, Path)) else i for i in self.images)
+        object.__setattr__(self, "images", tuple(own))
 
 
-def located(image: ImageRef | str) -> ImageRef:
-    """A text as a path, and the home folder for a ``~`` at a path's beginning."""
-    if not isinstance(image, (str, Path)):
-        return image
+def at_home(path: str | Path) -> Path:
+    """The path, ``~`` at its beginning replaced by the home folder where there is one."""
     try:
-        return Path(image).expanduser()
-    except RuntimeError:  # nobody is called so, or has a home
-        return Path(image)
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody is called so
+        return Path(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,11 +277,11 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: clean(value) for name, value in row.items()}
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, content: str | bytes) -> None:
     """Write a small file so that it is there whole or not at all, and stays when power fails."""
     staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        staging.write_text(text)
+        staging.write_bytes(content if isinstance(content, bytes) else content.encode())
         sync(staging)
         staging.replace(path)
     finally:
