@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from calib.images import check_images, open_image
-from calib.records import CalibError, EncodedImage, Item
+from calib.records import CalibError, EncodedImage, InputError, Item
 from tests.test_images import refusal
 
 DATA = Path(__file__).parent / "data" / "pictures"
@@ -102,7 +102,7 @@ def test_an_opaque_picture_is_what_it_was():
 def test_the_case_of_a_float_tiff():
     path = DATA / "float.tiff"
     values = np.asarray(Image.open(path))
-    assert 0 <= values.min() and values.max() <= 1
+    assert values.min() >= 0 and values.max() <= 1
     expected = np.rint(values * 255)[..., None].repeat(3, 2)
     np.testing.assert_array_equal(seen(path), expected)
 
@@ -187,11 +187,8 @@ def test_twelve_bits():
     tags = {256: 4, 257: 1, 258: 12, 259: 1, 262: 1, 273: 0, 277: 1, 278: 1, 279: len(pixels)}
     for tag, value in tags.items():
         info[tag] = value
-    buffer = io.BytesIO()
-    buffer.write(b"II*\0\x08\0\0\0")
-    info[273] = 8 + len(info.tobytes(8))
-    buffer.write(info.tobytes(8) + pixels)
-    assert seen(EncodedImage(buffer.getvalue(), "t"))[0, :3, 0].tolist() == [0, 0x80, 255]
+    data = b"II*\0\x08\0\0\0" + info.tobytes(8) + pixels  # the offset 273 counts from its end
+    assert seen(EncodedImage(data, "t"))[0, :3, 0].tolist() == [0, 0x80, 255]
 
 
 def test_a_tiff_whose_white_is_zero():
@@ -233,3 +230,5 @@ def test_a_closed_file_in_memory(tmp_path: Path):
         pass
     with pytest.raises(CalibError, match="image in memory cannot be decoded"):
         open_image(image)
+    with pytest.raises(InputError, match="item 'q', an image in memory: its file was closed"):
+        seen(image)

@@ -81,6 +81,8 @@ def check_memory(image: Image) -> int:
     waits = bool(getattr(image, "tile", None))
     if waits and image.format not in (*readable(), "MPO", None):
         raise Unreadable(f"it is {image.format}; calib reads {', '.join(ALLOWED)}")
+    if waits and getattr(image, "fp", None) is None:
+        raise Unreadable("its file was closed before it was decoded; call load() before that")
     if image.mode == "F":
         as_rgb(image, Stored.of(image))
     return image.width * image.height

@@ -47,8 +47,11 @@ def image_file(image: Path | EncodedImage) -> Iterator[ImageFile]:
             file.seek(0)
             raise Unreadable(refusal_of(file.read(HEAD))) from error
         except Exception as error:  # a plugin raises whatever a damaged file makes of it
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise Unreadable(f"the file is broken or cut off ({said})") from error
+            raise Unreadable(f"the file is broken or cut off ({told(error)})") from error
+
+
+def told(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def readable() -> tuple[str, ...]:
@@ -79,8 +82,10 @@ def open_image(image: ImageRef) -> Image:
     if isinstance(image, Image.Image):
         try:
             return as_rgb(ImageOps.exif_transpose(image), Stored.of(image))
-        except (Unreadable, OSError, ValueError, SyntaxError) as error:
-            raise CalibError(f"an image in memory cannot be decoded ({error})") from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise CalibError(f"an image in memory cannot be decoded ({told(error)})") from error
     try:
         with image_file(image) as read:
             ImageOps.exif_transpose(read, in_place=True)
