@@ -21,7 +21,7 @@ The pictures are in `images/`, and rows name them relative to this folder, where
 ```python
 from datasets import Image, List, load_dataset
 
-folder = "."  # this one
+folder = "path/to/this/folder"
 rows = load_dataset(folder, "labels", split="train")
 rows = rows.map(lambda row: {"images": [f"{folder}/{name}" for name in row["images"]]})
 rows = rows.cast_column("images", List(Image()))
