@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,15 @@ def test_a_cut_picture_is_found_before_a_model_is_loaded(tmp_path: Path, kind: s
 @pytest.mark.parametrize("name", ["cut.bmp", "cut.gif"])
 def test_the_cases_of_cut_files(name: str):
     assert "cut off" in refusal(DATA / name)
+
+
+def test_a_tiff_that_lacks_strips():
+    data = bytearray(encoded(Image.new("L", (8, 16)), "TIFF", compression="raw"))
+    check_images(ask(EncodedImage(bytes(data), "t")))
+    height = data.index(struct.pack("<HHI", 257, 4, 1)) + 8  # of the image; one strip has 16 rows
+    assert data[height] == 16
+    data[height] = 40
+    assert "strips of the image are missing" in said(EncodedImage(bytes(data), "t"))
 
 
 def test_a_turned_bit_in_a_gif_or_tiff_never_gets_past_the_check(tmp_path: Path):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from calib.images.colour import Stored, as_rgb, is_wide
+from calib.images.colour import check_numbers
 from calib.images.formats import ALLOWED
 from calib.images.opening import image_file, readable
 from calib.images.places import Unreadable, key_of, name_of, opened, printable
@@ -19,6 +19,7 @@ from calib.records import EncodedImage, ImageRef, InputError, Item
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 ITEM_PIXELS = 300_000_000
 """Pixels of one question's pictures, which a processor takes all at once: 2 GB while it does."""
@@ -64,9 +65,10 @@ def check_file(image: Path | EncodedImage) -> int:
         kind = str(read.format)
         whole = WHOLE.get(kind)
         if whole is None:
+            if kind == "TIFF":
+                check_strips(read)
             read.load()
-            if is_wide(read) or read.mode == "LAB":
-                as_rgb(read, Stored.of(read))
+            check_numbers(read)
         else:
             read.verify()
     if whole is not None:
@@ -76,6 +78,13 @@ def check_file(image: Path | EncodedImage) -> int:
     return width * height
 
 
+def check_strips(image: ImageFile) -> None:
+    """Raises Unreadable for a TIFF that lacks its last strips: PIL would leave them black."""
+    ends = [extents[2:] for _, extents, *_ in image.tile if extents is not None]
+    if ends and (max(x for x, _ in ends) < image.width or max(y for _, y in ends) < image.height):
+        raise Unreadable("the file is broken or cut off (strips of the image are missing)")
+
+
 def check_memory(image: Image) -> int:
     """Raises Unreadable for NaN, and for a file of another format that waits to be decoded."""
     waits = bool(getattr(image, "tile", None))
@@ -83,8 +92,7 @@ def check_memory(image: Image) -> int:
         raise Unreadable(f"it is {image.format}; calib reads {', '.join(ALLOWED)}")
     if waits and getattr(image, "fp", None) is None:
         raise Unreadable("its file was closed before it was decoded; call load() before that")
-    if image.mode == "F":
-        as_rgb(image, Stored.of(image))
+    check_numbers(image)
     return image.width * image.height
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 WHITE = 255
 WIDE = ("I", "F")
 """Modes of 32 bits; those of 16 begin with "I;16"."""
+STRIP = 1 << 20
+"""Wide samples that are scaled at once, as float64."""
 FULL_RANGE = ("PNG", "PPM")
 """Formats whose wide samples are 16 bits of a range that the file defines."""
 
@@ -96,18 +98,36 @@ def grey(image: Image, stored: Stored) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def stretched(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     import numpy as np
 
-    low, high = float(values.min()), float(values.max())  # NaN and infinities show in them
-    if not np.isfinite([low, high]).all():
-        raise Unreadable("some of its values are NaN or infinite")
+    low, high = limits(values)
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
         low, high = 0.0, 1.0
     elif low >= 0 and high <= WHITE:
         low, high = 0.0, float(WHITE)
-    scaled = values.astype(np.float64)
-    scaled -= low
-    scaled *= WHITE / (high - low or 1.0)  # of one value alone: black
-    np.rint(scaled, out=scaled)
-    return scaled.astype(np.uint8)
+    scale = WHITE / (high - low or 1.0)  # of one value alone: black
+    eight = np.empty(values.shape, np.uint8)
+    rows = max(1, STRIP // values.shape[1])
+    for top in range(0, len(values), rows):
+        strip = values[top : top + rows].astype(np.float64)
+        eight[top : top + rows] = np.rint((strip - low) * scale)
+    return eight
+
+
+def limits(values: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """The lowest and the highest. Raises Unreadable for NaN and infinities, which show in them."""
+    import numpy as np
+
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise Unreadable("some of its values are NaN or infinite")
+    return low, high
+
+
+def check_numbers(image: Image) -> None:
+    """Raises Unreadable for NaN and infinities."""
+    import numpy as np
+
+    if image.mode == "F":
+        limits(np.asarray(image))
 
 
 def of_lab(image: Image) -> Image:
