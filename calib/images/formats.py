@@ -7,11 +7,11 @@ in the process itself.
 
 from __future__ import annotations
 
-ALLOWED = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
+ALLOWED = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 """PIL's names. JPEG includes MPO, the phones' JPEG of several pictures, of which the first is read;
 PPM includes PGM, PBM and PFM."""
 
-SUFFIXES = {"JPEG": "jpg", "TIFF": "tif"}
+SUFFIXES = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}
 """Where a format's usual suffix is not its name."""
 
 HEAD = 64
@@ -31,8 +31,8 @@ BEGINNINGS = (
     (b"%PDF", "PDF"),
     (b"8BPS", "PSD"),
     (b"\0\0\1\0", "ICO"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cjP  ", "JPEG2000"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\xff\x0a", "JPEG XL"),
     (b"SIMPLE  =", "FITS"),
