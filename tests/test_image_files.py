@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import subprocess
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,25 @@ def test_a_cut_jpeg_is_found_by_no_thumbnails_end(tmp_path: Path):
     check_images(ask(path))
     path.write_bytes(whole[:-300])
     assert "cut off" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+def test_broken_exif_is_found_before_a_model_is_loaded(kind: str):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(noise(16), kind, exif=exif)
+    start = data.index(b"MM\0*")
+    broken = data[:start] + b"MM\0!" + data[start + 4 :]
+    if kind == "PNG":  # whose parts have checksums
+        length, name = broken.index(b"eXIf") - 4, broken.index(b"eXIf")
+        end = name + 4 + int.from_bytes(broken[length:name])
+        check = struct.pack(">I", zlib.crc32(broken[name:end]))
+        broken = broken[:end] + check + broken[end + 4 :]
+    assert open_image(EncodedImage(data, "t")).size == (16, 16)
+    if kind == "JPEG":  # whose EXIF PIL passes by where it has no header
+        assert open_image(EncodedImage(broken, "t")).size == (16, 16)
+    else:
+        assert "broken" in said(EncodedImage(broken, "t"))
 
 
 def test_what_a_phone_writes_behind_a_jpeg_does_not_matter(tmp_path: Path):

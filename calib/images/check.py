@@ -64,6 +64,8 @@ def check_file(image: Path | EncodedImage) -> int:
         width, height = read.size
         kind = str(read.format)
         whole = WHOLE.get(kind)
+        if kind != "PNG" or "exif" in read.info:  # else PIL would decode a PNG to look for some
+            read.getexif()  # which may be broken, and is needed for the right way up
         if whole is None:
             if kind == "TIFF":
                 check_strips(read)
