@@ -204,9 +204,8 @@ def digest(items: Iterable[Item]) -> str:
 
 def image_name(image: ImageRef) -> str:
     """What tells one image from another: the bytes of its file, or size and pixels in memory."""
-    if isinstance(image, Path):
-        return hashlib.sha256(image.read_bytes()).hexdigest()[:12]
-    if isinstance(image, EncodedImage):
-        return hashlib.sha256(image.data).hexdigest()[:12]
+    if isinstance(image, (Path, EncodedImage)):
+        data = image.data if isinstance(image, EncodedImage) else image.read_bytes()
+        return hashlib.sha256(data).hexdigest()[:12]
     kind = f"{image.mode} {image.size}".encode()
     return hashlib.sha256(kind + image.tobytes()).hexdigest()[:12]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from calib.records import InputError, Item
+from calib.records import InputError, Item, at_home
 from calib.task_files.columns import LETTERS as LETTERS
 from calib.task_files.columns import Row
 from calib.task_files.ids import Ids
@@ -18,7 +18,7 @@ from calib.task_files.item import item_from
 from calib.task_files.json_file import json_rows
 from calib.task_files.lines import json_lines
 from calib.task_files.notes import Notes
-from calib.task_files.pictures import Pictures, at_home
+from calib.task_files.pictures import Pictures
 from calib.task_files.table import csv_rows
 from calib.task_files.text import text_of
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib.records import EncodedImage, ImageRef, InputError
+from calib.records import EncodedImage, ImageRef, InputError, at_home
 from calib.task_files.values import is_absent, list_in, shown
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]*={0,2}\s*")
@@ -111,14 +111,6 @@ def is_base64(text: str) -> bool:
 
 def begins_as_image(data: bytes) -> bool:
     return any(header.match(data) for header in HEADERS)
-
-
-def at_home(path: str) -> Path:
-    """The path, ``~`` replaced by the home folder where there is one."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
 
 
 def cluster_of(image: ImageRef, written: Any) -> str:
