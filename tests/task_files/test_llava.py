@@ -124,9 +124,10 @@ def test_each_turn_with_options_is_a_question_behind_those_before(read):
     with pytest.warns(UserWarning, match=r"not used are turns without options.*: 1 \(entry 0, que"):
         first, second = read(entry(*said, image="1.png", source="web"))
     assert (first.id, right(first)) == ("x#1", "tan")
-    assert first.meta["turns"] == [["What is it?", "A dog."]]
+    assert first.meta["turns"] == (("What is it?", "A dog."),)
     assert (second.id, right(second)) == ("x#2", "old")
-    assert second.meta["turns"] == [["What is it?", "A dog."], ["Colour?\nA. red\nB. tan", "B"]]
+    earlier = (("What is it?", "A dog."), ("Colour?\nA. red\nB. tan", "B"))
+    assert second.meta["turns"] == earlier
     assert first.images == second.images != ()
     assert first.meta["cluster"] == second.meta["cluster"] == "1.png"
 
