@@ -59,8 +59,16 @@ class Item:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        named = tuple(Path(image) if isinstance(image, str) else image for image in self.images)
-        object.__setattr__(self, "images", named)
+        own = (at_home(i) if isinstance(i, (str, Path)) else i for i in self.images)
+        object.__setattr__(self, "images", tuple(own))
+
+
+def at_home(path: str | Path) -> Path:
+    """The path, ``~`` at its beginning replaced by the home folder where there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody is called so
+        return Path(path)
 
 
 @dataclass(frozen=True, slots=True)

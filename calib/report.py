@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from calib import plots
 from calib.formats import cell, count, fixed, percent, points, pvalue, span
-from calib.images import open_image
+from calib.images import format_of, open_image
 from calib.records import CalibError
 from calib.report_words import words
 from calib.runs import replace
@@ -32,7 +32,7 @@ LARGEST_SIDE = 640
 SMALL_SIDE = 128
 """A picture no larger than this is shown enlarged, its pixels kept square."""
 OPTIONS_SHOWN = 5
-MEDIA = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif"}
+MEDIA = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
 
 
 def write_report(run: Any) -> Path:
@@ -162,13 +162,13 @@ def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def picture(folder: Path, name: str) -> dict[str, Any]:
     """A picture as a data URI, scaled down where it is large; or why there is none."""
-    path = next((p for p in (folder / name, Path(name)) if p.exists()), Path(name))
-    media = MEDIA.get(path.suffix.lower())
     try:
+        path = next((p for p in (folder / name, Path(name)) if p.exists()), Path(name))
+        image = open_image(path)  # before its bytes, which a device has without end
         content = path.read_bytes()
-        image = open_image(path)
-    except (OSError, CalibError):
+    except (OSError, ValueError, CalibError):  # ValueError: no name that a file can have
         return {"uri": None, "missing": f"{name}: no longer there, or not readable"}
+    media = MEDIA.get(format_of(content) or "")
     small = max(image.size) <= SMALL_SIDE
     if media is None or len(content) > LARGEST_PICTURE:
         image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))

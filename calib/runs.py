@@ -26,8 +26,8 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib.images import open_image
-from calib.records import CalibError, InputError, Item
+from calib.images import open_image, suffix_of
+from calib.records import CalibError, EncodedImage, InputError, Item
 from calib.shards import read_answers, read_items
 
 if TYPE_CHECKING:
@@ -249,10 +249,14 @@ def saved(folder: Path, item: Item, index: int, number: int) -> str:
     image = item.images[number]
     if isinstance(image, Path):
         return str(image)
-    path = folder / "images" / f"{index}-{number}.png"
+    suffix = suffix_of(image.data) if isinstance(image, EncodedImage) else ".png"
+    path = folder / "images" / f"{index}-{number}{suffix}"
     try:
         path.parent.mkdir(exist_ok=True)
-        open_image(image).save(path)
+        if isinstance(image, EncodedImage):
+            path.write_bytes(image.data)
+        else:
+            open_image(image).save(path)
     except OSError as error:
         raise CalibError(f"{path}: writing failed ({error})") from error
     return str(path)
@@ -273,11 +277,11 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: clean(value) for name, value in row.items()}
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, content: str | bytes) -> None:
     """Write a small file so that it is there whole or not at all, and stays when power fails."""
     staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        staging.write_text(text)
+        staging.write_bytes(content if isinstance(content, bytes) else content.encode())
         sync(staging)
         staging.replace(path)
     finally:

@@ -70,7 +70,11 @@ def score(
         items = task.items
     encoded = model.encode(items, form, variants=variants, thinking=thinking)
     batches = plan(
-        [e.length for e in encoded], [e.kind for e in encoded], batch_size, model.device.type
+        [e.length for e in encoded],
+        [e.kind for e in encoded],
+        batch_size,
+        model.device.type,
+        [e.pixels for e in encoded],
     )
     config = {
         **model.facts,

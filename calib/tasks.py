@@ -15,8 +15,10 @@ from pathlib import Path
 
 from calib import capitals, easy_vqa
 from calib.images import check_images
-from calib.records import ImageRef, InputError, Item
+from calib.records import EncodedImage, ImageRef, InputError, Item
 from calib.task_files import SUFFIXES, read_file
+from calib.task_files.checks import check_item
+from calib.task_files.values import shown
 
 TASKS = {
     "easy-vqa": "easy-VQA's 9,673 test questions; the answer words themselves are scored",
@@ -55,39 +57,38 @@ def load_task(
 ) -> Task:
     """A task by name (``calib tasks`` lists them), from a file, a function or items themselves.
 
-    Files are JSONL, CSV or LLaVA JSON (see ``calib.task_files``). Raises InputError, naming the
-    place, for what cannot be asked: no items, an id given twice, an item without an answer or with
-    fewer than two options, an image that is missing, broken or too large.
+    Files are JSONL, CSV or JSON (see ``docs/files.md``). Raises InputError, naming the place, for
+    what cannot be asked: no items, an id given twice, an item without an answer or with fewer than
+    two options, texts that are none (``calib.task_files.checks`` has them all), an image that is
+    missing, broken or too large.
     """
     if isinstance(source, Task):
-        task = source
+        task = checked(source)
     elif callable(source):
-        task = Task(getattr(source, "__name__", "items"), tuple(source()))
+        task = checked(Task(getattr(source, "__name__", "items"), tuple(source())))
     elif isinstance(source, (str, Path)):
         task = named(str(source))
     else:
-        task = Task("items", tuple(source))
+        task = checked(Task("items", tuple(source)))
+    check_images(task.items)
+    return task
+
+
+def checked(task: Task) -> Task:
+    """The task, whose items were made in Python and may hold anything."""
     if not task.items:
         raise InputError(f"task {task.name}: there is no question in it")
+    for number, item in enumerate(task.items):
+        if not isinstance(item, Item):
+            raise InputError(f"task {task.name}: expected items, got {shown(item)} at {number}")
+        check_item(item, f"task {task.name}, item {shown(item.id)}")
     counts = Counter(item.id for item in task.items)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise InputError(
-            f"task {task.name}: every id must be there once, but {twice[0]!r} is there "
+            f"task {task.name}: every id must be there once, but {shown(twice[0])} is there "
             f"{counts[twice[0]]} times" + (f" (and {len(twice) - 1} more)" if twice[1:] else "")
         )
-    for item in task.items:
-        if len(item.options) < 2 and not (item.meta.get("aliases") and not item.options):
-            raise InputError(
-                f"task {task.name}, item {item.id!r}: expected two or more options, "
-                f"got {list(item.options)}"
-            )
-        if item.answer is not None and not 0 <= item.answer < len(item.options):
-            raise InputError(
-                f"task {task.name}, item {item.id!r}: answer {item.answer} is not the index of "
-                f"one of its {len(item.options)} options"
-            )
-    check_images(task.items)
     return task
 
 
@@ -103,7 +104,7 @@ def named(source: str) -> Task:
     path = Path(source)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
-            f"task {source!r}: expected one of {', '.join(TASKS)}, or a file ending in "
+            f"task {shown(source)}: expected one of {', '.join(TASKS)}, or a file ending in "
             f"{', '.join(SUFFIXES)}"
         )
     return Task(path.stem, read_file(path))
@@ -203,7 +204,8 @@ def digest(items: Iterable[Item]) -> str:
 
 def image_name(image: ImageRef) -> str:
     """What tells one image from another: the bytes of its file, or size and pixels in memory."""
-    if isinstance(image, Path):
-        return hashlib.sha256(image.read_bytes()).hexdigest()[:12]
+    if isinstance(image, (Path, EncodedImage)):
+        data = image.data if isinstance(image, EncodedImage) else image.read_bytes()
+        return hashlib.sha256(data).hexdigest()[:12]
     kind = f"{image.mode} {image.size}".encode()
     return hashlib.sha256(kind + image.tobytes()).hexdigest()[:12]

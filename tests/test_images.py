@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from calib.images import MAX_PIXELS, check_images, open_image
-from calib.records import CalibError, InputError, Item
+from calib.records import CalibError, ImageRef, InputError, Item
 
 
-def ask(*images: Path | Image.Image, name: str = "q7") -> list[Item]:
+def ask(*images: ImageRef, name: str = "q7") -> list[Item]:
     return [Item(name, "?", images=images, options=("x", "y"), answer=0)]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from calib.records import InputError, Item
+from calib.records import EncodedImage, InputError, Item
 from calib.tasks import Task, digest, load_task
 
 
@@ -164,7 +166,7 @@ def test_a_task_is_a_task():
     assert load_task(task) is task
 
 
-@pytest.mark.parametrize("name", ["easy_vqa", "mmlu", "", "questions.tsv", "hf"])
+@pytest.mark.parametrize("name", ["easy_vqa", "mmlu", "", "questions.txt", "hf"])
 def test_an_unknown_name_says_what_there_is(name: str):
     with pytest.raises(InputError, match=r"easy-vqa, easy-vqa-letters.*\.jsonl, \.csv, \.json"):
         load_task(name)
@@ -186,6 +188,78 @@ def test_an_unknown_name_says_what_there_is(name: str):
 def test_what_cannot_be_asked_is_refused(given: list[Item], message: str):
     with pytest.raises(InputError, match=message):
         load_task(given)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"id": 5}, "item 5: id: expected text, got 5"),
+        ({"id": " "}, "id is missing"),
+        ({"id": "a\ud800"}, r"id holds half of a surrogate pair \(.ud800\)"),
+        ({"question": ["a"]}, r"question: expected text, got \['a'\]"),
+        ({"question": None}, "question: expected text, got None"),
+        ({"question": b"Which?"}, "question: expected text, got b'Which"),
+        ({"question": "x\udfff"}, r"question holds half of a surrogate pair \(.udfff\)"),
+        ({"question": "x\0"}, "question holds a NUL character"),
+        ({"question": "\n"}, "question is missing"),
+        ({"options": ("x", None)}, "options: expected text, got None"),
+        ({"options": ("x", 5)}, "options: expected text, got 5"),
+        ({"options": ("x", ("y",))}, "options: expected text"),
+        ({"options": ("x", " ")}, "options: one of .* has no text"),
+        ({"options": ("yes", " yes")}, "'yes' and ' yes' are the same text"),
+        ({"options": "xy"}, "options: expected a list, got 'xy'"),
+        ({"options": ("x", "y\ud800")}, "options holds half"),
+        ({"answer": True}, "answer True is not the index"),
+        ({"answer": "x"}, "answer 'x' is not the index"),
+        ({"answer": 0.0}, "answer 0.0 is not the index"),
+        ({"group": 5}, "group: expected text, got 5"),
+        ({"images": (b"\x89PNG",)}, "images: expected paths, PIL images or EncodedImage, got b"),
+        ({"images": (None,)}, "images: expected paths"),
+        ({"meta": None}, "meta: expected named entries, got None"),
+        ({"meta": {"spellings": ("yes", "no")}}, "spellings: expected a list, got 'yes'"),
+        ({"meta": {"spellings": 5}}, "spellings: expected a list, got 5"),
+        ({"meta": {"spellings": (("x",),)}}, "spellings of 1 options, but there are 2"),
+        ({"meta": {"spellings": (("x",), ("x", "y"))}}, "'x' counts as 'x' and as 'y'"),
+        ({"meta": {"spellings": ((1,), (2,))}}, "spellings: expected text, got 1"),
+        ({"meta": {"aliases": "Paris"}}, "aliases: expected a list, got 'Paris'"),
+        ({"meta": {"aliases": [7]}}, "aliases: expected text, got 7"),
+        ({"meta": {"aliases": [" "]}}, "aliases: one of .* has no text"),
+        ({"meta": {"instruction": 5}}, "instruction: expected text, got 5"),
+        ({"meta": {"instruction": []}}, r"instruction: expected text, got \[\]"),
+        ({"meta": {"hint": {}}}, "hint: expected text"),
+        ({"meta": {"answerable": "false"}}, "answerable: expected true or false, got 'false'"),
+        ({"meta": {"answerable": 0}}, "answerable: expected true or false, got 0"),
+        ({"meta": {"turns": ["a"]}}, "turns: expected a list, got 'a'"),
+        ({"meta": {"turns": [("a", "b", "c")]}}, "turns: expected pairs"),
+        ({"meta": {"turns": [("a", 5)]}}, "turns: expected text, got 5"),
+        ({"meta": {"idk": 2}}, "idk: 2 is not the index"),
+        ({"meta": {"idk": "y"}}, "idk: 'y' is not the index"),
+        ({"meta": {"cluster": ["1"]}}, "cluster: expected text"),
+    ],
+)
+def test_items_made_in_python_are_checked_by_id(changed: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=message) as caught:
+        load_task([replace(BASE, id="z"), replace(BASE, **changed)])
+    assert str(caught.value).startswith("task items, item ")
+    assert str(caught.value).isprintable()
+
+
+def test_what_is_no_item_is_refused():
+    with pytest.raises(InputError, match=r"expected items, got \{'id': 1\} at 1"):
+        load_task([BASE, {"id": 1}])  # type: ignore[list-item]
+
+
+def test_a_question_that_nobody_can_answer_needs_no_options():
+    item = replace(BASE, options=(), answer=None, meta={"answerable": False})
+    assert load_task([item]).items == (item,)
+
+
+def test_pictures_in_memory_are_items_images():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4), "red").save(file, "PNG")
+    encoded = EncodedImage(file.getvalue(), "table.csv, line 2")
+    task = load_task([replace(BASE, images=(encoded, Image.new("RGB", (4, 4))))])
+    assert digest(task.items) != digest([replace(task.items[0], images=task.items[0].images[1:])])
 
 
 def test_a_question_whose_answer_is_not_known_may_be_asked():

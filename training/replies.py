@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from calib.images import open_image
 from training.packing import Branch, Packed
 
 
@@ -51,7 +52,5 @@ def reply_loss(model: Any, rows: Packed, pixels: Tensor | None) -> Tensor:
 
 def pixels_of(processor: Any, paths: list[Any]) -> Tensor:
     """The pictures at ``paths`` as the model sees them: (n, 3, H, W) float32."""
-    from PIL import Image
-
-    images = [Image.open(path).convert("RGB") for path in paths]
+    images = [open_image(path) for path in paths]
     return torch.as_tensor(processor.image_processor(images, return_tensors="pt")["pixel_values"])

@@ -29,6 +29,10 @@ Set = Annotated[
 Judging = Annotated[
     str, typer.Option(metavar="NAME", help="auto, letter, exact, normalized, contains, numeric.")
 ]
+CopyImages = Annotated[
+    bool,
+    typer.Option("--copy_images", help="Copy pictures into the set; rows name them within it."),
+]
 
 
 def build(
@@ -49,6 +53,7 @@ def build(
     ] = 1.0,
     judge: Judging = "auto",
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions, drawn by seed.")] = 100,
+    copy_images: CopyImages = False,
     seed: Seed = 0,
     device: Device = None,
     prompt: Prompt = None,
@@ -81,6 +86,7 @@ def build(
             max_new_tokens=max_new_tokens,
             seed=seed,
             limit=limit,
+            copy_images=copy_images,
             prompt=prompt,
             progress=tell,
         )
@@ -95,11 +101,12 @@ def label(
     judge: Annotated[
         str | None, typer.Option(metavar="NAME", help="Another judge; default: the same.")
     ] = None,
+    copy_images: CopyImages = False,
 ) -> None:
     """Label the same samples at another threshold."""
     from calib.idk.folder import label_set
 
-    show_labels(label_set(folder, tau=tau, judge=judge), folder)
+    show_labels(label_set(folder, tau=tau, judge=judge, copy_images=copy_images), folder)
 
 
 def evaluate(

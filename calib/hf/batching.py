@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from calib.records import InputError
 
 AUTO_TOKENS = {"cpu": 2_048, "cuda": 32_768}
 AUTO_ROWS = 64
+BATCH_PIXELS = 150_000_000
+"""Pixels of the pictures of a batch: processors take all of them at once, whole and decoded, and
+hold about 7 bytes of each pixel, while they scale one more for some time."""
 
 
 def plan(
@@ -15,12 +18,14 @@ def plan(
     kinds: Sequence[Hashable],
     batch_size: int | str,
     device: str,
+    pixels: Sequence[int] | None = None,
 ) -> list[list[int]]:
     """Batches of indices into ``lengths`` (tokens), longest first, so that memory fails early.
 
     Questions of different ``kinds`` (with or without images, one or several tokens per option)
     never share a batch. ``batch_size`` is a number of rows, or "auto": as many rows as fit the
-    device's share of tokens, padding included.
+    device's share of tokens, padding included. ``pixels`` are those of each question's pictures: a
+    batch ends before they are more than ``BATCH_PIXELS``, whatever its size.
     """
     if not (batch_size == "auto" or (isinstance(batch_size, int) and batch_size > 0)):
         raise InputError(f"batch_size: expected auto or a positive number, got {batch_size!r}")
@@ -30,12 +35,26 @@ def plan(
         names.setdefault(kind, len(names))
     order = sorted(range(len(lengths)), key=lambda i: (names[kinds[i]], -lengths[i], i))
     batches: list[list[int]] = []
-    room = 0
+    room = held = 0
     for index in order:
-        if room == 0 or kinds[index] != kinds[batches[-1][0]]:
+        more = pixels[index] if pixels else 0
+        if room == 0 or kinds[index] != kinds[batches[-1][0]] or held + more > BATCH_PIXELS:
             batches.append([])
+            held = 0
             auto = min(AUTO_ROWS, tokens // max(1, lengths[index]))
             room = batch_size if isinstance(batch_size, int) else max(1, auto)
         batches[-1].append(index)
         room -= 1
+        held += more
     return batches
+
+
+def fitting(pixels: Iterable[int], most: int) -> int:
+    """How many of the first questions a batch may take: one or more, up to ``most``."""
+    count = held = 0
+    for own in pixels:
+        held += own
+        if count == most or (count and held > BATCH_PIXELS):
+            break
+        count += 1
+    return count

@@ -12,8 +12,8 @@ from typing import Any
 
 from calib.hf.ends import Spelling
 from calib.hf.speakers import Speakers
-from calib.images import open_image
-from calib.records import InputError, Prompt
+from calib.images import key_of, open_image, size_of
+from calib.records import CalibError, InputError, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class Encoded:
     def kind(self) -> tuple[bool, bool, int]:
         """What questions must have in common to share a batch."""
         return bool(self.images), self.single, self.cut
+
+    @property
+    def pixels(self) -> int:
+        """Of all its pictures, by their headers."""
+        return sum(width * height for width, height in map(size_of, self.images))
 
     def with_images(self, images: tuple[Any, ...]) -> Encoded:
         return replace(self, images=images)
@@ -111,7 +116,7 @@ def refuse_overlong(hf: Any, prompt: int, more: int, name: str) -> None:
 def collate(batch: Sequence[Encoded], speakers: Speakers) -> dict[str, Any]:
     """What tokenizer or processor makes of prompts of one kind, left-padded, on the host."""
     texts = [encoded.text for encoded in batch]
-    images = [[open_image(image) for image in encoded.images] for encoded in batch]
+    images = pictures_of(batch)
     inputs = speakers.inputs(texts, images, batch[0].special)
     cut = batch[0].cut
     if not cut:
@@ -121,3 +126,19 @@ def collate(batch: Sequence[Encoded], speakers: Speakers) -> dict[str, Any]:
         name: value[:, :-cut] if getattr(value, "shape", ())[:2] == shape else value
         for name, value in inputs.items()
     }
+
+
+def pictures_of(batch: Sequence[Encoded]) -> list[list[Any]]:
+    """The decoded pictures of each prompt; a picture that several have is decoded once."""
+    decoded: dict[Any, Any] = {}
+
+    def picture(image: Any, name: str) -> Any:
+        key = key_of(image)
+        if key not in decoded:
+            try:
+                decoded[key] = open_image(image)
+            except CalibError as error:
+                raise CalibError(f"item {name!r}, {error}") from error
+        return decoded[key]
+
+    return [[picture(image, encoded.name) for image in encoded.images] for encoded in batch]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from calib.hf.batching import plan
+from calib.hf.batching import fitting, plan
 from calib.hf.classes import parts_of
 from calib.hf.encoding import Encoded, encode, refuse_overlong
 from calib.hf.ends import end_tokens, nested
@@ -132,8 +132,9 @@ class Model:
                 )
         encoded = self.encode(items, prompt, variants=variants, thinking=thinking)
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
+        pixels = [e.pixels for e in encoded]
         found: dict[int, dict[str, Any]] = {}
-        for batch in plan(sizes, kinds, batch_size, self.device.type):
+        for batch in plan(sizes, kinds, batch_size, self.device.type, pixels):
             answers = [items[i].answer for i in batch]
             scores = self.score_batch([encoded[i] for i in batch], answers, **scoring)
             found.update(zip(batch, scores.rows(), strict=True))
@@ -221,8 +222,8 @@ class Model:
                 return parts[0].inputs
 
             try:
-                names = [items[i].id for i in kind]
-                packing = Packing(self.hf, self.tokenizer, names, inputs, how)
+                names, pixels = [items[i].id for i in kind], [encoded[i].pixels for i in kind]
+                packing = Packing(self.hf, self.tokenizer, names, inputs, how, pixels=pixels)
                 for number, answers in packing.answers():
                     del left[kind[number]]
                     yield kind[number], answers
@@ -232,8 +233,9 @@ class Model:
                 pass
             # What it has not come to, a group at a time, each decoded to its end.
             rest, together = list(left), max(1, how.rows // how.samples)
-            for start in range(0, len(rest), together):
-                batch = rest[start : start + together]
+            while rest:
+                count = fitting((encoded[i].pixels for i in rest), together)
+                batch, rest = rest[:count], rest[count:]
                 found = self.sample_batch([items[i] for i in batch], prompt, how, thinking=thinking)
                 yield from zip(batch, found, strict=True)
 
@@ -245,8 +247,9 @@ class Model:
             items, prompt, options=False, new_tokens=max_new_tokens, thinking="own"
         )
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
+        pixels = [e.pixels for e in encoded]
         found: dict[int, str] = {}
-        for batch in plan(sizes, kinds, "auto", self.device.type):
+        for batch in plan(sizes, kinds, "auto", self.device.type, pixels):
             for rows, inputs, *_ in self.reader.parts([encoded[i] for i in batch]):
                 with torch.inference_mode():
                     ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import MaxLengthCriteria, StoppingCriteriaList
 
+from calib.hf.batching import fitting
 from calib.hf.decoding import WORTH_CAPTURING, Drafts, Running, look_every
 from calib.hf.draws import by_address
 from calib.hf.placement import input_device
@@ -43,8 +44,10 @@ class Packing:
         inputs: Callable[[Sequence[int]], dict[str, Any]],
         how: Sampling,
         pads: bool = True,
+        pixels: Sequence[int] | None = None,
     ) -> None:
-        """``names`` are the items' ids, ``inputs`` a batch of those questions for the model.
+        """``names`` are the items' ids, ``inputs`` a batch of those questions for the model, and
+        ``pixels`` those of each question's pictures.
 
         ``pads`` says whether a prompt's logits are the same behind padding. Raises CannotPack where
         they are not, and where one question's samples are more than ``how.rows``.
@@ -54,6 +57,7 @@ class Packing:
         if how.samples > how.rows:
             raise CannotPack(f"{how.samples} samples do not fit {how.rows} rows")
         self.hf, self.tokenizer, self.inputs, self.how = hf, tokenizer, inputs, how
+        self.pixels = pixels or [0] * len(names)
         self.stop = stop_strings(tokenizer, how)
         self.device = input_device(hf)
         self.items = torch.tensor([address(name) for name in names], device=self.device)
@@ -94,7 +98,7 @@ class Packing:
     def prefilled(self, free: int) -> Running:
         """The next questions, as many as ``free`` rows have room for, and their first tokens."""
         samples = self.how.samples
-        count = min(free // samples, len(self.waiting))
+        count = fitting((self.pixels[number] for number in self.waiting), free // samples)
         group = [self.waiting.popleft() for _ in range(count)]
         first = torch.tensor(group, device=self.device)[:, None] * samples
         numbers = (first + torch.arange(samples, device=self.device)).flatten()

@@ -98,7 +98,8 @@ class Reader:
 
     def _source(self, batch: Sequence[Encoded], **more: Any) -> Source:
         positions = bool(self.learned[("positions", bool(batch[0].images))])
-        return Source(partial(self._again, batch), positions=positions, **more)
+        pixels = tuple(encoded.pixels for encoded in batch)
+        return Source(partial(self._again, batch), positions=positions, pixels=pixels, **more)
 
     def _learn_positions(self, one: Encoded) -> None:
         key = ("positions", bool(one.images))
@@ -172,8 +173,8 @@ class Reader:
         key = ("read", len(encoded.images))
         if len(encoded.images) < 2 or key in self.learned:
             return
-        *others, last = map(open_image, encoded.images)
-        inverted = encoded.with_images((*others, ImageOps.invert(last)))
+        *others, last = encoded.images
+        inverted = encoded.with_images((*others, ImageOps.invert(open_image(last))))
         logits = [
             ReadPrompts(self.hf, self.inputs([one]), self._source([one]), keep=False).logits
             for one in (encoded, inverted)

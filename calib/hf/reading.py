@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calib.hf.batching import fitting
 from calib.hf.prefix import way_of
 
 Inputs = dict[str, Any]
@@ -37,6 +38,7 @@ class Source:
     again: Again | None = None
     padded: bool = True  # some of its prompts are
     positions: bool = True  # the model is given those that generate would give it
+    pixels: Sequence[int] = ()  # of each prompt's pictures, where there are some
     learned: Learned | None = None  # whether its model is right on the cache; None: not asked
 
 
@@ -132,13 +134,13 @@ class ReadPrompts:
 
     def _anew(self, rows: Sequence[int], fed: Tensor, real: Tensor) -> Tensor:
         """Read prompts and texts together, as many rows at once as fitted memory before."""
-        size = len(self.ids)
-        return torch.cat(
-            [
-                self._whole(rows[n : n + size], fed[n : n + size], real[n : n + size])
-                for n in range(0, len(rows), size)
-            ]
-        )
+        pixels = self.source.pixels or [0] * len(self.ids)
+        logits, start = [], 0
+        while start < len(rows):
+            end = start + fitting((pixels[n] for n in rows[start:]), len(self.ids))
+            logits.append(self._whole(rows[start:end], fed[start:end], real[start:end]))
+            start = end
+        return torch.cat(logits)
 
     def _whole(self, rows: Sequence[int], fed: Tensor, real: Tensor) -> Tensor:
         if self.source.again is not None:

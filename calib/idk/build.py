@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -13,6 +14,7 @@ from scipy import stats
 from calib.intervals import LEVEL, Interval
 from calib.judge import answerable
 from calib.records import Answer, Item, Verdict
+from calib.tasks import image_name
 
 TAUS = tuple(tenth / 10 for tenth in range(1, 11))
 
@@ -58,7 +60,10 @@ def cluster_of(item: Item) -> str:
     """What an item must not be separated from: ``meta["cluster"]``, its image, or nothing."""
     if item.meta.get("cluster") is not None:
         return str(item.meta["cluster"])
-    return str(item.images[0]) if item.images else item.id
+    if not item.images:
+        return item.id
+    first = item.images[0]
+    return str(first) if isinstance(first, Path) else image_name(first)
 
 
 def need(tau: float, n: int) -> int:

@@ -18,10 +18,13 @@ NEEDED = ("model", "prompt", "temperature", "seed")
 
 
 def file_name(image: ImageRef) -> str:
-    """An image as its path; InputError for one that is only in memory."""
+    """An image as its path; InputError for one that has no file of its own."""
     if isinstance(image, Path):
         return str(image)
-    raise InputError("an image in memory cannot be named in a row; save it to a file first")
+    raise InputError(
+        "an image in memory or in a table cannot be named in a row; save it to a file first, or "
+        "pass name=calib.idk.pictures.Copies(folder), which does"
+    )
 
 
 def record_rows(

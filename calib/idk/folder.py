@@ -4,6 +4,7 @@
 ``results.json``                  threshold, counts, the sweep over thresholds, provenance
 ``README.md``                     the card; ``datasets.load_dataset`` reads the folder by it
 ``labels/``, ``sft/``, ``preference/``  a JSONL file per part
+``images/``                       with ``copy_images``, the pictures that they name
 ``evaluation/``                   what ``calib.idk.ask`` makes of it
 
 Another threshold or another judge writes everything but ``samples/`` again and draws nothing.
@@ -20,7 +21,8 @@ from typing import Any
 from calib.hf.model import Model
 from calib.idk.build import Draws, count, need, parts, sweep
 from calib.idk.draw import Subject, answered, draw
-from calib.idk.export import card, preference_rows, record_rows, sft_rows
+from calib.idk.export import card, file_name, preference_rows, record_rows, sft_rows
+from calib.idk.pictures import OWN_PICTURES, Copies
 from calib.judge import answerable, refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
 from calib.measures import unstated
@@ -68,14 +70,16 @@ def build_set(
     max_new_tokens: int = 24,
     seed: int = 0,
     limit: int | None = QUESTIONS,
+    copy_images: bool = False,
     progress: Progress | None = None,
     **sampling: Any,
 ) -> dict[str, Any]:
     """Ask each question ``samples`` times, label and export; returns what results.json holds.
 
-    n = 10 at temperature 1.0 and top_p 0.9, tau = 1.0 are the settings of "Say I Don't Know". The
-    same call goes on where an earlier one was stopped. Raises InputError for what can be refused
-    before a model is loaded.
+    n = 10 at temperature 1.0 and top_p 0.9, tau = 1.0 are the settings of "Say I Don't Know". With
+    ``copy_images`` the set holds its pictures, and rows name them relative to it. The same call
+    goes on where an earlier one was stopped. Raises InputError for what can be refused before a
+    model is loaded.
     """
     task = load_task(task) if isinstance(task, str) else task
     check(tau, samples)
@@ -93,14 +97,24 @@ def build_set(
         progress=progress,
         **sampling,
     )
-    return write_set(Path(out), label(run, tau, judge))
+    return write_set(Path(out), label(run, tau, judge), copy_images)
 
 
-def label_set(out: str | Path, *, tau: float | None = None, judge: str | None = None) -> Any:
-    """The same samples labelled at another threshold or by another judge; draws nothing."""
+def label_set(
+    out: str | Path,
+    *,
+    tau: float | None = None,
+    judge: str | None = None,
+    copy_images: bool = False,
+) -> Any:
+    """The same samples labelled at another threshold or by another judge; draws nothing.
+
+    Pictures that were copied before stay copied.
+    """
     old = labels_of(out)
     again = label(old.run, old.tau if tau is None else tau, judge or old.judge)
-    return write_set(Path(out), again)
+    before = json.loads((Path(out) / RESULTS).read_text()).get("copy_images", False)
+    return write_set(Path(out), again, copy_images or before)
 
 
 def labels_of(out: str | Path) -> Labelled:
@@ -137,7 +151,7 @@ def check(tau: float, samples: int) -> None:
         raise InputError(str(error)) from error
 
 
-def write_set(out: Path, labelled: Labelled) -> dict[str, Any]:
+def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[str, Any]:
     """The card, the exports and results.json of a labelled set."""
     draws, tau, config = labelled.draws, labelled.tau, labelled.run.config
     part = parts(draws, SHARES, seed=int(config["seed"]))
@@ -145,11 +159,15 @@ def write_set(out: Path, labelled: Labelled) -> dict[str, Any]:
     def asked(item: Item) -> str:
         return prompt_of(item, str(config["prompt"])).text
 
+    copies = Copies(out) if copy_images else None
+    name = copies or file_name
     exports = {
-        "labels": record_rows(draws, tau, parts=part),
-        "sft": sft_rows(draws, tau, prompt=asked),
-        "preference": preference_rows(draws, tau, prompt=asked),
+        "labels": record_rows(draws, tau, parts=part, name=name),
+        "sft": sft_rows(draws, tau, prompt=asked, name=name),
+        "preference": preference_rows(draws, tau, prompt=asked, name=name),
     }
+    if copies is not None:
+        copies.close()
     of = dict(zip((drawn.item.id for drawn in draws), part, strict=True))
     files = {
         name: write_rows(out / name, [(of[row["id"]], row) for row in rows])
@@ -159,12 +177,14 @@ def write_set(out: Path, labelled: Labelled) -> dict[str, Any]:
         "format": "calib.idk/1",
         "tau": tau,
         "judge": labelled.judge,
+        "copy_images": copy_images,
         **tally(draws, tau),
         "sweep": sweep(draws),
         "parts": {name: part.count(name) for name in SHARES},
         "provenance": provenance(labelled),
     }
-    replace(out / "README.md", with_files(card(draws, tau, results["provenance"]), files))
+    text = card(draws, tau, results["provenance"]) + (OWN_PICTURES if copy_images else "")
+    replace(out / "README.md", with_files(text, files))
     replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results
 

@@ -2,52 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calib.records import InputError, Item
-from calib.task_files.answers import read_answer
+from calib.task_files.answers import labelled, read_answer, readings_of
+from calib.task_files.checks import check_answer, check_item
+from calib.task_files.columns import Row
+from calib.task_files.pictures import Pictures, cluster_of
+from calib.task_files.values import index_in, list_in, shown, text_in, texts_of, truth_in
 
-KNOWN = {"id", "question", "images", "image", "options", "answer", "group"}
+Spellings = tuple[tuple[str, ...], ...]
 
 
-def item_from(row: Mapping[str, Any], path: Path, where: str) -> Item:
-    aliases = free_answers(row)
-    for name in ("id", "question", *(() if aliases else ("options",))):
-        if row.get(name) in (None, "", []):
-            raise InputError(f"{where}: {name} is missing")
-    given = [] if aliases else row["options"]
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise InputError(f"{where}: options: expected a list, got {given!r}")
-    spelled = [[str(s) for s in (o if isinstance(o, list) else [o])] for o in given]
-    if any(not spellings or "" in spellings for spellings in spelled):
-        raise InputError(f"{where}: options: one of {given!r} has no text")
-    options = tuple(spellings[0] for spellings in spelled)
-    images = row.get("images", row.get("image", []))
-    paths = [path for path in (images if isinstance(images, list) else [images]) if path]
-    meta = {name: value for name, value in row.items() if name not in KNOWN}
-    if any(len(spellings) > 1 for spellings in spelled):
-        meta["spellings"] = tuple(tuple(spellings) for spellings in spelled)
+@dataclass(frozen=True)
+class Options:
+    """Per option its spellings, the first being its name; labels where the file has some."""
+
+    spellings: Spellings
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(spellings[0] for spellings in self.spellings)
+
+
+def spellings_in(value: Any, where: str) -> Spellings:
+    """A list of texts or of lists of texts: what counts as each option."""
+    spelled = tuple(texts_of(part, where) for part in list_in(value, where))
+    if not all(spelled):
+        raise InputError(f"{where}: one of {shown(value)} has no text")
+    return spelled
+
+
+def options_in(value: Any, where: str) -> Options:
+    """A list, or texts with labels: {"text": [...], "label": [...]} or a list of such pairs."""
+    if isinstance(value, list) and value and all(is_labelled(part) for part in value):
+        value = {name: [part[name] for part in value] for name in ("text", "label")}
+    if not is_labelled(value):
+        return Options(spellings_in(value, where))
+    texts, labels = spellings_in(value["text"], where), texts_of(value["label"], where)
+    if len(texts) != len(labels) or len(set(labels)) < len(labels):
+        raise InputError(
+            f"{where}: expected a label of its own for each of {len(texts)} texts, got "
+            f"{shown(list(labels))}"
+        )
+    return Options(texts, labels)
+
+
+def is_labelled(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == {"text", "label"}
+
+
+def turns_in(value: Any, where: str) -> Spellings:
+    """Pairs of a question and its answer that come before."""
+    turns = tuple(texts_of(part, where) for part in list_in(value, where))
+    if any(len(turn) != 2 for turn in turns):
+        raise InputError(
+            f"{where}: expected pairs of a question and its answer, got {shown(value)}"
+        )
+    return turns
+
+
+READERS: dict[str, Callable[[Any, str], Any]] = {
+    "id": text_in,
+    "question": text_in,
+    "options": options_in,
+    "answer": text_in,
+    "answer_index": index_in,
+    "spellings": spellings_in,
+    "aliases": texts_of,
+    "answerable": truth_in,
+    "group": text_in,
+    "cluster": text_in,
+    "hint": text_in,
+    "context": text_in,
+    "lecture": text_in,
+    "instruction": text_in,
+    "ask_for_text": text_in,
+    "turns": turns_in,
+    "idk": index_in,
+    "reasoning": text_in,
+    "thinking": text_in,
+}
+OF_META = (
+    *("spellings", "answerable", "cluster", "hint", "context", "lecture", "instruction"),
+    *("ask_for_text", "turns", "idk", "reasoning", "thinking"),
+)
+
+
+def item_from(row: Row, id: str, pictures: Pictures) -> Item:
+    """The item of ``row``. InputError names its place, the column, and what is wrong with it."""
+    where = row.where
+    read = {
+        name: READERS[name](value, f"{where}: {row.names[name]}")
+        for name, value in row.values.items()
+        if name != "images"
+    }
+    options: Options | None = read.get("options")
+    answerable = read.get("answerable", True)
+    if "question" not in read:
+        raise row.missing("question")
+    if options is None and "aliases" not in read and answerable:
+        raise row.missing("options")
+    written = row.values.get("images")
+    images = pictures.read(written, f"{where}: {row.names['images']}") if written else ()
+    meta = {name: read[name] for name in OF_META if name in read} | row.others
+    if options is not None and any(len(spellings) > 1 for spellings in options.spellings):
+        if read.get("spellings", options.spellings) != options.spellings:
+            raise InputError(f"{where}: options and spellings both list spellings; keep one list")
+        meta["spellings"] = options.spellings
+    aliases = read.get("aliases", ())
+    if options is None and "answer" in read:
+        aliases = tuple(dict.fromkeys((read["answer"], *aliases)))
     if aliases:
         meta["aliases"] = aliases
-    if "cluster" not in meta and paths:
-        meta["cluster"] = str(paths[0])
-    return Item(
-        id=str(row["id"]),
-        question=str(row["question"]),
-        images=tuple(path.parent / str(image) for image in paths),
-        options=options,
-        answer=None if aliases else read_answer(row.get("answer"), options, where),
-        group=None if row.get("group") is None else str(row["group"]),
+    if images and "cluster" not in meta:
+        meta["cluster"] = cluster_of(images[0], written)
+    item = Item(
+        id=id,
+        question=read["question"],
+        images=images,
+        options=options.names if options else (),
+        group=read.get("group"),
         meta=meta,
     )
+    place = f"{where}: item {shown(id)}"
+    check_item(item, place)  # before its answer is looked for among options that are none
+    item = replace(item, answer=answer_in(row, read, options))
+    check_answer(item, place)
+    return item
 
 
-def free_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The texts that are right for a row without options that has ``aliases``."""
-    aliases = row.get("aliases") or []
-    if row.get("options") not in (None, "", []) or not aliases:
-        return ()
-    texts = [row.get("answer"), *(aliases if isinstance(aliases, list) else [aliases])]
-    return tuple(str(text) for text in texts if text not in (None, ""))
+def answer_in(row: Row, read: Mapping[str, Any], options: Options | None) -> int | None:
+    """The index of the right option; None where there are no options or nobody can know."""
+    answer: str | None = read.get("answer")
+    index: int | None = read.get("answer_index")
+    if options is None:
+        return index
+    if answer is None:
+        if index is None and read.get("answerable", True):
+            raise row.missing("answer")
+        return index
+    if options.labels is not None:
+        meant = {labelled(answer, options.labels, row.where)}
+    elif index is None:
+        meant = {read_answer(answer, options.names, row.where)}
+    else:
+        meant = {i for _, i in readings_of(answer, options.names)}
+    if index is not None and index not in meant:
+        raise InputError(
+            f"{row.where}: answer {shown(answer)} is not the option of answer_index {index}"
+        )
+    return index if index is not None else meant.pop()

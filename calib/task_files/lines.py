@@ -6,13 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from calib.records import InputError
 from calib.task_files.notes import Notes
 from calib.task_files.shapes import expanded
+from calib.task_files.text import lines_of
 from calib.task_files.values import mapping, parse
 
 
 def json_lines(text: str, path: Path, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
+    for number, line in enumerate(lines_of(text), start=1):
+        row = line.strip()
+        if row:
             where = f"{path}, line {number}"
-            yield from expanded(mapping(parse(line, where), where), where, notes)
+            if row in ("[", "{"):
+                raise InputError(
+                    f"{where}: this is not JSON Lines, which has one whole object a line; name the "
+                    "file .json where it is one list or object"
+                )
+            yield from expanded(mapping(parse(row, where), where), where, notes)

@@ -1,15 +1,47 @@
-"""Objects of JSON that are rows of another shape, as rows with calib's own columns."""
+"""Objects of JSON that are rows of another shape, as rows with calib's own columns.
+
+A shape is an entry of ``SHAPES``: how its objects are told, and what questions one of them holds.
+An object of none is a row as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from calib.task_files.llava import conversation_rows, is_conversation
 from calib.task_files.notes import Notes
+from calib.task_files.system_one import decision_rows, is_decision
+
+Rows = Iterator[tuple[str, Mapping[str, Any]]]
 
 
-def expanded(
-    row: Mapping[str, Any], where: str, notes: Notes
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The questions that one object holds, each with its place; the object itself if it is one."""
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """``recognise`` tells from its keys whether an object is of the shape; ``expand`` reads it."""
+
+    recognise: Callable[[Mapping[str, Any]], bool]
+    expand: Callable[[Mapping[str, Any], str, Notes], Rows]
+
+
+SHAPES = {
+    "LLaVA": Shape(is_conversation, conversation_rows),
+    "System One": Shape(is_decision, decision_rows),
+}
+
+
+def is_of_a_shape(row: Mapping[str, Any]) -> bool:
+    return any(shape.recognise(row) for shape in SHAPES.values())
+
+
+def expanded(row: Mapping[str, Any], where: str, notes: Notes) -> Rows:
+    """The questions that one object holds, each with its place; the object itself if it is one.
+
+    Raises InputError, naming ``where``, for an object of a shape that is not as the shape is.
+    """
+    for shape in SHAPES.values():
+        if shape.recognise(row):
+            yield from shape.expand(row, where, notes)
+            return
     yield where, row

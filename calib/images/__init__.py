@@ -1,0 +1,21 @@
+"""Pictures: which files are read, what is refused before a model is loaded, and what is seen.
+
+A picture is a path, a PIL image or the bytes of an image file (``calib.records.EncodedImage``). It
+is decoded each time it is looked at and never kept decoded. Docs: ``docs/pictures.md``.
+"""
+
+from calib.images.check import check_images
+from calib.images.formats import ALLOWED, format_of, suffix_of
+from calib.images.opening import MAX_PIXELS, open_image, size_of
+from calib.images.places import key_of
+
+__all__ = [
+    "ALLOWED",
+    "MAX_PIXELS",
+    "check_images",
+    "format_of",
+    "key_of",
+    "open_image",
+    "size_of",
+    "suffix_of",
+]

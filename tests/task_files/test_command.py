@@ -1,0 +1,45 @@
+"""The command refuses a file before it looks for the model: exit code 2 and one sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from calib import cli
+
+GOOD = '{"id": "a", "question": "q", "options": ["yes", "no"], "answer": "yes"}\n'
+
+
+@pytest.mark.parametrize("command", [["score"], ["sample"], ["idk", "build"]])
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("deep.jsonl", GOOD + '{"x": ' + "[" * 99_999 + "\n", "deep.jsonl, line 2: "),
+        ("number.jsonl", GOOD + "9" * 5_000 + "\n", "number.jsonl, line 2: "),
+        ("null.jsonl", GOOD.replace('["yes', '[null, "yes'), "null.jsonl, line 1: options: "),
+        ("half.jsonl", GOOD.replace('"q"', '"q\\ud800"'), "half.jsonl, line 1: 'question' holds"),
+        ("spell.jsonl", GOOD.replace("}", ', "spellings": 5}'), "spell.jsonl, line 1: spellings"),
+        ("asked.jsonl", GOOD.replace("}", ', "instruction": []}').replace("[]", "[1]"), "line 1: "),
+        ("sheet.csv", "id;frage;A;B;answer\n1;q;x;y;A\n", "sheet.csv, line 2: question is missing"),
+        ("pipe.csv", None, "pipe.csv: it cannot be read: it is a named pipe"),
+    ],
+)
+def test_a_file_is_refused_before_a_model_is_looked_for(
+    tmp_path: Path, command: list[str], name: str, text: str | None, place: str
+):
+    path = tmp_path / name
+    if text is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(text)
+    flags = ["--model", "no/model/of/this/name", "--tasks", str(path)]
+    done = CliRunner().invoke(
+        cli.app, [*command, *flags, "--output_path", str(tmp_path / "run")], env={"COLUMNS": "500"}
+    )
+    assert done.exit_code == 2, done.output
+    (said,) = done.stderr.strip().splitlines()
+    assert place in said
+    assert not (tmp_path / "run").exists()
