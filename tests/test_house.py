@@ -26,7 +26,7 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
-    {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards"},
+    {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards", "prompt_file"},
     {"intervals", "likelihood", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"sample"},
