@@ -467,7 +467,7 @@ def test_a_disk_that_fails_to_sync(tmp_path: Path, uncut: Path, monkeypatch: pyt
 
     def fsync(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) == 6:  # behind config.json, its folder and three batches
+        if len(calls) == 8:  # behind config.json, prompts.jsonl, their folder twice and three batches
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(descriptor)
 

@@ -21,7 +21,7 @@ from calib.cli.base import (
     out,
     show,
 )
-from calib.cli.progress import progress
+from calib.cli.progress import announcing, progress
 
 Set = Annotated[
     Path, typer.Argument(metavar="DIR", help="What idk build made.", show_default=False)
@@ -66,7 +66,7 @@ def build(
     task = load(tasks, include_path)
 
     from calib.idk.draw import Subject
-    from calib.idk.folder import build_set
+    from calib.idk.folder import SAMPLES, build_set
 
     with progress() as tell:
         made = build_set(
@@ -82,7 +82,7 @@ def build(
             seed=seed,
             limit=limit,
             prompt=prompt,
-            progress=tell,
+            progress=announcing(tell, output_path / SAMPLES),
         )
     show_labels(made, output_path)
 
@@ -90,7 +90,8 @@ def build(
 def label(
     folder: Set,
     tau: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Known: at least this share is right.")
+        float | None,
+        typer.Option(metavar="SHARE", help="Known: at least this share is right; default: the same."),
     ] = None,
     judge: Annotated[
         str | None, typer.Option(metavar="NAME", help="Another judge; default: the same.")
@@ -108,7 +109,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="plain, permission, option, a text with {question} or its file; repeatable.",
+            help="plain, permission, option, a text with {question} or its file; repeatable. "
+            "Default: the first three.",
         ),
     ] = None,
     model_args: ModelArgs = "",

@@ -24,7 +24,7 @@ from calib.cli.base import (
     out,
     show,
 )
-from calib.cli.progress import progress
+from calib.cli.progress import announcing, progress
 
 
 def demo(
@@ -77,7 +77,7 @@ def score(
     ] = 1024,
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
     reason: Annotated[
-        bool, typer.Option("--reason", help="Sample reasoning first; score after it.")
+        bool, typer.Option("--reason", help="Sample reasoning first; score after it. Default: no.")
     ] = False,
     include_path: Include = None,
 ) -> None:
@@ -122,7 +122,7 @@ def score(
                 thinking=thinking,
                 thinking_tokens=thinking_tokens,
                 bins=bins,
-                progress=tell,
+                progress=announcing(tell, folder),
             )
         report = write_report(run)
         out.print(f"{headline(run.results['diagram']['rows'])}\n{report}", soft_wrap=True)
@@ -183,11 +183,11 @@ def report(
     run: Folder,
     answers: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Of samples: the run whose answers are judged."),
+        typer.Option(metavar="RUN", help="Of samples: the run judged; default: RUN's first."),
     ] = None,
     scores: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Of samples: a scored run of the same questions."),
+        typer.Option(metavar="RUN", help="Of samples: a scored run of them; default: none."),
     ] = None,
 ) -> None:
     """Write the report of a run again; of samples, their measures."""

@@ -24,7 +24,7 @@ from calib.cli.base import (
     Thinking,
     out,
 )
-from calib.cli.progress import progress
+from calib.cli.progress import announcing, progress
 
 
 def sample(
@@ -36,7 +36,9 @@ def sample(
     gen_kwargs: Annotated[
         str,
         typer.Option(
-            "--gen_kwargs", metavar="K=V,..", help="As temperature=0.7,top_p=0.9,max_new_tokens=32."
+            "--gen_kwargs",
+            metavar="K=V,..",
+            help="As top_p=0.9,stop=X|Y; default: temperature=1.0,max_new_tokens=64.",
         ),
     ] = "",
     limit: Limit = None,
@@ -82,7 +84,7 @@ def sample(
                 prompt=prompt,
                 batching=batching,
                 thinking=thinking,
-                progress=tell,
+                progress=announcing(tell, folder),
                 **settings,
             )
         out.print(f"{run.path}", soft_wrap=True)
