@@ -49,9 +49,9 @@ def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:
     left = text[len(shown) :]
     if not left:
         return printable(shown)
-    more = left.count("\n") + (not left.startswith("\n"))
-    told = f"{count(len(left))} more characters" if more == 1 else f"{count(more)} more lines"
-    return f"{printable(shown)}\n... {told}"
+    more = left.count("\n") + (not left.startswith("\n"))  # the rest of a line is one, too
+    what = f"{count(more)} more line" if "\n" in left else f"{count(len(left))} more character"
+    return f"{printable(shown)}\n... {what}{'' if what.startswith('1 ') else 's'}"
 
 
 def printable(text: str) -> str:

@@ -89,10 +89,9 @@ def answers(item: Item, prompt: Prompt) -> Iterator[Line]:
 def picture(image: ImageRef) -> str:
     width, height = size_of(image)
     name = str(image) if isinstance(image, Path) else getattr(image, "name", "") or "in memory"
-    return f"picture {printable(name)}: {width} x {height}"
+    return f"picture of {width} x {height}: {printable(name)}"
 
 
 def some(names: list[str]) -> str:
     more = f", ... {count(len(names) - MOST)} more" if names[MOST:] else ""
     return ", ".join(names[:MOST]) + more
-

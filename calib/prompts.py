@@ -176,8 +176,7 @@ def letters(item: Item) -> Spellings:
 
 
 def listed(item: Item, line: str) -> str:
-    """The options, a line each; ``line`` takes a letter, of which there may be too few, and a text.
-    """
+    """The options, a line each; ``line`` takes a letter, where there is one, and a text."""
     return "\n".join(map(line.format, LETTERS.ljust(len(item.options)), item.options))
 
 

@@ -138,6 +138,35 @@ def test_a_packed_run_goes_on(
     )
 
 
+def test_prompts_are_those_of_the_model(
+    llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of several processes writes them."""
+    task = questions()
+    encoded = llama.encode(task.items, "letters", options=False, thinking="own")
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        run = sample(llama, task, out=tmp_path, **SETTINGS)
+        assert run.prompts() == {item.id: one.text for item, one in zip(task, encoded, strict=True)}
+    assert run.prompts()["q1"] == (
+        "<bos>What is it?\n(A) yes\n(B) no\nAnswer with the option's letter.<eos>A:"
+    )
+
+
+def test_items_of_earlier_runs_say_instruction(llama: Model, tmp_path: Path) -> None:
+    """Runs that kept no prompts called so what stands in prompts for words alone."""
+    meta = {"ask_for_text": "Answer with one word."}
+    item = Item("a", "?", options=("x", "y"), answer=0, meta=meta)
+    run = sample(llama, calib.load_task([item]), out=tmp_path, **SETTINGS)
+    assert run.items()[0].meta == {"cluster": "a", **meta}
+    path = tmp_path / "items.jsonl"
+    path.write_text(path.read_text().replace("ask_for_text", "instruction"))
+    assert run.items()[0].meta == {"cluster": "a", "instruction": "Answer with one word."}
+    (tmp_path / "prompts.jsonl").unlink()
+    assert run.items()[0].meta == {"cluster": "a", **meta}
+
+
 def test_with_images(tmp_path: Path) -> None:
     from PIL import Image
 

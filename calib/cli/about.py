@@ -21,7 +21,7 @@ def tasks(
     n: Annotated[int, typer.Option("-n", min=1, metavar="N", help="Questions to show.")] = 3,
     include_path: Include = None,
 ) -> None:
-    """List the tasks; show the first questions of one as a model will see them."""
+    """List the tasks; show questions as a model will see them."""
     from calib.prompts import FORMS
     from calib.tasks import TASKS
 

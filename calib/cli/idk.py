@@ -91,7 +91,7 @@ def label(
     folder: Set,
     tau: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Known: at least this share is right; default: the same."),
+        typer.Option(metavar="SHARE", help="Known: so great a share is right; default: the same."),
     ] = None,
     judge: Annotated[
         str | None, typer.Option(metavar="NAME", help="Another judge; default: the same.")

@@ -167,7 +167,8 @@ class Model:
     ) -> list[list[Answer]]:
         """``n`` answers to each item, one item at a time; ``calib.sample`` is this with a folder.
 
-        ``prompt``: as of ``option_scores``; ``sampling``: the other fields of ``calib.hf.sampling.Sampling``.
+        ``prompt``: as of ``option_scores``; ``sampling``: the other fields of
+        ``calib.hf.sampling.Sampling``.
         """
         how, form = Sampling(samples=n, **sampling), prompt or default_form(items)
         return [self.sample_batch([item], form, how)[0] for item in items]

@@ -98,7 +98,7 @@ def test_a_template_that_leaves_out_an_earlier_turn_is_refused(template: str, la
     turns = [TEXT[0], {"role": "assistant", "content": "A"}, {"role": "user", "content": last}]
     speaker = make_tokenizer("{% for m in messages %}{{ m.content }}{% endfor %}A:")
     assert rendered(speaker, turns, name="m") == f"Is it <b>\n red?A{last}A:"
-    with pytest.raises(CalibError, match="^the chat template of 'm' leaves out one of the turns$"):
+    with pytest.raises(CalibError, match=r"^the chat template of 'm' leaves out one of the turns$"):
         rendered(make_tokenizer(template), turns, name="m")
 
 
