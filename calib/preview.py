@@ -73,8 +73,8 @@ def answers(item: Item, prompt: Prompt) -> Iterator[Line]:
     elif item.answer is None and item.options:
         yield 2, "its answer is not known"
     if not item.options:
-        aliases = item.meta.get("aliases") or ()
-        yield 2, f"answered freely; right is: {some([printable(str(text)) for text in aliases])}"
+        aliases = [printable(str(text)) for text in item.meta.get("aliases") or ()]
+        yield 2, f"answered freely; right is: {some(aliases)}" if aliases else "answered freely"
         return
     yield 2, "scored:" if item.answer is None else "scored, and * is right:"
     for index, (option, spelled) in enumerate(zip(item.options, prompt.options, strict=True)):

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from calib.images import open_image
 from calib.prompt_file import PROMPTS, prompt_lines, read_prompts
+from calib.prompts import PASSAGES
 from calib.records import CalibError, InputError, Item
 from calib.shards import read_answers, read_items
 
@@ -201,7 +202,8 @@ def keep_prompts(run: Run, items: Sequence[Item], texts: Sequence[str]) -> None:
     """Write the prompts of ``items`` down, once.
 
     A run that has records and no prompts was begun before they were kept, and goes on without.
-    Raises InputError where the run was begun with other prompts.
+    Raises InputError where the run was begun with other prompts, or before they could hold what
+    ``items`` say.
     """
     path = run.path / PROMPTS
     try:
@@ -215,7 +217,9 @@ def keep_prompts(run: Run, items: Sequence[Item], texts: Sequence[str]) -> None:
                         f"{before[0] or after[0]!r} is not asked as in {PROMPTS}); choose another "
                         "folder"
                     )
-        elif not any(file.stat().st_size for file in run.path.glob("records*.jsonl")):
+        elif any(file.stat().st_size for file in run.path.glob("records*.jsonl")):
+            refuse_untold(run, items)
+        else:
             replace(path, prompt_lines(items, texts))
     except OSError as error:
         run.close()
@@ -223,6 +227,20 @@ def keep_prompts(run: Run, items: Sequence[Item], texts: Sequence[str]) -> None:
     except CalibError:
         run.close()
         raise
+
+
+def refuse_untold(run: Run, items: Sequence[Item]) -> None:
+    """InputError where items say what was not yet shown when runs kept no prompts."""
+    untold = [*PASSAGES, "turns"]
+    if run.config.get("prompt") in ("letters", "llava", "paper"):
+        untold.append("instruction")
+    for item in items:
+        name = next((name for name in untold if item.meta.get(name)), None)
+        if name is not None:
+            raise InputError(
+                f"{run.path}: an earlier version of calib began this run and did not show the "
+                f"{name} of item {item.id!r}; choose another folder"
+            )
 
 
 def agreed(run: Run, wanted: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:

@@ -184,6 +184,33 @@ def test_a_run_that_kept_no_prompts_goes_on_without(tmp_path: Path, uncut: Path)
     assert first_prompt(folder) is None
 
 
+@pytest.mark.parametrize(
+    ("meta", "form", "goes_on"),
+    [
+        ({"hint": "Dusk."}, "letters", False),
+        ({"turns": [("a", "b")]}, "options", False),
+        ({"instruction": "Say it."}, "letters", False),
+        ({"instruction": "Say it."}, "options", True),
+        ({"hint": "", "ask_for_text": "Say it.", "solution": "Dusk."}, "letters", True),
+    ],
+)
+def test_a_run_is_not_gone_on_with_what_was_not_shown_before(
+    tmp_path: Path, meta: dict[str, Any], form: str, goes_on: bool
+):
+    items = [*TASK.items[:4], replace(TASK.items[4], meta=meta), *TASK.items[5:]]
+    given: dict[str, Any] = {"out": tmp_path, "batch_size": ROWS, "prompt": form}
+    with pytest.raises(KeyboardInterrupt):
+        score(Stub(stop_at=2), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+    (tmp_path / "prompts.jsonl").unlink()
+    if goes_on:
+        score(Stub(), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+        assert len(open_run(tmp_path).rows()) == QUESTIONS
+        return
+    name = next(iter(meta))
+    with pytest.raises(InputError, match=f"did not show the {name} of item 'q4'; choose another"):
+        score(Stub(), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+
+
 def test_a_run_of_no_records_gets_its_prompts(tmp_path: Path):
     folder = tmp_path / "run"
     run(folder, Stub(stop_at=0))
