@@ -26,7 +26,8 @@ def preview(task: Task, form: str, n: int) -> Iterator[Line]:
     """
     prompts = [build(item, form) for item in task]
     default = ", its default" if form == task.prompt else f"; its default is {task.prompt}"
-    yield 0, f"{task.name}: {count(len(task))} questions in the form {form}{default}"
+    questions = "1 question" if len(task) == 1 else f"{count(len(task))} questions"
+    yield 0, f"{task.name}: {questions} in the form {form}{default}"
     yield from facts(task)
     for item, prompt in zip(task.items[:n], prompts, strict=False):
         yield 0, ""

@@ -17,6 +17,7 @@ those. An item without options is asked for its answer in words.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from calib.records import InputError, Item, Prompt
@@ -92,6 +93,12 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
         text, turns = "".join(f"{q}\nAnswer: {a}\n\n" for q, a in turns) + text, ()
     thoughts = item.meta.get("thinking")
     return Prompt(text, item.images, spellings, asked.chat and chat, begun, thoughts, turns)
+
+
+def check(items: Iterable[Item], form: str) -> None:
+    """Raise InputError for the first item that cannot be asked in ``form``."""
+    for item in items:
+        build(item, form)
 
 
 def worded(item: Item, form: Form) -> str:

@@ -112,6 +112,16 @@ def test_what_is_refused_is_refused_as_elsewhere(file: str, tmp_path: Path):
     assert "there is no such file" in shown("show", str(tmp_path / "no.jsonl"), code=2)
 
 
+@pytest.mark.parametrize("command", ["score", "sample", "idk build"])
+def test_a_form_that_does_not_fit_is_refused_before_a_model_is_loaded(
+    file: str, command: str, tmp_path: Path
+):
+    given = [*command.split(), "--model", "no/such", "--tasks", file, "--prompt", "paper"]
+    ran = CliRunner().invoke(cli.app, [*given, "--output_path", str(tmp_path / "out")])
+    assert ran.exit_code == 2
+    assert ran.output.startswith("calib: item '3': it has no options, and prompt paper asks")
+
+
 def test_the_list_stands_as_it_did():
     assert "easy-vqa-letters" in shown()
     assert "calib tasks show FILE" in shown()

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 import torch
+from markupsafe import escape
 
 import calib
 from calib.hf.model import Model
 from calib.records import CalibError, InputError, Item
+from calib.report_answers import write_measures_report
 from calib.sample import sample
 from calib.shards import read_items, whole_parts
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
@@ -152,6 +154,17 @@ def test_prompts_are_those_of_the_model(
     assert run.prompts()["q1"] == (
         "<bos>What is it?\n(A) yes\n(B) no\nAnswer with the option's letter.<eos>A:"
     )
+
+
+def test_the_first_prompt_stands_in_the_report_of_samples(llama: Model, tmp_path: Path) -> None:
+    run = sample(llama, questions(), out=tmp_path, **SETTINGS)
+    page = write_measures_report(run)
+    first = "<bos>What is ?\n(A) yes\n(B) no\nAnswer with the option's letter.<eos>A:"
+    assert f"<pre>\n{escape(first)}</pre>" in page.read_text(encoding="utf-8")
+    said = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "question 'q0'" in said and "\n    <bos>What is ?\n    (A) yes\n" in said
+    (tmp_path / "prompts.jsonl").unlink()
+    assert "What the model was asked" not in write_measures_report(run).read_text(encoding="utf-8")
 
 
 def test_items_of_earlier_runs_say_instruction(llama: Model, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def tasks(
 ) -> None:
     """List the tasks; show questions as a model will see them."""
     from calib.prompts import FORMS
+    from calib.task_files import SUFFIXES
     from calib.tasks import TASKS
 
     if prompt is not None:
@@ -43,7 +44,7 @@ def tasks(
         return
     show(("task", "what it asks"), [(name, about) for name, about in TASKS.items()])
     out.print(
-        "\nA file of your own (.jsonl, .csv, LLaVA .json) has the columns id, question,\n"
+        f"\nA file of your own ({', '.join(SUFFIXES)}) has the columns id, question,\n"
         "images, options, answer and, if you like, group. An answer is a letter, an\n"
         "option's text or a 0-based index. calib tasks show FILE shows how it is asked."
     )

@@ -58,12 +58,13 @@ def build(
 
     Given again with another --tau or --judge it labels anew and draws nothing.
     """
-    from calib.prompts import FORMS
+    from calib.prompts import FORMS, check
 
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     name, arguments = model_arguments(model, model_args, device)
     task = load(tasks, include_path)
+    check(task.selection(limit, seed), prompt or task.prompt)
 
     from calib.idk.draw import Subject
     from calib.idk.folder import SAMPLES, build_set

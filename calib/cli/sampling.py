@@ -54,7 +54,7 @@ def sample(
 ) -> None:
     """Draw several answers to each question of a task."""
     from calib.hf.thinking import MODES
-    from calib.prompts import FORMS
+    from calib.prompts import FORMS, check
 
     name, arguments = model_arguments(model, model_args, device)
     settings = generation(gen_kwargs)
@@ -63,6 +63,8 @@ def sample(
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
+    for task, _ in asked:
+        check(task.selection(limit, seed), prompt or task.prompt)
 
     from calib.hf.model import load_model
     from calib.hf.sampling import Sampling
