@@ -17,7 +17,7 @@ from calib.formats import count, fixed, percent, points, pvalue
 from calib.idk.build import need
 from calib.idk.evaluate import QUADRANTS
 from calib.records import InputError
-from calib.report import both, flat, picture, write
+from calib.report import both, flat, picture, prompt_shown, write
 from calib.runs import RESULTS, Run
 from calib.side_by_side import side_by_side
 
@@ -68,6 +68,7 @@ def write_measures_report(run: Run, **given: Any) -> Path:
         "words": measure_words(results),
         "tables": measure_tables(results),
         "figures": [figure],
+        "prompt": prompt_shown(run.path),
     }
     return both(run.path, "measures", context)
 
