@@ -62,3 +62,21 @@ def span(row: Mapping[str, Any], percent_digits: int) -> str:
 def cell(value: Any) -> str:
     """Text that fits into one cell of a Markdown table."""
     return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:
+    """The first lines of a text, and how much more there is; control characters are escaped."""
+    shown = "\n".join(text[:characters].split("\n", lines)[:lines])
+    left = text[len(shown) :]
+    if not left:
+        return printable(shown)
+    more = left.count("\n") + (not left.startswith("\n"))  # the rest of a line is one, too
+    what = f"{count(more)} more line" if "\n" in left else f"{count(len(left))} more character"
+    return f"{printable(shown)}\n... {what}{'' if what.startswith('1 ') else 's'}"
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would act on, or cannot show, as an escape of Python's."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -19,7 +19,7 @@ from typing import Any
 from calib.hf.model import Model
 from calib.judge import verdicts
 from calib.judge.choice import AUTO
-from calib.prompts import listed
+from calib.prompts import FORMS, PASSAGES, listed
 from calib.records import Answer, InputError, Item
 from calib.runs import Run, open_run
 from calib.score import score
@@ -80,7 +80,8 @@ def questions(
             answer = 0 if verdicts(item, [bare(given)], judge)[0].correct else 1
         meta = {
             "cluster": item.meta.get("cluster", item.id),
-            "instruction": "Answer with True or False.",
+            "ask_for_text": "Answer with True or False.",
+            **{name: item.meta[name] for name in (*PASSAGES, "turns") if name in item.meta},
         }
         text = worded(item, str(run.config["prompt"]), given, others[:shown])
         items.append(Item(item.id, text, item.images, OPTIONS, answer, item.group, meta))
@@ -90,8 +91,8 @@ def questions(
 def worded(item: Item, form: str, given: Answer, ideas: Sequence[Answer]) -> str:
     """The question as prompt form ``form`` asked it, the ideas and the answer, each on a line."""
     lines = [f"Question: {item.question}"]
-    if item.options and form != "options":
-        lines.append(listed(item, "({}) {}"))
+    if item.options and FORMS[form].line:
+        lines.append(listed(item, FORMS[form].line))
     if ideas:
         lines += ["Here are some brainstormed ideas:", *map(in_line, ideas)]
     return "\n".join([*lines, f"Possible answer: {in_line(given)}", "Is the possible answer true?"])

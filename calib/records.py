@@ -37,12 +37,21 @@ class Item:
     """One question.
 
     ``images`` are paths or PIL images; a text is taken as a path. ``answer`` is the index of the
-    right option, None where it is not known. ``group`` is the row of the per-group table. ``meta``
-    may hold
+    right option, None where it is not known. ``group`` is the row of the per-group table.
+
+    ``meta`` may hold what the model is shown, in every prompt form (``docs/prompts.md``):
+
+    * ``lecture``, ``context``, ``hint``: texts that stand before the question, behind the words
+      "Lecture:", "Context:" and "Hint:"; empty ones are left out;
+    * ``turns``: (question, answer) pairs that were said before, in their order;
+    * ``instruction``: the request behind the question, in place of the form's own wording (the
+      form ``reason`` keeps its own);
+    * ``ask_for_text``: the same for forms that welcome an answer in words, and for no others;
+
+    and what is told of the question:
 
     * ``cluster``: what resampling keeps together, as an image that several questions are about;
     * ``spellings``: per option, the texts that count as it (default: the option's own text);
-    * ``instruction``: what to ask for instead of the prompt form's own wording;
     * ``aliases``: texts that count as the answer of a question without options;
     * ``answerable``: False where nobody can know the answer, so that only a refusal is right;
     * ``idk``: the index of the option that means "I don't know";
@@ -78,7 +87,8 @@ class Prompt:
     ``text`` is the user's turn where ``chat`` is true, else the whole text up to the answer.
     ``options`` holds, per option, the texts whose appearance right there counts as that option;
     ``begun`` is what the model is taken to have said before them, ``thoughts`` what stands in its
-    template's block of thoughts; None: nothing has been thought.
+    template's block of thoughts; None: nothing has been thought. ``turns`` are pairs of a user's
+    and the model's turn before this one; the images belong to the first turn of all.
     """
 
     text: str
@@ -87,6 +97,7 @@ class Prompt:
     chat: bool = True
     begun: str = ""
     thoughts: str | None = None
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

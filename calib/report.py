@@ -18,8 +18,19 @@ import jinja2
 from markupsafe import Markup
 
 from calib import plots
-from calib.formats import cell, count, fixed, percent, points, pvalue, span
+from calib.formats import (
+    beginning,
+    cell,
+    count,
+    fixed,
+    percent,
+    points,
+    printable,
+    pvalue,
+    span,
+)
 from calib.images import format_of, open_image
+from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError
 from calib.report_words import words
 from calib.runs import replace
@@ -50,7 +61,17 @@ def context_of(results: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "words": words(results),
         "figures": figures(results),
         "mistakes": [card(item, folder) for item in results["mistakes"]],
+        "prompt": prompt_shown(folder),
     }
+
+
+def prompt_shown(folder: Path) -> dict[str, str] | None:
+    """The first prompt of the run in ``folder`` as the template ``prompt`` shows it, if any."""
+    row = first_prompt(folder)
+    if row is None:
+        return None
+    text = beginning(row["text"], lines=100, characters=10_000)
+    return {"title": printable(title_of(row)), "text": text}
 
 
 def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from calib.idk.evaluate import QUADRANTS
 from calib.intervals import holm
 from calib.measures import CHANCE
 from calib.records import InputError
-from calib.report import both, picture, write
+from calib.report import both, picture, prompt_shown, write
 from calib.report_words import LEVEL, flat, p_of
 from calib.runs import RESULTS, Run
 from calib.side_by_side import side_by_side
@@ -72,6 +72,7 @@ def write_measures_report(run: Run, **given: Any) -> Path:
         "words": measure_words(results),
         "tables": measure_tables(results),
         "figures": [figure],
+        "prompt": prompt_shown(run.path),
     }
     return both(run.path, "measures", context)
 

@@ -1,6 +1,7 @@
 """A run folder: what was asked, one durable record per question, and what came of it.
 
 ``config.json``    every argument, versions, machine facts.
+``prompts.jsonl``  what the model was given for each question, word for word; written once.
 ``records.jsonl``  one JSON object per question, appended batch by batch and synced to disk.
 ``results.json``, ``report.html``, ``report.md``  written by ``calib report``; may be deleted.
 
@@ -23,10 +24,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calib.images import open_image, suffix_of
+from calib.prompt_file import PROMPTS, prompt_lines, read_prompts
+from calib.prompts import PASSAGES
 from calib.records import CalibError, EncodedImage, InputError, Item
 from calib.shards import read_answers, read_items
 
@@ -77,6 +81,14 @@ class Run:
     def items(self) -> list[Item]:
         """The questions of a sampled run."""
         return read_items(self.path)
+
+    def prompts(self) -> dict[str, str]:
+        """Every question's prompt, by its id: the exact text that the tokenizer or processor is
+        given, from the chat template's first token to where the model answers.
+
+        Raises CalibError for a run that was begun before prompts were kept.
+        """
+        return {row["id"]: row["text"] for row in read_prompts(self.path)}
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write one batch's records and wait until they are on disk.
@@ -186,6 +198,51 @@ def begin(
     return run
 
 
+def keep_prompts(run: Run, items: Sequence[Item], texts: Sequence[str]) -> None:
+    """Write the prompts of ``items`` down, once.
+
+    A run that has records and no prompts was begun before they were kept, and goes on without.
+    Raises InputError where the run was begun with other prompts, or before they could hold what
+    ``items`` say.
+    """
+    path = run.path / PROMPTS
+    try:
+        if path.exists():
+            kept = ((row["id"], row["text"]) for row in read_prompts(run.path))
+            now = ((str(item.id), text) for item, text in zip(items, texts, strict=True))
+            for before, after in zip_longest(kept, now, fillvalue=("", "")):
+                if before != after:
+                    raise InputError(
+                        f"{run.path} belongs to a run with other prompts (item "
+                        f"{before[0] or after[0]!r} is not asked as in {PROMPTS}); choose another "
+                        "folder"
+                    )
+        elif any(file.stat().st_size for file in run.path.glob("records*.jsonl")):
+            refuse_untold(run, items)
+        else:
+            replace(path, prompt_lines(items, texts))
+    except OSError as error:
+        run.close()
+        raise CalibError(f"{path}: writing failed ({error.strerror})") from error
+    except CalibError:
+        run.close()
+        raise
+
+
+def refuse_untold(run: Run, items: Sequence[Item]) -> None:
+    """InputError where items say what was not yet shown when runs kept no prompts."""
+    untold = [*PASSAGES, "turns"]
+    if run.config.get("prompt") in ("letters", "llava", "paper"):
+        untold.append("instruction")
+    for item in items:
+        name = next((name for name in untold if item.meta.get(name)), None)
+        if name is not None:
+            raise InputError(
+                f"{run.path}: an earlier version of calib began this run and did not show the "
+                f"{name} of item {item.id!r}; choose another folder"
+            )
+
+
 def agreed(run: Run, wanted: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:
     """The configuration of a run that goes on; InputError where ``wanted`` is another's."""
     grown = {} if growth is None else growth(run.config, wanted)
@@ -277,11 +334,16 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: clean(value) for name, value in row.items()}
 
 
-def replace(path: Path, content: str | bytes) -> None:
-    """Write a small file so that it is there whole or not at all, and stays when power fails."""
+def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
+    """Write a file so that it is there whole or not at all, and stays when power fails.
+
+    A long text may come in pieces.
+    """
     staging = path.with_name(f".{path.name}.{os.getpid()}.new")
+    pieces = [content] if isinstance(content, (str, bytes)) else content
     try:
-        staging.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with staging.open("wb") as file:
+            file.writelines(p if isinstance(p, bytes) else p.encode() for p in pieces)
         sync(staging)
         staging.replace(path)
     finally:

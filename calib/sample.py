@@ -25,7 +25,7 @@ from calib.hf.sampling import Sampling
 from calib.hf.thinking import MODES
 from calib.prompts import FORMS
 from calib.records import Answer, CalibError, InputError, Item
-from calib.runs import Progress, Run, begin, open_run, replace, saved, slug
+from calib.runs import Progress, Run, begin, keep_prompts, open_run, replace, saved, slug
 from calib.shards import (
     ITEMS,
     item_row,
@@ -65,7 +65,7 @@ def sample(
     same call goes on where an earlier one was stopped, and one with more samples draws those that a
     run of fewer lacks. Raises InputError for what can be refused at once.
     """
-    task = load_task(task) if isinstance(task, str) else task
+    task = task if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
     for name, value, allowed in (
         ("prompt", form, tuple(FORMS)),
@@ -85,7 +85,9 @@ def sample(
     if isinstance(model, str):
         model = load_model(model, device=device_of_rank())
     # What is refused of any question is refused before there is a folder.
-    model.encode(items, form, options=False, new_tokens=how.max_new_tokens, thinking=thinking)
+    encoded = model.encode(
+        items, form, options=False, new_tokens=how.max_new_tokens, thinking=thinking
+    )
     config = {
         **model.facts,
         "device": model.device.type,  # another GPU of the same machine goes on with the run
@@ -98,6 +100,7 @@ def sample(
     if model.device.type == "cpu":
         config["threads"] = begun_with(path) or before
     run, done = begin_shard(path, config, rank)
+    keep_prompts(run, items, [e.text for e in encoded])
     keep_items(run, items)
     torch.set_num_threads(config.get("threads", before))
     mine = range(rank, len(items), world)

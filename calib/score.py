@@ -18,7 +18,7 @@ from calib.hf.thinking import MODES
 from calib.prompts import FORMS
 from calib.reason import THOUGHTS, thought
 from calib.records import InputError, Item
-from calib.runs import Progress, Run, create, saved, slug
+from calib.runs import Progress, Run, create, keep_prompts, saved, slug
 from calib.tasks import Task, digest, load_task
 
 
@@ -50,7 +50,7 @@ def score(
     the template. The same call goes on where an earlier one was stopped. Raises InputError for what
     can be refused at once.
     """
-    task = load_task(task) if isinstance(task, str) else task
+    task = task if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
     for name, value, allowed in (("prompt", form, tuple(FORMS)), ("thinking", thinking, MODES)):
         if value not in allowed:
@@ -93,6 +93,7 @@ def score(
         "bins": bins,
     }
     run, done = create(folder, config, [len(batch) for batch in batches])
+    keep_prompts(run, items, [e.text for e in encoded])
     tell = progress or (lambda done, total, note: None)
     finished = sum(len(batch) for batch in batches[:done])
     tell(finished, len(items), task.name)

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calib.prompt_file import PROMPTS
 from calib.records import Answer, InputError, Item
 
 ITEMS = "items.jsonl"
@@ -135,6 +136,8 @@ def item_row(index: int, item: Item, images: Sequence[str]) -> dict[str, Any]:
 def read_items(path: Path) -> list[Item]:
     """The questions of a sampled run, in their order."""
     items = []
+    # Runs that kept no prompts are older than ``ask_for_text``, and called that ``instruction``.
+    names = {} if (path / PROMPTS).exists() else {"instruction": "ask_for_text"}
     with (path / ITEMS).open() as lines:
         for row in map(json.loads, lines):
             items.append(
@@ -145,7 +148,10 @@ def read_items(path: Path) -> list[Item]:
                     options=tuple(row["options"]),
                     answer=row["answer"],
                     group=row["group"],
-                    meta={"cluster": row["cluster"], **row["meta"]},
+                    meta={
+                        "cluster": row["cluster"],
+                        **{names.get(name, name): value for name, value in row["meta"].items()},
+                    },
                 )
             )
     return items

@@ -16,7 +16,7 @@ from pathlib import Path
 from calib import capitals, easy_vqa
 from calib.images import check_images
 from calib.records import EncodedImage, ImageRef, InputError, Item
-from calib.task_files import SUFFIXES, read_file
+from calib.task_files import LETTERS, SUFFIXES, read_file
 from calib.task_files.checks import check_item
 from calib.task_files.values import shown
 
@@ -57,7 +57,8 @@ def load_task(
 ) -> Task:
     """A task by name (``calib tasks`` lists them), from a file, a function or items themselves.
 
-    Files are JSONL, CSV or JSON (see ``docs/files.md``). Raises InputError, naming the place, for
+    Files are JSONL, CSV or JSON (see ``docs/files.md``). All but a built-in task and a Task are
+    asked in the form that ``default_form`` says. Raises InputError, naming the place, for
     what cannot be asked: no items, an id given twice, an item without an answer or with fewer than
     two options, texts that are none (``calib.task_files.checks`` has them all), an image that is
     missing, broken or too large.
@@ -65,11 +66,11 @@ def load_task(
     if isinstance(source, Task):
         task = checked(source)
     elif callable(source):
-        task = checked(Task(getattr(source, "__name__", "items"), tuple(source())))
+        task = in_default_form(checked(Task(getattr(source, "__name__", "items"), tuple(source()))))
     elif isinstance(source, (str, Path)):
         task = named(str(source))
     else:
-        task = checked(Task("items", tuple(source)))
+        task = in_default_form(checked(Task("items", tuple(source))))
     check_images(task.items)
     return task
 
@@ -107,7 +108,23 @@ def named(source: str) -> Task:
             f"task {shown(source)}: expected one of {', '.join(TASKS)}, or a file ending in "
             f"{', '.join(SUFFIXES)}"
         )
-    return Task(path.stem, read_file(path))
+    return in_default_form(Task(path.stem, read_file(path)))
+
+
+def in_default_form(task: Task) -> Task:
+    return replace(task, prompt=default_form(task.items))
+
+
+def default_form(items: Iterable[Item]) -> str:
+    """The prompt form of questions that come without one: their options are shown.
+
+    ``letters``, or ``listed`` for all of them where one has spellings, which are scored as texts,
+    or more options than there are letters; ``options``, which asks freely, where none has any.
+    """
+    of_options = [item for item in items if item.options]
+    if any(item.meta.get("spellings") or len(item.options) > len(LETTERS) for item in of_options):
+        return "listed"
+    return "letters" if of_options else "options"
 
 
 def easy_vqa_items() -> tuple[Item, ...]:
@@ -125,7 +142,7 @@ def easy_vqa_items() -> tuple[Item, ...]:
                     options=options,
                     answer=options.index(answer),
                     group=kind,
-                    meta={"cluster": str(picture.id), "instruction": "Answer with one word."},
+                    meta={"cluster": str(picture.id), "ask_for_text": "Answer with one word."},
                 )
             )
     return tuple(items)
@@ -186,6 +203,7 @@ def capital_items() -> tuple[Item, ...]:
 def digest(items: Iterable[Item]) -> str:
     """Twelve characters that change with any question, option, answer or image of ``items``."""
     hashed = hashlib.sha256()
+    names = {"ask_for_text": "instruction"}
     seen: dict[Path, str] = {}  # several questions may be about one image
 
     def named(image: ImageRef) -> str:
@@ -198,7 +216,9 @@ def digest(items: Iterable[Item]) -> str:
     for item in items:
         images = [named(image) for image in item.images]
         row = [item.id, item.question, item.options, item.answer, item.group, images]
-        hashed.update(json.dumps([*row, dict(item.meta)], default=str).encode())
+        # Runs of built-in tasks begun before this key had a name of its own go on.
+        meta = {names.get(name, name): value for name, value in item.meta.items()}
+        hashed.update(json.dumps([*row, meta], default=str).encode())
     return hashed.hexdigest()[:12]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -139,3 +140,61 @@ def test_progress_in_a_log_gives_rate_and_time_left(capsys, monkeypatch):
         "scoring: 50 of 100, 5.0/s, 10 s left",
         "scoring: 100 of 100, 5.0/s",
     ]
+
+
+NOTING = """
+import warnings, typer
+from calib.cli.base import readable
+@readable
+def command():
+    for _ in range(3):
+        warnings.warn("q.jsonl: not used are the columns\\n'split', 'topic'", UserWarning)
+    warnings.warn("another [bold] thing", UserWarning)
+try: command()
+finally: warnings.warn("python's own")
+"""
+
+
+def test_warnings_are_notes_of_one_line_and_told_once():
+    ran = subprocess.run([sys.executable, "-c", NOTING], capture_output=True, text=True, check=True)
+    first, second, *rest = ran.stderr.splitlines()
+    assert first == "calib: note: q.jsonl: not used are the columns 'split', 'topic'"
+    assert second == "calib: note: another [bold] thing"
+    assert rest[0].endswith("UserWarning: python's own")  # outside of the command all is as it was
+    assert not ran.stdout
+
+
+def test_the_first_prompt_is_shown_once_it_is_there(tmp_path, capsys, monkeypatch):
+    calls = []
+    tell = progress.announcing(lambda *told: calls.append(told), tmp_path)
+    tell(0, 2, "reasons")
+    assert not capsys.readouterr().err
+    text = "[bold]Which?\x1b[31m" + "\nline" * 40
+    rows = [
+        {"id": "q\n1", "text": text, "images": [[64, 48]]},
+        {"id": "2", "text": "", "images": []},
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "prompts.jsonl").write_text(lines)
+    tell(0, 2, "t")
+    shown = capsys.readouterr().err
+    assert r"the first prompt: question 'q\n1', 1 picture: 64 x 48" in shown
+    assert r"│ [bold]Which?\x1b[31m " in shown
+    assert shown.count("line ") == 29 and "... 11 more lines" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    tell(2, 2, "t")
+    assert not capsys.readouterr().err
+    assert calls == [(0, 2, "reasons"), (0, 2, "t"), (2, 2, "t")]
+    monkeypatch.setenv("RANK", "1")
+    progress.announcing(lambda *told: None, tmp_path)(0, 2, "t")
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["score", "sample", "idk build", "tasks"])
+def test_helps_say_every_default(command):
+    env = {"COLUMNS": "80"}
+    shown = runner.invoke(cli.app, [*command.split(), "--help"], env=env).output
+    options = shown.partition("Options:")[2].partition("Example:")[0]
+    for flag in re.split(r"\n  (?=-)", options)[1:]:
+        if not flag.startswith("--help"):
+            assert re.search(r"[Dd]efault:|\[required\]", flag), flag

@@ -26,7 +26,7 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
-    {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards"},
+    {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards", "prompt_file"},
     {"intervals", "likelihood", "thresholds", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"sample"},
@@ -34,7 +34,15 @@ CALIB_LAYERS = [
     {"score", "summary", "judge", "semantic"},
     {"idk", "measures", "side_by_side", "p_true", "compare"},
     {"plots", "plots_answers", "formats"},
-    {"report", "report_words", "report_answers", "report_compare", "crosscheck", "doctor"},
+    {
+        "report",
+        "report_words",
+        "report_answers",
+        "report_compare",
+        "crosscheck",
+        "doctor",
+        "preview",
+    },  # fmt: skip
     {"demo", "arguments"},
     {"cli"},
 ]

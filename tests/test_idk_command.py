@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from calib import cli
+from calib.hf.encoding import Encoded
 from calib.hf.model import Model
 from calib.idk import ask, draw
 from calib.idk.ask import ask_set, label_of, stream
@@ -57,8 +58,8 @@ def questions(folder: Path) -> Task:
 class Scripted(Model):
     """A model whose answers are written down: by the words of the question and the sample."""
 
-    def encode(self, *items: Any, **how: Any) -> list[Any]:
-        return []
+    def encode(self, items: Any, *form: Any, **how: Any) -> list[Any]:
+        return [Encoded(item.question, (), 1, 0, ()) for item in items]
 
     def sample_batch(
         self, items: Any, prompt: str, how: Any, *, thinking: str = "own"

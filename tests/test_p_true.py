@@ -67,11 +67,22 @@ def test_the_question(run: Path, tmp_path: Path) -> None:
 def test_options_are_listed_where_they_were_shown(tmp_path: Path) -> None:
     model = Model("tiny", make_llama(), make_tokenizer(), None)
     task = Task("t", (Item("q", "Which?", options=("red", "no"), answer=0),))
-    for form, lists in (("letters", True), ("options", False)):
+    for form, lists in (("letters", "(A) red\n(B) no\n"), ("listed", "red\nno\n"), ("options", "")):
         out = tmp_path / form
         run = calib.sample(model, task, out=out, prompt=form, samples=1, max_new_tokens=2)
         text = questions(run, None, shown=5).items[0].question
-        assert ("Question: Which?\n(A) red\n(B) no\nPossible" in text) == lists
+        assert text.startswith(f"Question: Which?\n{lists}Possible answer: ")
+
+
+def test_what_stood_before_the_question_stands_before_it_again(tmp_path: Path) -> None:
+    model = Model("tiny", make_llama(), make_tokenizer(), None)
+    meta = {"hint": "It is dusk.", "turns": [["Is it?", "Yes."]], "instruction": "Be brief."}
+    task = Task("t", (Item("q", "Which?", options=("red", "no"), answer=0, meta=meta),))
+    run = calib.sample(model, task, out=tmp_path, samples=1, max_new_tokens=2)
+    prompt = build(questions(run, None, shown=5).items[0], "letters")
+    assert prompt.turns == (("Is it?", "Yes."),)
+    assert prompt.text.startswith("Hint: It is dusk.\nQuestion: Which?\nPossible answer: ")
+    assert prompt.text.endswith("(A) True\n(B) False\nAnswer with the option's letter.")
 
 
 def test_separate_answers_are_asked_about_and_all_samples_shown(run: Path, tmp_path: Path) -> None:

@@ -54,6 +54,28 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
+def test_the_first_prompt_stands_in_both_reports(tmp_path, make_run):
+    folder = make_run(tmp_path)
+    text = "<|user|>\n<image>```\n<script>alert(1)</script> {{ 7 * 7 }}\n" + "more\n" * 200
+    row = {"id": "<b>", "text": text, "images": [[640, 480]]}
+    (folder / "prompts.jsonl").write_text(json.dumps(row) + "\n")
+    write_report(open_run(folder))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "question &#39;&lt;b&gt;&#39;, 1 picture: 640 x 480" in page
+    shown = html.escape(text[:60], quote=False)
+    assert f"<pre>\n{shown}" in page and "... 104 more lines</pre>" in page
+    assert "<script" not in page
+    said = (folder / "report.md").read_text(encoding="utf-8")
+    # An indented block is shown as it is; a fence could be ended by the prompt.
+    assert "\n\n    <|user|>\n    <image>```\n    <script>alert(1)</script> {{ 7 * 7 }}\n" in said
+    assert "    ... 104 more lines\n\n" in said
+
+
+def test_runs_without_prompts_have_no_such_part(report):
+    for name in ("report.html", "report.md"):
+        assert "What the model was asked" not in (report.path / name).read_text(encoding="utf-8")
+
+
 def test_the_page_is_whole_and_asks_nobody_for_anything(report):
     page = Page()
     page.feed((report.path / "report.html").read_text(encoding="utf-8"))

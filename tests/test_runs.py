@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from PIL import Image
 from calib import runs
 from calib.hf.encoding import Encoded
 from calib.hf.scoring import Scores
+from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError, InputError, Item
 from calib.runs import create, open_run
 from calib.score import score
@@ -154,7 +156,93 @@ def test_the_config_tells_what_was_asked_for(uncut: Path):
     asked |= {"temperature": 1.0, "normalize": "sum", "bins": 15, "dtype": "float32"}
     assert {name: config[name] for name in asked} == asked
     assert config["versions"]["torch"]
-    assert sorted(path.name for path in uncut.iterdir()) == ["config.json", "records.jsonl"]
+    names = ["config.json", "prompts.jsonl", "records.jsonl"]
+    assert sorted(path.name for path in uncut.iterdir()) == names
+
+
+def test_prompts_are_kept_word_for_word(tmp_path: Path, uncut: Path):
+    assert open_run(uncut).prompts() == {item.id: f"{item.id} {item.question}" for item in TASK}
+    hostile = "<b>\x1b[31m\n é" + "long " * 1000
+    picture = Image.new("RGB", (30, 20))
+    picture.save(tmp_path / "a.png")
+    items = [Item("a", hostile, (picture, tmp_path / "a.png"), ("x", "y"), 0), TASK.items[0]]
+    score(Stub(), Task("two", tuple(items)), out=tmp_path / "run")  # type: ignore[arg-type]
+    assert open_run(tmp_path / "run").prompts()["a"] == f"a {hostile}"
+    row = first_prompt(tmp_path / "run")
+    assert row and title_of(row) == "question 'a', 2 pictures: 30 x 20, 30 x 20"
+
+
+def test_a_run_that_kept_no_prompts_goes_on_without(tmp_path: Path, uncut: Path):
+    """As one does that an earlier version began."""
+    folder = tmp_path / "run"
+    run(folder, Stub(stop_at=4))
+    (folder / "prompts.jsonl").unlink()
+    run(folder)
+    assert records(folder) == records(uncut)
+    with pytest.raises(CalibError, match=r"^.*run: there is no prompts\.jsonl; an earlier version"):
+        open_run(folder).prompts()
+    assert first_prompt(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("meta", "form", "goes_on"),
+    [
+        ({"hint": "Dusk."}, "letters", False),
+        ({"turns": [("a", "b")]}, "options", False),
+        ({"instruction": "Say it."}, "letters", False),
+        ({"instruction": "Say it."}, "options", True),
+        ({"hint": "", "ask_for_text": "Say it.", "solution": "Dusk."}, "letters", True),
+    ],
+)
+def test_a_run_is_not_gone_on_with_what_was_not_shown_before(
+    tmp_path: Path, meta: dict[str, Any], form: str, goes_on: bool
+):
+    items = [*TASK.items[:4], replace(TASK.items[4], meta=meta), *TASK.items[5:]]
+    given: dict[str, Any] = {"out": tmp_path, "batch_size": ROWS, "prompt": form}
+    with pytest.raises(KeyboardInterrupt):
+        score(Stub(stop_at=2), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+    (tmp_path / "prompts.jsonl").unlink()
+    if goes_on:
+        score(Stub(), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+        assert len(open_run(tmp_path).rows()) == QUESTIONS
+        return
+    name = next(iter(meta))
+    with pytest.raises(InputError, match=f"did not show the {name} of item 'q4'; choose another"):
+        score(Stub(), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+
+
+def test_a_run_of_no_records_gets_its_prompts(tmp_path: Path):
+    folder = tmp_path / "run"
+    run(folder, Stub(stop_at=0))
+    (folder / "prompts.jsonl").unlink()
+    run(folder)
+    assert len(open_run(folder).prompts()) == QUESTIONS
+
+
+def test_a_run_with_other_prompts_is_refused(tmp_path: Path):
+    """As where a model's chat template was changed meanwhile."""
+
+    class Other(Stub):
+        def encode(self, items: Sequence[Item], form: str, **how: Any) -> list[Encoded]:
+            first, *rest = super().encode(items, form, **how)
+            return [first, replace(rest[0], text="otherwise"), *rest[1:]]
+
+    folder = tmp_path / "run"
+    run(folder, Stub(stop_at=4))
+    before = records(folder)
+    with pytest.raises(InputError, match=r"with other prompts \(item 'q1' is not asked as in"):
+        run(folder, Other())
+    assert records(folder) == before
+    run(folder)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"id": "a", "text": "b"}', "\udcff"])
+def test_damaged_prompts_are_named(tmp_path: Path, line: str):
+    run(tmp_path)
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(path.read_text() + json.dumps(line)[1:-1].replace('\\"', '"') + "\n")
+    with pytest.raises(CalibError, match=r"prompts\.jsonl, line 51: expected an object with id"):
+        open_run(tmp_path).prompts()
 
 
 @pytest.mark.parametrize("stop", range(BATCHES + 1))
@@ -467,7 +555,7 @@ def test_a_disk_that_fails_to_sync(tmp_path: Path, uncut: Path, monkeypatch: pyt
 
     def fsync(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) == 6:  # behind config.json, its folder and three batches
+        if len(calls) == 8:  # behind two files, their folder each time, and three batches
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(descriptor)
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 import torch
+from markupsafe import escape
 
 import calib
 from calib.hf.model import Model
 from calib.records import CalibError, InputError, Item
+from calib.report_answers import write_measures_report
 from calib.sample import sample
 from calib.shards import read_items, whole_parts
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
@@ -136,6 +138,46 @@ def test_a_packed_run_goes_on(
     assert [row["logprob"] for row in found] == pytest.approx(
         [row["logprob"] for row in calm], abs=1e-4
     )
+
+
+def test_prompts_are_those_of_the_model(
+    llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of several processes writes them."""
+    task = questions()
+    encoded = llama.encode(task.items, "letters", options=False, thinking="own")
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        run = sample(llama, task, out=tmp_path, **SETTINGS)
+        assert run.prompts() == {item.id: one.text for item, one in zip(task, encoded, strict=True)}
+    assert run.prompts()["q1"] == (
+        "<bos>What is it?\n(A) yes\n(B) no\nAnswer with the option's letter.<eos>A:"
+    )
+
+
+def test_the_first_prompt_stands_in_the_report_of_samples(llama: Model, tmp_path: Path) -> None:
+    run = sample(llama, questions(), out=tmp_path, **SETTINGS)
+    page = write_measures_report(run)
+    first = "<bos>What is ?\n(A) yes\n(B) no\nAnswer with the option's letter.<eos>A:"
+    assert f"<pre>\n{escape(first)}</pre>" in page.read_text(encoding="utf-8")
+    said = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "question 'q0'" in said and "\n    <bos>What is ?\n    (A) yes\n" in said
+    (tmp_path / "prompts.jsonl").unlink()
+    assert "What the model was asked" not in write_measures_report(run).read_text(encoding="utf-8")
+
+
+def test_items_of_earlier_runs_say_instruction(llama: Model, tmp_path: Path) -> None:
+    """Runs that kept no prompts called so what stands in prompts for words alone."""
+    meta = {"ask_for_text": "Answer with one word."}
+    item = Item("a", "?", options=("x", "y"), answer=0, meta=meta)
+    run = sample(llama, calib.load_task([item]), out=tmp_path, **SETTINGS)
+    assert run.items()[0].meta == {"cluster": "a", **meta}
+    path = tmp_path / "items.jsonl"
+    path.write_text(path.read_text().replace("ask_for_text", "instruction"))
+    assert run.items()[0].meta == {"cluster": "a", "instruction": "Answer with one word."}
+    (tmp_path / "prompts.jsonl").unlink()
+    assert run.items()[0].meta == {"cluster": "a", **meta}
 
 
 def test_with_images(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from calib.prompts import build
 from calib.records import EncodedImage, InputError, Item
 from calib.tasks import Task, digest, load_task
 
@@ -152,13 +153,58 @@ def test_functions_lists_and_paths_are_tasks(tmp_path: Path):
     def mine() -> Iterator[Item]:
         yield from items(3)
 
-    assert load_task(mine) == Task("mine", tuple(items(3)))
+    assert load_task(mine) == Task("mine", tuple(items(3)), "letters")
     assert load_task(items(3)).items == tuple(items(3))
     path = tmp_path / "own.jsonl"
     path.write_text('{"id": "a", "question": "?", "options": ["x", "y"], "answer": "y"}\n')
     assert load_task(path) == load_task(str(path))
     assert load_task(path).name == "own"
     assert load_task(path).items[0].answer == 1
+
+
+TWO, FREE = Item("a", "?", options=("x", "y")), Item("b", "?", meta={"aliases": ["x"]})
+SPELLED = replace(TWO, id="c", meta={"spellings": (("x", "ex"), ("y",))})
+MANY = Item("d", "?", options=tuple(map(str, range(27))), answer=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "form"),
+    [
+        ([TWO], "letters"),
+        ([replace(MANY, options=MANY.options[:26])], "letters"),
+        ([TWO, FREE], "letters"),
+        ([FREE], "options"),
+        ([TWO, SPELLED], "listed"),
+        ([TWO, MANY], "listed"),
+        ([FREE, SPELLED], "listed"),
+    ],
+)
+def test_questions_without_a_form_of_their_own_show_their_options(given: list[Item], form: str):
+    assert load_task(given).prompt == load_task(lambda: given).prompt == form
+    assert load_task(Task("own", tuple(given), "llava")).prompt == "llava"
+    for item in given:
+        build(item, form)
+
+
+@pytest.mark.parametrize(
+    ("row", "form"),
+    [
+        ('{"id": "a", "question": "?", "options": ["x", "y"], "answer": "y"}', "letters"),
+        ('{"id": "a", "question": "?", "options": [["x", "ex"], "y"], "answer": "y"}', "listed"),
+        ('{"id": "a", "question": "?", "aliases": ["x"]}', "options"),
+    ],
+)
+def test_a_file_without_a_form_shows_its_options(tmp_path: Path, row: str, form: str):
+    path = tmp_path / "own.jsonl"
+    path.write_text(f"{row}\n")
+    assert load_task(path).prompt == form
+
+
+def test_a_run_of_a_built_in_task_goes_on_whatever_its_keys_are_called():
+    """Digests of an earlier version, when ``ask_for_text`` was called ``instruction``."""
+    digests = {"easy-vqa": "7ea67c9078f1", "easy-vqa-idk": "6ffe6176c6f6"}
+    digests["capitals"] = "4839a0907006"
+    assert {name: digest(load_task(name)) for name in digests} == digests
 
 
 def test_a_task_is_a_task():
@@ -207,7 +253,7 @@ def test_what_cannot_be_asked_is_refused(given: list[Item], message: str):
         ({"options": ("x", ("y",))}, "options: expected text"),
         ({"options": ("x", " ")}, "options: one of .* has no text"),
         ({"options": ("yes", " yes")}, "'yes' and ' yes' are the same text"),
-        ({"options": "xy"}, "options: expected a list, got 'xy'"),
+        ({"options": "xy"}, "options: expected text, got 'xy' in place of a list"),
         ({"options": ("x", "y\ud800")}, "options holds half"),
         ({"answer": True}, "answer True is not the index"),
         ({"answer": "x"}, "answer 'x' is not the index"),
@@ -216,12 +262,12 @@ def test_what_cannot_be_asked_is_refused(given: list[Item], message: str):
         ({"images": (b"\x89PNG",)}, "images: expected paths, PIL images or EncodedImage, got b"),
         ({"images": (None,)}, "images: expected paths"),
         ({"meta": None}, "meta: expected named entries, got None"),
-        ({"meta": {"spellings": ("yes", "no")}}, "spellings: expected a list, got 'yes'"),
-        ({"meta": {"spellings": 5}}, "spellings: expected a list, got 5"),
+        ({"meta": {"spellings": ("yes", "no")}}, "spellings: expected text, got 'yes' in place of"),
+        ({"meta": {"spellings": 5}}, "spellings: expected text, got 5 in place of a list"),
         ({"meta": {"spellings": (("x",),)}}, "spellings of 1 options, but there are 2"),
         ({"meta": {"spellings": (("x",), ("x", "y"))}}, "'x' counts as 'x' and as 'y'"),
         ({"meta": {"spellings": ((1,), (2,))}}, "spellings: expected text, got 1"),
-        ({"meta": {"aliases": "Paris"}}, "aliases: expected a list, got 'Paris'"),
+        ({"meta": {"aliases": "Paris"}}, "aliases: expected text, got 'Paris' in place of a list"),
         ({"meta": {"aliases": [7]}}, "aliases: expected text, got 7"),
         ({"meta": {"aliases": [" "]}}, "aliases: one of .* has no text"),
         ({"meta": {"instruction": 5}}, "instruction: expected text, got 5"),
@@ -229,7 +275,7 @@ def test_what_cannot_be_asked_is_refused(given: list[Item], message: str):
         ({"meta": {"hint": {}}}, "hint: expected text"),
         ({"meta": {"answerable": "false"}}, "answerable: expected true or false, got 'false'"),
         ({"meta": {"answerable": 0}}, "answerable: expected true or false, got 0"),
-        ({"meta": {"turns": ["a"]}}, "turns: expected a list, got 'a'"),
+        ({"meta": {"turns": ["a"]}}, "turns: expected text, got 'a' in place of a list"),
         ({"meta": {"turns": [("a", "b", "c")]}}, "turns: expected pairs"),
         ({"meta": {"turns": [("a", 5)]}}, "turns: expected text, got 5"),
         ({"meta": {"idk": 2}}, "idk: 2 is not the index"),

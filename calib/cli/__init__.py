@@ -21,7 +21,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     measuring.fit: "calib fit runs/demo --output_path temperature.json",
     measuring.compare: "calib compare runs/before runs/after",
     measuring.report: "calib report runs/demo",
-    about.tasks: "calib tasks",
+    about.tasks: "calib tasks show questions.jsonl",
     about.doctor: "calib doctor",
     about.crosscheck: "calib crosscheck runs/demo",
 }

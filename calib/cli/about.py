@@ -7,18 +7,46 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from calib.cli.base import Folder, out, show
+from calib.arguments import load, one_of
+from calib.cli.base import Folder, Include, Prompt, out, show
+from calib.records import InputError
 
 
-def tasks() -> None:
-    """List the tasks; say what your own file needs."""
+def tasks(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[show] NAME|FILE", help="What to show; default: list the tasks."),
+    ] = None,
+    prompt: Prompt = None,
+    n: Annotated[int, typer.Option("-n", min=1, metavar="N", help="Questions to show.")] = 3,
+    include_path: Include = None,
+) -> None:
+    """List the tasks; show questions as a model will see them."""
+    from calib.prompts import FORMS
+    from calib.task_files import SUFFIXES
     from calib.tasks import TASKS
 
+    if prompt is not None:
+        one_of("--prompt", prompt, FORMS)
+    shown = list(names or ())
+    if shown[:1] == ["show"]:
+        del shown[0]
+        if not shown:
+            raise InputError("calib tasks show: expected the name of a task or a file")
+    for name in shown:
+        from calib.preview import preview
+
+        task = load(name, include_path)
+        for left, text in preview(task, prompt or task.prompt, n):
+            for row in Text(text).wrap(out, out.width - left):
+                out.print(Text(" " * left) + row)
+    if shown:
+        return
     show(("task", "what it asks"), [(name, about) for name, about in TASKS.items()])
     out.print(
-        "\nA file of your own (.jsonl, .csv, LLaVA .json) has the columns id, question,\n"
+        f"\nA file of your own ({', '.join(SUFFIXES)}) has the columns id, question,\n"
         "images, options, answer and, if you like, group. An answer is a letter, an\n"
-        "option's text or a 0-based index."
+        "option's text or a 0-based index. calib tasks show FILE shows how it is asked."
     )
 
 

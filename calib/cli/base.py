@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -34,14 +35,22 @@ ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
 ]
 ModelArgs = Annotated[
-    str, typer.Option("--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main.")
+    str,
+    typer.Option(
+        "--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main; default: none."
+    ),
 ]
 Tasks = Annotated[
     str, typer.Option(metavar="NAMES", help="Names or files, comma-separated (calib tasks).")
 ]
 Prompt = Annotated[
     str | None,
-    typer.Option(metavar="FORM", help="options, letters, llava, paper, reason or verbalized."),
+    typer.Option(
+        metavar="FORM",
+        help="letters, llava, paper, listed, reason or verbalized list the options; options does "
+        "not. Default: a built-in task's own; of a file letters, or listed where options have "
+        "spellings or are more than 26, or options where there are none (calib tasks show).",
+    ),
 ]
 Thinking = Annotated[
     str,
@@ -49,14 +58,20 @@ Thinking = Annotated[
 ]
 Samples = Annotated[int, typer.Option(min=1, metavar="N", help="Answers to a question.")]
 Include = Annotated[
-    Path | None, typer.Option("--include_path", metavar="DIR", help="Where task files lie.")
+    Path | None,
+    typer.Option("--include_path", metavar="DIR", help="Where task files lie; default: here."),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--output_path", metavar="DIR", help="Run folder; an unfinished one goes on."),
+    typer.Option(
+        "--output_path",
+        metavar="DIR",
+        help="Run folder; an unfinished one goes on. Default: runs/MODEL/TASK.",
+    ),
 ]
 Limit = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Only so many questions, drawn by seed.")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Only so many questions, drawn by seed; default: all."),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Rules every random choice.")]
 Batch = Annotated[
@@ -69,12 +84,14 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", sho
 
 
 def readable(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn the errors a user can meet into one paragraph and an exit code."""
+    """Turn the errors a user can meet into one paragraph and an exit code, warnings into notes."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = Notes().tell
+                return command(*args, **kwargs)
         except InputError as error:
             complain(error)
             raise typer.Exit(2) from error
@@ -89,6 +106,20 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from stop
 
     return wrapped
+
+
+class Notes:
+    """Warnings as notes: a line each, and none twice."""
+
+    def __init__(self) -> None:
+        self.told: set[str] = set()
+
+    def tell(self, message: Warning | str, *where: object, **more: object) -> None:
+        """In place of ``warnings.showwarning``, which shows code and its path."""
+        text = " ".join(str(message).split())
+        if text not in self.told:
+            self.told.add(text)
+            err.print(Text(f"calib: note: {text}"), style="yellow", soft_wrap=True)
 
 
 def complain(text: object) -> None:

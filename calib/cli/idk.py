@@ -21,7 +21,7 @@ from calib.cli.base import (
     out,
     show,
 )
-from calib.cli.progress import progress
+from calib.cli.progress import announcing, progress
 
 Set = Annotated[
     Path, typer.Argument(metavar="DIR", help="What idk build made.", show_default=False)
@@ -31,7 +31,9 @@ Judging = Annotated[
 ]
 CopyImages = Annotated[
     bool,
-    typer.Option("--copy_images", help="Copy pictures into the set; rows name them within it."),
+    typer.Option(
+        "--copy_images", help="Copy pictures into the set; rows name them there. Default: no."
+    ),
 ]
 
 
@@ -63,15 +65,16 @@ def build(
 
     Given again with another --tau or --judge it labels anew and draws nothing.
     """
-    from calib.prompts import FORMS
+    from calib.prompts import FORMS, check
 
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     name, arguments = model_arguments(model, model_args, device)
     task = load(tasks, include_path)
+    check(task.selection(limit, seed), prompt or task.prompt)
 
     from calib.idk.draw import Subject
-    from calib.idk.folder import build_set
+    from calib.idk.folder import SAMPLES, build_set
 
     with progress() as tell:
         made = build_set(
@@ -88,7 +91,7 @@ def build(
             limit=limit,
             copy_images=copy_images,
             prompt=prompt,
-            progress=tell,
+            progress=announcing(tell, output_path / SAMPLES),
         )
     show_labels(made, output_path)
 
@@ -96,7 +99,8 @@ def build(
 def label(
     folder: Set,
     tau: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Known: at least this share is right.")
+        float | None,
+        typer.Option(metavar="SHARE", help="Known: so great a share is right; default: the same."),
     ] = None,
     judge: Annotated[
         str | None, typer.Option(metavar="NAME", help="Another judge; default: the same.")
@@ -115,7 +119,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="plain, permission, option, a text with {question} or its file; repeatable.",
+            help="plain, permission, option, a text with {question} or its file; repeatable. "
+            "Default: the first three.",
         ),
     ] = None,
     model_args: ModelArgs = "",

@@ -24,7 +24,7 @@ from calib.cli.base import (
     out,
     show,
 )
-from calib.cli.progress import progress
+from calib.cli.progress import announcing, progress
 
 
 def demo(
@@ -77,13 +77,13 @@ def score(
     ] = 1024,
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
     reason: Annotated[
-        bool, typer.Option("--reason", help="Sample reasoning first; score after it.")
+        bool, typer.Option("--reason", help="Sample reasoning first; score after it. Default: no.")
     ] = False,
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
     from calib.hf.thinking import MODES
-    from calib.prompts import FORMS
+    from calib.prompts import FORMS, check
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
@@ -93,6 +93,8 @@ def score(
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
+    for task, _ in asked:
+        check(task.selection(limit, seed), prompt or task.prompt)
 
     from calib.hf.model import load_model
     from calib.hf.scoring import check_scoring
@@ -123,7 +125,7 @@ def score(
                 thinking=thinking,
                 thinking_tokens=thinking_tokens,
                 bins=bins,
-                progress=tell,
+                progress=announcing(tell, folder),
             )
         report = write_report(run)
         out.print(f"{headline(run.results)}\n{report}", soft_wrap=True)
@@ -184,11 +186,11 @@ def report(
     run: Folder,
     answers: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Of samples: the run whose answers are judged."),
+        typer.Option(metavar="RUN", help="Of samples: the run judged; default: RUN's first."),
     ] = None,
     scores: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Of samples: a scored run of the same questions."),
+        typer.Option(metavar="RUN", help="Of samples: a scored run of them; default: none."),
     ] = None,
 ) -> None:
     """Write the report of a run again; of samples, their measures."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from rich.panel import Panel
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +23,8 @@ from rich.progress import (
 from rich.text import Text
 
 from calib.cli.base import err
+from calib.formats import beginning, printable
+from calib.prompt_file import first_prompt, title_of
 
 
 class Rate(ProgressColumn):
@@ -52,6 +57,27 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
             bars.update(known[note], completed=done, total=total)
 
         yield tell
+
+
+def announcing(
+    tell: Callable[[int, int, str], None], folder: Path
+) -> Callable[[int, int, str], None]:
+    """``tell``, and once, as soon as the run in ``folder`` has them, the first of its prompts.
+
+    Of several processes the first one shows it.
+    """
+    shown = os.environ.get("RANK", "0") != "0"
+
+    def told(done: int, total: int, note: str) -> None:
+        nonlocal shown
+        if not shown and (row := first_prompt(folder)) is not None:
+            shown = True
+            title = Text(f"the first prompt: {printable(title_of(row))}")
+            text = Text(beginning(row["text"]))
+            err.print(Panel(text, title=title, title_align="left", expand=False))
+        tell(done, total, note)
+
+    return told
 
 
 class Lines:

@@ -24,7 +24,7 @@ from calib.cli.base import (
     Thinking,
     out,
 )
-from calib.cli.progress import progress
+from calib.cli.progress import announcing, progress
 
 
 def sample(
@@ -36,7 +36,9 @@ def sample(
     gen_kwargs: Annotated[
         str,
         typer.Option(
-            "--gen_kwargs", metavar="K=V,..", help="As temperature=0.7,top_p=0.9,max_new_tokens=32."
+            "--gen_kwargs",
+            metavar="K=V,..",
+            help="As top_p=0.9,stop=X|Y; default: temperature=1.0,max_new_tokens=64.",
         ),
     ] = "",
     limit: Limit = None,
@@ -52,7 +54,7 @@ def sample(
 ) -> None:
     """Draw several answers to each question of a task."""
     from calib.hf.thinking import MODES
-    from calib.prompts import FORMS
+    from calib.prompts import FORMS, check
 
     name, arguments = model_arguments(model, model_args, device)
     settings = generation(gen_kwargs)
@@ -61,6 +63,8 @@ def sample(
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
+    for task, _ in asked:
+        check(task.selection(limit, seed), prompt or task.prompt)
 
     from calib.hf.model import load_model
     from calib.hf.sampling import Sampling
@@ -82,7 +86,7 @@ def sample(
                 prompt=prompt,
                 batching=batching,
                 thinking=thinking,
-                progress=tell,
+                progress=announcing(tell, folder),
                 **settings,
             )
         out.print(f"{run.path}", soft_wrap=True)

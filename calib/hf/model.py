@@ -24,6 +24,7 @@ from calib.hf.scoring import Scores, check_scoring, joined, score_batch
 from calib.hf.speakers import Speakers
 from calib.prompts import build
 from calib.records import Answer, CalibError, InputError, Item
+from calib.tasks import default_form
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Model:
         self,
         items: Sequence[Item],
         *,
-        prompt: str = "options",
+        prompt: str | None = None,
         variants: bool = False,
         thinking: str = "off",
         batch_size: int | str = "auto",
@@ -118,6 +119,7 @@ class Model:
     ) -> list[dict[str, Any]]:
         """One dict per item, in the items' order; ``calib.score`` is this with a run folder.
 
+        ``prompt`` is a form of ``calib.prompts``; by default that of ``calib.tasks.default_form``.
         ``scoring`` goes to ``calib.hf.scoring.score_batch``: confidence, temperature, normalize,
         histogram. Raises InputError, naming the item, for one without options and for an answer
         that is none of them.
@@ -130,7 +132,8 @@ class Model:
                     f"item {item.id!r}: answer {item.answer} is not the index of one of its "
                     f"{len(item.options)} options"
                 )
-        encoded = self.encode(items, prompt, variants=variants, thinking=thinking)
+        form = prompt or default_form(items)
+        encoded = self.encode(items, form, variants=variants, thinking=thinking)
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         pixels = [e.pixels for e in encoded]
         found: dict[int, dict[str, Any]] = {}
@@ -161,14 +164,15 @@ class Model:
         return joined(scores, [part.rows for part in parts])
 
     def sample(
-        self, items: Sequence[Item], *, n: int = 20, prompt: str = "options", **sampling: Any
+        self, items: Sequence[Item], *, n: int = 20, prompt: str | None = None, **sampling: Any
     ) -> list[list[Answer]]:
         """``n`` answers to each item, one item at a time; ``calib.sample`` is this with a folder.
 
-        ``sampling``: the other fields of ``calib.hf.sampling.Sampling``.
+        ``prompt``: as of ``option_scores``; ``sampling``: the other fields of
+        ``calib.hf.sampling.Sampling``.
         """
-        how = Sampling(samples=n, **sampling)
-        return [self.sample_batch([item], prompt, how)[0] for item in items]
+        how, form = Sampling(samples=n, **sampling), prompt or default_form(items)
+        return [self.sample_batch([item], form, how)[0] for item in items]
 
     def sample_batch(
         self, items: Sequence[Item], prompt: str, how: Sampling, *, thinking: str = "own"
@@ -240,12 +244,11 @@ class Model:
                 yield from zip(batch, found, strict=True)
 
     def generate(
-        self, items: Sequence[Item], *, prompt: str = "options", max_new_tokens: int = 32
+        self, items: Sequence[Item], *, prompt: str | None = None, max_new_tokens: int = 32
     ) -> list[str]:
-        """The greedy answer to each item, as text."""
-        encoded = self.encode(
-            items, prompt, options=False, new_tokens=max_new_tokens, thinking="own"
-        )
+        """The greedy answer to each item, as text; ``prompt`` as of ``option_scores``."""
+        form = prompt or default_form(items)
+        encoded = self.encode(items, form, options=False, new_tokens=max_new_tokens, thinking="own")
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         pixels = [e.pixels for e in encoded]
         found: dict[int, str] = {}

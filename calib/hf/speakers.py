@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
+from itertools import chain, cycle
 from typing import Any
 
 from PIL import Image
@@ -150,12 +151,16 @@ class Speakers:
         return (f"{asked} {prompt.begun}" if prompt.begun else asked), special
 
     def conversation(self, prompt: Prompt) -> Conversation:
-        """The user's turn, for the chat template."""
-        content: Any = prompt.text
+        """The turns up to the question, for the chat template; pictures stand in the first."""
+        said = [*chain.from_iterable(prompt.turns), prompt.text]
+        contents: list[Any] = list(said)
         if self.processor is not None:
-            content = [{"type": "image"} for _ in prompt.images]
-            content.append({"type": "text", "text": prompt.text})
-        turns = [{"role": "user", "content": content}]
+            contents = [[{"type": "text", "text": text}] for text in said]
+            contents[0] = [*({"type": "image"} for _ in prompt.images), *contents[0]]
+        turns = [
+            {"role": role, "content": content}
+            for role, content in zip(cycle(("user", "assistant")), contents, strict=False)
+        ]
         render = partial(rendered, self.speaker, turns, name=self.tokenizer.name_or_path)
         return Conversation(render, switches_in(self.speaker.chat_template))
 

@@ -20,6 +20,9 @@ PATIENCE = 20.0
 # Templates that have given a text in time. One that begins to loop later is not stopped.
 _timely: set[str] = set()
 
+# What ends the thoughts before an answer.
+END = "</think>"
+
 Turns = Sequence[dict[str, Any]]
 """{"role": ..., "content": a text, or a list of {"type": "image"} and {"type": "text", ...}}."""
 
@@ -94,18 +97,23 @@ def without_images(render: Callable[[Turns], str], turns: Turns) -> str | None:
 def omission(text: str, turns: Turns) -> str:
     """What is wrong with the text of these turns; "" where nothing is.
 
-    Only what users say must be there as it was said: templates cut the reasoning out of earlier
-    answers. White space is the template's own affair.
+    What users and the model have said must be there as it was said, in this order, less the
+    thoughts before an answer: templates cut those out. White space is the template's own affair.
     """
     if not text.strip():
         return "gives no text"
-    squeezed = "".join(text.split())
+    squeezed, position = "".join(text.split()), 0
     for turn in turns:
-        for part in parts(turn) if turn["role"] == "user" else []:
-            if part["type"] == "text" and "".join(part["text"].split()) not in squeezed:
-                return "leaves out the question"
+        for part in parts(turn):
             if not isinstance(turn["content"], str) and str(part) in text:
                 return "cites the parts of a message as data"
+            if part["type"] != "text":
+                continue
+            said = part["text"] if turn["role"] == "user" else part["text"].rpartition(END)[2]
+            words = "".join(said.split())
+            position = squeezed.find(words, position) + len(words)
+            if position < len(words):
+                return f"leaves out {'the question' if len(turns) == 1 else 'one of the turns'}"
     return ""
 
 

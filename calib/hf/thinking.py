@@ -26,7 +26,7 @@ OPENED = re.compile(r"<(think\w*|thought\w*|reason\w*)>\s*$")
 
 @dataclass(frozen=True)
 class Conversation:
-    """The user's turn as a chat template renders it."""
+    """The turns up to the question, as a chat template renders them."""
 
     render: Callable[..., str]  # the text up to the answer; keywords go to the template
     switches: tuple[str, ...]  # those that the template reads

@@ -32,7 +32,8 @@ EXAMPLES = 3
 TEMPERATURE = 0.1
 ROWS = 32
 """Questions that decode together: one answer each leaves little else to do at once."""
-LETTERED = ("letters", "llava", "paper")
+LISTING = ("letters", "llava", "paper", "listed")
+"""Prompt forms in which an option more is seen."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,10 @@ def stream(built: int, seed: int) -> int:
 
 
 def words_of(name: str, labelled: Labelled) -> tuple[str, tuple[Item, ...]]:
-    """An arm's prompt form and its items. The option arm lists lettered options."""
+    """An arm's prompt form and its items. The option arm lists the options."""
     form = str(labelled.run.config["prompt"])
-    if name == "option" and form not in LETTERED:
-        form = LETTERED[0]
+    if name == "option" and form not in LISTING:
+        form = LISTING[0]
     reworded = arm(name)
     return form, tuple(reworded(item) for item in labelled.run.items())
 

@@ -50,7 +50,7 @@ def answer_checks(
     settings: dict[str, Any] = {"seed": SEED, "max_new_tokens": LENGTH}
 
     def alone() -> Answers:
-        rows = model.sample(items, n=SAMPLES, **settings)
+        rows = model.sample(items, n=SAMPLES, prompt="options", **settings)
         return {
             item.id: [Drawn(a.text, a.tokens, float(a.logprob or 0.0)) for a in answers]
             for item, answers in zip(items, rows, strict=True)

@@ -13,6 +13,7 @@ from calib_kernels import option_scores
 import calib
 from calib import Item
 from calib.hf.model import Model
+from calib.tasks import Task
 from tests.conformance.hand import Hand, apart, picked
 from tests.conformance.questions import (
     ONE,
@@ -43,7 +44,7 @@ def score_checks(model: Model, hand: Hand, images: bool) -> Iterator[Check]:
 
 def scored(model: Model, hand: Hand, items: Sequence[Item], size: int) -> tuple[float, float, str]:
     expected = [by_hand(hand, item) for item in items]
-    rows = model.option_scores(items, batch_size=size)
+    rows = model.option_scores(items, batch_size=size, prompt="options")
     return worst([row["logprob"] for row in rows], expected), BOUND, ""
 
 
@@ -79,7 +80,7 @@ def same_forward(model: Model, hand: Hand, exact: Hand, item: Item) -> tuple[flo
         raise Unsettled(f"the forward by hand in bfloat16: {told(error)}") from error
     ids = torch.tensor([token for (token,) in hand.options(item)])
     expected = option_scores(logits, ids).logprob[0]
-    (row,) = model.option_scores([item], batch_size=1)
+    (row,) = model.option_scores([item], batch_size=1, prompt="options")
     return apart(torch.tensor(row["logprob"]), expected), 0.0, "bit-equal is asked for"
 
 
@@ -96,7 +97,7 @@ def same_within_rounding(
         read = [[way(inputs, ids[:-1]) for way in (hand.whole, hand.stepped)] for ids in options]
     except Exception as failure:
         raise Unsettled(f"the forward by hand in bfloat16: {told(failure)}") from failure
-    (row,) = model.option_scores([item], batch_size=1)
+    (row,) = model.option_scores([item], batch_size=1, prompt="options")
     error = bound = 0.0
     for tokens, ways, logprob in zip(options, read, row["logprob"], strict=True):
         whole, stepped = (picked(logits, tokens) for logits in ways)
@@ -116,7 +117,7 @@ def run_folder_check(model: Model, hand: Hand, items: Sequence[Item], folder: Pa
     def measure() -> tuple[float, float, str]:
         asked = [replace(item, options=OPTIONS["several tokens"], answer=1) for item in items]
         expected = [by_hand(hand, item) for item in asked]
-        task = calib.load_task(asked)
+        task = Task("items", tuple(asked))
 
         def stop(done: int, total: int, note: str) -> None:
             if done:

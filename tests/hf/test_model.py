@@ -119,7 +119,8 @@ def test_rows_come_in_the_items_order(load: Callable[[str], Model], name: str, s
 
 def test_scores_are_those_of_the_text_itself(load: Callable[[str], Model]):
     model = load("llama")
-    (row,) = model.option_scores([Item("q", "Is it?", options=("yes", "no"), answer=0)])
+    item = Item("q", "Is it?", options=("yes", "no"), answer=0)
+    (row,) = model.option_scores([item], prompt="options")
     text = "<bos>Is it?\nAnswer with one word or a short phrase.<eos>A:"
     ids = model.tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
     with torch.no_grad():

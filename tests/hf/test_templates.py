@@ -76,9 +76,30 @@ def test_an_image_that_no_token_stands_for_is_not_left_out():
 
 
 def test_reasoning_may_be_cut_out_of_an_earlier_answer():
-    template = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}A:"
+    template = "{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}A:"
     turns = [TEXT[0], {"role": "assistant", "content": "<think>hm</think> red"}, TEXT[0]]
-    assert rendered(make_tokenizer(template), turns, name="m") == "Is it <b>\n red?" * 2 + "A:"
+    expected = "Is it <b>\n red? redIs it <b>\n red?A:"
+    assert rendered(make_tokenizer(template), turns, name="m") == expected
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}A:",
+        "{{ messages[-1].content }}A:",
+        "{% for m in messages[-2:] %}{{ m.content }}{% endfor %}A:",
+        "{{ messages[0].content }}A:",
+        "{% for m in messages | reverse %}{{ m.content }}{% endfor %}A:",
+    ],
+    ids=["answers", "all but the last", "the first", "all but the first", "the order"],
+)
+@pytest.mark.parametrize("last", ["So is it <b>\n red?", "Which? (A) red (B) blue"])
+def test_a_template_that_leaves_out_an_earlier_turn_is_refused(template: str, last: str):
+    turns = [TEXT[0], {"role": "assistant", "content": "A"}, {"role": "user", "content": last}]
+    speaker = make_tokenizer("{% for m in messages %}{{ m.content }}{% endfor %}A:")
+    assert rendered(speaker, turns, name="m") == f"Is it <b>\n red?A{last}A:"
+    with pytest.raises(CalibError, match=r"^the chat template of 'm' leaves out one of the turns$"):
+        rendered(make_tokenizer(template), turns, name="m")
 
 
 def test_arguments_go_to_the_template():

@@ -113,6 +113,7 @@ def test_scored_with_sampled_thoughts(name: str, tmp_path: Path) -> None:
         begun = f"U:{item.question}\nAnswer with one word or a short phrase.\nA:<think>\n{text}\n"
         by_hand = model.option_scores(
             [Item(item.id, item.question, (), item.options, item.answer, None, {"thinking": text})],
+            prompt="options",
             thinking="on",
         )[0]
         assert rows[item.id]["logprob"] == pytest.approx(by_hand["logprob"], abs=1e-4)
