@@ -42,7 +42,7 @@ CALIB_LAYERS = [
         "crosscheck",
         "doctor",
         "preview",
-    },  # fmt: skip
+    },
     {"demo", "arguments"},
     {"cli"},
 ]
