@@ -13,7 +13,8 @@ import unicodedata
 from dataclasses import dataclass
 
 from calib.judge.refusal import is_refusal
-from calib.judge.text import gold_texts, text_of
+from calib.judge.said import text_of
+from calib.judge.text import gold_texts
 from calib.records import Answer, Item, Verdict
 
 RELATIVE = 1e-4
