@@ -50,9 +50,7 @@ class Expressions:
 
     def begins(self, index: int) -> bool:
         kind = self.kind(index)
-        return kind in ("number", "√", "π", WEAK) or (
-            kind == "word" and self.tokens[index].text == FRAC
-        )
+        return kind in ("number", "√", "π", WEAK, FRAC)
 
     def sum(self, index: int, depth: int = 0) -> Parsed | None:
         left = self.term(index, depth)
@@ -112,7 +110,7 @@ class Expressions:
         kind = self.kind(index)
         if kind in ("√", "π"):
             return self.factor(index, depth)
-        if kind == "word" and self.tokens[index].text == FRAC:
+        if kind == FRAC:
             fraction = self.factor(index, depth)
             plain = fraction is not None and "√" not in self.kinds(index, fraction.end)
             plain = plain and "π" not in self.kinds(index, fraction.end if fraction else index)
@@ -161,7 +159,7 @@ class Expressions:
             return Parsed(PI, index + 1)
         if kind == "√":
             return self.root(index + 1, depth)
-        if kind == "word" and self.tokens[index].text == FRAC:
+        if kind == FRAC:
             return self.fraction(index + 1, depth)
         return self.group(index, depth) if kind in ("(", "{") else None
 

@@ -13,7 +13,6 @@ from calib.judge.numeric.tokens import Token
 from calib.judge.numeric.unit_names import (
     CURRENCIES,
     MULTIPLIERS,
-    NO_UNITS,
     PERCENT_PAIRS,
     SCRIPT_UNITS,
     SHORT_MULTIPLIERS,
@@ -72,9 +71,8 @@ class Phrases:
             index += 1
         scale, index, doubtful = self.scale(index, bool(currency))
         if currency:
-            unit = money(currency)
-            under, end = self.product(index) if self.kind(index) == "/" else (None, index)
-            return (Phrase(under or unit, scale),), end
+            unit, end = self.product(index, money=f"currency_{CURRENCIES[currency]}")
+            return (Phrase(unit, scale),), end
         phrases, end = self.units(index)
         if doubtful:
             symbol = units.named(self.tokens[index - 1].text)
@@ -98,7 +96,7 @@ class Phrases:
 
     def power(self, index: int) -> int | None:
         text = self.tokens[index].text if self.kind(index) in ("word", "script") else ""
-        return MULTIPLIERS.get(text.casefold())
+        return MULTIPLIERS.get(text if len(text) == 1 else text.casefold())
 
     def units(self, index: int) -> tuple[tuple[Phrase, ...], int]:
         kind = self.kind(index)
@@ -160,25 +158,29 @@ class Phrases:
         while (
             len(words) < COUNTED
             and (word := self.word(index + len(words)))
-            and word.casefold() not in NO_UNITS
+            and not units.no_unit(word)
             and not word.startswith("\\")
         ):
             words.append(units.singular(word))
         unit = units.counted(frozenset(words)) if words else None
         return (Phrase(unit),), index + len(words)
 
-    def product(self, index: int) -> tuple[Unit | None, int]:
-        """Units joined by signs, "per" or a space, each with its power: kg·m/s², km per hour."""
-        powers: list[tuple[str, int]] = []
+    def product(self, index: int, *, money: str = "") -> tuple[Unit | None, int]:
+        """Units joined by signs, "per" or a space, each with its power: kg·m/s², km per hour.
+
+        money: pint's name of the currency whose sign stands before the number; it goes first.
+        """
+        powers: list[tuple[str, int]] = [(money, 1)] if money else []
         words: set[str] = set()
         scale = Decimal(1)
         sign, end = 1, index
-        if self.kind(index) == "/":
+        per = self.kind(index) == "/" or self.word(index) in PER
+        if money and per:
             sign, end = -1, index + 1
-        while True:
+        while not money or per:
             if sign < 0 and self.kind(end) == "number" and self.tokens[end].text.isdigit():
                 scale, end = scale * decimal(self.tokens[end].text), end + 1
-            one = self.one(end, first=not powers)
+            one = self.one(end)
             if one is None:
                 break
             names, one_end = one
@@ -201,7 +203,7 @@ class Phrases:
             unit = Unit(unit.words, unit.base, unit.factor / scale, unit.zero)
         return unit, index
 
-    def one(self, index: int, *, first: bool) -> tuple[units.Powers, int] | None:
+    def one(self, index: int) -> tuple[units.Powers, int] | None:
         """One name with its power: m, m^2, square metres, cm3, light years."""
         kind = self.kind(index)
         if kind in ("%", "‰", "¢") or kind in CURRENCIES:
@@ -216,8 +218,8 @@ class Phrases:
             word = self.word(index)
         end = index + 1
         names = None
-        if self.word(end) and self.word(end) not in NO_UNITS:
-            names = units.named(f"{word}_{self.word(end)}")
+        if self.word(end) and not units.no_unit(self.word(end)):
+            names = units.named(f"{word}_{self.word(end)}".replace("-", "_"))
             end += names is not None
         if names is None:
             names = units.named(word) if self.is_unit(word, index) else None
@@ -235,7 +237,7 @@ class Phrases:
 
     def is_unit(self, word: str, index: int) -> bool:
         """Whether a word that also is a preposition or the like ends its clause, as a unit does."""
-        if word.casefold() not in NO_UNITS and word != "in":
+        if not units.no_unit(word) and word != "in":
             return True
         return self.kind(index + 1) in ENDS
 
@@ -247,10 +249,6 @@ class Phrases:
         digits = self.tokens[index].text if self.kind(index) == "number" else ""
         power = sign * int(digits) if digits.isdigit() and len(digits) < 3 else 0
         return power, index + 1 + braced
-
-
-def money(sign: str) -> Unit | None:
-    return units.unit(((f"currency_{CURRENCIES[sign]}", 1),), frozenset())
 
 
 def percent() -> Unit | None:

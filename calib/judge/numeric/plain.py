@@ -37,7 +37,7 @@ LATEX = {
     **{"pi": "π", "sqrt": "√", "mu": "µ", "Omega": "Ω", "degree": "°", "circ": "°", "infty": "∞"},
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), " \\frac "),
     **dict.fromkeys(("boxed", "fbox"), " \\boxed "),
-    **dict.fromkeys(("%", "$", "#", "&", "_"), ""),
+    **{"%": "%", "$": "$", "#": "#", "&": " ", "_": " "},
     **dict.fromkeys(("left", "right", "big", "Big", "displaystyle", "mathrm", "text"), ""),
     **dict.fromkeys((",", ";", ":", " ", "quad", "qquad", "(", ")", "[", "]"), " "),
     **{"!": "", "\\": "\n", "{": "{", "}": "}", "leq": "≤", "geq": "≥", "le": "≤", "ge": "≥"},
@@ -60,21 +60,26 @@ RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\+/-", "±"),
         (r"==?>|-->?", "→"),
         (r"~=|=~", "≈"),
-        (r"(?<![\d)] )\b(?:[Mm]inus|[Nn]egative|[Mm]oins|[Mm]enos|[Mm]eno) (?=[\d.√π$])", " -"),
+        (r"µ (?=[mgslLAVFHW]\b)", "µ"),
         (r"[ \t\r\f\v]+", " "),
     )
 )
+# "minus three", once "three" is 3; "5 minus 3" stays.
+MINUS = re.compile(
+    r"(?<![\d)] )\b(?:minus|negative|moins|menos|meno|минус) (?=[\d.√π$])|(?<![^\W])负(?=\d)", re.I
+)
+WIDE_GROUP = re.compile(r"(?<=\d)，(?=\d{3}(?!\d))")
 
 
 def plainly(text: str) -> str:
     text = SUPERSCRIPT.sub(lambda m: "^" + unicodedata.normalize("NFKC", m[0]), text)
-    text = text.translate(table(text))
+    text = WIDE_GROUP.sub(",", text).translate(table(text))
     text = without_math_marks(text) if "$" in text else text
     if "\\" in text:
         text = COMMAND.sub(lambda m: LATEX.get(m[1], f" {m[1]} "), unwrapped(text))
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
-    return with_digits(text)
+    return MINUS.sub(" -", with_digits(text))
 
 
 def table(text: str) -> dict[int, str]:

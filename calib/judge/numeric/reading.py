@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from calib.judge.numeric.decimals import CONTEXT, decimal, read_digits, usable
-from calib.judge.numeric.expressions import FRAC, Expressions, Parsed
+from calib.judge.numeric.expressions import Expressions, Parsed
 from calib.judge.numeric.phrases import ENDS, Phrase, Phrases
 from calib.judge.numeric.plain import plainly
 from calib.judge.numeric.tokens import Token, tokens_of
@@ -41,9 +41,10 @@ EQUALS = frozenset("=≈→")
 OPERATORS = frozenset("+-*/×·^")
 FUNCTIONS = frozenset("log ln lg sin cos tan exp lim √ arcsin arccos arctan".split())
 LABELS = frozenset(
-    "step figure fig table equation eq page question problem section part chapter example line "
-    "no option case method version schritt abbildung frage étape question paso pregunta шаг".split()
+    "figure fig table equation eq page question problem section part chapter example line "
+    "no option case method version abbildung frage pregunta".split()
 )
+STEPS = frozenset("step schritt étape paso passo stap krok шаг".split())
 DENIALS = frozenset("not isn't nicht no pas keine non никак не".split())
 ORDINALS = frozenset(("st", "nd", "rd", "th"))
 JOINS = frozenset("and or to through & , ; ~ - / und oder bis et ou à y o a e и или".split())
@@ -155,7 +156,7 @@ class Reader:
             if sign not in EQUALS and sign not in OPERATORS:
                 return reached
             following = next((self.at[i] for i in range(end + 1, end + 4) if i in self.at), None)
-            if following is None or self.word(end + 1) not in ("", FRAC):
+            if following is None or self.word(end + 1):
                 return reached
             ahead = following
             reached = ahead if sign in EQUALS else reached
@@ -225,6 +226,8 @@ class Reader:
                 negative, index = True, index + 1
         if not self.expressions.begins(index) and self.kind(index) not in ("(", "{"):
             return None
+        if self.word(start - 1).casefold() in STEPS:
+            return None
         several = self.several(index)
         if several is not None:
             return Candidate(start, index + 1, tuple((Quantity(v),) for v in several))
@@ -239,8 +242,6 @@ class Reader:
             parsed = ratio
         value = CONTEXT.minus(parsed.value) if negative else parsed.value
         phrases, end = self.phrases.after(self.tolerance(parsed.end), currency)
-        if end == self.tolerance(parsed.end) and end > parsed.end:
-            end = parsed.end
         rank = self.rank(start, index, parsed, bracketed)
         if self.opaque(start, negative) or not usable(value):
             return Candidate(start, end, (), rank)

@@ -12,16 +12,17 @@ LETTER = rf"[^\W\d_{SCRIPTS}]"
 TOKEN = re.compile(
     r"(?P<number>(?:[1-9]\d{0,2}(?: \d{3})+(?!\d)(?:[.,]\d+)?(?![.,]?\d)"
     r"|\d+(?:[.,]\d+|['_]\d{3}(?!\d))*|\.\d+)(?:[eE][-+]?\d+(?!\w))?)"
-    rf"|(?P<word>\\?{LETTER}(?:[^\W{SCRIPTS}]|['-](?={LETTER}))*(?:-\d+)?)"
+    r"|(?P<command>\\(?:frac|boxed))"
+    r"|(?P<sign>[^\s\w]|[_π])"
+    rf"|(?P<word>{LETTER}(?:[^\W{SCRIPTS}]|['-](?={LETTER}))*(?:-\d+)?)"
     rf"|(?P<script>[{SCRIPTS}]+)"
-    r"|(?P<sign>[^\s\w]|_)"
     r"|(?P<line>\n+)"
 )
 
 
 class Token(NamedTuple):
     kind: str
-    """``number``, ``word``, ``script``, ``line``, or the sign itself."""
+    """``number``, ``word``, ``script``, ``line``, or the sign or command itself."""
     text: str
     start: int
     end: int
@@ -31,5 +32,6 @@ def tokens_of(text: str) -> list[Token]:
     found = []
     for match in TOKEN.finditer(text):
         kind = match.lastgroup or ""
-        found.append(Token(match[0] if kind == "sign" else kind, match[0], *match.span()))
+        own = kind in ("sign", "command")
+        found.append(Token(match[0] if own else kind, match[0], *match.span()))
     return found

@@ -130,7 +130,7 @@ NO_UNITS = frozenset(
     things this those though through thus till times to together too total unit units
     under unless until up upon using value versus very via visible was we were what when where
     which while who whole whose why will with within without would x yes yet you your works makes
-    he him his her hers us equal equivalent result results shown remain remaining remains exist
+    he him his her hers I us equal equivalent result results shown remain remaining remains exist
     appear appears visible present different
     aber als am an auf aus bei bin bis da damit dass denn der die das den dem durch ein eine er es
     für gibt hat im ist mit nach oder ohne sein sich sie sind so um und unter von vor war weil wenn

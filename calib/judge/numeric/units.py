@@ -84,14 +84,19 @@ def named(word: str) -> Powers | None:
             return ((f"currency_{CURRENCIES[form]}", 1),)
         if form in CENTS:
             return (("currency_cent", 1),)
-    if lower in NO_UNITS and word != "in":
+    if no_unit(word) and word != "in":
         return None
-    for form in (word, lower):
+    for form in (word.replace("-", "_"), lower):
         candidates = registry().parse_unit_name(form)
         if candidates:
             prefix, name, _ = candidates[0]
             return ((f"{prefix}{name}", 1),)
     return None
+
+
+def no_unit(word: str) -> bool:
+    """Whether a word after a number says nothing of what is counted. "A" is ampere, "a" is not."""
+    return (word if len(word) == 1 else word.casefold()) in NO_UNITS
 
 
 def of_alias(alias: str) -> Powers:

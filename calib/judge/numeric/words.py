@@ -31,7 +31,7 @@ PART = rf"(?P<part>{'|'.join(sorted(PARTS, key=len, reverse=True))})s?\b"
 COUNT = rf"(?:{WORD}|an?(?= {SCALE}\b))\b(?:(?:[- ]|,? and ){SCALE}\b|(?:[- ]|,? and ){WORD}\b)*"
 ORDINAL = r"(?![- ]?(?:first|second)\b|-[a-z]{1,12}(?:th|rd)\b)"
 ENGLISH = re.compile(
-    rf"(?<![\w-])(?:half an? (?P<halved>dozen|hundred|thousand|million|billion)\b"
+    rf"(?<![\w-])(?<!\bno )(?<!\bany )(?<!\bevery )(?:half an? (?P<halved>dozen|hundred|thousand|million|billion)\b"
     rf"|(?:an?|(?P<dozens>{WORD}|\d{{1,4}})) dozen\b"
     rf"|(?P<count>{COUNT})(?:(?P<point> point(?: {DIGIT})+)\b| and (?:an?|(?P<top>{WORD}))[- ]{PART}"
     rf"|[- ](?P<parts>{PART.replace('part', 'of')}))?{ORDINAL}"
