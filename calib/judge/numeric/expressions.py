@@ -13,7 +13,7 @@ from calib.judge.numeric.decimals import CONTEXT, PI, decimal, read_digits, root
 from calib.judge.numeric.tokens import Token
 from calib.judge.numeric.words import WEAK
 
-DEPTH = 12
+DEPTH = 6
 CLOSING = {"(": ")", "{": "}", "[": "]"}
 FRAC = "\\frac"
 
@@ -38,6 +38,7 @@ class Expressions:
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
+        self.partners = partners(tokens)
 
     def kind(self, index: int) -> str:
         return self.tokens[index].kind if index < len(self.tokens) else ""
@@ -165,11 +166,11 @@ class Expressions:
 
     def group(self, index: int, depth: int) -> Parsed | None:
         """A sum in brackets."""
-        closing = CLOSING.get(self.kind(index))
-        if closing is None or depth >= DEPTH:
+        partner = self.partners.get(index)
+        if partner is None or depth >= DEPTH:
             return None
         inner = self.sum(index + 1, depth + 1)
-        if inner is None or self.kind(inner.end) != closing:
+        if inner is None or inner.end != partner:
             return None
         return Parsed(inner.value, inner.end + 1, literal=inner.literal)
 
@@ -213,3 +214,21 @@ def number(token: Token, index: int) -> Parsed | None:
     if exponent:
         value = CONTEXT.scaleb(value, decimal(exponent)) if len(exponent) < 12 else decimal("NaN")
     return Parsed(value, index + 1, literal=True)
+
+
+def partners(tokens: Sequence[Token]) -> dict[int, int]:
+    """Where each bracket closes, of those with at most DEPTH levels of others within."""
+    found: dict[int, int] = {}
+    open_brackets: list[tuple[int, str]] = []
+    heights = [0]
+    for index, token in enumerate(tokens):
+        if token.kind in CLOSING:
+            open_brackets.append((index, CLOSING[token.kind]))
+            heights.append(0)
+        elif open_brackets and token.kind == open_brackets[-1][1]:
+            start, _ = open_brackets.pop()
+            height = heights.pop() + 1
+            heights[-1] = max(heights[-1], height)
+            if height <= DEPTH:
+                found[start] = index
+    return found

@@ -19,6 +19,8 @@ from calib.judge.numeric.unit_names import (
 )
 from calib.judge.numeric.units import Unit
 
+FACTORS_AT_MOST = 8
+"""Units of one product."""
 COUNTED = 4
 """Words of a phrase that says what is counted."""
 POWERED = re.compile(r"([^\W\d_]{1,12})(-?\d)")
@@ -177,7 +179,7 @@ class Phrases:
         per = self.kind(index) == "/" or self.word(index) in PER
         if money and per:
             sign, end = -1, index + 1
-        while not money or per:
+        while (not money or per) and len(powers) < FACTORS_AT_MOST:
             if sign < 0 and self.kind(end) == "number" and self.tokens[end].text.isdigit():
                 scale, end = scale * decimal(self.tokens[end].text), end + 1
             one = self.one(end)
@@ -196,7 +198,7 @@ class Phrases:
                 end = end + 1
             elif not (word in FACTORS or POWERED.fullmatch(word) or self.kind(end + 1) == "^"):
                 break
-        if not powers or len(powers) > 8:
+        if not powers:
             return None, index
         unit = units.unit(tuple(powers), frozenset(words))
         if unit is not None and scale != 1:

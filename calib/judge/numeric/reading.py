@@ -12,11 +12,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from calib.judge.numeric.decimals import CONTEXT, decimal, read_digits, usable
+from calib.judge.numeric.decimals import CONTEXT, read_digits, usable
 from calib.judge.numeric.expressions import Expressions, Parsed
 from calib.judge.numeric.phrases import ENDS, Phrase, Phrases
 from calib.judge.numeric.plain import plainly
@@ -80,19 +80,47 @@ class Candidate:
     """The number where the dashes of a seeming range are minus signs."""
 
 
+WINDOW = 4000
+"""Characters of a long text that are read first: enough wherever they hold the answer's number."""
+
+
 def numbers_of(text: str) -> tuple[Readings, ...]:
     """What the text gives as its number; several for a range or list, none where it gives none."""
     plain = plainly(text)
-    reader = Reader(plain)
-    if not reader.candidates:
-        number = in_other_languages(text)
-        return ((Quantity(number),),) if number is not None else ()
-    return reader.answer()
+    readers = [*cued(plain), *uncued(plain)]
+    for reader in readers:
+        if reader.candidates:
+            return reader.answer()
+    number = in_other_languages(text)
+    return ((Quantity(number),),) if number is not None else ()
+
+
+def cued(text: str) -> Iterator[Reader]:
+    """A reader of what follows the last cue with a number behind it."""
+    last = max((text.rfind(digit) for digit in "0123456789√π"), default=-1)
+    for cues in (BOXED, CUE):
+        begun = [cue for cue in cues.finditer(text) if cue.end() <= last]
+        if begun:
+            start, size = begun[-1].start(), begun[-1].end() - begun[-1].start()
+            reader = Reader(text[start : start + WINDOW], cue=size)
+            if len(text) - start > WINDOW and not reader.settled(-1):
+                reader = Reader(text[start:], cue=size)
+            yield reader
+
+
+def uncued(text: str) -> Iterator[Reader]:
+    reader = Reader(text[-WINDOW:])
+    if len(text) > WINDOW and not reader.settled(0):
+        reader = Reader(text)
+    yield reader
 
 
 class Reader:
-    def __init__(self, text: str) -> None:
-        self.text = text
+    """The candidates of a text, and the one that is the answer: after the ``cue`` that begins the
+    text in so many characters, else the last."""
+
+    def __init__(self, text: str, *, cue: int = 0) -> None:
+        self.text, self.cue = text, cue
         self.tokens: Sequence[Token] = tokens_of(text)
         self.expressions = Expressions(self.tokens)
         self.phrases = Phrases(self.tokens)
@@ -108,44 +136,35 @@ class Reader:
     # Which candidate is the answer.
 
     def answer(self) -> tuple[Readings, ...]:
-        chosen, cued = self.choose()
-        index = self.end_of_chain(chosen) if cued else chosen
+        index = self.chosen()
         candidate = self.candidates[index]
         if self.in_chain(candidate) and candidate.whole is not None:
             return (candidate.whole,)
-        group = self.group(index)
-        numbers = tuple(n for i in group for n in self.candidates[i].numbers)
-        if any(not self.candidates[i].numbers for i in group):
+        group = [self.candidates[i] for i in self.group(index)]
+        if not all(member.numbers for member in group):
             return ()
-        return numbers
+        return tuple(number for member in group for number in member.numbers)
 
-    def choose(self) -> tuple[int, bool]:
-        for cues in (BOXED, CUE):
-            for cue in reversed(list(cues.finditer(self.text))):
-                after = self.first_after(cue.end())
-                if after is not None:
-                    return after, True
+    def settled(self, edge: int) -> bool:
+        """Whether the answer is firm and does not touch the candidate at an edge of the text."""
+        if not self.candidates:
+            return False
+        index = self.chosen()
+        at_edge = range(len(self.candidates))[edge]
+        return self.candidates[index].rank == FIRM and at_edge not in self.group(index)
+
+    def chosen(self) -> int:
+        if self.cue:
+            return self.end_of_chain(self.first())
         best = min(candidate.rank for candidate in self.candidates)
-        ranked = [i for i, candidate in enumerate(self.candidates) if candidate.rank == best]
-        return ranked[-1], False
+        return max(i for i, candidate in enumerate(self.candidates) if candidate.rank == best)
 
-    def first_after(self, position: int) -> int | None:
-        """The first candidate after a cue: right behind it, or the first of the best rank."""
-        low, high = 0, len(self.candidates)
-        while low < high:
-            middle = (low + high) // 2
-            if self.tokens[self.candidates[middle].start].start < position:
-                low = middle + 1
-            else:
-                high = middle
-        if low == len(self.candidates):
-            return None
-        first = self.candidates[low]
-        between = self.text[position : self.tokens[first.start].start]
-        if first.rank == BRACKETED and len(between) < 8 and not re.search(r"\w", between):
-            return low
-        after = range(low, len(self.candidates))
-        return min(after, key=lambda i: (self.candidates[i].rank, i))
+    def first(self) -> int:
+        """The first candidate of the best rank; one in brackets right behind the cue counts too."""
+        between = self.text[self.cue : self.tokens[self.candidates[0].start].start]
+        if self.candidates[0].rank == BRACKETED and not re.search(r"\w", between[:WINDOW]):
+            return 0
+        return min(range(len(self.candidates)), key=lambda i: (self.candidates[i].rank, i))
 
     def end_of_chain(self, index: int) -> int:
         """From a candidate over "+ 4 = 7" to the last side of its chain."""
