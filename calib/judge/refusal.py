@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from calib.judge.refusal_phrases import (
     BUT,
@@ -42,15 +43,38 @@ KINDS = ("not_knowing", "unable", "unknowable")
 
 
 @functools.cache
-def phrases(kinds: tuple[str, ...]) -> re.Pattern[str]:
-    every = [p for tables in PHRASES.values() for kind in kinds for p in tables.get(kind, ())]
-    return re.compile("|".join(f"(?:{phrase})" for phrase in every))
+def phrases(language: str, kinds: tuple[str, ...]) -> re.Pattern[str] | None:
+    """The phrases of a language, None where it has none of these kinds."""
+    every = [phrase for kind in kinds for phrase in PHRASES[language].get(kind, ())]
+    # Words are parted by single spaces, and every phrase begins a word.
+    joined = "|".join(f"(?:{phrase})" for phrase in every)
+    return re.compile(rf"(?:^|(?<= ))(?:{joined})") if every else None
 
 
 @functools.cache
 def unspaced(kinds: tuple[str, ...]) -> re.Pattern[str]:
     every = [p for tables in UNSPACED.values() for kind in kinds for p in tables.get(kind, ())]
-    return re.compile("|".join(f"(?:{phrase})" for phrase in every))
+    return re.compile("|".join(f"(?:{phrase})" for phrase in every) or "(?!)")
+
+
+HINTS = {
+    language: re.compile("|".join(tables["hints"])) for language, tables in PHRASES.items()
+}
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def hinted(word: str) -> frozenset[str]:
+    """The languages of which a word is a hint."""
+    return frozenset(language for language, hint in HINTS.items() if hint.fullmatch(word))
+
+
+def patterns(said: str, kinds: tuple[str, ...]) -> Iterator[re.Pattern[str]]:
+    """The phrases of every language of which ``said`` holds a hint."""
+    languages = frozenset().union(*map(hinted, set(re.split("[ -]", said))))
+    for language in PHRASES:
+        pattern = phrases(language, kinds) if language in languages else None
+        if pattern is not None:
+            yield pattern
 
 
 CONTRACTED = tuple((re.compile(pattern), short) for pattern, short in CONTRACTIONS)
@@ -92,7 +116,7 @@ def is_refusal(text: str) -> bool:
 
 def refuses(sentence: str, kinds: tuple[str, ...]) -> bool:
     said = words_of(sentence)
-    for match in phrases(kinds).finditer(said):
+    for match in (m for pattern in patterns(said, kinds) for m in pattern.finditer(said)):
         if not ASIDE.match(said, match.end()) and not SOMEONE_ELSE.search(
             said[max(0, match.start() - 20) : match.start()]
         ):
@@ -107,7 +131,8 @@ def is_whole(text: str, kinds: tuple[str, ...]) -> bool:
     """Whether a phrase of these kinds is all that the text says."""
     said = words_of(text)
     close = re.sub(r"[\W_]+", "", folded(text))
-    return bool(phrases(kinds).fullmatch(said) or unspaced(kinds).fullmatch(close))
+    whole = any(pattern.fullmatch(said) for pattern in patterns(said, kinds))
+    return whole or bool(unspaced(kinds).fullmatch(close))
 
 
 # What an option may add to "I don't know".
@@ -124,8 +149,9 @@ def idk_option(item: Item) -> int | None:
 
 def is_not_knowing(option: str) -> bool:
     said = words_of(option)
-    match = phrases(("not_knowing",)).match(said)
-    if match and ADDED.match(said, match.end()):
+    kinds = ("not_knowing",)
+    matches = (pattern.match(said) for pattern in patterns(said, kinds))
+    if any(match and ADDED.match(said, match.end()) for match in matches):
         return True
     close = re.sub(r"[\W_]+", "", folded(option))
-    return bool(unspaced(("not_knowing",)).fullmatch(close))
+    return bool(unspaced(kinds).fullmatch(close))

@@ -9,6 +9,7 @@ accents, apostrophes and FILLERS, contracted as in CONTRACTIONS, one space betwe
 ``unknowable``   nobody can know it from what is given
 ``weak``         says so only in a short answer: longer ones say it of a step on their way
 ``whole``        says so only as the whole answer
+``hints``        words of which one stands in every such sentence; others are not looked at further
 """
 
 from __future__ import annotations
@@ -25,17 +26,14 @@ FILLERS = frozenset(
 )
 CONTRACTIONS = (
     (r"\b(can|could|do|does|did|is|are|was|will|would|should) not\b", r"\1nt"),
-    (r"\bcannot\b", "cant"),
-    (r"\b(?:cannt)\b", "cant"),
+    (r"\b(?:cannot|cannt)\b", "cant"),
     (r"\bwillnt\b", "wont"),
     (r"\bi am\b", "im"),
     (r"\bi have\b", "ive"),
     (r"\bi would\b", "id"),
-    (r"\b(?:it|that|this|there) is\b", "its"),
-    (r"\b(?:thats|theres)\b", "its"),
     (r"\bwe are\b", "were"),
+    (r"\b(?:(?:it|that|this|there) is|thats|theres)\b", "its"),
     (r"\bits not\b", "it isnt"),
-    (r"\bits nt\b", "it isnt"),
 )
 
 KNOWN_FROM = (
@@ -65,11 +63,12 @@ CLEAR = (
 
 PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
+        "hints": (r"\w*nt|no|not|un\w+|in\w+|idk|i?dunno|beats|lack|never|who|god|na?|pass|hard|difficult|tough|tricky|refuse|rather|prefer|choose|please|could|can|need|require|im\w*|i|skip|ask|without",),
         "not_knowing": (
             rf"{SELF} ?dont know\b(?! (?:why|how come) \w)",
             r"\bidk\b",
             r"\bi ?dunno\b|^dunno\b",
-            rf"(?:\bim|{START}) ?(?:not|isnt|aint) (?:\w+ )?(?:sure|certain|confident)\b",
+            rf"(?:\bim|{START}) ?(?:not|isnt|aint) (?:\w+ )?(?:sure|certain|confident)\b(?!-)",
             rf"(?:\bim|{START}) ?(?:unsure|uncertain)\b",
             r"\b(?:ive|i(?: dont)? have|i got) (?:no|any|the \w+) (?:idea|clue)\b",
             rf"{START}no (?:idea|clue)\b",
@@ -80,7 +79,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "unable": (
             rf"(?:{SELF}|\bwe) ?(?:cant|couldnt|wont|can ?not|am unable to|was unable to|"
             rf"unable to|not able to|wasnt able to) (?:\w+ly )?(?:{ANSWERING})\b"
-            r"(?! (?:but|apart|that (?:it|this)|enough about|any (?!person|people|individual|real|"
+            r"(?! (?:but|apart|that (?:it|this)|enough|any (?!person|people|individual|real|"
             r"answer|information|image|further|more|assistance)))",
             rf"\bwere (?:unable|not able) to (?:{ANSWERING})\b",
             r"\b(?:id|i|we) (?:rather|prefer|would rather|choose|will|would prefer) not "
@@ -100,7 +99,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
             rf"\b(?:impossible|isnt possible|not possible|no way) (?:for \w+ )?to (?:\w+ly )?"
             rf"(?:{FINDING})\b(?! apart)",
             r"\b(?:no|isnt any) way of (?:knowing|telling|determining)\b",
-            r"\b(?:not enough|insufficient|inadequate|lack of sufficient) (?:\w+ )?"
+            r"\b(?:not enough|isnt enough|insufficient|inadequate|lack of sufficient) (?:\w+ )?"
             r"(?:information|info|data|context|details?|evidence)\b(?! \w+ing)",
             rf"(?:\bits|\bit|{START}|\banswer is|\bis) ?(?:unclear|not clear|isnt clear) ?{CLEAR}",
             r"\b(?:question|problem|its|it|answer) ?(?:is|isnt|cant be)? ?"
@@ -111,7 +110,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "weak": (
             r"\bwe dont know\b(?! why)",
-            rf"\b(?:hard|difficult|tough|tricky) to (?:{FINDING})\b(?! (?:apart|no|goodbye))",
+            rf"(?<!isnt )(?<!not )(?:hard|difficult|tough|tricky) to (?:{FINDING})\b(?! (?:apart|no|goodbye))",
             rf"\b(?:{KNOWN_FROM}) (?:itself )?(?:doesnt|dont|didnt) (?:\w+ )?(?:show|say|contain|"
             r"provide|specify|mention|include|give|indicate|state|depict|reveal|tell|display|offer|"
             r"answer|allow)\b",
@@ -137,6 +136,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "de": {
+        "hints": (r"nicht|keine|unklar|unbekannt|ungewiss|unzureichende|zu|schwer|unmoglich|unsicher|mir",),
         "not_knowing": (
             r"\bich weiss (?:es |das |die antwort |darauf |auch )*nicht\b(?! (?:nur|warum|mehr als))",
             r"^(?:das |es )?weiss (?:ich )?(?:es |das )?nicht\b(?! warum)",
@@ -168,6 +168,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:das ist |die antwort ist )?(?:unbekannt|unklar|ungewiss|nicht beantwortbar)",),
     },
     "fr": {
+        "hints": (r"pas|rien|\w*ignore|aucune|impossible|incapable|saurais|insuffisantes?|manque|difficile|inconnue?|indeterminee?|sans|ne",),
         "not_knowing": (
             r"\bje (?:ne )?(?:le )?sais pas\b(?! (?:pourquoi|que) \w)",
             r"\b(?:jen sais rien|je nen sais rien|je n en sais rien|je lignore|je l ignore)\b",
@@ -196,6 +197,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:cest |la reponse est )?(?:inconnue?|indeterminee?|inconnu|sans reponse)",),
     },
     "es": {
+        "hints": (r"no|ni|descono\w+|imposible|insuficiente|dificil|prefiero|indeterminad[oa]|sin",),
         "not_knowing": (
             r"\bno lo se\b",
             r"(?:^|\byo )no se(?:$| (?:la respuesta|que|quien|cual|donde|cuanto|cuantos|cuantas|como|si)\b)",
@@ -218,12 +220,13 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
             r"\bno puede (?:ser )?(?:determinarse|determinad[oa]|saberse)\b",
             r"\bno hay (?:suficiente informacion|informacion suficiente|suficientes datos)\b",
             r"\binformacion insuficiente\b",
-            r"\b(?:es )?dificil (?:de )?(?:decir|saber|determinar)\b",
+            r"\b(?:es )?dificil (?:de )?(?:decir|saber|determinar)(?:lo)?\b",
             r"\bno (?:esta|queda|es) claro(?:$| (?:si|que|quien|cual|en|por)\b)",
         ),
         "whole": (r"(?:es |la respuesta es )?(?:desconocid[oa]|indeterminad[oa]|sin respuesta)",),
     },
     "it": {
+        "hints": (r"non|nessuna|impossibile|insufficienti|abbastanza|difficile|sconosciut[oa]|ignot[oa]|indeterminat[oa]|preferisco",),
         "not_knowing": (
             r"\bnon lo so\b",
             r"\bnon so(?:$| (?:la risposta|rispondere|dire|cosa|chi|quale|quanti|quante|dove|come|se|dirlo)\b)",
@@ -247,6 +250,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:e |la risposta e )?(?:sconosciut[oa]|ignot[oa]|indeterminat[oa])",),
     },
     "pt": {
+        "hints": (r"nao|sem|descon\w+|impossivel|insuficientes?|dificil|prefiro|indeterminad[oa]",),
         "not_knowing": (
             r"\bnao sei\b(?! por ?que \w)",
             r"\bnao (?:tenho|estou) (?:\w+ )?(?:certeza|cert[oa]|segur[oa])\b",
@@ -270,6 +274,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:e |a resposta e )?(?:desconhecid[oa]|indeterminad[oa]|sem resposta)",),
     },
     "nl": {
+        "hints": (r"niet|geen|on\w+|te|liever",),
         "not_knowing": (
             r"\bik weet (?:het |dat |dit )*niet\b(?! waarom)",
             r"\b(?:dat |het )?weet ik (?:het )?niet\b",
@@ -291,6 +296,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:het is |het antwoord is )?(?:onbekend|onduidelijk|niet bekend)",),
     },
     "pl": {
+        "hints": (r"nie\w*|brak|trudno|malo|wole",),
         "not_knowing": (
             r"\bnie wiem\b(?! dlaczego \w)",
             r"\bnie jestem (?:\w+ )?(?:pewien|pewny|pewna)\b",
@@ -312,6 +318,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:to )?(?:nieznan[eya]|niejasne|nie wiadomo)",),
     },
     "ru": {
+        "hints": (r"не\w*|нельзя|без|затрудняюсь|трудно|сложно|понятия|представления",),
         "not_knowing": (
             r"(?:^|\bя |\bя этого |\bа я |\bк сожалению )(?:точно )?не знаю\b(?! почему \w)",
             r"\b(?:я )?не (?:уверен|уверена)\b(?! в себе)",
@@ -333,6 +340,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:это |ответ )?(?:неизвестно|неизвестен|неизвестна|не известно|неясно)",),
     },
     "tr": {
+        "hints": (r"bil\w+|emin|fikrim|\w+[ae]m\w*|yeter\w+|yetersiz|belirsiz|soylemek|belirlemek|anlasil\w+",),
         "not_knowing": (
             r"\b(?:bilmiyorum|bilemiyorum|bilmem)\b(?! neden \w)",
             r"\bemin degilim\b",
@@ -350,6 +358,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:bilinmiyor|belirsiz|bilinmeyen)",),
     },
     "ar": {
+        "hints": (r"\w*لا|لست|ليس|غير|معلومات|المعلومات|من|يستحيل|مجهول",),
         "not_knowing": (
             r"(?:^|\bانا )(?:لا اعرف|لا اعلم|لا ادري)\b|\bلا (?:اعرف|اعلم) (?:الاجابة|الجواب|الاجابه)\b",
             r"\bلست (?:متاكدا|متاكدة|متاكد|واثقا)\b|\bغير متاكد\b",
@@ -367,6 +376,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "whole": (r"(?:غير معروف|غير محدد|غير واضح|مجهول)",),
     },
     "hi": {
+        "hints": (r"नहीं|कहना|बताना|अज्ञात|अस्पष्ट|अपर्याप्त",),
         "not_knowing": (
             r"(?:मुझे (?:यह |इसका |इसके बारे में |इसका उत्तर )?(?:नहीं पता|पता नहीं|नहीं मालूम|मालूम नहीं))",
             r"^(?:पता नहीं|नहीं पता|मालूम नहीं)",
