@@ -33,13 +33,15 @@ SHORT = 3
 # Accents and vowel signs, and two letters of Turkish and Polish without a decomposition.
 MARKS: dict[int, str | None] = dict.fromkeys([*range(0x300, 0x370), *range(0x64B, 0x656)]) | {0x131: "i", 0x142: "l"}
 SENTENCE = re.compile(r"(?<!\bN)[.!?;:。！？；।؟\n]+(?=\s|$|[^\x00-\x7f])|[。！？；।]|\n")
+# Not after "the answer is": that is the speaker's own answer.
 QUOTED = re.compile(
-    r"“[^”\n]{0,300}”|«[^»\n]{0,300}»|「[^」\n]{0,300}」|『[^』\n]{0,300}』|„[^“”\n]{0,300}[“”]"
-    r"|\"[^\"\n]{0,300}\"|(?<!\w)['‘](?:[^'‘’\n]|(?<=\w)['’](?=\w)){1,200}['’](?!\w)"
+    r"(?<!answer is )(?<!nswer: )(?:“[^”\n]{0,300}”|«[^»\n]{0,300}»|「[^」\n]{0,300}」|『[^』\n]{0,300}』|„[^“”\n]{0,300}[“”]"
+    r"|\"[^\"\n]{0,300}\"|(?<!\w)['‘](?:[^'‘’\n]|(?<=\w)['’](?=\w)){1,200}['’](?!\w))"
 )
 APOSTROPHES = re.compile(r"['’‘`´ʼ]")
 WORD = re.compile(r"[\u0900-\u0dff]+|\w+(?:-\w+)*")
 KINDS = ("not_knowing", "unable", "unknowable")
+NOT_KNOWING = ("not_knowing", "elliptical")
 
 
 @functools.cache
@@ -108,10 +110,9 @@ def is_refusal(text: str) -> bool:
         return True
     if len(sentences) > SHORT:
         return False
-    return is_whole(own, ("whole",)) or any(
-        refuses(sentence, ("weak",)) and not CONCLUDING.search(words_of(own))
-        for sentence in sentences
-    )
+    if is_whole(own, ("whole",)) or any(refuses(s, ("short", "elliptical")) for s in sentences):
+        return True
+    return not CONCLUDING.search(words_of(own)) and any(refuses(s, ("weak",)) for s in sentences)
 
 
 def refuses(sentence: str, kinds: tuple[str, ...]) -> bool:
@@ -149,9 +150,8 @@ def idk_option(item: Item) -> int | None:
 
 def is_not_knowing(option: str) -> bool:
     said = words_of(option)
-    kinds = ("not_knowing",)
-    matches = (pattern.match(said) for pattern in patterns(said, kinds))
+    matches = (pattern.match(said) for pattern in patterns(said, NOT_KNOWING))
     if any(match and ADDED.match(said, match.end()) for match in matches):
         return True
     close = re.sub(r"[\W_]+", "", folded(option))
-    return bool(unspaced(kinds).fullmatch(close))
+    return bool(unspaced(NOT_KNOWING).fullmatch(close))

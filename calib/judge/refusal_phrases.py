@@ -5,9 +5,11 @@ accents, apostrophes and FILLERS, contracted as in CONTRACTIONS, one space betwe
 ``$`` are the ends of a sentence.
 
 ``not_knowing``  the speaker does not know: also the wording of an "I don't know" option
+``elliptical``   the same without "I": an option, or a sentence of a short answer
 ``unable``       the speaker cannot or will not answer
 ``unknowable``   nobody can know it from what is given
-``weak``         says so only in a short answer: longer ones say it of a step on their way
+``short``        says so only in a short answer: longer ones say it of a step on their way
+``weak``         says so only in a short answer that does not go on to conclude anything
 ``whole``        says so only as the whole answer
 ``hints``        words of which one stands in every such sentence; others are not looked at further
 """
@@ -19,7 +21,7 @@ FILLERS = frozenset(
     """
     absolutely accurately actually afraid completely conclusively confidently currently
     definitively directly entirely exactly fully genuinely honestly just quite really reliably
-    simply sincerely sorry still totally truly unfortunately precisely frankly
+    simply sincerely still totally truly unfortunately precisely frankly
     leider wirklich ehrlich echt malheureusement desole vraiment lamentablemente realmente
     lo-siento purtroppo davvero infelizmente helaas echt niestety naprawde maalesef
     """.split()
@@ -40,22 +42,35 @@ KNOWN_FROM = (
     "image|images|picture|pictures|photo|photograph|figure|text|passage|video|diagram|context|"
     "screenshot|chart|graph|document|article|paragraph|question|information|caption|scene|map|table"
 )
-START = r"^(?:(?:well|um|hmm|oh|no|ok|but|im|answer|my answer is|the answer is|and|so) )*"
-SELF = rf"(?:\b(?:i|im)|{START.rstrip()})"
+START = r"^(?:(?:well|um|hmm|oh|no|ok|but|sorry|im sorry|im|answer|my answer is|the answer is|and|so) )*"
 ANSWERING = (
-    "answer|determine|identify|tell|say|assist|help|provide|give|analy[sz]e|interpret|know|guess|"
-    "infer|make out|confirm|verify|be (?:sure|certain)|comment|speculate|recogni[sz]e|judge|"
-    "ascertain|conclude|offer|view|describe|discern|decide|respond|comply|fulfill|"
+    "answer|determine|identify|tell|say|assist|help|provide|give|analy[sz]e|interpret|view|"
     f"see (?:(?:the|this|that|any|your|an) )?(?:{KNOWN_FROM})|see (?:what|who|which|where|how|clearly|"
-    "enough|well|it)|read (?:the|this|it)"
+    "enough|well|it)"
+)
+MORE_ANSWERING = (
+    f"{ANSWERING}|know|guess|infer|make out|confirm|verify|be (?:sure|certain)|comment|speculate|"
+    "recogni[sz]e|judge|ascertain|conclude|offer|describe|discern|decide|respond|comply|fulfill|"
+    "read (?:the|this|it)|calculate|choose|select|diagnose"
+)
+# "I can't help but notice", "I cannot say that it is red", "I can't identify any errors".
+NOT_REFUSING = (
+    r"(?! (?:but|apart|that (?:it|this)|enough|any (?!person|people|individual|real|specific|answer|"
+    r"information|image|further|more|assistance)))"
 )
 FINDING = (
     "determine|say|tell|know|answer|be (?:sure|certain)|identify|judge|infer|ascertain|conclude"
 )
 FOUND = (
-    "determined|answered|known|inferred|deduced|concluded|established|ascertained|verified|"
-    "identified|told|decided|discerned|definitively determined"
+    "answered|known|inferred|deduced|concluded|established|ascertained|verified|identified|told|"
+    "decided|discerned"
 )
+# "determined by the image" is a refusal, "determined by its cover" none; nor is what only the
+# options offered do not answer.
+BY_SOMETHING_ELSE = (
+    rf" by (?!(?:the|this|these|only|given) (?:\w+ ){{0,2}}(?:{KNOWN_FROM})|looking|viewing|just)"
+)
+NOT_UNKNOWABLE = rf"(?!{BY_SOMETHING_ELSE}| (?:\w+ ){{0,3}}(?:options|choices))"
 CLEAR = (
     rf"(?:$|(?:from|whether|if|what|who|how|which|where|when|based|to me|given|as to)\b|"
     rf"in the (?:{KNOWN_FROM})\b)"
@@ -63,60 +78,78 @@ CLEAR = (
 
 PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
-        "hints": (r"\w*nt|no|not|un\w+|in\w+|idk|i?dunno|beats|lack|never|who|god|na?|pass|hard|difficult|tough|tricky|refuse|rather|prefer|choose|please|could|can|need|require|im\w*|i|skip|ask|without",),
+        "hints": (
+            r"\w*nt|no|not|un\w+|in\w+|im\w*|idk|i?dunno|beats|lack|never|who|god|na?|pass|hard|"
+            r"difficult|tough|tricky|refuse|rather|prefer|choose|please|could|can|need|require|i|skip|"
+            r"ask|without|sorry",
+        ),
         "not_knowing": (
-            rf"{SELF} ?dont know\b(?! (?:why|how come) \w)",
+            r"\bi dont know\b(?! (?:why|how come) \w)",
             r"\bidk\b",
-            r"\bi ?dunno\b|^dunno\b",
-            rf"(?:\bim|{START}) ?(?:not|isnt|aint) (?:\w+ )?(?:sure|certain|confident)\b(?!-)",
-            rf"(?:\bim|{START}) ?(?:unsure|uncertain)\b",
-            r"\b(?:ive|i(?: dont)? have|i got) (?:no|any|the \w+) (?:idea|clue)\b",
-            rf"{START}no (?:idea|clue)\b",
-            r"^beats me\b",
-            r"\bi (?:have|ve) no (?:answer|knowledge|way of)\b|\bive no (?:answer|knowledge|way of)\b",
+            r"\bi ?dunno\b",
+            r"\bim not (?:\w+ )?(?:sure|certain|confident)\b(?!-)",
+            r"\bim (?:unsure|uncertain)\b",
+            r"\b(?:ive|i have|i dont have|i got) (?:no|any|the \w+) (?:idea|clue)\b",
+            r"\b(?:ive|i have) no (?:answer|knowledge|way of)\b",
             r"\bdont know and dont want to guess\b",
         ),
+        "elliptical": (
+            rf"{START}dont know\b(?! (?:why|how come) \w)",
+            r"^dunno\b",
+            rf"{START}not (?:\w+ )?(?:sure|certain|confident)\b(?!-)",
+            rf"{START}(?:unsure|uncertain)$",
+            rf"{START}no (?:idea|clue)\b",
+            r"^beats me\b",
+        ),
         "unable": (
-            rf"(?:{SELF}|\bwe) ?(?:cant|couldnt|wont|can ?not|am unable to|was unable to|"
-            rf"unable to|not able to|wasnt able to) (?:\w+ly )?(?:{ANSWERING})\b"
-            r"(?! (?:but|apart|that (?:it|this)|enough|any (?!person|people|individual|real|"
-            r"answer|information|image|further|more|assistance)))",
+            rf"\b(?:i|we) (?:cant|couldnt|am unable to|was unable to|wasnt able to) "
+            rf"(?:{ANSWERING})\b{NOT_REFUSING}",
+            rf"\bi (?:cant|couldnt) (?:{MORE_ANSWERING})\b{NOT_REFUSING}",
+            r"\bi wont (?:answer|guess|assist|help|identify|comment|speculate)\b",
+            r"\bim (?:unable|not able) to\b",
             rf"\bwere (?:unable|not able) to (?:{ANSWERING})\b",
+            r"\bsorry (?:but )?(?:i )?(?:cant|couldnt|wont|unable to|im unable)\b(?! help but)",
             r"\b(?:id|i|we) (?:rather|prefer|would rather|choose|will|would prefer) not "
             r"(?:to )?(?:guess|say|answer|speculate|respond)\b",
             r"\bi refuse to (?:guess|say|answer|speculate)\b",
             r"\bas an? (?:ai|artificial|language|large|text|vision)\b.{0,200}"
-            r"\bi(?:m)? (?:cant|dont|unable|not able|do not|lack|not)\b",
-            r"\b(?:i|we) (?:dont|didnt|lack) (?:have )?(?:\w+ ){0,2}"
-            r"(?:information|info|knowledge|context|data|details|evidence)\b(?! (?:that|which)\b)",
-            r"\bi ?dont have (?:an|the|any) answer\b",
+            r"\b(?:i|im) (?:cant|dont|unable|not able|lack|not)\b",
+            r"\bi (?:dont have|lack) (?:\w+ ){0,2}(?:information|info|knowledge|context|data|details|"
+            r"evidence)\b(?! (?:that|which)\b)",
+            r"\bi dont have (?:an|the|any) answer\b",
             r"\bi(?:ve)? (?:dont have|no) access to\b",
         ),
         "unknowable": (
-            rf"\b(?:cant|couldnt|can never|unable to) be (?:\w+ly )?(?:{FOUND})\b"
-            rf"(?! (?:by|as) (?!(?:the|this|these|only|given) (?:\w+ ){{0,2}}(?:{KNOWN_FROM})|looking|"
-            rf"viewing|just))",
+            rf"\b(?:cant|couldnt|unable to) be (?:\w+ly )?determined\b(?!{BY_SOMETHING_ELSE})",
+            rf"\bquestion (?:\w+ )?cant be (?:\w+ly )?answered\b{NOT_UNKNOWABLE}",
+            r"\b(?:impossible|isnt possible|not possible) to (?:determine|say|tell|answer)\b(?! apart)",
+            r"\b(?:not enough|isnt enough|insufficient) (?:information|info)\b(?! \w+ing)",
+            r"\b(?:question|problem) (?:is|its) (?:unanswerable|not answerable)\b",
+        ),
+        "short": (
+            rf"{START}(?:cant|couldnt|wont|unable to|not able to) (?:{MORE_ANSWERING})\b{NOT_REFUSING}",
+            r"\bwe (?:dont have|lack) (?:\w+ ){0,2}(?:information|info|context|data|details)\b",
+            r"\bwe cant (?:be (?:sure|certain)|know|infer|conclude|confirm)\b",
+            rf"\b(?:cant|couldnt|can never|unable to) be (?:\w+ly )?(?:{FOUND})\b{NOT_UNKNOWABLE}",
             rf"\b(?:impossible|isnt possible|not possible|no way) (?:for \w+ )?to (?:\w+ly )?"
             rf"(?:{FINDING})\b(?! apart)",
             r"\b(?:no|isnt any) way of (?:knowing|telling|determining)\b",
-            r"\b(?:not enough|isnt enough|insufficient|inadequate|lack of sufficient) (?:\w+ )?"
-            r"(?:information|info|data|context|details?|evidence)\b(?! \w+ing)",
-            rf"(?:\bits|\bit|{START}|\banswer is|\bis) ?(?:unclear|not clear|isnt clear) ?{CLEAR}",
-            r"\b(?:question|problem|its|it|answer) ?(?:is|isnt|cant be)? ?"
-            r"(?:unanswerable|not answerable|undeterminable|indeterminable)\b",
-            r"\bisnt answerable\b",
-            rf"\banswer isnt (?:\w+ )?(?:given|provided|stated|mentioned|known|specified) "
-            rf"(?:in|by) the (?:\w+ )?(?:{KNOWN_FROM})\b",
+            r"\b(?:not enough|isnt enough|insufficient|inadequate) (?:\w+ )?(?:data|context|details?|"
+            r"information|info)\b(?! \w+ing)",
+            rf"(?:\bits |\bit |{START}|\banswer is |\bit remains )(?:unclear|not clear|isnt clear) ?{CLEAR}",
+            r"\b(?:its|it|answer)(?: is)? (?:unanswerable|not answerable|undeterminable|"
+            r"indeterminable)\b",
         ),
         "weak": (
             r"\bwe dont know\b(?! why)",
-            rf"(?<!isnt )(?<!not )(?:hard|difficult|tough|tricky) to (?:{FINDING})\b(?! (?:apart|no|goodbye))",
+            rf"(?<!isnt )(?<!not )(?:hard|difficult|tough|tricky) to (?:{FINDING})\b"
+            r"(?! (?:apart|no|goodbye))",
             rf"\b(?:{KNOWN_FROM}) (?:itself )?(?:doesnt|dont|didnt) (?:\w+ )?(?:show|say|contain|"
             r"provide|specify|mention|include|give|indicate|state|depict|reveal|tell|display|offer|"
             r"answer|allow)\b",
-            rf"\b(?:isnt|not|arent) (?:\w+ )?(?:mentioned|specified|stated|given|provided|shown|"
-            rf"visible|indicated|described|known|discernible) (?:in|by|from) the (?:\w+ )?"
-            rf"(?:{KNOWN_FROM})\b",
+            rf"(?<!which )(?<!that )(?:is |its |it )?(?:isnt|not|arent) (?:\w+ )?(?:mentioned|specified|"
+            rf"stated|given|provided|shown|visible|indicated|described|known|discernible) (?:in|by|from) "
+            rf"the (?:\w+ )?(?:{KNOWN_FROM})\b",
             r"\b(?:its|there are) no (?:\w+ )?(?:information|data|evidence|indication|context) "
             r"(?:about|on|to|in|regarding|for|given|provided|available)\b",
             rf"\b(?:isnt|not) (?:sure|certain|possible) (?:from|based on) the (?:{KNOWN_FROM})\b",
@@ -131,7 +164,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
             r"n a|na|not applicable|not available|unidentifiable|not specified|unspecified)",
             r"(?:im |i )?(?:cant|wont|couldnt|unable|pass|skip)(?: (?:answer|do (?:that|this|it)))?",
             r"(?:no|without|none) answer(?: (?:given|available|possible))?",
-            r"im|who knows|god knows|no comment|i (?:have to )?pass|i give up|i forgot|ask someone else",
+            r"who knows|god knows|no comment|i (?:have to )?pass|i give up|i forgot|ask someone else",
             r"(?:it|that|this) (?:isnt|cant be) (?:known|clear|said|sure|certain)",
         ),
     },
@@ -467,5 +500,5 @@ REPORTED = (
 OTHERS = r"他|她|它|他们|她们|人们|大家|谁|彼|彼女|彼ら|그는|그녀는|그들은"
 # A conclusion, with which a sentence about what an image lacks is an answer: "no, it does not show".
 CONCLUDES = (
-    "so (?:the|it|there|this|that|no)|therefore|thus|hence|but|instead|only|because|also|means"
+    "so (?:the|it|there|this|that|no)|answer [a-z]|therefore|thus|hence|but|instead|only|because|also|means"
 )
