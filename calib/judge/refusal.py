@@ -4,8 +4,8 @@ By the phrases of ``refusal_phrases``, sentence by sentence, after case, accents
 filling words are gone: "I don't know", "i dont know" and "I really do not know" are one. Someone
 else's words are left out: what stands in quotation marks, and "he said I don't know".
 
-A hedge is a refusal ("I'm not sure, but I think it is Paris"); what the speaker wonders about beside
-the answer is none ("I don't know why people say B, but it is A").
+A hedge is a refusal ("I'm not sure, but I think it is Paris"); what the speaker wonders about
+beside the answer is none ("I don't know why people say B, but it is A").
 """
 
 from __future__ import annotations
@@ -28,14 +28,18 @@ from calib.judge.refusal_phrases import (
 )
 from calib.records import Item
 
-SHORT = 3
+SHORT = 4
 """Sentences of an answer in which the weak phrases count."""
 # Accents and vowel signs, and two letters of Turkish and Polish without a decomposition.
-MARKS: dict[int, str | None] = dict.fromkeys([*range(0x300, 0x370), *range(0x64B, 0x656)]) | {0x131: "i", 0x142: "l"}
+MARKS: dict[int, str | None] = dict.fromkeys([*range(0x300, 0x370), *range(0x64B, 0x656)]) | {
+    0x131: "i",
+    0x142: "l",
+}
 SENTENCE = re.compile(r"(?<!\bN)[.!?;:。！？；।؟\n]+(?=\s|$|[^\x00-\x7f])|[。！？；।]|\n")
 # Not after "the answer is": that is the speaker's own answer.
 QUOTED = re.compile(
-    r"(?<!answer is )(?<!nswer: )(?:“[^”\n]{0,300}”|«[^»\n]{0,300}»|「[^」\n]{0,300}」|『[^』\n]{0,300}』|„[^“”\n]{0,300}[“”]"
+    r"(?<!answer is )(?<!nswer: )(?:“[^”\n]{0,300}”|«[^»\n]{0,300}»"
+    r"|「[^」\n]{0,300}」|『[^』\n]{0,300}』|„[^“”\n]{0,300}[“”]"
     r"|\"[^\"\n]{0,300}\"|(?<!\w)['‘](?:[^'‘’\n]|(?<=\w)['’](?=\w)){1,200}['’](?!\w))"
 )
 APOSTROPHES = re.compile(r"['’‘`´ʼ]")
@@ -59,9 +63,7 @@ def unspaced(kinds: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{phrase})" for phrase in every) or "(?!)")
 
 
-HINTS = {
-    language: re.compile("|".join(tables["hints"])) for language, tables in PHRASES.items()
-}
+HINTS = {language: re.compile("|".join(tables["hints"])) for language, tables in PHRASES.items()}
 
 
 @functools.lru_cache(maxsize=1 << 16)

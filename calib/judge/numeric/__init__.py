@@ -15,7 +15,7 @@ from decimal import Decimal, localcontext
 
 from calib.judge.numeric.decimals import CONTEXT
 from calib.judge.numeric.reading import Quantity, Readings, numbers_of
-from calib.judge.numeric.units import convertible, converted
+from calib.judge.numeric.units import converted, convertible
 from calib.judge.refusal import is_refusal
 from calib.judge.said import text_of
 from calib.judge.text import gold_texts

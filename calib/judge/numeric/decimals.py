@@ -76,7 +76,5 @@ def grouped(groups: Sequence[str]) -> bool:
 def by_thousands(groups: Sequence[str]) -> bool:
     first, *rest = groups
     return (
-        0 < len(first) <= 3
-        and not first.startswith("0")
-        and all(len(group) == 3 for group in rest)
+        0 < len(first) <= 3 and not first.startswith("0") and all(len(group) == 3 for group in rest)
     )

@@ -57,7 +57,8 @@ class Expressions:
         left = self.term(index, depth)
         if left is None:
             return None
-        value, end, terms = left.value, left.end, (left.value,) if left.literal else ()
+        value, end = left.value, left.end
+        terms: tuple[Decimal, ...] = (left.value,) if left.literal else ()
         literal = left.literal
         dashes = True
         while (sign := self.kind(end)) in ("+", "-"):
@@ -92,8 +93,10 @@ class Expressions:
                 value = step(value, right.value)
             elif (right := self.beside(end, left, depth)) is not None:
                 mixed = left.literal and right.terms and self.whole(start)
-                value = CONTEXT.add(value, right.value) if mixed else CONTEXT.multiply(
-                    value, right.value
+                value = (
+                    CONTEXT.add(value, right.value)
+                    if mixed
+                    else CONTEXT.multiply(value, right.value)
                 )
                 slashes = ()
             else:

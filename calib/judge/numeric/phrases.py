@@ -17,7 +17,7 @@ from calib.judge.numeric.unit_names import (
     SCRIPT_UNITS,
     SHORT_MULTIPLIERS,
 )
-from calib.judge.numeric.units import Unit
+from calib.judge.numeric.units import Powers, Unit
 
 FACTORS_AT_MOST = 8
 """Units of one product."""
@@ -132,7 +132,9 @@ class Phrases:
     def degrees(self, start: int, index: int) -> tuple[tuple[Phrase, ...], int]:
         name = TEMPERATURES.get(self.word(index))
         if name:
-            over, end = self.product(index + 1) if self.kind(index + 1) == "/" else (None, index + 1)
+            over, end = (
+                self.product(index + 1) if self.kind(index + 1) == "/" else (None, index + 1)
+            )
             unit = over or units.unit(((name, 1),), frozenset({name}))
             return (Phrase(unit),), end
         angle = units.unit((("degree", 1),), frozenset({"degree"}))
@@ -151,9 +153,9 @@ class Phrases:
         if not names:
             return (Phrase(scale=scale),), index + 1
         name = max(names, key=len)
-        return (Phrase(units.unit(units.of_alias(SCRIPT_UNITS[name]), frozenset({name})), scale),), (
-            index + 1
-        )
+        return (
+            Phrase(units.unit(units.of_alias(SCRIPT_UNITS[name]), frozenset({name})), scale),
+        ), (index + 1)
 
     def counted(self, index: int) -> tuple[tuple[Phrase, ...], int]:
         words: list[str] = []
@@ -190,12 +192,11 @@ class Phrases:
             words |= {units.singular(self.tokens[i].text) for i in range(end, one_end)}
             index = end = one_end
             kind, word = self.kind(end), self.word(end)
+            joined = kind in ("·", "*", "×") or (kind == "-" and self.adjacent(end))
             if kind == "/" or word in PER:
                 sign, end = -1, end + 1
-            elif kind in ("·", "*", "×") or (kind == "-" and self.adjacent(end)):
-                end = end + 1
-            elif kind == "}" and self.kind(end + 1) in ("^", "/", "·"):
-                end = end + 1
+            elif joined or (kind == "}" and self.kind(end + 1) in ("^", "/", "·")):
+                end += 1
             elif not (word in FACTORS or POWERED.fullmatch(word) or self.kind(end + 1) == "^"):
                 break
         if not powers:
@@ -205,7 +206,7 @@ class Phrases:
             unit = Unit(unit.words, unit.base, unit.factor / scale, unit.zero)
         return unit, index
 
-    def one(self, index: int) -> tuple[units.Powers, int] | None:
+    def one(self, index: int) -> tuple[Powers, int] | None:
         """One name with its power: m, m^2, square metres, cm3, light years."""
         kind = self.kind(index)
         if kind in ("%", "‰", "¢") or kind in CURRENCIES:

@@ -31,7 +31,8 @@ NOUN = (
     r"|答案|结果|答え|正解|정답|답|الجواب|الإجابة|उत्तर)"
 )
 VERB = (
-    r"(?: ?[:=≈] ?| (?:is|are|equals|ist|lautet|es|est|è|é|jest|to|равен|dir) | ?(?:是|为|为:|は|은|는) ?"
+    r"(?: ?[:=≈] ?| (?:is|are|equals|ist|lautet|es|est|è|é|jest|to|равен|dir) "
+    r"| ?(?:是|为|为:|は|은|는) ?"
     r"| हे | है )"
 )
 CUE = re.compile(rf"{NOUN}(?:{VERB})+|####", re.I)

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 # Scripts that are written without spaces, or that put endings on digits: a letter of theirs right
 # before a number does not make the number part of a name, as it does in "H2O".
-SCRIPTS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3005-\u9fff\uac00-\ud7af\uf900-\ufaff"
+SCRIPTS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3005-\u9fff\uac00-\ud7af\uf900-\ufaff"
+)
 LETTER = rf"[^\W\d_{SCRIPTS}]"
 TOKEN = re.compile(
     r"(?P<number>(?:[1-9]\d{0,2}(?: \d{3})+(?!\d)(?:[.,]\d+)?(?![.,]?\d)"

@@ -16,7 +16,13 @@ ALIASES = {
     **{"ev": "electron_volt", "kev": "kiloelectron_volt", "kv": "kilovolt", "db": "decibel"},
     **{"mmhg": "mmHg", "ml": "milliliter", "kb": "kilobyte", "gb": "gigabyte", "tb": "terabyte"},
     **{"kcal": "kilocalorie", "kbps": "kilobit/s", "mph": "mile_per_hour", "kmh": "km/hour"},
-    **{"kmph": "km/hour", "mcg": "microgram", "fl": "fluid_ounce", "ohms": "ohm", "kohm": "kiloohm"},
+    **{
+        "kmph": "km/hour",
+        "mcg": "microgram",
+        "fl": "fluid_ounce",
+        "ohms": "ohm",
+        "kohm": "kiloohm",
+    },
     # German, Dutch
     **{"zoll": "inch", "fuß": "foot", "fuss": "foot", "meile": "mile", "stunde": "hour"},
     **{"sekunde": "second", "tag": "day", "tage": "day", "woche": "week", "monat": "month"},
@@ -41,10 +47,22 @@ ALIASES = {
     **{"litro": "liter", "litri": "liter", "grado": "degree", "grau": "degree", "gradi": "degree"},
     # Polish, Turkish
     **{"metr": "meter", "metrów": "meter", "godzin": "hour", "saat": "hour", "metre": "meter"},
-    **{"santimetre": "centimeter", "kilometre": "kilometer", "dakika": "minute", "saniye": "second"},
+    **{
+        "santimetre": "centimeter",
+        "kilometre": "kilometer",
+        "dakika": "minute",
+        "saniye": "second",
+    },
     # Russian
     **{"м": "meter", "км": "kilometer", "см": "centimeter", "мм": "millimeter", "г": "gram"},
-    **{"кг": "kilogram", "с": "second", "сек": "second", "мин": "minute", "ч": "hour", "л": "liter"},
+    **{
+        "кг": "kilogram",
+        "с": "second",
+        "сек": "second",
+        "мин": "minute",
+        "ч": "hour",
+        "л": "liter",
+    },
     **{"мл": "milliliter", "метр": "meter", "метра": "meter", "метров": "meter", "час": "hour"},
     **{"часа": "hour", "часов": "hour", "минут": "minute", "секунд": "second", "Гц": "hertz"},
     **{"кГц": "kilohertz", "МГц": "megahertz", "ГГц": "gigahertz", "Н": "newton", "Дж": "joule"},
@@ -61,15 +79,33 @@ SCRIPT_UNITS = {
     **{"米": "meter", "英寸": "inch", "英尺": "foot", "英里": "mile", "公斤": "kilogram"},
     **{"千克": "kilogram", "毫克": "milligram", "克": "gram", "吨": "metric_ton", "秒": "second"},
     **{"分钟": "minute", "小时": "hour", "天": "day", "周": "week", "个月": "month", "年": "year"},
-    **{"升": "liter", "毫升": "milliliter", "千赫": "kilohertz", "兆赫": "megahertz", "赫兹": "hertz"},
-    **{"欧姆": "ohm", "千欧": "kiloohm", "牛顿": "newton", "焦耳": "joule", "瓦": "watt", "度": "degree"},
+    **{
+        "升": "liter",
+        "毫升": "milliliter",
+        "千赫": "kilohertz",
+        "兆赫": "megahertz",
+        "赫兹": "hertz",
+    },
+    **{
+        "欧姆": "ohm",
+        "千欧": "kiloohm",
+        "牛顿": "newton",
+        "焦耳": "joule",
+        "瓦": "watt",
+        "度": "degree",
+    },
     **{"元": "currency_yuan", "美元": "currency_dollar", "欧元": "currency_euro"},
     **{"メートル": "meter", "キロメートル": "kilometer", "センチメートル": "centimeter"},
     **{"センチ": "centimeter", "ミリメートル": "millimeter", "キロ": "kilogram", "グラム": "gram"},
     **{"キログラム": "kilogram", "インチ": "inch", "フィート": "foot", "マイル": "mile"},
     **{"時間": "hour", "分": "minute", "日": "day", "週間": "week", "リットル": "liter"},
     **{"円": "currency_yen", "ドル": "currency_dollar", "ユーロ": "currency_euro"},
-    **{"미터": "meter", "킬로미터": "kilometer", "센티미터": "centimeter", "밀리미터": "millimeter"},
+    **{
+        "미터": "meter",
+        "킬로미터": "kilometer",
+        "센티미터": "centimeter",
+        "밀리미터": "millimeter",
+    },
     **{"킬로그램": "kilogram", "그램": "gram", "인치": "inch", "피트": "foot", "마일": "mile"},
     **{"시간": "hour", "분": "minute", "초": "second", "일": "day", "년": "year", "리터": "liter"},
     **{"원": "currency_won", "달러": "currency_dollar", "유로": "currency_euro", "%": "percent"},
@@ -77,7 +113,9 @@ SCRIPT_UNITS = {
 # The signs before or after an amount; each currency is a dimension of its own. One sign may stand
 # for several currencies.
 CURRENCIES = {
-    **dict.fromkeys(("$", "dollar", "dollars", "usd", "us$", "bucks", "dólares", "dólar"), "dollar"),
+    **dict.fromkeys(
+        ("$", "dollar", "dollars", "usd", "us$", "bucks", "dólares", "dólar"), "dollar"
+    ),
     **dict.fromkeys(("€", "euro", "euros", "eur"), "euro"),
     **dict.fromkeys(("£", "gbp", "quid", "sterling"), "sterling"),
     **dict.fromkeys(("yen", "jpy"), "yen"),

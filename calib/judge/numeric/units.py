@@ -100,7 +100,7 @@ def no_unit(word: str) -> bool:
 
 
 def of_alias(alias: str) -> Powers:
-    """"kilometer/hour", "meter**2": names with one exponent or one division."""
+    """ "kilometer/hour", "meter**2": names with one exponent or one division."""
     over, _, under = alias.partition("/")
     name, _, power = over.partition("**")
     return ((name, int(power or 1)), *(((under, -1),) if under else ()))
@@ -133,11 +133,12 @@ def unit(powers: Powers, words: frozenset[str]) -> Unit | None:
             return None
         product *= units.UnitsContainer({name: 1}) ** power
     try:
-        factor, base = units.get_base_units(product)
+        number, base = units.get_base_units(product)
+        factor = Decimal(f"{float(str(number)):.14g}")
     except (ArithmeticError, ValueError, AttributeError, KeyError):
         return None
     # 0.30479999999999996 stands for 0.3048: the last digits of a float are rounding.
-    return Unit(words, str(base) or FRACTION, Decimal(f"{float(factor):.14g}"))
+    return Unit(words, str(base) or FRACTION, factor)
 
 
 def counted(words: frozenset[str]) -> Unit:

@@ -31,9 +31,11 @@ PART = rf"(?P<part>{'|'.join(sorted(PARTS, key=len, reverse=True))})s?\b"
 COUNT = rf"(?:{WORD}|an?(?= {SCALE}\b))\b(?:(?:[- ]|,? and ){SCALE}\b|(?:[- ]|,? and ){WORD}\b)*"
 ORDINAL = r"(?![- ]?(?:first|second)\b|-[a-z]{1,12}(?:th|rd)\b)"
 ENGLISH = re.compile(
-    rf"(?<![\w-])(?<!\bno )(?<!\bany )(?<!\bevery )(?:half an? (?P<halved>dozen|hundred|thousand|million|billion)\b"
+    rf"(?<![\w-])(?<!\bno )(?<!\bany )(?<!\bevery )"
+    rf"(?:half an? (?P<halved>dozen|hundred|thousand|million|billion)\b"
     rf"|(?:an?|(?P<dozens>{WORD}|\d{{1,4}})) dozen\b"
-    rf"|(?P<count>{COUNT})(?:(?P<point> point(?: {DIGIT})+)\b| and (?:an?|(?P<top>{WORD}))[- ]{PART}"
+    rf"|(?P<count>{COUNT})(?:(?P<point> point(?: {DIGIT})+)\b"
+    rf"| and (?:an?|(?P<top>{WORD}))[- ]{PART}"
     rf"|[- ](?P<parts>{PART.replace('part', 'of')}))?{ORDINAL}"
     rf"|(?:an? )?(?P<alone>half|third|quarter)\b(?!-))",
     re.I,
@@ -46,8 +48,8 @@ SHORT = 10
 """Words of a phrase in which numbers of other languages are looked for."""
 # Words of numbers that stand for something else in another of these languages, or are articles.
 DOUBTFUL = frozenset(
-    "a as cent des die due een elf en honderd huit il je mil mille nove nul on once one ons sei sept "
-    "six um uma un una une uno van y ein eine eins zero tres dos dix et onze neuf nueve".split()
+    "a as cent des die due een elf en honderd huit il je mil mille nove nul on once one ons sei "
+    "sept six um uma un una une uno van y ein eine eins zero tres dos dix et onze neuf nueve".split()
 )
 CHINESE = {c: i for i, c in enumerate("〇一二三四五六七八九")} | {"零": 0, "两": 2, "兩": 2}
 CHINESE_SCALES = {"十": 10, "百": 100, "千": 1000}
