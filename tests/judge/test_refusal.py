@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calib.judge import contains, is_refusal, letter, normalized, numeric
+from calib.judge import Judge, contains, is_refusal, letter, normalized, numeric
 from calib.judge.refusal import idk_option
 from calib.records import Item, Verdict
 
@@ -364,3 +364,42 @@ def test_refusals(text: str) -> None:
 @pytest.mark.parametrize("text", every(ANSWERS))
 def test_answers_that_only_look_like_refusals(text: str) -> None:
     assert not is_refusal(text)
+
+
+PARIS = Item("q", "?", (), ("Paris",), 0)
+
+
+@pytest.mark.parametrize("judge", [contains, normalized, numeric])
+def test_judges_tell_refusals(judge: Judge) -> None:
+    assert judge("Keine Ahnung.", PARIS).refused
+    assert not judge("He did not know.", PARIS).refused
+
+
+def test_a_hedge_is_a_refusal_unless_the_judge_is_sure() -> None:
+    hedge = "I'm not sure, but I think it is Paris"
+    assert contains(hedge, PARIS) == Verdict(False, None, True, "refusal")
+    metals = Item("m", "?", (), ("iron", "gold"), 1)
+    assert letter("I'm not sure, but the answer is B.", metals).parsed == 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["I don't know", "I dont know.", "Not sure", "Don't know and don't want to guess", "No idea"]
+    + ["Ich weiß nicht", "Je ne sais pas", "No lo sé", "Non lo so", "Não sei", "Не знаю"]
+    + ["我不知道", "わかりません", "모르겠습니다", "لا أعرف", "Bilmiyorum", "Nie wiem"],
+)
+def test_the_option_of_who_does_not_know(option: str) -> None:
+    assert idk_option(Item("q", "?", (), ("red", option), 0)) == 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["Cannot be determined", "Not certain", "Uncertain", "Unknown", "N/A", "None of the above"]
+    + ["I know", "Not surely", "I don't know why people say so but it is red"],
+)
+def test_options_that_may_be_the_right_answer(option: str) -> None:
+    assert idk_option(Item("q", "?", (), ("red", option), 0)) is None
+
+
+def test_the_option_named_in_meta() -> None:
+    assert idk_option(Item("q", "?", (), ("red", "I don't know"), 0, meta={"idk": 0})) == 0

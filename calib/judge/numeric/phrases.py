@@ -73,8 +73,9 @@ class Phrases:
             index += 1
         scale, index, doubtful = self.scale(index, bool(currency))
         if currency:
-            unit, end = self.product(index, money=f"currency_{CURRENCIES[currency]}")
-            return (Phrase(unit, scale),), end
+            names = ("yen", "yuan") if currency == "¥" else (CURRENCIES[currency],)
+            products = [self.product(index, money=f"currency_{name}") for name in names]
+            return tuple(Phrase(unit, scale) for unit, _ in products), products[0][1]
         phrases, end = self.units(index)
         if doubtful:
             symbol = units.named(self.tokens[index - 1].text)
@@ -110,6 +111,8 @@ class Phrases:
         if kind in ("%", "‰") or kind in CURRENCIES or kind == "¢":
             unit, end = self.product(index)
             return (Phrase(unit),), end
+        if kind in ("'", '"') and (name := self.feet_or_inches(index)):  # 5' 3"
+            return (Phrase(units.unit(((name, 1),), frozenset({name}))),), index + 1
         if kind == "script":
             return self.script(index)
         if kind != "word":
@@ -140,6 +143,14 @@ class Phrases:
         angle = units.unit((("degree", 1),), frozenset({"degree"}))
         loose = (units.unit(((TEMPERATURES[c], 1),), frozenset()) for c in "CF")
         return (Phrase(angle), *(Phrase(unit, strict=True) for unit in loose)), index
+
+    def feet_or_inches(self, index: int) -> str:
+        """What the marks of 5' 3" stand for; "" for a mark that is not of such a pair."""
+        foot = index if self.kind(index) == "'" else index - 2
+        kinds = [self.kind(i) for i in range(foot - 1, foot + 3)]
+        if kinds != ["number", "'", "number", '"']:
+            return ""
+        return "foot" if foot == index else "inch"
 
     def script(self, index: int) -> tuple[tuple[Phrase, ...], int]:
         """A unit that begins a run of a script without spaces, behind a factor: 120万元."""
@@ -177,11 +188,13 @@ class Phrases:
         powers: list[tuple[str, int]] = [(money, 1)] if money else []
         words: set[str] = set()
         scale = Decimal(1)
-        sign, end = 1, index
+        sign, end, opened = 1, index, False
         per = self.kind(index) == "/" or self.word(index) in PER
         if money and per:
             sign, end = -1, index + 1
         while (not money or per) and len(powers) < FACTORS_AT_MOST:
+            if sign < 0 and self.kind(end) == "(":  # W/(m·K)
+                opened, end = True, end + 1
             if sign < 0 and self.kind(end) == "number" and self.tokens[end].text.isdigit():
                 scale, end = scale * decimal(self.tokens[end].text), end + 1
             one = self.one(end)
@@ -190,7 +203,8 @@ class Phrases:
             names, one_end = one
             powers += [(name, sign * power) for name, power in names]
             words |= {units.singular(self.tokens[i].text) for i in range(end, one_end)}
-            index = end = one_end
+            end = one_end + (opened and self.kind(one_end) == ")")
+            index = end
             kind, word = self.kind(end), self.word(end)
             joined = kind in ("·", "*", "×") or (kind == "-" and self.adjacent(end))
             if kind == "/" or word in PER:
@@ -213,6 +227,8 @@ class Phrases:
             names = units.named(self.tokens[index].text)
             return (names, index + 1) if names else None
         word = self.word(index)
+        if kind == "°" and self.word(index + 1) in TEMPERATURES:
+            return ((TEMPERATURES[self.word(index + 1)], 1),), index + 2
         if not word:
             return None
         square = SQUARES.get(word.casefold().rstrip("."), 1)
@@ -232,8 +248,8 @@ class Phrases:
         if names is None:
             return None
         if self.kind(end) == "^":
-            power, end = self.exponent(end + 1)
-            square = power or square
+            power, after = self.exponent(end + 1)
+            square, end = (power, after) if power else (square, end)
         elif self.word(end) in SQUARED:
             square, end = SQUARED[self.word(end)], end + 1
         return tuple((name, power * square) for name, power in names), end

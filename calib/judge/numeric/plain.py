@@ -61,6 +61,7 @@ RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"==?>|-->?", "→"),
         (r"~=|=~", "≈"),
         (r"µ (?=[mgslLAVFHW]\b)", "µ"),
+        (r"(?<=\d)(h|hr|hrs|min|ft|lb|m)(?=\d{1,3} ?(?:min|m|sec|s|in|oz|cm)\b)", r"\1 "),
         (r"[ \t\r\f\v]+", " "),
     )
 )

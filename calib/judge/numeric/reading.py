@@ -81,6 +81,8 @@ class Candidate:
     """The number where the dashes of a seeming range are minus signs."""
 
 
+MANY = 200
+"""Numbers of a list that is none of those an answer is compared with."""
 WINDOW = 4000
 """Characters of a long text that are read first: enough wherever they hold the answer's number."""
 
@@ -152,7 +154,9 @@ class Reader:
             return False
         index = self.chosen()
         at_edge = range(len(self.candidates))[edge]
-        return self.candidates[index].rank == FIRM and at_edge not in self.group(index)
+        group = self.group(index)
+        inside = at_edge not in group or len(group) > MANY
+        return self.candidates[index].rank == FIRM and inside
 
     def chosen(self) -> int:
         if self.cue:
@@ -206,14 +210,15 @@ class Reader:
         units = [number[0].unit for number in (here.numbers[0], following.numbers[0])]
         if units[0] is not None and not units[0].base:
             return False
-        return self.word_between(index) in JOINS
+        between = self.word_between(index)
+        return between in JOINS or (not between and units == [None, None])  # a phone number
 
     def word_between(self, index: int) -> str:
         start, end = self.candidates[index].end, self.candidates[index + 1].start
         between = [token.text.casefold() for token in self.tokens[start:end]]
         if len(between) == 2 and between[0] == ",":
             between = between[1:]
-        return between[0] if len(between) == 1 else ""
+        return " ".join(between) if len(between) < 2 else "..."
 
     # All candidates of a text.
 
@@ -255,7 +260,7 @@ class Reader:
         if parsed is None:
             return None if self.kind(index) != "number" else Candidate(start, index + 1, ())
         if self.kind(index) in ("(", "{"):
-            if parsed.literal or self.kind(parsed.end - 1) == "}":
+            if (parsed.literal and not negative) or self.kind(parsed.end - 1) == "}":
                 return None
             bracketed = bracketed or self.closes(index, parsed.end)
         if parsed.literal and (ratio := self.ratio(parsed)):
@@ -281,7 +286,8 @@ class Reader:
     def is_sign(self, index: int) -> bool:
         """Whether a plus or dash is a sign rather than an operator, a hyphen or a bullet."""
         following = index + 1
-        if not (self.expressions.begins(following) or self.kind(following) in CURRENCIES):
+        begins = self.expressions.begins(following) or self.kind(following) in ("(", *CURRENCIES)
+        if not begins:
             return False
         before = self.kind(index - 1)
         apart = index == 0 or self.tokens[index - 1].end < self.tokens[index].start
@@ -388,7 +394,8 @@ def added(large: Candidate, small: Candidate, tokens: Sequence[Token]) -> Quanti
         return None
     if second.value < 0 or second.value * second.unit.factor >= first.unit.factor:
         return None
-    joined = not between or (between == ["and"] and bool(first.unit.words & COMPOUND))
+    mixed = between in (["and"], [","], ["."]) and bool(first.unit.words & COMPOUND)
+    joined = not between or mixed
     if not joined or first.value != first.value.to_integral_value():
         return None
     part = second.value * second.unit.factor / first.unit.factor

@@ -130,7 +130,17 @@ CURRENCIES = {
     **dict.fromkeys(("฿", "thb", "baht"), "baht"),
     **dict.fromkeys(("₪", "ils", "shekel", "shekels"), "shekel"),
     **dict.fromkeys(("zł", "pln", "zloty"), "zloty"),
-    **{"¥": "yen", "aud": "australian", "cad": "canadian", "pesos": "peso", "peso": "peso"},
+    **{"us_dollar": "dollar", "australian_dollar": "australian", "canadian_dollar": "canadian"},
+    **{"swiss_franc": "franc", "indian_rupee": "rupee", "japanese_yen": "yen"},
+    **{"pounds_sterling": "sterling", "pound_sterling": "sterling", "british_pound": "sterling"},
+    **{
+        "chinese_yuan": "yuan",
+        "¥": "yen",
+        "aud": "australian",
+        "cad": "canadian",
+        "pesos": "peso",
+        "peso": "peso",
+    },
 }
 CENTS = frozenset(("cent", "cents", "¢"))
 PERCENT = frozenset(

@@ -95,8 +95,10 @@ def named(word: str) -> Powers | None:
 
 
 def no_unit(word: str) -> bool:
-    """Whether a word after a number says nothing of what is counted. "A" is ampere, "a" is not."""
-    return (word if len(word) == 1 else word.casefold()) in NO_UNITS
+    """Whether a word after a number says nothing of what is counted: "a" and "ma", not A and mA."""
+    if len(word) == 1 or word[1:] != word[1:].lower():
+        return word in NO_UNITS
+    return word.casefold() in NO_UNITS
 
 
 def of_alias(alias: str) -> Powers:
