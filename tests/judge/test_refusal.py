@@ -384,9 +384,17 @@ def test_a_hedge_is_a_refusal_unless_the_judge_is_sure() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["I don't know", "I dont know.", "Not sure", "Don't know and don't want to guess", "No idea"]
-    + ["Ich weiß nicht", "Je ne sais pas", "No lo sé", "Non lo so", "Não sei", "Не знаю"]
-    + ["我不知道", "わかりません", "모르겠습니다", "لا أعرف", "Bilmiyorum", "Nie wiem"],
+    [
+        *(
+            "I don't know",
+            "I dont know.",
+            "Not sure",
+            "Don't know and don't want to guess",
+            "No idea",
+        ),
+        *("Ich weiß nicht", "Je ne sais pas", "No lo sé", "Non lo so", "Não sei", "Не знаю"),
+        *("我不知道", "わかりません", "모르겠습니다", "لا أعرف", "Bilmiyorum", "Nie wiem"),
+    ],
 )
 def test_the_option_of_who_does_not_know(option: str) -> None:
     assert idk_option(Item("q", "?", (), ("red", option), 0)) == 1
@@ -394,8 +402,17 @@ def test_the_option_of_who_does_not_know(option: str) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["Cannot be determined", "Not certain", "Uncertain", "Unknown", "N/A", "None of the above"]
-    + ["I know", "Not surely", "I don't know why people say so but it is red"],
+    [
+        *(
+            "Cannot be determined",
+            "Not certain",
+            "Uncertain",
+            "Unknown",
+            "N/A",
+            "None of the above",
+        ),
+        *("I know", "Not surely", "I don't know why people say so but it is red"),
+    ],
 )
 def test_options_that_may_be_the_right_answer(option: str) -> None:
     assert idk_option(Item("q", "?", (), ("red", option), 0)) is None

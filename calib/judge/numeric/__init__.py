@@ -1,6 +1,7 @@
 """Is the number an answer gives the gold number, within a tolerance?
 
-``reading``      which number a text gives: cues, chains of "=", lists, brackets
+``reading``      which number a text gives: cues, chains of "=", lists
+``candidates``   the numbers of a text: signs, brackets, labels, ratios
 ``expressions``  arithmetic: fractions, roots, powers
 ``decimals``     separators, and numbers of any size
 ``phrases``      what follows a number: "million", units, what is counted
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 
+from calib.judge.numeric.candidates import Quantity, Readings
 from calib.judge.numeric.decimals import CONTEXT
-from calib.judge.numeric.reading import Quantity, Readings, numbers_of
+from calib.judge.numeric.reading import numbers_of
 from calib.judge.numeric.units import converted, convertible
 from calib.judge.refusal import is_refusal
 from calib.judge.said import text_of

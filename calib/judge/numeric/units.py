@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from calib.judge.numeric.decimals import CONTEXT
 from calib.judge.numeric.unit_names import ALIASES, CENTS, CURRENCIES, NO_UNITS, PERCENT
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ FRACTION = "dimensionless"
 # Degrees above absolute zero where the scale has its zero.
 ZEROS = {
     "degree_Celsius": Decimal("273.15"),
-    "degree_Fahrenheit": Decimal("459.67") * 5 / 9,
+    "degree_Fahrenheit": CONTEXT.divide(Decimal("2298.35"), Decimal(9)),
     "degree_Reaumur": Decimal("273.15"),
 }
 LOGARITHMIC = ("bel", "neper", "decade", "octave")
@@ -125,7 +126,11 @@ def unit(powers: Powers, words: frozenset[str]) -> Unit | None:
     if len(powers) == 1 and powers[0][1] == 1:
         name = powers[0][0]
         if name in ZEROS:
-            factor = Decimal(5) / 9 if name == "degree_Fahrenheit" else Decimal(1)
+            factor = (
+                CONTEXT.divide(Decimal(5), Decimal(9))
+                if name == "degree_Fahrenheit"
+                else Decimal(1)
+            )
             return Unit(words, "kelvin", factor, ZEROS[name])
         if name.endswith(LOGARITHMIC) or name.startswith("decibel"):
             return Unit(words, name)
