@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from calib.judge import numeric, numeric_within
 from calib.judge.numeric.units import named
@@ -894,3 +896,15 @@ def test_long_answers_take_linear_time(piece: str) -> None:
     begun = time.process_time()
     numeric((piece * LONG)[:LONG], gold("5 cm"))
     assert time.process_time() - begun < 5
+
+
+PIECES = [*REPEATED, "m^{", "^-99", "½", "²", "per 0 mL", "5 °C", "٣", " ", "twenty", "per cent"]
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=20).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_no_text_raises(text: str) -> None:
+    for wanted in ("5 cm", "3-5", "50%", text):
+        parsed = numeric(text, gold(wanted)).parsed
+        assert parsed is None or isinstance(parsed, str) or abs(parsed) < float("inf")

@@ -39,6 +39,7 @@ VERB = (
     r"| हे | है )"
 )
 CUE = re.compile(rf"{NOUN}(?:{VERB})+|####", re.I)
+DIGIT = re.compile("[0-9π]")
 BOXED = re.compile(r"\\boxed")
 
 JOINS = frozenset("and or to through & , ; ~ - / und oder bis et ou à y o a e и или".split())
@@ -62,7 +63,7 @@ def numbers_of(text: str) -> tuple[Readings, ...]:
 
 def cued(text: str) -> Iterator[Reader]:
     """A reader of what follows the last cue with a number behind it."""
-    last = max((text.rfind(digit) for digit in "0123456789√π"), default=-1)
+    last = max(text.rfind(digit) for digit in "0123456789π")
     for cues in (BOXED, CUE):
         begun = [cue for cue in cues.finditer(text) if cue.end() <= last]
         if begun:
@@ -74,6 +75,8 @@ def cued(text: str) -> Iterator[Reader]:
 
 
 def uncued(text: str) -> Iterator[Reader]:
+    if not DIGIT.search(text):
+        return
     reader = Reader(text[-WINDOW:])
     if len(text) > WINDOW and not reader.settled(0):
         reader = Reader(text)

@@ -26,11 +26,14 @@ LONGEST = 40
 """Characters of a word that can be a unit."""
 LARGEST_POWER = 9
 FRACTION = "dimensionless"
-# Degrees above absolute zero where the scale has its zero.
-ZEROS = {
-    "degree_Celsius": Decimal("273.15"),
-    "degree_Fahrenheit": CONTEXT.divide(Decimal("2298.35"), Decimal(9)),
-    "degree_Reaumur": Decimal("273.15"),
+# Of a scale of temperature: kelvins in a degree, and its zero in kelvins.
+TEMPERATURES = {
+    "degree_Celsius": (Decimal(1), Decimal("273.15")),
+    "degree_Fahrenheit": (
+        CONTEXT.divide(Decimal(5), Decimal(9)),
+        CONTEXT.divide(Decimal("2298.35"), Decimal(9)),
+    ),
+    "degree_Reaumur": (Decimal("1.25"), Decimal("273.15")),
 }
 LOGARITHMIC = ("bel", "neper", "decade", "octave")
 
@@ -125,13 +128,8 @@ def unit(powers: Powers, words: frozenset[str]) -> Unit | None:
     units = registry()
     if len(powers) == 1 and powers[0][1] == 1:
         name = powers[0][0]
-        if name in ZEROS:
-            factor = (
-                CONTEXT.divide(Decimal(5), Decimal(9))
-                if name == "degree_Fahrenheit"
-                else Decimal(1)
-            )
-            return Unit(words, "kelvin", factor, ZEROS[name])
+        if name in TEMPERATURES:
+            return Unit(words, "kelvin", *TEMPERATURES[name])
         if name.endswith(LOGARITHMIC) or name.startswith("decibel"):
             return Unit(words, name)
     product = units.UnitsContainer()

@@ -49,7 +49,8 @@ SHORT = 10
 # Words of numbers that stand for something else in another of these languages, or are articles.
 DOUBTFUL = frozenset(
     "a as cent des die due een elf en honderd huit il je mil mille nove nul on once one ons sei "
-    "sept six um uma un una une uno van y ein eine eins zero tres dos dix et onze neuf nueve".split()
+    "sept six um uma un una une uno van y ein eine eins zero tres dos dix et onze neuf "
+    "nueve".split()
 )
 CHINESE = {c: i for i, c in enumerate("〇一二三四五六七八九")} | {"零": 0, "两": 2, "兩": 2}
 CHINESE_SCALES = {"十": 10, "百": 100, "千": 1000}
