@@ -62,6 +62,8 @@ IMPORTERS = {
     "jinja2": ("calib/report.py", "tests/"),
     "typer": ("calib/cli/", "tests/"),
     "rich": ("calib/cli/", "tests/"),
+    "pint": ("calib/judge/numeric/units.py",),
+    "text_to_num": ("calib/judge/numeric/words.py",),
     "torchmetrics": (
         "calib/metrics/torchmetric.py",
         "calib/crosscheck.py",

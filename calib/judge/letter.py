@@ -47,7 +47,8 @@ from calib.judge.cues import (
     SUBJECT,
 )
 from calib.judge.refusal import idk_option, is_refusal
-from calib.judge.text import normalized_text, spellings_of, text_of
+from calib.judge.said import text_of
+from calib.judge.text import normalized_text, spellings_of
 from calib.records import Answer, Item, Verdict
 from calib.task_files import LETTERS
 

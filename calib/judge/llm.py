@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from calib.judge.text import gold_texts, text_of
+from calib.judge.said import text_of
+from calib.judge.text import gold_texts
 from calib.records import Answer, Item, Verdict
 
 PROMPT = """You compare an answer to a question with the reference answer.

@@ -1,71 +1,159 @@
-"""Does an answer say that it does not know?
+"""Does an answer say that it does not know or cannot answer?
 
-By a list of phrases, after case and punctuation are gone: "I don't know" and "i dont know" are
-one.
+By the phrases of ``refusal_phrases``, sentence by sentence, after case, accents, punctuation and
+filling words are gone: "I don't know", "i dont know" and "I really do not know" are one. Someone
+else's words are left out: what stands in quotation marks, and "he said I don't know".
+
+A hedge is a refusal ("I'm not sure, but I think it is Paris"); what the speaker wonders about
+beside the answer is none ("I don't know why people say B, but it is A").
 """
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
+from collections.abc import Iterator
 
+from calib.judge.refusal_phrases import (
+    BUT,
+    CLAUSES,
+    CONCLUDES,
+    CONTRACTIONS,
+    FILLERS,
+    OTHERS,
+    PHRASES,
+    REPORTED,
+    UNSPACED,
+)
 from calib.records import Item
 
-NOT_KNOWING = (
-    "i dont know",
-    "i do not know",
-    "i am not sure",
-    "im not sure",
-    "im unsure",
-    "i am unsure",
-    "i have no idea",
-    "idk",
-    "dont know and dont want to guess",
+SHORT = 4
+"""Sentences of an answer in which the weak phrases count."""
+# Accents and vowel signs, and two letters of Turkish and Polish without a decomposition.
+MARKS: dict[int, str | None] = dict.fromkeys([*range(0x300, 0x370), *range(0x64B, 0x656)]) | {
+    0x131: "i",
+    0x142: "l",
+}
+SENTENCE = re.compile(r"(?<!\bN)[.!?;:。！？；।؟\n]+(?=\s|$|[^\x00-\x7f])|[。！？；।]|\n")
+# Not after "the answer is": that is the speaker's own answer.
+QUOTED = re.compile(
+    r"(?<!answer is )(?<!nswer: )(?:“[^”\n]{0,300}”|«[^»\n]{0,300}»"
+    r"|「[^」\n]{0,300}」|『[^』\n]{0,300}』|„[^“”\n]{0,300}[“”]"
+    r"|\"[^\"\n]{0,300}\"|(?<!\w)['‘](?:[^'‘’\n]|(?<=\w)['’](?=\w)){1,200}['’](?!\w))"
 )
-UNKNOWABLE = (
-    "cannot be determined",
-    "can not be determined",
-    "cant be determined",
-    "could not be determined",
-    "impossible to determine",
-    "impossible to say",
-    "impossible to tell",
-    "not possible to determine",
-    "not possible to answer",
-    "impossible to answer",
-    "not enough information",
-    "insufficient information",
-)
-UNABLE = re.compile(
-    r"\b(?:i|we) (?:am |are )?(?:sorry )?(?:but )?(?:i )?"
-    r"(?:cannot|can not|cant|could not|couldnt|unable to|not able to|am unable to|wont)"
-    r"(?: accurately| reliably| definitively| really| directly)?"
-    r" (?:answer|determine|identify|tell|say|see|view|assist|help|provide|give|analyze|interpret)\b"
-    r"|\bim (?:unable|not able) to\b"
-    r"|\b(?:unable|not able) to (?:answer|determine|identify|assist|provide)\b"
-    r"|\bim sorry (?:but )?i (?:cant|cannot)\b"
-)
-PHRASES = re.compile(r"\b(?:" + "|".join(NOT_KNOWING + UNKNOWABLE) + r")\b")
-IDK_OPTION = re.compile(
-    r"(?:i )?(?:dont|do not) know(?: (?:and|the answer|dont|want|to|guess))*"
-    r"|(?:im |i am )?(?:not sure|unsure)|i have no idea|idk"
-)
+APOSTROPHES = re.compile(r"['’‘`´ʼ]")
+WORD = re.compile(r"[\u0900-\u0dff]+|\w+(?:-\w+)*")
+KINDS = ("not_knowing", "unable", "unknowable")
+NOT_KNOWING = ("not_knowing", "elliptical")
+
+
+@functools.cache
+def phrases(language: str, kinds: tuple[str, ...]) -> re.Pattern[str] | None:
+    """The phrases of a language, None where it has none of these kinds."""
+    every = [phrase for kind in kinds for phrase in PHRASES[language].get(kind, ())]
+    # Words are parted by single spaces, and every phrase begins a word.
+    joined = "|".join(f"(?:{phrase})" for phrase in every)
+    return re.compile(rf"(?:^|(?<= ))(?:{joined})") if every else None
+
+
+@functools.cache
+def unspaced(kinds: tuple[str, ...]) -> re.Pattern[str]:
+    every = [p for tables in UNSPACED.values() for kind in kinds for p in tables.get(kind, ())]
+    return re.compile("|".join(f"(?:{phrase})" for phrase in every) or "(?!)")
+
+
+HINTS = {language: re.compile("|".join(tables["hints"])) for language, tables in PHRASES.items()}
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def hinted(word: str) -> frozenset[str]:
+    """The languages of which a word is a hint."""
+    return frozenset(language for language, hint in HINTS.items() if hint.fullmatch(word))
+
+
+def patterns(said: str, kinds: tuple[str, ...]) -> Iterator[re.Pattern[str]]:
+    """The phrases of every language of which ``said`` holds a hint."""
+    languages = frozenset().union(*map(hinted, set(re.split("[ -]", said))))
+    for language in PHRASES:
+        pattern = phrases(language, kinds) if language in languages else None
+        if pattern is not None:
+            yield pattern
+
+
+CONTRACTED = tuple((re.compile(pattern), short) for pattern, short in CONTRACTIONS)
+ASIDE = re.compile(rf"\s*(?:{CLAUSES})\b.{{0,200}}\b(?:{BUT})\b")
+SOMEONE_ELSE = re.compile(rf"\b(?:{REPORTED})\s*$")
+CONCLUDING = re.compile(rf"\b(?:{CONCLUDES})\b|^(?:yes|no)\b")
+SOMEONE_ELSE_UNSPACED = re.compile(OTHERS)
+
+
+def folded(text: str) -> str:
+    """Lower case, without accents and apostrophes."""
+    decomposed = unicodedata.normalize("NFD", text.casefold()).translate(MARKS)
+    return APOSTROPHES.sub("", unicodedata.normalize("NFC", decomposed))
 
 
 def words_of(text: str) -> str:
-    """Lower-case words with single spaces; apostrophes vanish, other punctuation parts words."""
-    joined = re.sub(r"['’‘`´]", "", text.casefold())
-    return " ".join(re.findall(r"\w+", joined))
+    """The folded words of a text, contracted and without fillers, one space between them."""
+    said = " ".join(word for word in WORD.findall(folded(text)) if word not in FILLERS)
+    for pattern, short in CONTRACTED:
+        said = pattern.sub(short, said)
+    return said
 
 
 def is_refusal(text: str) -> bool:
     """Whether ``text`` says that it does not know or cannot answer."""
+    own = QUOTED.sub(" ", text)
+    if not re.search(r"\w", own):
+        own = text
+    sentences = [s for s in SENTENCE.split(own) if s.strip()]
+    if any(refuses(sentence, KINDS) for sentence in sentences):
+        return True
+    if len(sentences) > SHORT:
+        return False
+    if is_whole(own, ("whole",)) or any(refuses(s, ("short", "elliptical")) for s in sentences):
+        return True
+    return not CONCLUDING.search(words_of(own)) and any(refuses(s, ("weak",)) for s in sentences)
+
+
+def refuses(sentence: str, kinds: tuple[str, ...]) -> bool:
+    said = words_of(sentence)
+    for match in (m for pattern in patterns(said, kinds) for m in pattern.finditer(said)):
+        if not ASIDE.match(said, match.end()) and not SOMEONE_ELSE.search(
+            said[max(0, match.start() - 20) : match.start()]
+        ):
+            return True
+    if said.isascii():
+        return False
+    close = re.sub(r"\s+", "", folded(sentence))
+    return bool(unspaced(kinds).search(close)) and not SOMEONE_ELSE_UNSPACED.search(close)
+
+
+def is_whole(text: str, kinds: tuple[str, ...]) -> bool:
+    """Whether a phrase of these kinds is all that the text says."""
     said = words_of(text)
-    return bool(PHRASES.search(said) or UNABLE.search(said))
+    close = re.sub(r"[\W_]+", "", folded(text))
+    whole = any(pattern.fullmatch(said) for pattern in patterns(said, kinds))
+    return whole or bool(unspaced(kinds).fullmatch(close))
+
+
+# What an option may add to "I don't know".
+ADDED = re.compile(r"(?: (?:and|the|answer|dont|want|to|guess|this|it|about|yet))*$")
 
 
 def idk_option(item: Item) -> int | None:
     """The index of the option that means "I don't know": ``meta["idk"]``, or the one so worded."""
     if item.meta.get("idk") is not None:
         return int(item.meta["idk"])
-    worded = [i for i, o in enumerate(item.options) if IDK_OPTION.fullmatch(words_of(o))]
+    worded = [i for i, option in enumerate(item.options) if is_not_knowing(option)]
     return worded[0] if worded else None
+
+
+def is_not_knowing(option: str) -> bool:
+    said = words_of(option)
+    matches = (pattern.match(said) for pattern in patterns(said, NOT_KNOWING))
+    if any(match and ADDED.match(said, match.end()) for match in matches):
+        return True
+    close = re.sub(r"[\W_]+", "", folded(option))
+    return bool(unspaced(NOT_KNOWING).fullmatch(close))

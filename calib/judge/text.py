@@ -7,14 +7,11 @@ import unicodedata
 from collections.abc import Callable
 
 from calib.judge.refusal import is_refusal
+from calib.judge.said import text_of
 from calib.records import Answer, Item, Verdict
 
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 CUE = re.compile(r"^(?:(?:the|my) )?(?:final |correct )?answer(?: is)?\s*:?\s*", re.I)
-
-
-def text_of(answer: Answer | str) -> str:
-    return answer if isinstance(answer, str) else answer.text
 
 
 def gold_texts(item: Item) -> tuple[str, ...]:

@@ -1,0 +1,143 @@
+"""What a model says as its answer: without its thoughts, out of its answer tags.
+
+Thoughts are blocks such as ``<think>...</think>``. What stands before a closing tag that nothing
+opened is thought as well, since chat templates open the block themselves; a block that never
+closes was cut off, and then nothing has been said. Out of what is left, the last answer tag that
+holds something is the answer, cut off at the end or not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from calib.records import Answer
+
+# Tags of thoughts: one pattern opens, one closes, whatever their pairing; models mix them up.
+_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|scratchpad|reflection)"
+OPENS = (
+    rf"<\s*{_THOUGHT}(?:\s[^<>]{{0,100}})?>",
+    rf"<\|\s*(?:(?:begin_of_|start_?){_THOUGHT}|{_THOUGHT}(?:_start)?)\s*\|>",
+    r"\[think(?:ing)?\]",
+    r"◁think(?:ing)?▷",
+    r"<\|channel>\s*thought\b",
+    r"\AHere(?: is|'s|’s) my thought process:",
+)
+CLOSES = (
+    rf"<\s*/\s*{_THOUGHT}\s*>",
+    rf"<\|\s*(?:(?:/|end_of_|end_?){_THOUGHT}|{_THOUGHT}_end)\s*\|>",
+    r"\[/think(?:ing)?\]",
+    r"◁/think(?:ing)?▷",
+    r"<channel\|>",
+    r"(?<=\n)Here(?: is|'s|’s) my response:",
+)
+THOUGHT_TAG = re.compile(rf"(?P<opens>{'|'.join(OPENS)})|(?:{'|'.join(CLOSES)})", re.I)
+
+_ANSWER = r"(?:final_?answer|answer|final|response|solution|conclusion)"
+ANSWER_TAG = re.compile(
+    rf"(?P<opens><\s*{_ANSWER}\s*>|<\|(?:begin_of_|start_)(?:box|{_ANSWER})\|>)"
+    rf"|<\s*/\s*{_ANSWER}\s*>|<\|end_(?:of_)?(?:box|{_ANSWER})\|>",
+    re.I,
+)
+# The beginning of a closing tag at which the answer was cut off.
+CUT_TAG = re.compile(r"<(?:/\s*[A-Za-z_]{0,20}|\|[A-Za-z_]{0,30}\|?)?\Z")
+
+# Messages in channels: only what is said in the channel "final" is for the user. Where the special
+# tokens were left out of the text, the names of the channels run into it.
+CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]{0,100}<\|message\|>", re.I)
+FINAL_CHANNEL = "final"
+BARE_CHANNEL = re.compile(r"\A(?:analysis|commentary)(?=[A-Z])")
+BARE_FINAL = "assistantfinal"
+
+# What ends a turn: whatever follows is no longer the answer. Other special tokens say nothing.
+TURN_ENDS = re.compile(
+    r"<\|(?:im_end|end|return|call|endoftext|end_of_text|eot_id|eom_id|end_of_turn_token|user|start|"
+    r"(?:im_start|start_header_id)\|>\s*(?:user|system)|"
+    r"end_of_role)\|>|</s>|<eos>|<end_of_turn>|<end_of_utterance>|<turn\|>|<｜end▁of▁sentence｜>",
+    re.I,
+)
+SPECIAL = re.compile(
+    r"<\|(?:im_start|start_header_id)\|>\s*assistant|<\|[A-Za-z_]{3,40}\|>|<｜[^<>｜]{1,40}｜>|"
+    r"<(?:bos|s|pad|unk)>|<start_of_turn>\s*model|<\|turn>\s*model",
+    re.I,
+)
+LEADING = re.compile(rf"(?:\s+|{SPECIAL.pattern}|{TURN_ENDS.pattern})*", re.I)
+MARKS = re.compile(r"[<\[◁]|\A\s*Here|\A(?:analysis|commentary)")
+
+
+def text_of(answer: Answer | str) -> str:
+    """The text that an answer says, for a judge to read."""
+    return said(answer if isinstance(answer, str) else answer.text)
+
+
+def said(text: str) -> str:
+    """``text`` without thoughts and special tokens; what its last answer tag holds, if it has any.
+
+    Empty where the thoughts do not end. A text without any such tags is returned as it is.
+    """
+    if not MARKS.search(text):
+        return text
+    answer = without_thoughts(turn(final_channel(text)))
+    held = last_tag(answer)
+    plain = SPECIAL.sub(" ", answer if held is None else held)
+    return plain if plain == text else plain.strip()
+
+
+def final_channel(text: str) -> str:
+    """What is said in the last message for the user, of a text that is in channels."""
+    channels = list(CHANNEL.finditer(text))
+    if channels:
+        final = [m for m in channels if m[1].casefold() == FINAL_CHANNEL]
+        return text[final[-1].end() :] if final else ""
+    if BARE_CHANNEL.match(text):
+        return text.rpartition(BARE_FINAL)[2] if BARE_FINAL in text else ""
+    return text
+
+
+def turn(text: str) -> str:
+    """The model's own turn: up to the first token that ends it and has something before it."""
+    begin = LEADING.match(text)
+    end = TURN_ENDS.search(text, begin.end() if begin else 0)
+    return text[: end.start()] if end else text
+
+
+def without_thoughts(text: str) -> str:
+    """What stands outside of the blocks of thoughts."""
+    pieces: list[str] = []
+    opened: int | None = None
+    start = 0
+    for tag in THOUGHT_TAG.finditer(text):
+        if tag["opens"]:
+            if opened is None:
+                pieces.append(text[start : tag.start()])
+                opened = tag.end()
+            continue
+        if opened is None:  # opened by the template, or another block around one that closed
+            pieces.clear()
+        opened, start = None, tag.end()
+    if opened is None:
+        pieces.append(text[start:])
+    else:
+        pieces.append(closing_answer(text[opened:]))
+    return " ".join(pieces)
+
+
+def closing_answer(thoughts: str) -> str:
+    """The whole answer tag in which thoughts end that no tag of their own has closed, if any."""
+    tags = list(ANSWER_TAG.finditer(thoughts))
+    ends = (
+        tags and not tags[-1]["opens"] and not SPECIAL.sub("", thoughts[tags[-1].end() :]).strip()
+    )
+    return thoughts[tags[-2].start() :] if ends and len(tags) > 1 and tags[-2]["opens"] else ""
+
+
+def last_tag(text: str) -> str | None:
+    """What the last answer tag holds that holds anything; None where there is no such tag."""
+    tags = list(ANSWER_TAG.finditer(text))
+    if not tags:
+        return None
+    ends = [tag.start() for tag in tags[1:]] + [len(text)]
+    for tag, end in reversed(list(zip(tags, ends, strict=True))):
+        inside = CUT_TAG.sub("", text[tag.end() : end])
+        if tag["opens"] and inside.strip():
+            return inside
+    return ANSWER_TAG.sub(" ", text)
