@@ -182,16 +182,18 @@ def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, st
     return [
         {
             "name": entry["label"],
-            "before": with_expected(entry["before"]),
-            "after": with_expected(entry["after"]),
+            "before": side_of(name, entry["before"]),
+            "after": side_of(name, entry["after"]),
             "p": pvalue(tests[name]["holm"]) if name in tests else "–",
         }
         for name, entry in temperature["metrics"].items()
     ]
 
 
-def with_expected(entry: Mapping[str, Any]) -> str:
-    """A value, and in brackets what it would be if calibrated."""
+def side_of(name: str, entry: Mapping[str, Any]) -> str:
+    """A share in percent; else the value, and in brackets what it would be if calibrated."""
+    if name in ("accuracy", "confidence"):
+        return percent(entry["value"], 1)
     value = fixed(entry["value"], 4)
     return value if entry.get("expected") is None else f"{value} ({fixed(entry['expected'], 4)})"
 

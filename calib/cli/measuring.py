@@ -46,8 +46,10 @@ def demo(
             device=device,
             progress=tell,
         )
-    out.print(f"\n{done.headline}\n")
-    show(("on the judged half", "as it is", "after temperature"), done.rows)
+    for finding in done.findings:
+        out.print(f"\n{finding}")
+    out.print()
+    show(("letters, on the judged half", "as it is", "after temperature", "p"), done.rows)
     out.print(f"\n{done.report}", soft_wrap=True)
 
 

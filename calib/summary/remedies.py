@@ -49,7 +49,7 @@ def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
 def kept_because(scored: Scored, fit: Rows) -> str | None:
     """Why a run keeps the temperature 1; None where it can be given another."""
     if len(scored) < LEAST_QUESTIONS:
-        return f"{len(scored)} questions are fewer than {LEAST_QUESTIONS}"
+        return f"fewer than {LEAST_QUESTIONS} questions are scored ({len(scored)})"
     right = int(scored.correct[fit].sum())
     if right in (0, len(fit)):
         return f"all {len(fit)} answers to fit to are {'right' if right else 'wrong'}"

@@ -112,7 +112,7 @@ def test_thresholds_are_those_of_calib_abstention():
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (overconfident(49), "49 questions are fewer than 50"),
+        (overconfident(49), "fewer than 50 questions are scored (49)"),
         (Scored(**{**vars(overconfident(60)), "correct": np.ones(60, bool)}), "answers to fit to"),
         (Scored(**{**vars(overconfident(60)), "correct": np.zeros(60, bool)}), "are wrong"),
     ],
