@@ -73,14 +73,16 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
 def headline(results: Mapping[str, Any]) -> str:
     """What the model's word is worth where it gives it most often, in one sentence."""
     bin_ = max(results["diagram"]["rows"], key=lambda row: row["n"])
-    n = bin_["n"]
+    n, counts = bin_["n"], results["counts"]
+    missing = counts["total"] < counts["planned"]
+    begun = f"Unfinished, {counts['total']:,} of {counts['planned']:,}: " if missing else ""
     if n < LEAST_TOLD:
         return (
-            f"{count(results['overall']['n'])} questions are too few to say what its confidence "
-            "is worth."
+            f"{begun}{count(results['overall']['n'])} questions are too few to say what its "
+            "confidence is worth."
         )
     return (
-        f"When it says {share(bin_['confidence'])}, it is right {count(bin_['correct'])} "
+        f"{begun}When it says {share(bin_['confidence'])}, it is right {count(bin_['correct'])} "
         f"times of {count(n)} (95 % interval {within(bin_['accuracy_low'], bin_['accuracy_high'])})"
         "."
     )

@@ -19,7 +19,6 @@ import platform
 import re
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -31,13 +30,16 @@ from typing import TYPE_CHECKING, Any
 from calib.images import open_image, suffix_of
 from calib.prompt_file import PROMPTS, prompt_lines, read_prompts
 from calib.prompts import PASSAGES
+from calib.record_rows import lines, whole_records
 from calib.records import CalibError, EncodedImage, InputError, Item
+from calib.run_config import CONFIG as CONFIG
+from calib.run_config import read_config
 from calib.shards import read_answers, read_items
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RECORDS, CONFIG, RESULTS = "records.jsonl", "config.json", "results.json"
+RECORDS, RESULTS = "records.jsonl", "results.json"
 
 Progress = Callable[[int, int, str], None]
 """Called with (questions done, questions in all, what is being done)."""
@@ -58,11 +60,14 @@ class Run:
     def results(self) -> Any:
         """results.json as a dict, or None where it has not been written."""
         path = self.path / RESULTS
-        return json.loads(path.read_text()) if path.exists() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every whole record, in the order of the task's questions."""
-        rows, _ = whole_records(self.path / RECORDS)
+        """Every whole record, checked, in the order of the task's questions.
+
+        Raises InputError, naming the line, where the file was damaged or its rows cannot be.
+        """
+        rows = whole_records(self.path / RECORDS, self.config.get("questions"))
         return sorted(rows, key=lambda row: int(row["index"]))
 
     def scores(self) -> pd.DataFrame:
@@ -124,21 +129,13 @@ class Run:
 
 def open_run(path: str | Path) -> Run:
     """An existing run folder, to read. InputError where ``path`` is none."""
-    path = Path(path)
-    config = path / CONFIG
-    if not config.is_file():
-        raise InputError(f"{path}: this is not a run folder ({CONFIG} is not there)")
-    try:
-        found = json.loads(config.read_text())
-    except ValueError as error:
-        raise InputError(f"{config}: this is not JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{config}: expected an object with named fields")
-    return Run(path, found)
+    return Run(Path(path), read_config(Path(path)))
 
 
-def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tuple[Run, int]:
-    """Open ``path`` for writing and say how many of its ``batches`` (rows of each) are done.
+def create(
+    path: Path, config: Mapping[str, Any], batches: Sequence[Sequence[int]]
+) -> tuple[Run, int]:
+    """Open ``path`` for writing and say how many of its ``batches`` (of questions) are done.
 
     Raises as ``begin`` does.
     """
@@ -259,46 +256,21 @@ def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
         raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
 
 
-def done_batches(path: Path, batches: Sequence[int]) -> tuple[int, int]:
-    """How many batches stand whole at the start of the records, and the byte where they end."""
+def done_batches(path: Path, batches: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """How many batches stand whole at the start of the records, and the byte where they end.
+
+    ``batches``: the numbers of each batch's questions, in the order of their records.
+    """
     done, rows, end = 0, 0, 0
     for row, position in lines(path):
-        if done == len(batches) or row.get("batch") != done:
+        if row is None or done == len(batches):
+            break
+        if row.get("batch") != done or row.get("index") != batches[done][rows]:
             break
         rows += 1
-        if rows == batches[done]:
+        if rows == len(batches[done]):
             done, rows, end = done + 1, 0, position
     return done, end
-
-
-def whole_records(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Records up to the first torn line, without the last batch if it lacks rows."""
-    read = list(lines(path))
-    rows = [row for row, _ in read]
-    if rows and "of_batch" in rows[-1]:
-        last = Counter(row["batch"] for row in rows)[rows[-1]["batch"]]
-        if last < rows[-1]["of_batch"]:
-            rows = rows[:-last]
-    return rows, read[-1][1] if read else 0
-
-
-def lines(path: Path) -> Iterable[tuple[dict[str, Any], int]]:
-    """Each record and the byte after it; stops at a line that is torn or no record."""
-    if not path.exists():
-        return
-    position = 0
-    with path.open("rb") as file:
-        for line in file:
-            position += len(line)
-            if not line.endswith(b"\n"):
-                return
-            try:
-                row = json.loads(line)
-            except ValueError:  # not JSON, or not even text
-                return
-            if not isinstance(row, dict):
-                return
-            yield row, position
 
 
 def saved(folder: Path, item: Item, index: int, number: int) -> str:

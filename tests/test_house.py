@@ -26,7 +26,16 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
-    {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards", "prompt_file"},
+    {
+        "metrics",
+        "easy_vqa",
+        "capitals",
+        "task_files",
+        "images",
+        "shards",
+        "prompt_file",
+        "record_rows",
+    },
     {"intervals", "likelihood", "thresholds", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"sample"},

@@ -211,9 +211,10 @@ def test_verdicts_follow_the_corrected_p_and_the_gap():
     assert "(p ≤ 0.010)" in told(0.8, 0.01, at_most=True)
 
 
-def bin_of(n: int, correct: int, confidence: float = 0.996) -> dict[str, Any]:
+def bin_of(n: int, correct: int, confidence: float = 0.996, planned: int = 0) -> dict[str, Any]:
     low, high = wilson(correct, n)
     return {
+        "counts": {"total": n, "planned": planned or n},
         "overall": {"n": n},
         "diagram": {
             "rows": [
@@ -241,6 +242,11 @@ def test_a_headline_never_rounds_to_certainty():
     assert headline(bin_of(2, 1)) == "2 questions are too few to say what its confidence is worth."
     for right in (684, 683, 600, 0):
         assert "100\u00a0%" not in headline(bin_of(684, right))
+
+
+def test_an_unfinished_run_says_so_first():
+    assert headline(bin_of(60, 50, planned=800)).startswith("Unfinished, 60 of 800: When it says")
+    assert headline(bin_of(38, 38, planned=40)).startswith("Unfinished, 38 of 40: 38 questions are")
 
 
 TESTS = {

@@ -37,7 +37,7 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
     table = specs(bins)
     results = {
         "format": FORMAT,
-        "counts": counts,
+        "counts": {**counts, "planned": config.get("questions", counts["total"])},
         "overall": overall(scored, bins, seed),
         "metrics": measure(scored, table, seed),
         "diagram": {
