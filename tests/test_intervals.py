@@ -15,7 +15,7 @@ from calib import metrics
 from calib.intervals import all_under_calibration, bootstrap_all, debiased, under_calibration
 from calib.intervals.clusters import members_of
 from calib.intervals.weighted import weighted
-from calib.metrics.binned import prepared
+from calib.metrics.prepared import prepared
 
 
 def deserved(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -284,6 +284,10 @@ def test_metrics_together_are_metrics_alone():
         partial(metrics.ace, bins=5),
         metrics.ence,
         partial(metrics.ence, kind="bernoulli"),
+        partial(metrics.ence, kind="bernoulli", strategy="mass", bins=4, min_count=2),
+        metrics.smooth_ece,
+        metrics.ks,
+        metrics.brier,
     ],
 )
 def test_bins_found_once_are_the_metrics_bins(metric):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from calib.metrics.arrays import numbers
-from calib.metrics.binned import prepared
+from calib.metrics.prepared import prepared
 
 Metric = Callable[[Any, Any], float]
 

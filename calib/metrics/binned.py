@@ -7,8 +7,6 @@ Plug-in binned errors are above 0 even under perfect calibration: compare them w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,15 +15,13 @@ from numpy.typing import ArrayLike
 from calib.metrics.arrays import numbers, probabilities
 from calib.metrics.binning import (
     Closed,
-    Floats,
-    Placed,
     ReliabilityCurve,
     Strategy,
     curve,
     is_histogram,
     pairs,
 )
-from calib.metrics.regression import ence_regression
+from calib.metrics.regression import ence_bernoulli_of
 
 
 def ece(
@@ -125,9 +121,7 @@ def ence(
         c, a = pairs(confidence, correct)
         if strategy == "quantile":
             raise ValueError("ence(kind='bernoulli') takes strategy 'width' or 'mass'")
-        return ence_regression(
-            c, np.sqrt(c * (1 - c)), a, bins=bins, strategy=strategy, min_count=min_count
-        )
+        return ence_bernoulli_of(c, bins=bins, strategy=strategy, min_count=min_count)(a)
     if kind != "confidence":
         raise ValueError(f"kind must be 'confidence' or 'bernoulli', got {kind!r}")
     return ence_of(curve(confidence, correct, bins, strategy, closed), min_count=min_count)
@@ -213,26 +207,3 @@ def ace_of(found: ReliabilityCurve) -> float:
 def ence_of(found: ReliabilityCurve, min_count: int = 1) -> float:
     kept = found.at_least(min_count) & (found.confidence > 0)
     return float((found.gap[kept] / found.confidence[kept]).mean()) if kept.any() else math.nan
-
-
-OF_CURVE: dict[Any, Callable[..., float]] = {
-    ece: ece_of,
-    mce: mce_of,
-    rmsce: rmsce_of,
-    debiased_rmsce: debiased_of,
-    ace: ace_of,
-    ence: ence_of,
-}
-
-
-def prepared(metric: Callable[[Any, Any], float], c: Floats) -> Callable[[Floats], float]:
-    """``metric`` of the confidences c (N,) as a function of correct (N,): bins are found once."""
-    base: Any = metric.func if isinstance(metric, partial) else metric
-    how = dict(metric.keywords) if isinstance(metric, partial) else {}
-    of = OF_CURVE.get(base)
-    if of is None or how.pop("kind", "confidence") != "confidence":
-        return lambda correct: metric(c, correct)
-    bins, closed = how.pop("bins", None), how.pop("closed", "left")
-    strategy = how.pop("strategy", "mass" if base is ace else "width")
-    placed = Placed.of(c, bins, strategy, closed)
-    return lambda correct: of(placed.curve(correct), **how)
