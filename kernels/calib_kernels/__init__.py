@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from calib_kernels.backend import available_backends, use_backend
 from calib_kernels.coarse import CoarseBins
+from calib_kernels.counted import CountedLoss, counted_cross_entropy
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.lm_head import linear_cross_entropy
 from calib_kernels.lm_head_options import linear_option_scores
@@ -31,11 +32,13 @@ __version__ = "0.1.0"
 __all__ = [
     "CalibrationHistogram",
     "CoarseBins",
+    "CountedLoss",
     "OptionScores",
     "RowStats",
     "Sample",
     "Sweep",
     "available_backends",
+    "counted_cross_entropy",
     "cross_entropy",
     "histogram_delta",
     "linear_cross_entropy",

@@ -1,0 +1,90 @@
+"""torch.vmap, torch.func and forward-mode derivatives: what the registered ops do inside them.
+
+``torch.vmap`` calls an op once for each element of the batch. Reverse-mode transforms (``grad``,
+``vjp``, ``jacrev``) go through ``torch.autograd.Function``, whose parts torch.library does not
+hand on to them. There is no forward mode, and no second derivative: both are said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+SAVE, BACKWARD = Callable[..., None], Callable[..., Any]
+
+
+def active() -> bool:
+    """Whether the caller runs inside torch.vmap or a transform of torch.func."""
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+
+
+def one_by_one(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The vmap rule that calls ``call`` for each element, and stacks what comes."""
+
+    def rule(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
+        def element(i: int) -> Any:
+            return call(
+                *(
+                    value.select(dim, i) if isinstance(dim, int) else value
+                    for value, dim in zip(arguments, in_dims, strict=True)
+                )
+            )
+
+        results = [element(i) for i in range(info.batch_size)]
+        if isinstance(results[0], Tensor):
+            return torch.stack(results), 0
+        fields = tuple(torch.stack(field) for field in zip(*results, strict=True))
+        return fields, (0,) * len(fields)
+
+    return rule
+
+
+def reverse_mode(op: Any, save: SAVE, backward: BACKWARD) -> Any:
+    """An autograd.Function that torch.func can transform; arguments are those of register_autograd.
+
+    Slower to call than the op, and the same otherwise.
+    """
+
+    class Transformed(torch.autograd.Function):
+        @staticmethod
+        def forward(*arguments: Any) -> Any:
+            return op(*arguments)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+            save(ctx, inputs, output)
+
+    Transformed.backward = staticmethod(backward)
+    Transformed.vmap = staticmethod(one_by_one(lambda *arguments: Transformed.apply(*arguments)))
+    return Transformed
+
+
+def once(op: str) -> tuple[SAVE, BACKWARD]:
+    """``save`` and ``backward`` of an op that is itself the backward pass of ``op``."""
+
+    def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        pass
+
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        raise RuntimeError(
+            f"{op} has a first derivative and no second: compute the second from plain PyTorch, "
+            "torch.log_softmax of the logits for one"
+        )
+
+    return save, backward
+
+
+def refuse_tangents(op: str, *values: Any) -> None:
+    """Raise RuntimeError where a value carries a tangent of forward-mode differentiation."""
+    if torch.compiler.is_compiling():
+        return
+    for value in values:
+        if isinstance(value, Tensor) and forward_ad.unpack_dual(value).tangent is not None:
+            raise RuntimeError(
+                f"{op} has no forward-mode derivative (jvp, jacfwd, dual numbers): take "
+                "torch.func.vjp or jacrev, or compute it from torch.log_softmax of the logits"
+            )
