@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from calib.metrics.binning import BINS
 from calib.tally import Tally
 
+_COUNTED = "calib: the backward pass that counted"
 UNLABELLED = (
     "labels must be a tensor of integers, got {}: Trainer hands on none but those called 'labels'; "
     "say CalibrationCallback().bind(trainer), which finds those that label_names calls otherwise"
@@ -122,13 +123,17 @@ class CalibratedCrossEntropy(nn.Module):
         return loss.reshape(labels.shape) if self.reduction == "none" else loss
 
     def _count(self, loss: Tensor, delta: Tensor, entropy: Tensor) -> None:
-        if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:
+        backward = -1 if torch.compiler.is_compiling() else torch._C._current_graph_task_id()
+        if backward == -1:
             self.histogram.add(delta, entropy)
             return
         # Inside a backward pass a forward is a checkpointed one's second. If the first was without
         # gradient (use_reentrant=True), this one's loss is sent a gradient; else it is thrown away.
+        # The checkpoint's node remembers which pass, the first of those through it, has counted.
+        node = torch._C._current_autograd_node()
+        again = node is not None and node.metadata.setdefault(_COUNTED, backward) != backward
         waiting = [(delta, entropy)]
-        if loss.requires_grad:
+        if loss.requires_grad and not again:
             loss.register_hook(lambda _: self.histogram.add(*waiting.pop()) if waiting else None)
 
     def _divisor(self, items: float | Tensor, wanted: Tensor, loss: Tensor) -> float | Tensor:
