@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from trainers import Logger, WithLoss, make_trainer  # this folder is the script's path
 
@@ -79,6 +81,26 @@ def module(folder: Path) -> dict[str, Any]:
     }
 
 
+def sharded(folder: Path) -> dict[str, Any]:
+    dist.init_process_group("gloo")
+    ids = torch.load(folder / "ids.pt", weights_only=True)
+    model = WithLoss()
+    fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+    model(ids[dist.get_rank() :: 2]).backward()
+    model.eval()
+    with torch.no_grad():
+        evaluated = model(ids)
+    temperature = model.criterion.log_temperature
+    return {
+        "sums": model.criterion.histogram.all_reduce().state_dict()["sums"],
+        "temperature": temperature.grad.full_tensor(),
+        "value": model.criterion.temperature,
+        "shown": repr(model.criterion),
+        "head": model.model.lm_head.weight.grad.full_tensor(),
+        "evaluated": evaluated,
+    }
+
+
 def metric(folder: Path) -> dict[str, Any]:
     dist.init_process_group("gloo")
     confidence, correct = torch.load(folder / "rows.pt", weights_only=True)
@@ -94,7 +116,7 @@ def metric(folder: Path) -> dict[str, Any]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     task, folder = sys.argv[1], Path(sys.argv[2])
-    known = (evaluate, train, resume, module, metric)
+    known = (evaluate, train, resume, module, sharded, metric)
     result = {function.__name__: function for function in known}[task](folder)
     torch.save(result, folder / f"{task}-{os.environ['RANK']}.pt")
     # A rank that left while another still talked to it would take that one down.
