@@ -24,6 +24,10 @@ UNLABELLED = (
     "labels must be a tensor of integers, got {}: Trainer hands on none but those called 'labels'; "
     "say CalibrationCallback().bind(trainer), which finds those that label_names calls otherwise"
 )
+SHARDED = (
+    "log_temperature is sharded, and its gradient would be that of one rank: make the loss a "
+    "submodule of the model that fully_shard is given, and call it inside the forward of that model"
+)
 
 
 class CalibratedCrossEntropy(nn.Module):
@@ -93,8 +97,11 @@ class CalibratedCrossEntropy(nn.Module):
         """The loss: (), or the shape of ``labels`` with ``reduction="none"``.
 
         outputs: logits (..., V), or a model's output that has them; labels (...) integers.
-        num_items_in_batch: what the sum is divided by instead of ``reduction``; Trainer counts it
-        over all batches of an optimizer step, and all ranks.
+        num_items_in_batch: what the sum is divided by instead of ``reduction``, if it is not 0;
+        Trainer counts it over all batches of an optimizer step, and all ranks.
+
+        Raises TypeError for outputs without logits and for labels that are no tensor, RuntimeError
+        for a temperature that is sharded.
         """
         logits = logits_of(outputs)
         if logits is None:
@@ -102,6 +109,8 @@ class CalibratedCrossEntropy(nn.Module):
         if not isinstance(labels, Tensor):
             raise TypeError(UNLABELLED.format(type(labels).__name__))
         rows, wanted = flat_rows(logits, labels, self.shifts(outputs), self.ignore_index)
+        if torch.is_grad_enabled() and hasattr(self.log_temperature, "full_tensor"):
+            raise RuntimeError(SHARDED)
         how: dict[str, Any] = {
             "temperature": self.temperature,
             "ignore_index": self.ignore_index,

@@ -86,19 +86,24 @@ def sharded(folder: Path) -> dict[str, Any]:
     ids = torch.load(folder / "ids.pt", weights_only=True)
     model = WithLoss()
     fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+    try:
+        model.criterion(torch.randn(3, 5), torch.arange(3))
+        refusal = ""
+    except RuntimeError as error:
+        refusal = str(error)
     model(ids[dist.get_rank() :: 2]).backward()
+    criterion, head = model.criterion, model.model.lm_head.weight
+    found = {
+        "sums": criterion.histogram.all_reduce().state_dict()["sums"],
+        "grad": criterion.log_temperature.grad.full_tensor(),
+        "temperature": criterion.temperature,
+        "shown": repr(criterion),
+        "refusal": refusal,
+        "head": head.grad.full_tensor(),
+    }
     model.eval()
     with torch.no_grad():
-        evaluated = model(ids)
-    temperature = model.criterion.log_temperature
-    return {
-        "sums": model.criterion.histogram.all_reduce().state_dict()["sums"],
-        "temperature": temperature.grad.full_tensor(),
-        "value": model.criterion.temperature,
-        "shown": repr(model.criterion),
-        "head": model.model.lm_head.weight.grad.full_tensor(),
-        "evaluated": evaluated,
-    }
+        return {**found, "evaluated": model(ids)}
 
 
 def metric(folder: Path) -> dict[str, Any]:

@@ -77,14 +77,18 @@ def test_a_learnable_temperature_is_sharded(tmp_path: Path) -> None:
     torch.save(ids, tmp_path / "ids.pt")
     model = WithLoss()
     model(ids).backward()
+    criterion = model.criterion
+    sums, grad = criterion.get_extra_state()[:-2], criterion.log_temperature.grad
+    evaluated = model.eval()(ids).detach()
     for found in two_ranks("sharded", tmp_path):
-        assert torch.equal(found["sums"], model.criterion.get_extra_state()[:-2])
-        grad = model.criterion.log_temperature.grad
-        torch.testing.assert_close(found["temperature"], grad, rtol=1e-5, atol=1e-6)
+        assert torch.equal(found["sums"], sums)
+        torch.testing.assert_close(found["grad"], grad, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(found["head"], model.model.lm_head.weight.grad)
-        assert found["value"].shape == () and float(found["value"]) == pytest.approx(1.5)
+        assert found["temperature"].shape == ()
+        assert found["temperature"].item() == pytest.approx(1.5)
         assert "sharded (learnable)" in found["shown"]
-        torch.testing.assert_close(found["evaluated"], model(ids).detach())
+        assert "inside the forward" in found["refusal"]
+        torch.testing.assert_close(found["evaluated"], evaluated)
 
 
 def test_torchmetrics_adds_the_ranks(tmp_path: Path) -> None:
