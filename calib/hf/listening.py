@@ -112,7 +112,7 @@ class Listener:
                 vocab_size=loss.vocab_size,
             )
         else:
-            shift = shifts(self._model) if shift is None else shift
+            shift = shifts(self._model, outputs) if shift is None else shift
             self.heard = Tally.of_logits(*flat_rows(logits, labels, shift), bins=self.bins)
 
 
@@ -132,9 +132,14 @@ def readable(logits: Tensor, labels: Any) -> bool:
     return logits.shape[:-1] == labels.shape
 
 
-def shifts(model: Any) -> bool:
-    """Whether the model's own loss compares position i with label i + 1; Trainer's rule."""
-    causal = LOSS_MAPPING.get(getattr(model, "loss_type", None) or "") is ForCausalLMLoss
+def shifts(model: Any, outputs: Any = None) -> bool:
+    """Whether the model's own loss compares position i with label i + 1; Trainer's rule.
+
+    A module around a model does not say which loss it is; there the kind of its outputs decides.
+    """
+    if not hasattr(model, "loss_type"):
+        return "CausalLM" in type(outputs).__name__
+    causal = LOSS_MAPPING.get(model.loss_type or "") is ForCausalLMLoss
     return causal and not getattr(getattr(model, "config", None), "is_encoder_decoder", False)
 
 
