@@ -63,9 +63,9 @@ class CalibratedCrossEntropy(nn.Module):
         """Arguments up to ``vocab_size`` are those of ``cross_entropy``.
 
         ``learnable`` makes the temperature a parameter (1,), ``log_temperature``, which an
-        optimizer must be given. ``shift``: whether position i predicts label i + 1; None: where the output of
-        a causal language model is handed in, and not for plain logits. Raises ValueError for a
-        temperature that is not positive and finite, and for unfit bins.
+        optimizer must be given. ``shift``: whether position i predicts label i + 1; None: where the
+        output of a causal language model is handed in, and not for plain logits. Raises ValueError
+        for a temperature that is not positive and finite, and for unfit bins.
         """
         super().__init__()
         if not 0.0 < temperature < math.inf:
@@ -86,9 +86,10 @@ class CalibratedCrossEntropy(nn.Module):
 
         Where ``fully_shard`` has cut the parameter, every rank of its mesh must ask.
         """
-        if self.log_temperature is None:
+        learned: Any = self.log_temperature
+        if learned is None:
             return self._temperature
-        whole = getattr(self.log_temperature, "full_tensor", lambda: self.log_temperature)()
+        whole: Tensor = learned.full_tensor() if hasattr(learned, "full_tensor") else learned
         return whole.exp()[0]
 
     def forward(
@@ -139,11 +140,13 @@ class CalibratedCrossEntropy(nn.Module):
         # Inside a backward pass a forward is a checkpointed one's second. If the first was without
         # gradient (use_reentrant=True), this one's loss is sent a gradient; else it is thrown away.
         # The checkpoint's node remembers which pass, the first of those through it, has counted.
-        node = torch._C._current_autograd_node()
+        node: Any = torch._C._current_autograd_node()
         again = node is not None and node.metadata.setdefault(_COUNTED, backward) != backward
         waiting = [(delta, entropy)]
         if loss.requires_grad and not again:
-            loss.register_hook(lambda _: self.histogram.add(*waiting.pop()) if waiting else None)
+            loss.register_hook(  # type: ignore[no-untyped-call]
+                lambda _: self.histogram.add(*waiting.pop()) if waiting else None
+            )
 
     def _divisor(self, items: float | Tensor, wanted: Tensor, loss: Tensor) -> float | Tensor:
         """``items``; where they are 0, what ``reduction`` would divide the sum by."""

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from calib.easy_vqa import Picture
 
-LETTERS = "\n abcdefghijklmnopqrstuvwxyz?"  # a letter's number is its place; 0 ends a line, and pads
+LETTERS = "\n abcdefghijklmnopqrstuvwxyz?"  # numbered by place; 0 ends a line, and pads
 
 
 def tiny_model() -> LlamaForCausalLM:

@@ -53,7 +53,7 @@ def register(
     transformed = transforms.reverse_mode(op, save, backward)
 
     def call(*arguments: Any) -> Any:
-        return transformed.apply(*arguments) if transforms.active() else op(*arguments)
+        return transformed(*arguments) if transforms.active() else op(*arguments)
 
     return call
 

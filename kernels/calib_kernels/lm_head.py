@@ -218,8 +218,6 @@ _linear_cross_entropy_backward_op = dispatch.register(
 )
 
 
-
-
 def _kept(labels: Tensor, ignore_index: int, vocab_size: int) -> Tensor:
     return (labels != ignore_index) & (labels >= 0) & (labels < vocab_size)
 

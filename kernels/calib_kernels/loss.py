@@ -235,8 +235,6 @@ _cross_entropy_backward_op = dispatch.register(
 )
 
 
-
-
 def run(
     logits: Tensor,
     labels: Tensor,

@@ -266,8 +266,6 @@ _row_stats_backward_op = dispatch.register(
 )
 
 
-
-
 def row_stats(
     logits: Tensor,
     labels: Tensor | None = None,

@@ -8,13 +8,14 @@ hand on to them. There is no forward mode, and no second derivative: both are sa
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-SAVE, BACKWARD = Callable[..., None], Callable[..., Any]
+Save: TypeAlias = Callable[..., None]
+Backward: TypeAlias = Callable[..., Any]
 
 
 def active() -> bool:
@@ -43,8 +44,8 @@ def one_by_one(call: Callable[..., Any]) -> Callable[..., Any]:
     return rule
 
 
-def reverse_mode(op: Any, save: SAVE, backward: BACKWARD) -> Any:
-    """An autograd.Function that torch.func can transform; arguments are those of register_autograd.
+def reverse_mode(op: Any, save: Save, backward: Backward) -> Callable[..., Any]:
+    """The op as torch.func can transform it; ``save`` and ``backward`` as for register_autograd.
 
     Slower to call than the op, and the same otherwise.
     """
@@ -58,12 +59,19 @@ def reverse_mode(op: Any, save: SAVE, backward: BACKWARD) -> Any:
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
             save(ctx, inputs, output)
 
-    Transformed.backward = staticmethod(backward)
-    Transformed.vmap = staticmethod(one_by_one(lambda *arguments: Transformed.apply(*arguments)))
-    return Transformed
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            return backward(ctx, *gradients)
+
+        @staticmethod
+        def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+            return one_by_one(run)(info, in_dims, *arguments)
+
+    run: Callable[..., Any] = Transformed.apply
+    return run
 
 
-def once(op: str) -> tuple[SAVE, BACKWARD]:
+def once(op: str) -> tuple[Save, Backward]:
     """``save`` and ``backward`` of an op that is itself the backward pass of ``op``."""
 
     def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -83,7 +91,9 @@ def refuse_tangents(op: str, *values: Any) -> None:
     if torch.compiler.is_compiling():
         return
     for value in values:
-        if isinstance(value, Tensor) and forward_ad.unpack_dual(value).tangent is not None:
+        if not isinstance(value, Tensor):
+            continue
+        if forward_ad.unpack_dual(value).tangent is not None:  # type: ignore[no-untyped-call]
             raise RuntimeError(
                 f"{op} has no forward-mode derivative (jvp, jacfwd, dual numbers): take "
                 "torch.func.vjp or jacrev, or compute it from torch.log_softmax of the logits"
