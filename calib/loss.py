@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from calib_kernels import counted_cross_entropy, cross_entropy
-from calib_kernels.histogram import lasting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -77,7 +76,7 @@ class CalibratedCrossEntropy(nn.Module):
         self.log_temperature: nn.Parameter | None = None
         self._temperature = float(temperature)
         if learnable:
-            with lasting():  # (1,): fully_shard takes no parameters of no axis
+            with torch.inference_mode(False):  # (1,): fully_shard takes no parameters of no axis
                 self.log_temperature = nn.Parameter(torch.tensor([math.log(temperature)]))
 
     @property
@@ -122,27 +121,27 @@ class CalibratedCrossEntropy(nn.Module):
             "vocab_size": self.vocab_size,
         }
         if self.training and torch.is_grad_enabled():
-            loss, _, delta, entropy = counted_cross_entropy(
+            loss, delta, entropies = counted_cross_entropy(
                 rows, wanted, bins=self.histogram.bins, **how
             )
-            self._count(loss, delta, entropy)
+            self._count(loss, delta, entropies)
         else:
             loss = cross_entropy(rows, wanted, **how)
         if num_items_in_batch is not None:
             return loss / self._divisor(num_items_in_batch, wanted, loss)
         return loss.reshape(labels.shape) if self.reduction == "none" else loss
 
-    def _count(self, loss: Tensor, delta: Tensor, entropy: Tensor) -> None:
+    def _count(self, loss: Tensor, delta: Tensor, entropies: Tensor) -> None:
         backward = -1 if torch.compiler.is_compiling() else torch._C._current_graph_task_id()
         if backward == -1:
-            self.histogram.add(delta, entropy)
+            self.histogram.add(delta, entropies)
             return
         # Inside a backward pass a forward is a checkpointed one's second. If the first was without
         # gradient (use_reentrant=True), this one's loss is sent a gradient; else it is thrown away.
         # The checkpoint's node remembers which pass, the first of those through it, has counted.
         node: Any = torch._C._current_autograd_node()
         again = node is not None and node.metadata.setdefault(_COUNTED, backward) != backward
-        waiting = [(delta, entropy)]
+        waiting = [(delta, entropies)]
         if loss.requires_grad and not again:
             loss.register_hook(  # type: ignore[no-untyped-call]
                 lambda _: self.histogram.add(*waiting.pop()) if waiting else None

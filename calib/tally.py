@@ -10,13 +10,12 @@ from typing import Any, Self
 
 import torch
 import torch.distributed as dist
-from calib_kernels import CalibrationHistogram, row_stats
-from calib_kernels.histogram import lasting
+from calib_kernels import CalibrationHistogram, entropy_sums, row_stats
 from torch import Tensor
 
 from calib.metrics import ece, mce
 
-NATS = 2.0**24  # in a nat: integers add up to the same bits in any order; room for 4e10 rows
+NATS = 2.0**24  # of ``entropy_sums``, in a nat
 
 
 class Tally(CalibrationHistogram):
@@ -28,7 +27,7 @@ class Tally(CalibrationHistogram):
 
     def __init__(self, bins: int, device: torch.device | str | None = None) -> None:
         super().__init__(bins, device)
-        with lasting():
+        with torch.inference_mode(False):
             self._entropies = torch.zeros(2, dtype=torch.int64, device=device)  # sum, unknown
 
     @classmethod
@@ -54,23 +53,19 @@ class Tally(CalibrationHistogram):
         )
         binned = rows.valid & (labels.to(logits.device) != ignore_index)
         tally = cls(bins, logits.device)
-        tally.add(counted.state_dict()["sums"], rows.entropy.where(binned, 0.0))
+        tally.add(counted.state_dict()["sums"], entropy_sums(rows.entropy.where(binned, 0.0)))
         return tally
 
-    def add(self, delta: Tensor, entropy: Tensor | None = None) -> None:
-        """Add a vector of ``histogram_delta`` and the entropies of its rows, (N,) in nats.
-
-        The entropy of a row that is in no bin must be 0.
-        """
+    def add(self, delta: Tensor, entropies: Tensor | None = None) -> None:
+        """Add a vector of ``histogram_delta`` and the ``entropy_sums`` of its rows."""
         super().add(delta)
         if self._entropies.device != self.device:
-            with lasting():
+            with torch.inference_mode(False):
                 self._entropies = self._entropies.to(self.device)
-        if entropy is None:
+        if entropies is None:
             self._entropies[1] += delta[: self.bins].sum()
         else:
-            fixed = (entropy.nan_to_num(0.0) * NATS).round().to(torch.int64)
-            self._entropies += torch.stack((fixed.sum(), entropy.isnan().sum()))
+            self._entropies += entropies
 
     def merge(self, other: CalibrationHistogram) -> Self:
         """Add the rows of another histogram, which may lie on another device; returns self."""
@@ -93,14 +88,14 @@ class Tally(CalibrationHistogram):
 
     def state_dict(self) -> dict[str, Any]:
         """That of the histogram, and ``entropies``: (2,) int64, in 2^-24 nats and rows."""
-        with lasting():
+        with torch.inference_mode(False):
             return {**super().state_dict(), "entropies": self._entropies.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become what was saved; the rows of a histogram come without their entropies."""
         super().load_state_dict(state)
         entropies = state.get("entropies", (0, int(self.count.sum())))
-        with lasting():
+        with torch.inference_mode(False):
             self._entropies = torch.as_tensor(entropies).to(self.device, torch.int64, copy=True)
 
     def values(self) -> dict[str, Any]:

@@ -8,7 +8,6 @@ bin rule and the fixed-point layout are in ``calib_kernels.bins``.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import torch
@@ -20,23 +19,19 @@ from calib_kernels import checks, coarse, ops, transforms
 from calib_kernels.coarse import CoarseBins
 
 
-def lasting() -> AbstractContextManager[Any]:
-    """What is made inside may be changed anywhere, also where ``torch.inference_mode`` is on."""
-    return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
-
-
 class CalibrationHistogram:
     """Counts, correct answers and summed confidence in B equal-width bins over [0, 1].
 
     Without a device it settles on that of the first rows. Rows whose confidence is NaN or outside
     [0, 1], or whose correctness is neither 0 nor 1, are counted in ``invalid`` and in no bin.
-    Copies, shallow ones too, have sums of their own.
+    Copies, shallow ones too, have sums of their own. What is made inside ``torch.inference_mode``
+    may be changed outside.
     """
 
     def __init__(self, bins: int = 15, device: torch.device | str | None = None) -> None:
         self.bins = checks.bin_count(bins)
         self._settled = device is not None
-        with lasting():
+        with torch.inference_mode(False):
             self._sums = torch.zeros(binning.length(bins), dtype=torch.int64, device=device)
 
     @classmethod
@@ -93,7 +88,7 @@ class CalibrationHistogram:
         if delta.device != self._sums.device:
             if self._settled:
                 raise ValueError(f"histogram is on {self.device}, the rows are on {delta.device}")
-            with lasting():
+            with torch.inference_mode(False):
                 self._sums = self._sums.to(delta.device)
         self._settled = True
         self._sums += delta
@@ -149,7 +144,7 @@ class CalibrationHistogram:
 
     def state_dict(self) -> dict[str, Any]:
         """``bins``, the fixed-point ``scale`` and a copy of the integer ``sums``."""
-        with lasting():
+        with torch.inference_mode(False):
             return {"bins": self.bins, "scale": binning.SCALE, "sums": self._sums.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -164,7 +159,7 @@ class CalibrationHistogram:
                 f"state's sums must be int64 ({expected},), got {sums.dtype} {tuple(sums.shape)}"
             )
         self.bins = bins
-        with lasting():
+        with torch.inference_mode(False):
             self._sums = sums.to(self._sums.device, copy=True)
 
     def all_reduce(self, group: Any = None) -> Self:
@@ -175,7 +170,7 @@ class CalibrationHistogram:
 
     def _copy(self) -> Self:
         copy = type(self).__new__(type(self))
-        with lasting():
+        with torch.inference_mode(False):
             copy.__dict__.update(
                 {k: v.clone() if isinstance(v, Tensor) else v for k, v in self.__dict__.items()}
             )

@@ -29,10 +29,14 @@ from torch import Tensor
 from calib_kernels import backend, checks, dispatch, reference, transforms
 from calib_kernels import bins as binning
 from calib_kernels.gradient import logits_gradient
-from calib_kernels.reference.loss import Shape
+from calib_kernels.reference.loss import Shape, capped
+from calib_kernels.reference.vocabulary import LN2
 
 if TYPE_CHECKING:
     from calib_kernels.histogram import CalibrationHistogram
+
+# Of 1 + 2 z_loss lse, below which an entropy divided by it has lost its digits.
+LEAST_LIFT = 0.1
 
 
 class Losses(NamedTuple):
@@ -42,7 +46,7 @@ class Losses(NamedTuple):
     kept: Tensor  # () int64, number of rows kept
     top: Tensor  # (N,) largest logit as given; NaN where the row is lost
     log2_d: Tensor  # (N,) log2 of the sum over columns of exp(u - largest u), u = logits / T
-    slope: Tensor | None  # (N,) d loss / dT of a kept row, else 0; None where nobody wants it
+    slope: Tensor | None  # (N,) d loss / dT of a kept row, else 0; None where it is not wanted
 
 
 def _outputs(
@@ -76,8 +80,11 @@ def _reduced(loss: Tensor, kept: Tensor, reduction: str) -> tuple[Tensor, Tensor
     count = kept.sum()
     if reduction == "none":
         return loss, count
-    total = loss.where(kept, 0.0).sum()
-    return (total / count.clamp(min=1) if reduction == "mean" else total), count
+    # float64, as the kernels sum, where there is one.
+    wide = loss.dtype if loss.device.type == "mps" else torch.float64
+    total = loss.where(kept, 0.0).sum(dtype=wide)
+    reduced = total / count.clamp(min=1) if reduction == "mean" else total
+    return reduced.to(loss.dtype), count
 
 
 def _cross_entropy(
@@ -92,34 +99,61 @@ def _cross_entropy(
     z_loss: float,
     reduction: str,
     bins: int,
-    sloped: bool = False,
+    counted: bool = False,
 ) -> tuple[Tensor, ...]:
     name = backend.choose(logits.device, logits.dtype)
     logits = dispatch.rows_contiguous(logits[:, :vocab_size])
     shape = Shape(softcap, smoothing, z_loss)
-    out, seen = _outputs(logits, reduction, sloped or row_temperature is not None, bins)
+    once = "none" if counted else reduction  # entropies are made of the rows' losses
+    out, seen = _outputs(logits, once, counted or row_temperature is not None, bins)
     if name == "reference" or logits.shape[0] == 0:
         t = temperature if row_temperature is None else row_temperature
-        loss, kept, top, log2_d, slope, counted = reference.cross_entropy(
+        loss, kept, top, log2_d, slope, seen = reference.cross_entropy(
             logits, labels, t, ignore_index, shape, bins
         )
-        out = Losses(
-            *_reduced(loss, kept, reduction), top, log2_d, None if out.slope is None else slope
+        out = Losses(*_reduced(loss, kept, once), top, log2_d, None if out.slope is None else slope)
+    else:
+        dispatch.launcher(name, "cross_entropy")(
+            logits,
+            labels.contiguous(),
+            dispatch.LOG2_E / temperature,
+            None if row_temperature is None else row_temperature.contiguous(),
+            ignore_index,
+            binning.edges(bins, torch.float32, logits.device) if bins else None,
+            shape,
+            once,
+            out,
+            seen,
         )
-        return _flat(out, counted if bins else None)
-    dispatch.launcher(name, "cross_entropy")(
-        logits,
-        labels.contiguous(),
-        dispatch.LOG2_E / temperature,
-        None if row_temperature is None else row_temperature.contiguous(),
-        ignore_index,
-        binning.edges(bins, torch.float32, logits.device) if bins else None,
-        shape,
-        reduction,
-        out,
-        seen,
-    )
-    return _flat(out, seen)
+    if not counted:
+        return _flat(out, seen if bins else None)
+    assert seen is not None
+    t = temperature if row_temperature is None else row_temperature
+    sums = binning.entropy_sums(_entropies(out, labels != ignore_index, t, shape))
+    if reduction != "none":
+        kept = (labels != ignore_index) & (labels >= 0) & (labels < vocab_size)
+        out = out._replace(loss=_reduced(out.loss, kept, reduction)[0])
+    if row_temperature is None:
+        out = out._replace(slope=None)
+    return _flat(out, torch.cat((seen, sums)))
+
+
+def _entropies(out: Losses, there: Tensor, t: float | Tensor, shape: Shape) -> Tensor:
+    """(N,) of rows' losses and slopes; 0 of a row in no bin, NaN where it cannot be told.
+
+    H = (loss + T d loss/dT + z_loss lse^2) / (1 + 2 z_loss lse), unless the loss is infinite or the
+    divisor so small that no digits are left. A row in no bin has loss NaN, or is not ``there``.
+    """
+    assert out.slope is not None
+    entropy = out.loss + t * out.slope
+    if shape.z_loss:
+        lse = capped(out.top, shape.softcap) / t + out.log2_d * LN2
+        lift = 1.0 + 2.0 * shape.z_loss * lse
+        entropy = (entropy + shape.z_loss * lse.square()) / lift
+        entropy = entropy.where(entropy.isfinite() & (lift >= LEAST_LIFT), torch.nan).where(
+            there, 0
+        )
+    return entropy.masked_fill_(out.loss.isnan(), 0.0)
 
 
 def _fake_cross_entropy(
@@ -134,9 +168,10 @@ def _fake_cross_entropy(
     z_loss: float,
     reduction: str,
     bins: int,
-    sloped: bool = False,
+    counted: bool = False,
 ) -> tuple[Tensor, ...]:
-    return _flat(*_outputs(logits, reduction, sloped or row_temperature is not None, bins))
+    out, seen = _outputs(logits, reduction, row_temperature is not None, bins)
+    return _flat(out, seen if seen is None or not counted else seen.new_empty(seen.shape[0] + 2))
 
 
 def _cross_entropy_backward(
@@ -187,7 +222,7 @@ def _fake_cross_entropy_backward(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    logits, labels, temperature, row_temperature, *shape, reduction, _bins, _sloped = inputs
+    logits, labels, temperature, row_temperature, *shape, reduction, _bins, _counted = inputs
     _loss, kept, top, log2_d, slope, _seen = output
     ctx.save_for_backward(logits, labels, row_temperature, kept, top, log2_d, slope)
     ctx.constants = (temperature, shape, reduction)
@@ -219,7 +254,7 @@ _ARGUMENTS = (
 )
 _cross_entropy_op = dispatch.register(
     "cross_entropy",
-    f"({_ARGUMENTS}, str reduction, int bins, bool sloped=False) -> "
+    f"({_ARGUMENTS}, str reduction, int bins, bool counted=False) -> "
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _cross_entropy,
     _fake_cross_entropy,
@@ -246,7 +281,7 @@ def run(
     z_loss: float,
     vocab_size: int | None,
     bins: int,
-    sloped: bool,
+    counted: bool,
 ) -> tuple[Tensor, ...]:
     """Check the arguments of a public function and call the op, or what it runs."""
     transforms.refuse_tangents("cross_entropy", logits, temperature)
@@ -270,7 +305,7 @@ def run(
     call = _cross_entropy_op if differentiated or dispatch.traced(logits) else _cross_entropy
     given = logits if differentiated else plain
     outputs: tuple[Tensor, ...] = call(
-        given, wanted, number, row_temperature, ignore_index, size, *shape, reduction, bins, sloped
+        given, wanted, number, row_temperature, ignore_index, size, *shape, reduction, bins, counted
     )
     return outputs
 

@@ -10,6 +10,7 @@ from calib_kernels import (
     CalibrationHistogram,
     counted_cross_entropy,
     cross_entropy,
+    entropy_sums,
     row_stats,
 )
 from torch import Tensor
@@ -47,13 +48,14 @@ def test_it_is_the_loss_its_histogram_and_the_entropies(
     else:  # which sums float32; this sums in float64
         torch.testing.assert_close(found.loss, wanted, rtol=1e-6, atol=0)
     assert torch.equal(found.delta, histogram.state_dict()["sums"])
-    assert int(found.count) == int((labels != -100).sum())
     cap = shape.get("softcap")
     u = x if cap is None else cap * torch.tanh(x / cap)
     t, size = shape.get("temperature", 1.0), shape.get("vocab_size")
-    entropy = row_stats(u, temperature=t, vocab_size=size).entropy.where(labels != -100, 0.0)
-    # A sum of three terms of some nats, each rounded to float32.
-    torch.testing.assert_close(found.entropy, entropy, rtol=0, atol=1e-5)
+    entropy = row_stats(u, temperature=t, vocab_size=size).entropy[labels != -100]
+    total, unknown = found.entropies.tolist()
+    # Of each row a sum of three terms of some nats, each rounded to float32.
+    assert total / 2**24 == pytest.approx(float(entropy.double().sum()), abs=64 * 2e-6)
+    assert unknown == 0
 
 
 def test_gradients_are_those_of_the_loss(backend: str) -> None:
@@ -76,14 +78,26 @@ def test_rows_in_no_bin_and_rows_that_cannot_be_known(backend: str) -> None:
     x[3, 5], x[4, 5], x[5, 5] = -torch.inf, torch.inf, torch.inf
     # Ignored, lost, no column, of probability 0, the one +inf, another than the +inf, plain.
     labels = torch.tensor([-100, 5, 101, 5, 5, 6, 6])
-    found = counted_cross_entropy(x, labels, bins=5)
-    assert found.entropy[:3].tolist() == [0.0, 0.0, 0.0]
-    assert found.entropy.isnan().tolist() == [False] * 3 + [True, False, True, False]
-    assert float(found.entropy[4]) == 0.0
-    assert int(found.delta[:5].sum()) == 4 and int(found.delta[-1]) == 2
-    # lse is near 4: the divisor 1 + 2 z lse is positive where lse is, and lost where it is not.
-    assert not counted_cross_entropy(x[6:], labels[6:], bins=5, z_loss=9.0).entropy.isnan().any()
-    assert counted_cross_entropy(x[6:] - 90, labels[6:], bins=5, z_loss=9.0).entropy.isnan().all()
+
+    def entropies(rows: slice, shift: float = 0.0, **how: float) -> list[int]:
+        x_some, some = x[rows] + shift, labels[rows]
+        found: list[int] = counted_cross_entropy(x_some, some, bins=5, **how).entropies.tolist()
+        return found
+
+    assert [entropies(slice(i, i + 1)) for i in range(6)] == [[0, 0]] * 3 + [[0, 1], [0, 0], [0, 1]]
+    total, unknown = entropies(slice(0, 7))
+    assert total == entropies(slice(6, 7))[0] > 0 and unknown == 2
+    delta = counted_cross_entropy(x, labels, bins=5).delta
+    assert int(delta[:5].sum()) == 4 and int(delta[-1]) == 2
+    # The divisor 1 + 2 z lse has no digits left where lse is about -1 / 2z.
+    assert entropies(slice(6, 7), z_loss=9.0)[1] == 0
+    assert entropies(slice(6, 7), -90.0, z_loss=9.0)[1] == 1
+
+
+def test_entropies_are_added_as_integers() -> None:
+    h = torch.tensor([0.5, 0.0, torch.nan, 2.0**-24, 11.0], dtype=torch.float64)
+    assert entropy_sums(h).tolist() == [23 * 2**23 + 1, 1]
+    assert entropy_sums(h[:0]).tolist() == [0, 0]
 
 
 def test_misuse_is_named() -> None:
