@@ -211,6 +211,21 @@ def test_checkpoints_count_what_is_trained_on(reentrant: bool) -> None:
 
 
 @pytest.mark.parametrize("learnable", [True, False])
+def test_it_compiles_as_one_graph(learnable: bool) -> None:
+    logits, labels = drawn(3, 5)
+    criterion = CalibratedCrossEntropy(z_loss=1e-3, learnable=learnable)
+    loss = criterion(logits, labels, num_items_in_batch=torch.tensor(9))
+    alone = criterion.get_extra_state()
+    torch._dynamo.reset()
+    compiled = torch.compile(criterion, fullgraph=True, backend="aot_eager")
+    again = compiled(logits, labels, num_items_in_batch=torch.tensor(9))
+    assert torch.equal(again, loss)
+    assert torch.equal(criterion.get_extra_state(), 2 * alone)
+    gradients = [torch.autograd.grad(value, logits)[0] for value in (loss, again)]
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("learnable", [True, False])
 def test_inference_mode_leaves_no_trace(learnable: bool) -> None:
     logits, labels = drawn(8)
     outside = CalibratedCrossEntropy(learnable=learnable)

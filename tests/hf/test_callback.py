@@ -13,6 +13,7 @@ import torch
 from calib_kernels import CalibrationHistogram, use_backend
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 from transformers import LlamaConfig, LlamaForSequenceClassification, TrainerCallback
 from transformers.modeling_outputs import CausalLMOutput
 
@@ -373,6 +374,22 @@ def test_nothing_waits_for_the_device_in_a_batch(tmp_path: Path, temperature: fl
     assert callback._running.values()["top1_accuracy"] >= 0.0
     with pytest.raises(AssertionError), Waiting():
         labels.sum().item()
+
+
+@pytest.mark.parametrize("reentrant", [None, True, False])
+def test_nothing_waits_for_the_device_in_a_training_step(reentrant: bool | None) -> None:
+    criterion = calib.CalibratedCrossEntropy(learnable=True, z_loss=1e-4)
+    logits, labels = torch.randn(2, 5, 40, requires_grad=True), torch.randint(40, (2, 5))
+
+    def loss(logits: Any) -> Any:
+        return criterion(logits, labels, num_items_in_batch=torch.tensor(10))
+
+    with use_backend("reference"), Waiting():
+        if reentrant is None:
+            loss(logits).backward()
+        else:
+            checkpoint(loss, logits, use_reentrant=reentrant, preserve_rng_state=False).backward()
+    assert int(criterion.histogram.count.sum()) == 10
 
 
 def test_the_prefix_is_what_trainer_put_before_its_own_numbers() -> None:
