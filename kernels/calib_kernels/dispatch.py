@@ -46,11 +46,11 @@ def register(
     """
     op = torch.library.custom_op(f"calib_kernels::{name}", mutates_args=(), schema=signature)(run)
     op.register_fake(fake)
-    op.register_vmap(transforms.one_by_one(op))
+    op.register_vmap(transforms.one_by_one(name, op))
     if backward is None:
         return op
     op.register_autograd(backward, setup_context=save)
-    transformed = transforms.reverse_mode(op, save, backward)
+    transformed = transforms.reverse_mode(name, op, save, backward)
 
     def call(*arguments: Any) -> Any:
         return transformed(*arguments) if transforms.active() else op(*arguments)

@@ -16,6 +16,10 @@ from torch.autograd import forward_ad
 
 Save: TypeAlias = Callable[..., None]
 Backward: TypeAlias = Callable[..., Any]
+FORWARD = (
+    "{} has no forward-mode derivative (jvp, jacfwd, hessian, dual numbers): take torch.func.vjp or "
+    "jacrev, or compute it from torch.log_softmax of the logits"
+)
 
 
 def active() -> bool:
@@ -23,8 +27,8 @@ def active() -> bool:
     return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
 
 
-def one_by_one(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The vmap rule that calls ``call`` for each element, and stacks what comes."""
+def one_by_one(op: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The vmap rule of ``op`` that calls it for each element, and stacks what comes."""
 
     def rule(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
         def element(i: int) -> Any:
@@ -35,6 +39,8 @@ def one_by_one(call: Callable[..., Any]) -> Callable[..., Any]:
                 )
             )
 
+        if info.batch_size == 0:
+            raise ValueError(f"torch.vmap over 0 elements: there is nothing to call {op} for")
         results = [element(i) for i in range(info.batch_size)]
         if isinstance(results[0], Tensor):
             return torch.stack(results), 0
@@ -44,7 +50,7 @@ def one_by_one(call: Callable[..., Any]) -> Callable[..., Any]:
     return rule
 
 
-def reverse_mode(op: Any, save: Save, backward: Backward) -> Callable[..., Any]:
+def reverse_mode(name: str, op: Any, save: Save, backward: Backward) -> Callable[..., Any]:
     """The op as torch.func can transform it; ``save`` and ``backward`` as for register_autograd.
 
     Slower to call than the op, and the same otherwise.
@@ -65,7 +71,11 @@ def reverse_mode(op: Any, save: Save, backward: Backward) -> Callable[..., Any]:
 
         @staticmethod
         def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
-            return one_by_one(run)(info, in_dims, *arguments)
+            return one_by_one(name, run)(info, in_dims, *arguments)
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            raise RuntimeError(FORWARD.format(name.removesuffix("_backward")))
 
     run: Callable[..., Any] = Transformed.apply
     return run
@@ -94,7 +104,4 @@ def refuse_tangents(op: str, *values: Any) -> None:
         if not isinstance(value, Tensor):
             continue
         if forward_ad.unpack_dual(value).tangent is not None:  # type: ignore[no-untyped-call]
-            raise RuntimeError(
-                f"{op} has no forward-mode derivative (jvp, jacfwd, dual numbers): take "
-                "torch.func.vjp or jacrev, or compute it from torch.log_softmax of the logits"
-            )
+            raise RuntimeError(FORWARD.format(op))

@@ -65,6 +65,17 @@ def test_vmap_is_a_loop(backend: str, name: str, dim: int) -> None:
     assert torch.equal(together, torch.stack([run(element) for element in x]))
 
 
+def test_vmap_nests_and_says_what_it_cannot_do(backend: str) -> None:
+    def run(x: Tensor) -> Tensor:
+        return cross_entropy(x, LABELS)
+
+    x = drawn(2, B, N, V)
+    alone = torch.stack([torch.stack([run(e) for e in some]) for some in x])
+    assert torch.equal(torch.vmap(torch.vmap(run))(x), alone)
+    with pytest.raises(ValueError, match="nothing to call cross_entropy for"):
+        torch.vmap(run)(x[0, :0])
+
+
 def test_vmap_over_labels_and_temperatures(backend: str) -> None:
     x, labels, t = drawn(N, V), torch.stack([LABELS, LABELS.flip(0)]), torch.tensor([0.5, 2.0])
 
@@ -112,6 +123,8 @@ def test_no_forward_mode_and_no_second_derivative(backend: str, name: str) -> No
         torch.func.jvp(run, (x,), (x,))
     with pytest.raises(RuntimeError, match=f"^{op} has no forward-mode derivative"):
         torch.func.jacfwd(run)(x)
+    with pytest.raises(RuntimeError, match=f"^{op} has no forward-mode derivative"):
+        torch.func.hessian(run)(x)
     with (
         forward_ad.dual_level(),
         pytest.raises(RuntimeError, match=f"^{op} has no forward-mode derivative"),
