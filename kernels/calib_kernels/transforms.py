@@ -17,8 +17,8 @@ from torch.autograd import forward_ad
 Save: TypeAlias = Callable[..., None]
 Backward: TypeAlias = Callable[..., Any]
 FORWARD = (
-    "{} has no forward-mode derivative (jvp, jacfwd, hessian, dual numbers): take torch.func.vjp or "
-    "jacrev, or compute it from torch.log_softmax of the logits"
+    "{} has no forward-mode derivative (jvp, jacfwd, hessian, dual numbers): take torch.func.vjp "
+    "or jacrev, or compute it from torch.log_softmax of the logits"
 )
 
 
