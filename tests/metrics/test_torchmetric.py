@@ -103,3 +103,22 @@ def test_logits_are_not_guessed_at():
         metric.update(torch.tensor([[2.0, -1.0]]), torch.tensor([0]))
     with pytest.raises(ValueError, match="confidence and correct, or preds and target"):
         metric.update(torch.tensor([0.5]))
+
+
+def test_inference_mode_leaves_no_trace() -> None:
+    confidence, correct = torch.rand(20), torch.rand(20) > 0.5
+    plain = metrics.CalibrationError()
+    with torch.inference_mode():
+        inside, clone = metrics.CalibrationError(), plain.clone()
+        for metric in (inside, clone, plain):
+            metric.update(confidence, correct)
+            metric(confidence, correct)
+        histogram = plain.histogram
+    histogram.update(confidence, correct)
+    for metric in (inside, clone, plain):
+        metric.update(confidence, correct)
+        assert metric(confidence, correct) == metric.compute() == inside.compute()
+        metric.reset()
+        metric.update(confidence, correct)
+        assert int(metric.histogram.count.sum()) == 20
+        metric.update(confidence, correct)
