@@ -8,6 +8,7 @@ single spaces, so that no run of white space is gone through twice.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from calib.judge.wordings import BEFORE, BEHIND, ENDINGS, NAMES, STATES
 
@@ -32,7 +33,7 @@ LONE = re.compile(rf"{AROUND}([A-Z]){AFTER}")
 
 # "The correct answer is", "Answer:", "the closest option to 3 m would be", "I choose option".
 CUE = re.compile(
-    rf"(?:\b{BEST}\s+){{0,3}}\b(?:answers?|ans|solution|choice|option|response)"
+    rf"(?:\b{BEST}\s+){{0,3}}\b(?:answers?|ans|solution|choice|option|response|letter)"
     r"(?:\s+(?:choice|option|letter))?"
     r"(?:\s+(?:to|for|among|from|of|in|based on)\s[^.:\n]{1,80}?)?"
     r"(?:\s*[:=]\s*|\s+[-–—]\s+(?=\(?[A-Z]\b)|\s+(?:is|are|was|would be|should be|must be|will be|"
@@ -41,7 +42,7 @@ CUE = re.compile(
     r"|\banswers?\s*\n+\s*(?=\(?[A-Z](?:[).\s]|$))"
     r"|\b(?:i (?:would )?(?:choose|select|pick|go with)|matches|corresponds to|aligns? with)"
     r"\s+(?=\(?[A-Z]\)|(?:option|choice|answer)\b)"
-    rf"|{'|'.join(BEFORE)}",
+    rf"|{unicodedata.normalize('NFKC', '|'.join(BEFORE))}",
     re.I,
 )
 # "It is B", "I would go with B.", "Definitely B": a letter that ends its clause.
@@ -58,13 +59,13 @@ STATED = re.compile(
     r"(?:it|that|this)(?:'s|\s+(?:is|would\s+be|must\s+be|should\s+be|has\s+to\s+be|could\s+only\s+be|"
     r"can\s+only\s+be))"
     rf"|i(?:'d|'ll|'m|\s+(?:would|will|shall|am|must|have\s+to))?\s+{HEDGES}{PICKS}"
-    r"|my\s+(?:pick|choice|guess|vote|selection)(?:\s+(?:is|would\s+be)|\s*:)"
+    r"|my\s+(?:best\s+|final\s+)?(?:pick|choice|guess|vote|selection)(?:\s+(?:is|would\s+be)|\s*:)"
     r")\s+|(?:^|[.,;:!?\n—–]\s*)(?:definitely|probably|clearly|certainly|surely|maybe|perhaps|likely|"
     r"obviously|so|thus|therefore|hence|then|ok|okay|well|sure|no|wait|actually|sorry|rather)"
     r"[,:]?\s+"
     rf"|\bnot\s+(?:option\s+)?\(?(?-i:[A-Z])\)?,?\s+but\s+(?:rather\s+)?|(?:{'|'.join(STATES)}))"
     rf"{HEDGES}(?:(?:the\s+)?(?:option|choice|answer|letter)\s+)?"
-    r"(?-i:\(([A-Za-z])\)|\"?([A-Z])\"?)(?=\s*(?:[.,;:!?)\n—–]|$)|\s+(?:because|since|as|and\s+not|not)\b)",
+    r"(?-i:\(([A-Za-z])\)|\"?([A-Z])\"?)(?=\s*(?:[.,;:!?)\n—–]|$)|\s+(?:because|since|as|and\s+not|not|over|rather\s+than|instead)\b)",
     re.I,
 )
 # Before such a statement: it is supposed, or denied.
@@ -73,6 +74,12 @@ SUPPOSED = re.compile(
     r"[^.,;\n]{0,25}\Z|n't\b[^.;\n]{0,25}\Z",
     re.I,
 )
+# Two guesses are no answer.
+MAYBE = re.compile(r"\b(?i:maybe|perhaps|possibly)\s+(?:option\s+)?\(?([A-Z])\b(?!\s\w)")
+# Right before a letter that is called correct: another one, joined to it or its label.
+OTHER_LABEL = re.compile(r"\b[A-Z][)\]]?\s?(?:[,/&.:;]|,?\s?and\b|,?\s?or\b)\s?[(\"\[]?\Z")
+# Right behind a letter that was stated: it is taken back.
+TAKEN_BACK = re.compile(r"\bbut\s+(?:this|it|that)(?:\s+is\s+(?:not|wrong|incorrect)\b|\s+isn't\b)", re.I)
 # "(B) is the correct answer", "B is right": the letter stands before its cue.
 COPULA = r"\s+(?:is|would\s+be|must\s+be|seems|appears|looks)(?:\s+to\s+be)?\s+"
 SUBJECT = re.compile(
@@ -83,7 +90,7 @@ SUBJECT = re.compile(
 BARE_SUBJECT = re.compile(
     r"(?:\A|[.,;:!?\n—–]\s*|\b(?:so|thus|therefore|hence|that|think|believe|say|but|while|whereas|"
     r"conclude|clearly|only|then)\s+)[\"(]?(?-i:([A-Z]))[\")]?"
-    rf"(?:{COPULA}(?:{HEDGES}the\s+|{HEDGES})(?:{BEST}|answer)\b(?!\s+(?:if|that)\b)|\s+it\s+is\b|"
+    rf"(?:{COPULA}{HEDGES}(?:(?:the|my)\s+)?(?:{BEST}|answer|choice|pick)\b(?!\s+(?:if|that)\b)|\s+it\s+is\b|"
     rf"{'|'.join(BEHIND)})",
     re.I,
 )
@@ -113,6 +120,8 @@ FIRST = re.compile(
     r"[^\w\n]{0,10}?[\[(]?([A-Z])(?:[\]).:](?!\w\.)\s*|\s[-–—]\s+|\s+(?=(?:because|since)\b)|"
     rf"(?=\?)|(?=,\s+(?:not|because|since|as)\b)|\s*{ENDINGS})"
 )
+# The same with a small letter: its text must follow.
+LOWER_FIRST = re.compile(r"[^\w\n]{0,10}?[\[(]?([a-z])[\]).:]\s?")
 BARE = re.compile(rf"([A-Z]){EDGE}")
 # After a bare letter: a formula goes on, or "A" and "I" are more than article and pronoun.
 OPERATOR = re.compile(r"[-/+=*^×≤≥≠≈~#%]|\s*[=+<>≤≥≠≈×]")

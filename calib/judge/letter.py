@@ -40,22 +40,26 @@ from calib.judge.cues import (
     LISTED,
     LONE,
     LOOK_ALIKES,
+    LOWER_FIRST,
     MARK,
+    MAYBE,
     NAMED,
     NOT,
     NOT_OFFERED,
     NUMBERED,
     OFFERS_NONE,
     OPERATOR,
+    OTHER_LABEL,
     POLAR_CLAUSE,
     SENTENCE,
     STATED,
     STRONG,
     SUBJECT,
     SUPPOSED,
+    TAKEN_BACK,
 )
 from calib.judge.folding import normalized_text
-from calib.judge.options import POLAR, Options, Texts
+from calib.judge.options import POLAR, Options, Texts, same_word
 from calib.judge.plain import plain
 from calib.judge.refusal import idk_option, is_refusal
 from calib.judge.said import text_of, unboxed
@@ -77,6 +81,7 @@ BEFORE = 60
 """Characters before a mention that may deny or suppose it."""
 
 Found = tuple[int | None, str]
+LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 NOTHING: Found = (None, "")
 
 
@@ -141,6 +146,8 @@ class _Reader:
         return (index, how) if index is not None else (None, f"there is no option {letter}")
 
     def cue(self, text: str) -> Found:
+        if len({match[1] for match in MAYBE.finditer(text)}) > 1:
+            return None, "ambiguous: more than one option"
         patterns = (CUE, SUBJECT, BARE_SUBJECT, STATED)
         cues = sorted((m for p in patterns for m in p.finditer(text)), key=lambda m: m.end())
         for match in reversed(cues[-TRIED:]):
@@ -157,18 +164,25 @@ class _Reader:
         named = next(group for group in match.groups() if group)
         if match.re is SUBJECT:
             return self.index(named, "cue")
-        before = text[max(0, match.start() - BEFORE) : match.start()]
-        end = match.end() if match.re is STATED else match.start()
-        if self.options.by_letter(named) is None or SUPPOSED.search(before):
+        start, end = match.span(match.lastindex or 0)
+        before = text[max(0, start - BEFORE) : start]
+        supposed = SUPPOSED.search(text[max(0, match.start() - BEFORE) : match.start()])
+        if self.options.by_letter(named) is None or supposed:
             return NOTHING
-        if several(text[end : end + BEFORE], named):
+        if match.re is BARE_SUBJECT and OTHER_LABEL.search(before):
+            return NOTHING
+        after = text[end : end + 2 * BEFORE]
+        if TAKEN_BACK.search(after):
+            return None, "answers with none of the options"
+        if several(after, named):
             return None, "ambiguous: more than one option"
         return self.index(named, "cue")
 
     def after_cue(self, head: str) -> Found:
         """What the text right after a cue names, unless it denies."""
         line = SENTENCE.split(head, maxsplit=1)[0]
-        for part in (line, CLAUSE.split(line, maxsplit=1)[0]):
+        labelled = LABEL.match(NAMED.sub("", line, count=1))
+        for part in (line,) if labelled else (line, CLAUSE.split(line, maxsplit=1)[0]):
             whole = self.options.equal(NAMED.sub("", part, count=1))
             whole = self.options.equal(part) if whole is None else whole
             if whole is not None:
@@ -195,7 +209,9 @@ class _Reader:
             first = next(group for group in match.groups() if group)
             if several(body[match.end() :], first):
                 return None, "ambiguous: more than one option after the cue"
-            return self.index(first, "cue")
+            # "A" is short for "answer" as well.
+            told = self.options.equal(body[match.end() :].lstrip("]).: ")) if first == "A" else None
+            return (told, "cue") if told is not None else self.index(first, "cue")
         strong = self.strong(line)
         if len(strong) == 1:
             return strong.pop(), "cue"
@@ -227,6 +243,9 @@ class _Reader:
             if several(first[match.end() :], match[1]):
                 return None, "ambiguous: more than one option on the first line"
             return self.index(match[1], "label")
+        lower = LOWER_FIRST.match(first)
+        if lower and self.labels_text(lower, first):
+            return self.index(lower[1].upper(), "label")
         whole = self.options.equal(first)
         if whole is None:
             clause = CLAUSE.split(first, maxsplit=1)[0]
@@ -240,10 +259,10 @@ class _Reader:
         options = self.options
         if not options.polar:
             return None
-        said = [normalized_text(m[1]) for m in POLAR_CLAUSE.finditer(text[:HEAD])]
+        said = [same_word(m[1]) for m in POLAR_CLAUSE.finditer(text[:HEAD])]
         own = [i for word in said for i in options.polar if word in options.folded[i]]
         begins = POLAR_CLAUSE.match(text)
-        if not begins or NUMBERED.match(text) or normalized_text(begins[1]) not in POLAR:
+        if not begins or NUMBERED.match(text) or same_word(begins[1]) not in POLAR:
             return None
         return own[0] if len(set(own)) == 1 else None
 
@@ -288,11 +307,11 @@ class _Reader:
 
     def labels_text(self, match: re.Match[str], text: str) -> bool:
         """Whether the option's own text stands right after its label: "B. Gold leaf"."""
-        index = LETTERS.index(match[1])
+        index = LETTERS.index(match[1].upper())
         if index >= self.options.size:
             return False
-        after = f"{normalized_text(text[match.end() : match.end() + self.window])} "
-        return any(after.startswith(f"{own} ") for own in self.options.folded[index])
+        after = LETTERS_AND_DIGITS.findall(normalized_text(text[match.end() :][: self.window]))
+        return any(begins_with(after, own) for own in self.options.folded[index])
 
     def follows_text(self, match: re.Match[str], text: str) -> bool:
         """Whether the option's own text stands right before its label: "gold leaf (B)"."""
@@ -326,6 +345,16 @@ class _Reader:
             pieces.append(text[start : run[0][1]])
             start = min([len(text), *stops])
         return "\n".join([*pieces, text[start:]]).strip()
+
+
+def begins_with(words: list[str], own: str) -> bool:
+    """Whether ``own`` stands at the beginning, signs apart: its label has named it already."""
+    wanted, begun = "".join(LETTERS_AND_DIGITS.findall(own)), ""
+    for word in words:
+        begun += word
+        if len(begun) >= len(wanted):
+            break
+    return bool(wanted) and begun == wanted
 
 
 def several(rest: str, first: str) -> bool:

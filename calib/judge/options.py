@@ -15,6 +15,8 @@ Texts = Sequence[Sequence[str]]
 ROOM = 300
 """Characters by which an answer may be longer than an option's text and still be folded to it."""
 
+UNITS = "$€£¥°"
+
 # Options that speak of the question or the other options, and answers that say the same in other
 # words; folded. An option must match in full.
 KINDS = {
@@ -36,21 +38,28 @@ KINDS = {
     "both": re.compile(r"both(?: of (?:them|these|those|above)\b.*)?"),
 }
 SAYS = {
-    "none": re.compile(r"none of (?:above|these|those|them|options|choices|answers|given)\b.*"),
-    "unknown": KINDS["unknown"],
-    "all": re.compile(r"all of (?:above|these|those|them|options|choices)\b.*"),
-    "both": re.compile(r"both\b.*"),
+    "none": re.compile(r"\bnone of (?:above|these|those|them|options|choices|answers|given)\b.*"),
+    "unknown": re.compile(rf"(?<!\bi )(?<!\bwe )\b(?:{KINDS['unknown'].pattern})"),
+    "all": re.compile(r"\ball of (?:above|these|those|them|options|choices)\b.*"),
+    "both": re.compile(r"\Aboth\b.*"),
 }
 # Words for yes and no. They stand in many phrases that are no answer: "no doubt", "not", "yes-man".
 POLAR = frozenset(
-    "yes no ja nein oui non si sim não nao да нет tak nie evet hayır 是 否 是的 不是 有 没有 對 对 错 "
+    "yes no ja nein oui non si sim não nao да нет tak nie evet hayır 是 否 不是 有 没有 對 对 错 "
     "はい いいえ 네 예 아니요 아니오 हाँ नहीं نعم لا".split()
 )
+LONGER = {"是的": "是", "对的": "对", "對的": "對", "不是的": "不是"}
 # Right before an option's text: it is not what is meant.
 DENIED = re.compile(
     r"(?:\b(?:not|never|neither|nor|without|cannot|isnt|wasnt|arent|doesnt|rather than|instead of)"
     r"(?: (?:an?|really|just|actually|likely|necessarily|show|be|by|in|on))?|不是|并非|並非|不|非) ?\Z"
 )
+
+
+def same_word(text: str) -> str:
+    """A word for yes or no, folded, in its usual form."""
+    said = normalized_text(text)
+    return LONGER.get(said, said)
 
 
 class Options:
@@ -62,6 +71,8 @@ class Options:
         self.short = [{t.strip() for t in own if len(t.strip()) == 1} for own in texts]
         self.exact = [{plain(text).strip() for text in own} for own in texts]
         self.folded = [{f for text in own if (f := normalized_text(text))} for own in texts]
+        # Signs of units that no option has: "$12" then means the option "12".
+        self.units = str.maketrans("", "", "".join(c for c in UNITS if not self.has(c)))
         self.longest = max((len(text) for own in self.exact for text in own), default=0)
         self.indices: dict[str, list[int]] = {}
         for index, own in enumerate(self.folded):
@@ -69,6 +80,12 @@ class Options:
                 self.indices.setdefault(text, []).append(index)
         self.polar = {i for i, own in enumerate(self.folded) if own & POLAR}
         self.kinds = {kind: self.of_kind(pattern) for kind, pattern in KINDS.items()}
+
+    def has(self, char: str) -> bool:
+        return any(char in text for own in self.exact for text in own)
+
+    def fold(self, text: str) -> str:
+        return normalized_text(text).translate(self.units)
 
     def of_kind(self, pattern: re.Pattern[str]) -> int | None:
         """The one option that ``pattern`` matches, or None."""
@@ -90,10 +107,10 @@ class Options:
         """
         if len(text) > 3 * self.longest + ROOM:
             return None
-        said = normalized_text(text)
+        said = self.fold(text)
         if len(said) == 1 and "a" <= said <= "z":
             return None
-        same = self.indices.get(said, [])
+        same = self.indices.get(said) or self.indices.get(LONGER.get(said, ""), [])
         if len(same) > 1:
             bare = text.strip().rstrip(".").strip()
             same = [i for i in same if self.exact[i] & {text.strip(), bare}]
@@ -116,7 +133,7 @@ class Options:
 
         "yes" and "no" are no mention.
         """
-        said, named = normalized_text(text), set()
+        said, named = self.fold(text), set()
         for own in sorted(self.indices, key=lambda own: (-len(own), own)):
             if own in POLAR or (len(own) == 1 and "a" <= own <= "z"):
                 continue

@@ -63,6 +63,8 @@ TEX = re.compile(r"\\[A-Za-z]|\\[,;:!{}()\[\]%$]|[\^_]\{|\$")
 COMMAND = re.compile(r"\\([A-Za-z]+)")
 # A dollar next to a digit outside and a space inside is money, as in "$5 and $6".
 TEX_MATH = re.compile(r"\$\$|(?<!\\)\$(?!\s)([^$\n]{1,1000}?)(?<![\s\\])\$(?!\d)")
+# What is left of TeX that was cut off, or of "$LETTER" in a prompt.
+LEFT_DOLLAR = re.compile(r"(?<!\w)\$(?=\(?[A-Za-z])|(?<=[A-Za-z)])\$(?!\w)")
 TEX_SPACE = re.compile(r"\\[,;:! ]|(?<=\w)~(?=[\w\\{])|\\\\|\\[()\[\]]")
 TEX_ESCAPED = re.compile(r"\\([%$#&_])")
 TEX_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]{0,500})\}\s*\{([^{}]{0,500})\}|(\d)\s*(\d))")
@@ -96,7 +98,7 @@ def plain(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).replace("\u2044", "/").translate(ONE_FORM)
     text = POWER.sub("^", BOLD_PAIR.sub(r"\1", text))
     if TEX.search(text):
-        text = untexed(text)
+        text = LEFT_DOLLAR.sub("", untexed(text))
     for pattern in (BOLD, LINE_MARK):
         text = pattern.sub("", text)
     text = ITALIC.sub(lambda m: m[1] or m[2], text)

@@ -130,7 +130,7 @@ def sign(
         parts = before.ends_something and not before.long_word and (
             after.quantity or after.text[:1] in "+-" or after.begins_something
         ) and not after.long_word  # fmt: skip
-        names = before.single or after.single or after.kind in ("sign", "open")
+        names = (before.single and after.single) or after.kind in ("sign", "open")
         return ",", Place.ALONE if parts and after.text and (inside or names) else Place.DROPPED
     if text == ":":
         names = before.single and after.single and not (token.before or token.after)
@@ -159,7 +159,10 @@ def sign(
             return text, Place.JOINT if unit else Place.POSTFIX
         return text, Place.PREFIX
     if text in PREFIXES:
-        return text, Place.JOINT if not token.before and before.ends_something else Place.PREFIX
+        if token.before or not before.ends_something:
+            return text, Place.PREFIX
+        goes_on = after.begins_something and not token.after
+        return text, Place.JOINT if goes_on else Place.POSTFIX  # "user@x", "C# is"
     return text, Place.ALONE
 
 

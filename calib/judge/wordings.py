@@ -10,6 +10,7 @@ from __future__ import annotations
 # A noun and what joins the option to it; any of the adjectives may stand on either side.
 BEFORE = (
     # Spanish
+    r"\bla\s+correcta\s+es\b\s*:?",
     r"\b(?:respuesta|opci[oó]n|alternativa)(?:\s+(?:correcta|final|m[aá]s\s+\w+|adecuada)){0,2}"
     r"(?:\s*:|\s+(?:es|ser[ií]a|debe\s+ser)\b\s*:?)",
     # French
@@ -17,6 +18,7 @@ BEFORE = (
     r"\b(?:bonne\s+option|bon\s+choix)(?:\s*:|\s+est\b\s*:?)",
     # German
     r"\b(?:antwort|l[oö]sung|antwortm[oö]glichkeit)(?:\s*:|\s+(?:ist|lautet|w[aä]re)\b\s*:?)",
+    r"\b(?:richtig|korrekt)\s+(?:ist|w[aä]re)\b\s*:?",
     # Italian, Portuguese
     r"\b(?:risposta|opzione)(?:\s+(?:corretta|giusta|esatta|finale)){0,2}"
     r"(?:\s*:|\s+(?:è|sarebbe)\b\s*:?)",
@@ -36,6 +38,7 @@ BEFORE = (
     r"คำตอบ(?:ที่ถูกต้อง)?\s*(?:คือ|:)\s*(?:ข้อ)?",
     # Chinese, Japanese, Korean
     r"(?:答案|正解|选项|選項)\s*(?:应该是|應該是|应为|應為|是|为|為|选|選|:)\s*(?:选项|選項)?",
+    r"(?:正确|正確)(?:的)?是\s*:?|正しいのは",
     r"(?:选择|選擇|选|選)(?:项|項)?\s*:?(?=\s*\(?[A-Z](?![A-Za-z]))",
     r"(?:答え|答|正解|回答|解答|正答)\s*(?:は|:)\s*(?:選択肢)?",
     r"(?:정답|답변|답)(?:은|는)?\s*:?\s*(?:선택지)?",
@@ -64,6 +67,6 @@ BEHIND = (
 ENDINGS = r"(?:です|だ|である|でしょう|입니다|이다|예요|이에요|번)"
 # Articles and nouns between any of these and the option.
 NAMES = (
-    r"(?-i:la|el|le|die|der|das|il|a|o|una|die)(?=\s+\(?[A-Z]\b)|the|option|choice|answer|letter|"
+    r"(?-i:la|el|le|die|der|das|il|a|o|una)(?=\s+\(?[A-Z]\b)|the|option|choice|answer|letter|antwort|r[eé]ponse|respuesta|risposta|resposta|"
     r"opci[oó]n|opzione|op[cç][aã]o|choix|letra|lettre|lettera|вариант|буква|选项|選項|選択肢|번"
 )
