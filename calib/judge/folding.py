@@ -57,6 +57,8 @@ TOKEN = re.compile(
 
 ROUNDS = 8
 """Times that a text is folded until it stays as it is; one is enough for any sense."""
+LONG = 5000
+"""Characters of a text that is folded only once: it is no gold text."""
 PLAIN_WORDS = re.compile(r"(?:[a-z]{3,}|\d+)(?: (?:[a-z]{3,}|\d+))*")
 
 
@@ -68,7 +70,7 @@ def normalized_text(text: str) -> str:
     """
     folded = fold(text)
     for _ in range(ROUNDS):
-        if PLAIN_WORDS.fullmatch(folded) or (again := fold(folded)) == folded:
+        if len(folded) > LONG or PLAIN_WORDS.fullmatch(folded) or (again := fold(folded)) == folded:
             break
         folded = again
     return folded

@@ -174,9 +174,7 @@ class _Reader:
         after = text[end : end + 2 * BEFORE]
         if TAKEN_BACK.search(after):
             return None, "answers with none of the options"
-        if several(after, named):
-            return None, "ambiguous: more than one option"
-        return self.index(named, "cue")
+        return NOTHING if several(after, named) else self.index(named, "cue")
 
     def after_cue(self, head: str) -> Found:
         """What the text right after a cue names, unless it denies."""

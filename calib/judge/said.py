@@ -38,8 +38,8 @@ ANSWER_TAG = re.compile(
     rf"|<\s*/\s*{_ANSWER}\s*>|<\|end_(?:of_)?(?:box|{_ANSWER})\|>",
     re.I,
 )
-BRACE = re.compile(r"(?:\$+\s?)?\\boxed\s*\{|[{}]")
-MATH_END = re.compile(r"\$*")
+BRACE = re.compile(r"(?:\${1,2}\s?)?\\boxed\s*\{|[{}]")
+MATH_END = re.compile(r"\${0,2}")
 BOX = re.compile(r"\\boxed\s*\{")
 # The beginning of a closing tag at which the answer was cut off.
 CUT_TAG = re.compile(r"<(?:/\s*[A-Za-z_]{0,20}|\|[A-Za-z_]{0,30}\|?)?\Z")
