@@ -19,15 +19,19 @@ NOUN = r"(?:[Oo]ption|[Cc]hoice|[Aa]nswer)"
 EDGE = r"(?![A-Za-z0-9À-ÿ'+#^*=<>/\[%]|-(?!\s)|\(\w)"
 # What may stand around a letter that is all there is; signs may mean something.
 AROUND = r"[\s()\[\]{}.,:;!?\"'_–—>*-]*"
-AFTER = r"[\s()\[\]{}.,:;!?\"'_]*"
+AFTER = r"[\s()\[\]{}.,:;!?\"'_。、]*(?:\s[-–—])?"
 
 # \boxed{\text{(B)}}: a letter in a box.
 BOXED = re.compile(r"\\boxed\s?\{(?:\\[a-z]+\s?\{)?\(?([A-Z])\)?[^A-Za-z0-9{}]{0,9}\}")
 
 # The whole answer, or a whole line of it, is a letter.
-ALONE = re.compile(rf"(?:option|choice|answer|letter)?{AROUND}([A-Za-z]){AFTER}", re.I)
+NOUNS = (
+    r"(?:option|choice|answer|letter|opci[oó]n|opzione|op[cç][aã]o|alternativa|letra|lettre|lettera|"
+    r"choix|r[eé]ponse|respuesta|resposta|risposta|antwort|вариант|буква|选项|選項|答案|選択肢)?"
+)
+ALONE = re.compile(rf"{NOUNS}{AROUND}([A-Za-z]){AFTER}", re.I)
 ALONE_TOGETHER = re.compile(
-    rf"(?:both\s+)?\(?[A-Z]\)?(?:\s*(?:,|&|/|and\b|or\b)\s*\(?[A-Z]\b\)?)+{AFTER}", re.I
+    rf"(?:(?i:both|either)\s+)?\(?[A-Z]\)?(?:\s*(?:,|&|/|and\b|or\b)\s*\(?[A-Z]\b\)?)+{AFTER}"
 )
 LONE = re.compile(rf"{AROUND}([A-Z]){AFTER}")
 
@@ -36,7 +40,7 @@ CUE = re.compile(
     rf"(?:\b{BEST}\s+){{0,3}}\b(?:answers?|ans|solution|choice|option|response|letter)"
     r"(?:\s+(?:choice|option|letter))?"
     r"(?:\s+(?:to|for|among|from|of|in|based on)\s[^.:\n]{1,80}?)?"
-    r"(?:\s*[:=]\s*|\s+[-–—]\s+(?=\(?[A-Z]\b)|\s+(?:is|are|was|would be|should be|must be|will be|"
+    r"(?:[\"']?\s*[:=]\s*|'s\s+|\s+[-–—]\s+(?=\(?[A-Z]\b)|\s+(?:is|are|was|would be|should be|must be|will be|"
     r"might be|could be|has to be|appears to be|seems to be)\b\s*[:=]?\s*(?:therefore|thus|indeed|"
     r"most likely|likely|probably|clearly|definitely)?[,:]?\s*)"
     r"|\banswers?\s*\n+\s*(?=\(?[A-Z](?:[).\s]|$))"
@@ -52,20 +56,21 @@ HEDGES = (
 )
 PICKS = (
     r"(?:go(?:ing)?\s+with|choose|chose|pick|picked|select|selected|say|guess|vote\s+for|"
-    r"opt\s+for|bet\s+on|settle\s+on|lean\s+towards?|take|answer)"
+    r"opt\s+for|bet\s+on|settle\s+on|lean(?:ing)?\s+towards?|take|answer)"
 )
 STATED = re.compile(
     r"(?:(?<![\w'])(?:"
     r"(?:it|that|this)(?:'s|\s+(?:is|would\s+be|must\s+be|should\s+be|has\s+to\s+be|could\s+only\s+be|"
     r"can\s+only\s+be))"
-    rf"|i(?:'d|'ll|'m|\s+(?:would|will|shall|am|must|have\s+to))?\s+{HEDGES}{PICKS}"
+    rf"|(?:we|let's|let\s+us)\s+{HEDGES}{PICKS}|i(?:'d|'ll|'m|\s+(?:would|will|shall|am|must|have\s+to))?\s+{HEDGES}{PICKS}"
     r"|my\s+(?:best\s+|final\s+)?(?:pick|choice|guess|vote|selection)(?:\s+(?:is|would\s+be)|\s*:)"
-    r")\s+|(?:^|[.,;:!?\n—–]\s*)(?:definitely|probably|clearly|certainly|surely|maybe|perhaps|likely|"
+    rf")\s+|(?:^|[.!?\n]\s*)(?:select|choose|pick|choosing|picking|selecting)\s+"
+    r"|(?:^|[.,;:!?\n—–]\s*)(?:definitely|probably|clearly|certainly|surely|maybe|perhaps|likely|"
     r"obviously|so|thus|therefore|hence|then|ok|okay|well|sure|no|wait|actually|sorry|rather)"
     r"[,:]?\s+"
-    rf"|\bnot\s+(?:option\s+)?\(?(?-i:[A-Z])\)?,?\s+but\s+(?:rather\s+)?|(?:{'|'.join(STATES)}))"
+    rf"|\bnot\s+(?:option\s+)?\(?(?-i:[A-Z])\)?(?:,?\s+but\s+(?:rather\s+)?|[.;]\s+)|(?:{'|'.join(STATES)}))"
     rf"{HEDGES}(?:(?:the\s+)?(?:option|choice|answer|letter)\s+)?"
-    r"(?-i:\(([A-Za-z])\)|\"?([A-Z])\"?)(?=\s*(?:[.,;:!?)\n—–]|$)|\s+(?:because|since|as|and\s+not|not|over|rather\s+than|instead)\b)",
+    r"(?-i:\(([A-Za-z])\)|\"?([A-Z])\"?|([b-h])(?=[.!]?\s?\Z))(?=\s*(?:[.,;:!?)\n—–]|$)|\s+(?:because|since|as|and\s+not|not|over|rather\s+than|instead)\b)",
     re.I,
 )
 # Before such a statement: it is supposed, or denied.
@@ -89,7 +94,7 @@ SUBJECT = re.compile(
 )
 BARE_SUBJECT = re.compile(
     r"(?:\A|[.,;:!?\n—–]\s*|\b(?:so|thus|therefore|hence|that|think|believe|say|but|while|whereas|"
-    r"conclude|clearly|only|then)\s+)[\"(]?(?-i:([A-Z]))[\")]?"
+    r"conclude|clearly|only|then)\s+|选项|選項|選択肢)[\"(]?(?-i:([A-Z]))[\")]?"
     rf"(?:{COPULA}{HEDGES}(?:(?:the|my)\s+)?(?:{BEST}|answer|choice|pick)\b(?!\s+(?:if|that)\b)|\s+it\s+is\b|"
     rf"{'|'.join(BEHIND)})",
     re.I,
@@ -112,14 +117,15 @@ OFFERS_NONE = re.compile(r"\bnone of\b|\bnot (?:listed|among|provided)\b", re.I)
 
 # A letter as a label: (B), [B], B), B., B:, or alone before a comma or the end.
 LABEL = re.compile(
-    r"[\[(]\s?([A-Za-z])\s?[\])](?![\^\w(\[])|[\"']?([A-Z])[\"']?(?=\s?(?:[).:,;!?。、\n]|$|-\s|—|–))"
+    r"[\[(]\s?([A-Za-z])\s?[\])](?![\^A-Za-z0-9(\[])|[\"']?([A-Z])[\"']?(?=\s?(?:[).:,;!?。、\n\]}]|$|-\s|—|–))"
     r"|([a-z])(?=\.?\s*(?:\n|$)|\))"
 )
 # A label that begins the answer: also "B - ".
 FIRST = re.compile(
-    r"[^\w\n]{0,10}?[\[(]?([A-Z])(?:[\]).:](?!\w\.)\s*|\s[-–—]\s+|\s+(?=(?:because|since)\b)|"
+    r"[^\w\n]{0,10}?[\[(]?([A-Z])(?:[\]).:](?!\w\.)\s*|\s-(?:\s+|$)|\s?[–—]\s?|(?<![AI])\s(?=\()|\s+(?=(?:because|since)\b)|"
     rf"(?=\?)|(?=,\s+(?:not|because|since|as)\b)|\s*{ENDINGS})"
 )
+MORE_LABELS = re.compile(r"[\[(]?[A-Z][\]).](?:\s|\Z)")
 # The same with a small letter: its text must follow.
 LOWER_FIRST = re.compile(r"[^\w\n]{0,10}?[\[(]?([a-z])[\]).:]\s?")
 BARE = re.compile(rf"([A-Z]){EDGE}")
@@ -128,7 +134,7 @@ OPERATOR = re.compile(r"[-/+=*^×≤≥≠≈~#%]|\s*[=+<>≤≥≠≈×]")
 ARTICLE_USE = re.compile(r"\s+(?:because|since|as|and|or|which|with)\b|\s*\(")
 JOINED = re.compile(
     r"\s?[\])]?\s?(?:(?:,|/)\s?[\[(]?([A-Z])\b(?!\s\w)"
-    r"|(?:,\s?)?(?:&|\band\b|\bor\b)\s?(?:option\s+)?[\[(]?([B-HJ-Z]\b|[AI]\b(?!\s\w)))"
+    r"|(?:,\s?)?(?:&|\band\b|\bor\b)\s?(?:also\s+)?(?:option\s+)?[\[(]?([B-HJ-Z]\b|[AI]\b(?!\s\w)))"
 )
 
 # Mentions without a cue: "option B", "(B)", "is B." at the end.
@@ -141,6 +147,13 @@ CONCLUDES = re.compile(
 DENIES = re.compile(
     r"\b(?:not|isn['’]?t|neither|nor|eliminate[sd]?|rules? out|except|unlike)\s+"
     r"(?:\w+\s+){0,2}[\[(]?\Z",
+    re.I,
+)
+
+DENIED_AFTER = re.compile(
+    r"[)\]]?\s(?:is|are|was|seems?|appears?|looks?|can|should|must|would)(?:n't|\snot)?\s(?:\w+\s)?"
+    r"(?:incorrect|wrong|false|invalid|untrue|impossible|eliminated|ruled\sout|excluded)\b"
+    r"|[)\]]?\s(?:(?:is|are|was|does|can|would)(?:\snot|n't)|cannot)\b",
     re.I,
 )
 

@@ -29,6 +29,7 @@ from calib.judge.cues import (
     CLAUSE,
     CONCLUDES,
     CUE,
+    DENIED_AFTER,
     DENIES,
     ENDS,
     FIRST,
@@ -43,6 +44,7 @@ from calib.judge.cues import (
     LOWER_FIRST,
     MARK,
     MAYBE,
+    MORE_LABELS,
     NAMED,
     NOT,
     NOT_OFFERED,
@@ -238,7 +240,10 @@ class _Reader:
         first = text.split("\n", 1)[0]
         match = FIRST.match(first)
         if match:
-            if several(first[match.end() :], match[1]):
+            rest = first[match.end() :]
+            if several(rest, match[1]) or (
+                MORE_LABELS.match(rest) and not self.labels_text(match, first)
+            ):
                 return None, "ambiguous: more than one option on the first line"
             return self.index(match[1], "label")
         lower = LOWER_FIRST.match(first)
@@ -300,7 +305,7 @@ class _Reader:
         named += [m for m in ENDS.finditer(text) if concludes]
         marks = list(MARK.finditer(text))[-TRIED:]
         named += [m for m in marks if concludes or self.follows_text(m, text)]
-        letters = {m[1] for m in named if not denied(text, m.start())}
+        letters = {m[1] for m in named if not denied(text, m)}
         return {LETTERS.index(c) for c in letters if LETTERS.index(c) < self.options.size}
 
     def labels_text(self, match: re.Match[str], text: str) -> bool:
@@ -361,5 +366,6 @@ def several(rest: str, first: str) -> bool:
     return joined is not None and (joined[1] or joined[2]) != first
 
 
-def denied(text: str, place: int) -> bool:
-    return DENIES.search(text[max(0, place - BEFORE) : place]) is not None
+def denied(text: str, mention: re.Match[str]) -> bool:
+    before = text[max(0, mention.start() - BEFORE) : mention.start()]
+    return bool(DENIES.search(before) or DENIED_AFTER.match(text, mention.end()))

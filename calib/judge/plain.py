@@ -52,7 +52,9 @@ VULGAR = re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])")
 ONE_FORM = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ´＇", "'"),
-        **dict.fromkeys("“”„‟«»＂「」『』", '"'),
+        **dict.fromkeys("“”„‟«»＂「」『』《》〈〉", '"'),
+        **dict.fromkeys("【〖〔", "("),
+        **dict.fromkeys("】〗〕", ")"),
         **{"′": "'", "″": "''", "‴": "'''", "º": "°", "˚": "°", "∼": "~", "∗": "*", "·": "⋅"},
         **dict.fromkeys("−‐‑‒﹣－", "-"),
         **dict.fromkeys("®©™℠\u00ad\u200b\u2060\ufeff\u200e\u200f\ufe0e\ufe0f\u0640", ""),
@@ -80,6 +82,7 @@ INDEX = re.compile(r"(?<=[^\W\d_])_(?:(\d+)(?!\d)|([^\W\d_])(?![^\W_]))")
 POWER = re.compile(r"(?:(?<=[0-9)\]])|(?<=\b[A-Za-z]))\*\*(?=[-+0-9(]|[A-Za-z]\b)")
 THOUSANDS = re.compile(r"(?<![\d,.])(\d{1,3}(?:,\d{3})+)(?![\d,]*\d)")
 
+HTML = re.compile(r"</?(?:b|i|u|em|strong|p|br|span|code|div|h[1-6])\s?/?>", re.I)
 # Markdown; what is left of "*" and "_" multiplies or joins.
 BOLD_PAIR = re.compile(r"(?<![A-Za-z0-9)\]*])\*\*(?=[^\s*])([^*\n]{1,500}?)(?<=\S)\*\*(?!\*)")
 BOLD = re.compile(r"\*\*\*|\*\*|~~|(?<!\w)__|__(?!\w)|`+")
@@ -99,7 +102,7 @@ def plain(text: str) -> str:
     text = POWER.sub("^", BOLD_PAIR.sub(r"\1", text))
     if TEX.search(text):
         text = LEFT_DOLLAR.sub("", untexed(text))
-    for pattern in (BOLD, LINE_MARK):
+    for pattern in (HTML, BOLD, LINE_MARK):
         text = pattern.sub("", text)
     text = ITALIC.sub(lambda m: m[1] or m[2], text)
     text = BRACKETED.sub(lambda m: m[1] or " ", text)

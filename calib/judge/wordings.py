@@ -26,15 +26,18 @@ BEFORE = (
     r"(?:\s*:|\s+(?:é|seria)\b\s*:?)",
     # Dutch, Swedish, Polish, Turkish, Indonesian, Vietnamese
     r"\b(?:antwoord|svaret?)(?:\s*:|\s+(?:is|luidt|är)\b\s*:?)",
+    r"\b(?:odpověď\s+je|svar\s+är|vastaus\s+on|răspuns(?:ul)?(?:\s+corect)?\s+este)\b\s*:?",
     r"\bodpowied[zź](?:\s+(?:to|jest))?\s*:?(?=\s*\(?[A-Z]\b)",
-    r"\b(?:cevap|yan[ıi]t|jawaban(?:nya)?)(?:\s+adalah\b)?\s*:?(?=\s*\(?[A-Z]\b)",
+    r"\b(?:cevap|yan[ıi]t|jawaban(?:nya)?)(?:\s+yang\s+\w+)?(?:\s+adalah\b)?\s*:?(?=\s*\(?[A-Z]\b)",
+    r"\bchọn\s+(?:đáp\s+án\s+)?(?=\(?[A-Z]\b)",
     r"\bđáp\s+án(?:\s+đúng)?(?:\s*:|\s+là\b\s*:?)",
     # Russian and Ukrainian
     r"\b(?:ответ|вариант|відповідь)(?:\s+ответа)?(?:\s*:|\s*[-—–]\s|\s+(?:это|будет)\b)"
     r"(?:\s*(?:вариант|буква)\b)?",
     # Arabic, Hindi, Thai
     r"(?:الإجابة|الاجابة|الجواب)(?:\s+(?:الصحيحة|الصحيح|النهائية))?(?:\s+(?:هي|هو))?\s*:?",
-    r"(?:उत्तर|जवाब)(?:\s+(?:है|विकल्प))?\s*:?",
+    r"(?:उत्तर|जवाब|विकल्प)(?:\s+(?:है|विकल्प))?\s*:?",
+    r"ตอบ\s*(?:ข้อ)?\s*(?=\(?[A-Z](?![a-z]))",
     r"คำตอบ(?:ที่ถูกต้อง)?\s*(?:คือ|:)\s*(?:ข้อ)?",
     # Chinese, Japanese, Korean
     r"(?:答案|正解|选项|選項)\s*(?:应该是|應該是|应为|應為|是|为|為|选|選|:)\s*(?:选项|選項)?",
