@@ -40,7 +40,11 @@ def responses(archive: Path) -> Iterator[tuple[str, Item, str]]:
                 texts = ast.literal_eval(options) if isinstance(options, str) else options
                 answer = ord(row[f"{kind}options_answer" if kind else "answer"]) - ord("A")
                 said = row["response"] if isinstance(row["response"], str) else ""
-                yield name, Item(row["id"], row["question"], (), tuple(map(str, texts)), answer), said
+                yield (
+                    name,
+                    Item(row["id"], row["question"], (), tuple(map(str, texts)), answer),
+                    said,
+                )
 
 
 def reading(name: str, item: Item, said: str) -> dict[str, Any]:
@@ -94,13 +98,13 @@ def main() -> None:
     for (_, item, said), now, then in zip(sources, rows, before, strict=True):
         assert (now["file"], now["id"]) == (then["file"], then["id"])
         if (now["parsed"], now["refused"]) != (then["parsed"], then["refused"]):
-            short = said if len(said) <= 2 * EXCERPT else f"{said[:EXCERPT]} [...] {said[-EXCERPT:]}"
+            short = (
+                said if len(said) <= 2 * EXCERPT else f"{said[:EXCERPT]} [...] {said[-EXCERPT:]}"
+            )
             pair = {key: [then[key], now[key]] for key in ("parsed", "how", "refused")}
             named = {"file": now["file"], "id": now["id"], "gold": now["gold"], **pair}
             changed.append({**named, "options": item.options, "response": short})
-    kinds = [
-        (row["parsed"][0] == row["gold"], row["parsed"][1] == row["gold"]) for row in changed
-    ]
+    kinds = [(row["parsed"][0] == row["gold"], row["parsed"][1] == row["gold"]) for row in changed]
     print(f"changed: {len(changed)}; gold before and no more: {kinds.count((True, False))}; gold now "
           f"and not before: {kinds.count((False, True))}")  # fmt: skip
     if asked.changed:

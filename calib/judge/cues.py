@@ -84,7 +84,9 @@ MAYBE = re.compile(r"\b(?i:maybe|perhaps|possibly)\s+(?:option\s+)?\(?([A-Z])\b(
 # Right before a letter that is called correct: another one, joined to it or its label.
 OTHER_LABEL = re.compile(r"\b[A-Z][)\]]?\s?(?:[,/&.:;]|,?\s?and\b|,?\s?or\b)\s?[(\"\[]?\Z")
 # Right behind a letter that was stated: it is taken back.
-TAKEN_BACK = re.compile(r"\bbut\s+(?:this|it|that)(?:\s+is\s+(?:not|wrong|incorrect)\b|\s+isn't\b)", re.I)
+TAKEN_BACK = re.compile(
+    r"\bbut\s+(?:this|it|that)(?:\s+is\s+(?:not|wrong|incorrect)\b|\s+isn't\b)", re.I
+)
 # "(B) is the correct answer", "B is right": the letter stands before its cue.
 COPULA = r"\s+(?:is|would\s+be|must\s+be|seems|appears|looks)(?:\s+to\s+be)?\s+"
 SUBJECT = re.compile(
@@ -177,5 +179,5 @@ POLAR_CLAUSE = re.compile(
 )
 NUMBERED = re.compile(r"\W*no\.\s?\d", re.I)
 # Letters of other alphabets that look like a label and have its place there as well, or none.
-LATIN = {"А": "A", "С": "C", "Α": "A", "Β": "B", "Ε": "E"}  # noqa: RUF001
+LATIN = {"А": "A", "С": "C", "Α": "A", "Β": "B", "Ε": "E"}
 LOOK_ALIKES = re.compile(rf"(?<!\w)[{''.join(LATIN)}](?=[).:,;\n]|\s*\Z)")

@@ -45,8 +45,42 @@ SAYS = {
 }
 # Words for yes and no. They stand in many phrases that are no answer: "no doubt", "not", "yes-man".
 POLAR = frozenset(
-    "yes no ja nein oui non si sim não nao да нет tak nie evet hayır 是 否 不是 有 没有 對 对 错 "
-    "はい いいえ 네 예 아니요 아니오 हाँ नहीं نعم لا".split()
+    [
+        "yes",
+        "no",
+        "ja",
+        "nein",
+        "oui",
+        "non",
+        "si",
+        "sim",
+        "não",
+        "nao",
+        "да",
+        "нет",
+        "tak",
+        "nie",
+        "evet",
+        "hayır",
+        "是",
+        "否",
+        "不是",
+        "有",
+        "没有",
+        "對",
+        "对",
+        "错",
+        "はい",
+        "いいえ",
+        "네",
+        "예",
+        "아니요",
+        "아니오",
+        "हाँ",
+        "नहीं",
+        "نعم",
+        "لا",
+    ]
 )
 LONGER = {"是的": "是", "对的": "对", "對的": "對", "不是的": "不是"}
 # Right before an option's text: it is not what is meant.

@@ -21,7 +21,24 @@ POSTFIXES = frozenset("%‰°†‡♯♭")
 SPEAKING = frozenset("%‰#@*/†‡-⋅,;:!'\"")
 # Signs that make a formula of a text.
 FORMAL = frozenset("=<>≤≥≠≈~^×÷∗*+±√∫∑→∈∪∩∧∨¬|")
-FUNCTIONS = frozenset("sin cos tan cot sec csc log ln exp sqrt lim max min det".split())
+FUNCTIONS = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "log",
+        "ln",
+        "exp",
+        "sqrt",
+        "lim",
+        "max",
+        "min",
+        "det",
+    ]
+)
 
 
 class Place(Enum):
@@ -181,11 +198,8 @@ def plus_or_minus(token: Token, before: Token, after: Token, *, formal: bool) ->
     minus = token.text[0] == "-"
     spaced = token.before and token.after
     if not before.ends_something:
-        if (
-            after.quantity
-            and after.kind != "close"
-            or after.begins_something
-            and not after.long_word
+        if (after.quantity and after.kind != "close") or (
+            after.begins_something and not after.long_word
         ):
             same = token.text == "+" and after.kind == "number"
             return Place.DROPPED if same and before.text != "," else Place.PREFIX

@@ -18,9 +18,64 @@ SPACELESS = (
 )
 # What may follow a Korean word without a space.
 PARTICLES = frozenset(
-    "은 는 이 가 을 를 의 에 에서 에게 로 으로 와 과 도 만 인 이다 다 입니다 이에요 예요 이며 이고 "
-    "이라고 라고 이라는 라는 부터 까지 처럼 보다 하고 이나 나 이랑 랑 요 이요 야 이야 입니다만 였습니다 "
-    "이었습니다 였다 이었다 일 임 께서 에는 에도 이지만 지만 인데 이란 란".split()
+    [
+        "은",
+        "는",
+        "이",
+        "가",
+        "을",
+        "를",
+        "의",
+        "에",
+        "에서",
+        "에게",
+        "로",
+        "으로",
+        "와",
+        "과",
+        "도",
+        "만",
+        "인",
+        "이다",
+        "다",
+        "입니다",
+        "이에요",
+        "예요",
+        "이며",
+        "이고",
+        "이라고",
+        "라고",
+        "이라는",
+        "라는",
+        "부터",
+        "까지",
+        "처럼",
+        "보다",
+        "하고",
+        "이나",
+        "나",
+        "이랑",
+        "랑",
+        "요",
+        "이요",
+        "야",
+        "이야",
+        "입니다만",
+        "였습니다",
+        "이었습니다",
+        "였다",
+        "이었다",
+        "일",
+        "임",
+        "께서",
+        "에는",
+        "에도",
+        "이지만",
+        "지만",
+        "인데",
+        "이란",
+        "란",
+    ]
 )
 # Chinese characters that are words by themselves, so that another word may begin or end at them.
 FUNCTION_CHARACTERS = frozenset(
@@ -30,8 +85,41 @@ FUNCTION_CHARACTERS = frozenset(
 SUFFIXES = frozenset("都道府県市区町村駅人語国山川湖島氏君様的側製産")
 # Signs that bind what stands on either side of them; behind those of the second set stands what
 # has been found.
-BINDING = frozenset("+ - × ÷ / ∗ ⋅ < > ≤ ≥ ≠ = ≈ ~ ≡ ± ∓ ^ → ↔ ← ∈ ∉ ∪ ∩ ∧ ∨ ∝ |".split())
-CONCLUDING = frozenset("= ≈ ~ → ⇒ ≡ :".split())
+BINDING = frozenset(
+    [
+        "+",
+        "-",
+        "×",
+        "÷",
+        "/",
+        "∗",
+        "⋅",
+        "<",
+        ">",
+        "≤",
+        "≥",
+        "≠",
+        "=",
+        "≈",
+        "~",
+        "≡",
+        "±",
+        "∓",
+        "^",
+        "→",
+        "↔",
+        "←",
+        "∈",
+        "∉",
+        "∪",
+        "∩",
+        "∧",
+        "∨",
+        "∝",
+        "|",
+    ]
+)
+CONCLUDING = frozenset(["=", "≈", "~", "→", "⇒", "≡", ":"])
 
 
 @lru_cache(4096)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calib.judge import normalized_text
+from calib.semantic.clustering import Equivalence
 
 APART = [
     # signs of numbers and quantities
@@ -192,3 +193,36 @@ def test_what_is_folded_stays_as_it_is(text: str) -> None:
     folded = normalized_text(text)
     assert folded
     assert normalized_text(folded) == folded
+
+
+SIGNS = "<>=≤≥≠~+-×/^%#√∞∪∩¬→↔♯♭"
+NAMES = st.text("xyzkn", min_size=1, max_size=1) | st.integers(2, 99).map(str)
+
+
+@given(NAMES, NAMES, st.sampled_from(SIGNS), st.sampled_from(SIGNS), st.sampled_from(["", " "]))
+def test_another_sign_is_another_text(
+    one: str, other: str, sign: str, instead: str, s: str
+) -> None:
+    text, changed = (f"{one}{s}{between}{s}{other}" for between in (sign, instead))
+    assert (normalized_text(text) == normalized_text(changed)) is (sign == instead)
+    assert normalized_text(text) != normalized_text(f"{one} {other}")
+    assert normalized_text(text) != normalized_text(one + other)
+
+
+@given(st.text(max_size=40) | st.text("aAbx12 .,;:!?'\"()[]-+*/^%#$<>=_~½²é東", max_size=16))
+@settings(max_examples=500, deadline=None)
+def test_folding_twice_is_folding_once(text: str) -> None:
+    folded = normalized_text(text)
+    assert normalized_text(folded) == folded
+    assert bool(folded) is bool(folded.strip())
+
+
+def test_clusters_of_answers_fold_by_the_same_rule() -> None:
+    same = Equivalence("normalized")
+    assert same(APART) == [False] * len(APART)
+    assert same(SAME) == [True] * len(SAME)
+    assert same([("<think>Lyon?</think> Paris", "Paris."), ("<think>a", "<think>b")]) == [
+        True,
+        False,
+    ]
+    assert Equivalence("exact")([("<think>Lyon?</think> Paris", "Paris")]) == [True]
