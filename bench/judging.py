@@ -105,8 +105,8 @@ def main() -> None:
             named = {"file": now["file"], "id": now["id"], "gold": now["gold"], **pair}
             changed.append({**named, "options": item.options, "response": short})
     kinds = [(row["parsed"][0] == row["gold"], row["parsed"][1] == row["gold"]) for row in changed]
-    print(f"changed: {len(changed)}; gold before and no more: {kinds.count((True, False))}; gold now "
-          f"and not before: {kinds.count((False, True))}")  # fmt: skip
+    lost, won = kinds.count((True, False)), kinds.count((False, True))
+    print(f"changed: {len(changed)}; gold before and no more: {lost}; gold now, not before: {won}")
     if asked.changed:
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in changed)
         asked.changed.write_text("".join(lines), "utf-8")

@@ -19,102 +19,16 @@ DASHES = str.maketrans({"–": "-", **dict.fromkeys("—―⸺", " \u2014 ")})
 
 ARTICLES = frozenset(("a", "an", "the"))
 # Words after which "a" is the article; elsewhere it may be a name, as in "vitamin a deficiency".
-BEFORE_A = frozenset(
-    [
-        "about",
-        "after",
-        "against",
-        "along",
-        "among",
-        "and",
-        "around",
-        "as",
-        "at",
-        "be",
-        "become",
-        "becomes",
-        "been",
-        "before",
-        "behind",
-        "being",
-        "below",
-        "beneath",
-        "beside",
-        "between",
-        "but",
-        "by",
-        "can",
-        "by",
-        "describes",
-        "depicts",
-        "did",
-        "does",
-        "during",
-        "for",
-        "from",
-        "gave",
-        "get",
-        "gets",
-        "got",
-        "had",
-        "has",
-        "have",
-        "if",
-        "in",
-        "inside",
-        "into",
-        "is",
-        "it",
-        "its",
-        "just",
-        "like",
-        "made",
-        "make",
-        "makes",
-        "near",
-        "no",
-        "not",
-        "of",
-        "off",
-        "on",
-        "once",
-        "only",
-        "onto",
-        "or",
-        "out",
-        "over",
-        "per",
-        "quite",
-        "such",
-        "than",
-        "that",
-        "there",
-        "theres",
-        "this",
-        "through",
-        "to",
-        "toward",
-        "towards",
-        "under",
-        "until",
-        "upon",
-        "was",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "with",
-        "within",
-        "without",
-        "you",
-    ]
+BEFORE_A = re.compile(
+    r"about|after|against|along|among|and|around|as|at|be|become|becomes|been|before|behind|"
+    r"being|below|beneath|beside|between|but|by|can|by|describes|depicts|did|does|during|for|"
+    r"from|gave|get|gets|got|had|has|have|if|in|inside|into|is|it|its|just|like|made|make|"
+    r"makes|near|no|not|of|off|on|once|only|onto|or|out|over|per|quite|such|than|that|there|"
+    r"theres|this|through|to|toward|towards|under|until|upon|was|were|what|when|where|which|"
+    r"while|with|within|without|you"
 )
 # Words before which "a" is the name of a note or a type: "A minor", "A positive".
-AFTER_A_NAME = frozenset(
-    ["major", "minor", "flat", "sharp", "positive", "negative", "and", "or", "level", "levels"]
-)
+AFTER_A_NAME = re.compile(r"major|minor|flat|sharp|positive|negative|and|or|level|levels")
 
 # "U.S.A.", "Ph.D." and, with spaces, "J. K."
 ABBREVIATION = re.compile(
@@ -221,7 +135,7 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def put_together(tokens: list[Token]) -> list[str]:
-    """The words of the folded text: tokens that say something, joined where they belong together."""
+    """The words of the folded text: its tokens, joined where they belong together."""
     words: list[str] = []
     joined = False  # to what comes next
     for text, place in placed(tokens):
@@ -240,15 +154,16 @@ def put_together(tokens: list[Token]) -> list[str]:
 def without_articles(words: list[str]) -> list[str]:
     kept: list[str] = []
     for number, word in enumerate(words):
-        if word in ARTICLES and number + 1 < len(words):
-            if word != "a" or is_article(kept[-1] if kept else None, words[number + 1]):
-                continue
-        kept.append(word)
+        before, after = kept[-1] if kept else None, words[number + 1 : number + 2]
+        if not (word in ARTICLES and after and (word != "a" or is_article(before, after[0]))):
+            kept.append(word)
     return kept if any(word not in ARTICLES for word in kept) else words
 
 
 def is_article(before: str | None, after: str) -> bool:
     """Whether "a" between two words is the article."""
-    if len(after) < 2 or not after[0].isalpha() or after in AFTER_A_NAME:
+    if len(after) < 2 or not after[0].isalpha() or AFTER_A_NAME.fullmatch(after):
         return False
-    return before is None or before in BEFORE_A or (before.endswith("ing") and len(before) > 4)
+    if before is None or BEFORE_A.fullmatch(before):
+        return True
+    return before.endswith("ing") and len(before) > 4

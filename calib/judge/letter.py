@@ -17,7 +17,6 @@ as a wrong answer of the model. A restated list of the options is no mention of 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 
 from calib.judge.cues import (
     ALONE,
@@ -27,22 +26,15 @@ from calib.judge.cues import (
     BARE_SUBJECT,
     BOXED,
     CLAUSE,
-    CONCLUDES,
     CUE,
-    DENIED_AFTER,
-    DENIES,
-    ENDS,
     FIRST,
     JOINED,
     LABEL,
     LAST_CLAUSE,
     LATIN,
-    LIST_MARK,
-    LISTED,
     LONE,
     LOOK_ALIKES,
     LOWER_FIRST,
-    MARK,
     MAYBE,
     MORE_LABELS,
     NAMED,
@@ -55,35 +47,30 @@ from calib.judge.cues import (
     POLAR_CLAUSE,
     SENTENCE,
     STATED,
-    STRONG,
     SUBJECT,
     SUPPOSED,
     TAKEN_BACK,
 )
-from calib.judge.folding import normalized_text
+from calib.judge.mentions import labels_text, strong, without_list
 from calib.judge.options import POLAR, Options, Texts, same_word
 from calib.judge.plain import plain
 from calib.judge.refusal import idk_option, is_refusal
 from calib.judge.said import text_of, unboxed
 from calib.judge.text import spellings_of
 from calib.records import Answer, Item, Verdict
-from calib.task_files import LETTERS
 
 LAST = 4
 """Sentences at the end of an answer in which an option may be named without a cue."""
 SHORT = 300
 """Characters of an answer that is short enough for one option's text in it to be the answer."""
-GAP = 300
-"""Characters between two labels of one list, at most."""
 HEAD = 1000
 """Characters behind a cue that are read."""
 TRIED = 20
-"""Cues, and labels of a sentence, that are looked at, the last ones: a loop is no answer."""
+"""Cues that are looked at, the last ones: a loop is no answer."""
 BEFORE = 60
 """Characters before a mention that may deny or suppose it."""
 
 Found = tuple[int | None, str]
-LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 NOTHING: Found = (None, "")
 
 
@@ -125,7 +112,7 @@ def find_option(text: str, options: Texts) -> Found:
             return reader.index(alone[1], "letter")
         if ALONE_TOGETHER.fullmatch(clean):
             return None, "ambiguous: more than one letter"
-    told = reader.without_list(clean)
+    told = without_list(clean, reader.options.size)
     rules = [reader.cue, reader.lone, reader.label, reader.kind, reader.last_sentence]
     if told == clean:  # a text that restates the options mentions more than it answers
         rules.append(reader.only_mention)
@@ -141,7 +128,6 @@ class _Reader:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.window = 2 * options.longest + 40
 
     def index(self, letter: str, how: str) -> Found:
         index = self.options.by_letter(letter)
@@ -162,7 +148,7 @@ class _Reader:
         return NOTHING
 
     def stated(self, match: re.Match[str], text: str) -> Found:
-        """The letter of "It is B." or "B is correct", unless it is denied, supposed or one of two."""
+        """The letter of "It is B." or "B is correct", unless denied, supposed or one of two."""
         named = next(group for group in match.groups() if group)
         if match.re is SUBJECT:
             return self.index(named, "cue")
@@ -212,13 +198,13 @@ class _Reader:
             # "A" is short for "answer" as well.
             told = self.options.equal(body[match.end() :].lstrip("]).: ")) if first == "A" else None
             return (told, "cue") if told is not None else self.index(first, "cue")
-        strong = self.strong(line)
-        if len(strong) == 1:
-            return strong.pop(), "cue"
+        named = strong(self.options, line)
+        if len(named) == 1:
+            return named.pop(), "cue"
         texts = self.options.mentioned(line)
-        if len(texts) == 1 and not strong:
+        if len(texts) == 1 and not named:
             return texts.pop(), "cue"
-        if strong or len(texts) > 1:
+        if named or len(texts) > 1:
             return None, "ambiguous: more than one option after the cue"
         return NOTHING
 
@@ -242,12 +228,12 @@ class _Reader:
         if match:
             rest = first[match.end() :]
             if several(rest, match[1]) or (
-                MORE_LABELS.match(rest) and not self.labels_text(match, first)
+                MORE_LABELS.match(rest) and not labels_text(self.options, match, first)
             ):
                 return None, "ambiguous: more than one option on the first line"
             return self.index(match[1], "label")
         lower = LOWER_FIRST.match(first)
-        if lower and self.labels_text(lower, first):
+        if lower and labels_text(self.options, lower, first):
             return self.index(lower[1].upper(), "label")
         whole = self.options.equal(first)
         if whole is None:
@@ -265,7 +251,7 @@ class _Reader:
         said = [same_word(m[1]) for m in POLAR_CLAUSE.finditer(text[:HEAD])]
         own = [i for word in said for i in options.polar if word in options.folded[i]]
         begins = POLAR_CLAUSE.match(text)
-        if not begins or NUMBERED.match(text) or same_word(begins[1]) not in POLAR:
+        if not begins or NUMBERED.match(text) or not POLAR.fullmatch(same_word(begins[1])):
             return None
         return own[0] if len(set(own)) == 1 else None
 
@@ -274,7 +260,7 @@ class _Reader:
         sentences = [s for s in SENTENCE.split(text) if s.strip()]
         for sentence in [*reversed(sentences[-LAST:]), *sentences[:1]]:
             index = self.options.speaking(sentence)
-            if index is not None and not self.strong(sentence):
+            if index is not None and not strong(self.options, sentence):
                 return index, "option text"
         return NOTHING
 
@@ -283,7 +269,7 @@ class _Reader:
         if clause:
             return self.index(clause[1], "last sentence")
         for sentence in reversed(SENTENCE.split(text)[-LAST:]):
-            found = self.strong(sentence)
+            found = strong(self.options, sentence)
             if len(found) == 1:
                 return found.pop(), "last sentence"
             if found:
@@ -297,75 +283,8 @@ class _Reader:
         found = self.options.mentioned(said)
         return (found.pop(), "only mention") if len(found) == 1 else NOTHING
 
-    def strong(self, text: str) -> set[int]:
-        """Options named as options: "option B", "(B)" in a conclusion, a label by its own text."""
-        named = list(STRONG.finditer(text))
-        named += [m for m in list(LISTED.finditer(text))[-TRIED:] if self.labels_text(m, text)]
-        concludes = CONCLUDES.search(text)
-        named += [m for m in ENDS.finditer(text) if concludes]
-        marks = list(MARK.finditer(text))[-TRIED:]
-        named += [m for m in marks if concludes or self.follows_text(m, text)]
-        letters = {m[1] for m in named if not denied(text, m)}
-        return {LETTERS.index(c) for c in letters if LETTERS.index(c) < self.options.size}
-
-    def labels_text(self, match: re.Match[str], text: str) -> bool:
-        """Whether the option's own text stands right after its label: "B. Gold leaf"."""
-        index = LETTERS.index(match[1].upper())
-        if index >= self.options.size:
-            return False
-        after = LETTERS_AND_DIGITS.findall(normalized_text(text[match.end() :][: self.window]))
-        return any(begins_with(after, own) for own in self.options.folded[index])
-
-    def follows_text(self, match: re.Match[str], text: str) -> bool:
-        """Whether the option's own text stands right before its label: "gold leaf (B)"."""
-        index = LETTERS.index(match[1])
-        if index >= self.options.size:
-            return False
-        start = max(0, match.start() - self.window)
-        before = f" {normalized_text(text[start : match.start()])}"
-        return any(before.endswith(f" {own}") for own in self.options.folded[index])
-
-    def without_list(self, text: str) -> str:
-        """The text without lists of options: three or more different labels on end, "A" first."""
-        marks = [(m[1] or m[2], m.start(), m.end()) for m in LIST_MARK.finditer(text)]
-        ends = sorted([m.start() for m in CUE.finditer(text)] if marks else [])
-        lines = [place for place, char in enumerate(text) if char == "\n"]
-        pieces, start, number = [], 0, 0
-        while number < len(marks):
-            run = [marks[number]]
-            for mark in marks[number + 1 :]:
-                place = bisect_left(ends, run[-1][2])
-                cue_between = place < len(ends) and ends[place] < mark[1]
-                if mark[0] in {m[0] for m in run} or mark[1] - run[-1][2] > GAP or cue_between:
-                    break
-                run.append(mark)
-            number += 1
-            if run[0][0] != "A" or len(run) < min(3, self.options.size):
-                continue
-            number += len(run) - 1
-            after = run[-1][2]
-            stops = [s[i] for s in (ends, lines) if (i := bisect_left(s, after)) < len(s)]
-            pieces.append(text[start : run[0][1]])
-            start = min([len(text), *stops])
-        return "\n".join([*pieces, text[start:]]).strip()
-
-
-def begins_with(words: list[str], own: str) -> bool:
-    """Whether ``own`` stands at the beginning, signs apart: its label has named it already."""
-    wanted, begun = "".join(LETTERS_AND_DIGITS.findall(own)), ""
-    for word in words:
-        begun += word
-        if len(begun) >= len(wanted):
-            break
-    return bool(wanted) and begun == wanted
-
 
 def several(rest: str, first: str) -> bool:
     """Whether another option is joined to the first: "A and C", "A, E", "A or B"."""
     joined = JOINED.match(rest)
     return joined is not None and (joined[1] or joined[2]) != first
-
-
-def denied(text: str, mention: re.Match[str]) -> bool:
-    before = text[max(0, mention.start() - BEFORE) : mention.start()]
-    return bool(DENIES.search(before) or DENIED_AFTER.match(text, mention.end()))

@@ -44,49 +44,16 @@ SAYS = {
     "both": re.compile(r"\Aboth\b.*"),
 }
 # Words for yes and no. They stand in many phrases that are no answer: "no doubt", "not", "yes-man".
-POLAR = frozenset(
-    [
-        "yes",
-        "no",
-        "ja",
-        "nein",
-        "oui",
-        "non",
-        "si",
-        "sim",
-        "não",
-        "nao",
-        "да",
-        "нет",
-        "tak",
-        "nie",
-        "evet",
-        "hayır",
-        "是",
-        "否",
-        "不是",
-        "有",
-        "没有",
-        "對",
-        "对",
-        "错",
-        "はい",
-        "いいえ",
-        "네",
-        "예",
-        "아니요",
-        "아니오",
-        "हाँ",
-        "नहीं",
-        "نعم",
-        "لا",
-    ]
+POLAR = re.compile(
+    r"yes|no|ja|nein|oui|non|si|sim|não|nao|да|нет|tak|nie|evet|hayır|是|否|不是|有|没有|對|对|错|はい|"
+    r"いいえ|네|예|아니요|아니오|हाँ|नहीं|نعم|لا"
 )
 LONGER = {"是的": "是", "对的": "对", "對的": "對", "不是的": "不是"}
 # Right before an option's text: it is not what is meant.
 DENIED = re.compile(
     r"(?:\b(?:not|never|neither|nor|without|cannot|isnt|wasnt|arent|doesnt|rather than|instead of)"
-    r"(?: (?:an?|really|just|actually|likely|necessarily|show|be|by|in|on))?|不是|并非|並非|不|非) ?\Z"
+    r"(?: (?:an?|really|just|actually|likely|necessarily|show|be|by|in|on))?"
+    r"|不是|并非|並非|不|非) ?\Z"
 )
 
 
@@ -108,11 +75,12 @@ class Options:
         # Signs of units that no option has: "$12" then means the option "12".
         self.units = str.maketrans("", "", "".join(c for c in UNITS if not self.has(c)))
         self.longest = max((len(text) for own in self.exact for text in own), default=0)
+        self.window = 2 * self.longest + 40  # characters in which an option's text must stand
         self.indices: dict[str, list[int]] = {}
         for index, own in enumerate(self.folded):
             for text in own:
                 self.indices.setdefault(text, []).append(index)
-        self.polar = {i for i, own in enumerate(self.folded) if own & POLAR}
+        self.polar = {i for i, own in enumerate(self.folded) if any(map(POLAR.fullmatch, own))}
         self.kinds = {kind: self.of_kind(pattern) for kind, pattern in KINDS.items()}
 
     def has(self, char: str) -> bool:
@@ -127,7 +95,7 @@ class Options:
         return same[0] if len(same) == 1 else None
 
     def by_letter(self, letter: str) -> int | None:
-        """The option with this label; where options are letters, one beyond the labels by its text."""
+        """The option with this label; one beyond the labels by its text, if it is a letter."""
         same = [i for i, own in enumerate(self.short) if letter in own]
         index = same[0] if letter.islower() and same else LETTERS.find(letter.upper())
         if 0 <= index < self.size:
@@ -167,9 +135,9 @@ class Options:
 
         "yes" and "no" are no mention.
         """
-        said, named = self.fold(text), set()
+        said, named = self.fold(text), set[int]()
         for own in sorted(self.indices, key=lambda own: (-len(own), own)):
-            if own in POLAR or (len(own) == 1 and "a" <= own <= "z"):
+            if POLAR.fullmatch(own) or (len(own) == 1 and "a" <= own <= "z"):
                 continue
             places = list(occurrences(own, said))
             if any(not DENIED.search(said[max(0, place - 40) : place]) for place in places):

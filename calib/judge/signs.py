@@ -6,6 +6,7 @@ are kept around an argument, a term or an interval, and dropped around a remark.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,24 +22,7 @@ POSTFIXES = frozenset("%‰°†‡♯♭")
 SPEAKING = frozenset("%‰#@*/†‡-⋅,;:!'\"")
 # Signs that make a formula of a text.
 FORMAL = frozenset("=<>≤≥≠≈~^×÷∗*+±√∫∑→∈∪∩∧∨¬|")
-FUNCTIONS = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "log",
-        "ln",
-        "exp",
-        "sqrt",
-        "lim",
-        "max",
-        "min",
-        "det",
-    ]
-)
+FUNCTIONS = re.compile(r"sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|lim|max|min|det")
 
 
 class Place(Enum):
@@ -213,7 +197,7 @@ def plus_or_minus(token: Token, before: Token, after: Token, *, formal: bool) ->
     if minus and not token.before and not token.after and words:
         numbered = "number" in (before.kind, after.kind)
         short = max(len(t.text) for t in (before, after) if t.kind == "word") < 3
-        term = after.text in FUNCTIONS or (formal and numbered and short)
+        term = FUNCTIONS.fullmatch(after.text) is not None or (formal and numbered and short)
         return Place.ALONE if term else Place.DROPPED
     if minus and spaced and before.long_word and after.long_word and not formal:
         return Place.DROPPED

@@ -6,6 +6,7 @@ binds it: "4" does not stand in "x < 4" or "2 + 4", nor "x" in "x - y".
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,65 +18,9 @@ SPACELESS = (
     *((0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),
 )
 # What may follow a Korean word without a space.
-PARTICLES = frozenset(
-    [
-        "은",
-        "는",
-        "이",
-        "가",
-        "을",
-        "를",
-        "의",
-        "에",
-        "에서",
-        "에게",
-        "로",
-        "으로",
-        "와",
-        "과",
-        "도",
-        "만",
-        "인",
-        "이다",
-        "다",
-        "입니다",
-        "이에요",
-        "예요",
-        "이며",
-        "이고",
-        "이라고",
-        "라고",
-        "이라는",
-        "라는",
-        "부터",
-        "까지",
-        "처럼",
-        "보다",
-        "하고",
-        "이나",
-        "나",
-        "이랑",
-        "랑",
-        "요",
-        "이요",
-        "야",
-        "이야",
-        "입니다만",
-        "였습니다",
-        "이었습니다",
-        "였다",
-        "이었다",
-        "일",
-        "임",
-        "께서",
-        "에는",
-        "에도",
-        "이지만",
-        "지만",
-        "인데",
-        "이란",
-        "란",
-    ]
+PARTICLES = re.compile(
+    r"은|는|이|가|을|를|의|에|에서|에게|로|으로|와|과|도|만|인|이다|다|입니다|이에요|예요|이며|이고|이라고|라고|이라는|라는|부터|까지|처럼|보다|하고|"
+    r"이나|나|이랑|랑|요|이요|야|이야|입니다만|였습니다|이었습니다|였다|이었다|일|임|께서|에는|에도|이지만|지만|인데|이란|란"
 )
 # Chinese characters that are words by themselves, so that another word may begin or end at them.
 FUNCTION_CHARACTERS = frozenset(
@@ -85,41 +30,8 @@ FUNCTION_CHARACTERS = frozenset(
 SUFFIXES = frozenset("都道府県市区町村駅人語国山川湖島氏君様的側製産")
 # Signs that bind what stands on either side of them; behind those of the second set stands what
 # has been found.
-BINDING = frozenset(
-    [
-        "+",
-        "-",
-        "×",
-        "÷",
-        "/",
-        "∗",
-        "⋅",
-        "<",
-        ">",
-        "≤",
-        "≥",
-        "≠",
-        "=",
-        "≈",
-        "~",
-        "≡",
-        "±",
-        "∓",
-        "^",
-        "→",
-        "↔",
-        "←",
-        "∈",
-        "∉",
-        "∪",
-        "∩",
-        "∧",
-        "∨",
-        "∝",
-        "|",
-    ]
-)
-CONCLUDING = frozenset(["=", "≈", "~", "→", "⇒", "≡", ":"])
+BINDING = frozenset("+-×÷/∗⋅<>≤≥≠=≈~≡±∓^→↔←∈∉∪∩∧∨∝|")
+CONCLUDING = frozenset("=≈~→⇒≡:")
 
 
 @lru_cache(4096)
@@ -160,7 +72,9 @@ def ends_at(part: str, text: str, end: int) -> bool:
     if text[end] != " ":
         space = text.find(" ", end)
         rest = text[end : space if space >= 0 else len(text)]
-        return (parts(part[-1], text[end]) and ends_word(part, rest)) or rest in PARTICLES
+        return (parts(part[-1], text[end]) and ends_word(part, rest)) or PARTICLES.fullmatch(
+            rest
+        ) is not None
     space = text.find(" ", end + 1)
     after = text[end + 1 : space if space >= 0 else len(text)]
     return after not in BINDING or is_word(part.rsplit(" ", 1)[-1])
