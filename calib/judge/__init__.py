@@ -2,7 +2,7 @@
 
 ``letter``      the option meant, by its letter or its text, chain of thought included
 ``exact``       the gold text or one of its aliases, outer whitespace apart
-``normalized``  the same but for case, articles, punctuation, accents and whitespace
+``normalized``  the same but for case, articles, punctuation, accents and whitespace (``folding``)
 ``contains``    a gold text stands in the answer, compared in the same way
 ``numeric``     the gold number within a tolerance
 
@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from calib.judge.choice import JUDGES, answerable, refuse_unjudgeable, verdicts
+from calib.judge.folding import normalized_text
 from calib.judge.letter import letter
 from calib.judge.llm import llm
 from calib.judge.numeric import numeric, numeric_within
 from calib.judge.refusal import is_refusal
-from calib.judge.text import contains, exact, normalized, normalized_text
+from calib.judge.text import contains, exact, normalized
 from calib.records import Answer, InputError, Item, Verdict
 
 __all__ = [

@@ -1,52 +1,113 @@
 """The wordings by which an answer names an option, as regular expressions.
 
 They were fitted by eye to 46,710 published responses of seven models to MMMU-Pro, direct and chain
-of thought; ``tests/data/mmmu_pro`` holds an excerpt.
+of thought; ``tests/data/mmmu_pro`` holds an excerpt. They read texts that are ``plain``, with
+single spaces, so that no run of white space is gone through twice.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+
+from calib.judge.wordings import BEFORE, BEHIND, ENDINGS, NAMES, STATES
 
 BEST = r"(?:final|correct|right|best|closest|most likely|most appropriate|nearest)"
 NOUN = r"(?:[Oo]ption|[Cc]hoice|[Aa]nswer)"
 
-# Markdown and TeX that only dresses a letter or a text.
-DRESS = re.compile(
-    r"\*+|`+|~~|\$|\\(?:text|textbf|mathrm|mathbf|mathcal|bf|rm)\b|\\[()\[\]]|[{}]|"
-    r"(?<!\w)_+|_+(?!\w)|^\s*(?:#+|>)\s*",
-    re.M,
-)
-# \boxed{\text{B}}: a letter in a box.
-BOXED = re.compile(r"\\boxed\s*\{\s*(?:\\\w+\s*\{)?\s*\(?([A-Z])\)?[^{}]*\}*")
+# A letter is no part of a word, nor of a name that goes on behind it: "C#", "O-", "k[A]".
+EDGE = r"(?![A-Za-z0-9À-ÿ'+#^*=<>/\[%]|-(?!\s)|\(\w)"
+# What may stand around a letter that is all there is; signs may mean something.
+AROUND = r"[\s()\[\]{}.,:;!?\"'_–—>*-]*"
+AFTER = r"[\s()\[\]{}.,:;!?\"'_。、]*(?:\s[-–—])?"
+
+# \boxed{\text{(B)}}: a letter in a box.
+BOXED = re.compile(r"\\boxed\s?\{(?:\\[a-z]+\s?\{)?\(?([A-Z])\)?[^A-Za-z0-9{}]{0,9}\}")
 
 # The whole answer, or a whole line of it, is a letter.
-ALONE = re.compile(r"\W*(?:option|choice|answer)?\W*([A-Za-z])\W*", re.I)
-ALONE_TOGETHER = re.compile(r"\W*[A-Z](?:\s*(?:,|&|/|and\b|or\b)\s*[A-Z]\b)+\W*")
-LONE = re.compile(r"\W*([A-Z])\W*")
+NOUNS = (
+    r"(?:option|choice|answer|letter|opci[oó]n|opzione|op[cç][aã]o|alternativa|letra|lettre|lettera|"
+    r"choix|r[eé]ponse|respuesta|resposta|risposta|antwort|вариант|буква|选项|選項|答案|選択肢)?"
+)
+ALONE = re.compile(rf"{NOUNS}{AROUND}([A-Za-z]){AFTER}", re.I)
+ALONE_TOGETHER = re.compile(
+    rf"(?:(?i:both|either)\s+)?\(?[A-Z]\)?(?:\s*(?:,|&|/|and\b|or\b)\s*\(?[A-Z]\b\)?)+{AFTER}"
+)
+LONE = re.compile(rf"{AROUND}([A-Z]){AFTER}")
 
 # "The correct answer is", "Answer:", "the closest option to 3 m would be", "I choose option".
 CUE = re.compile(
-    rf"(?:\b{BEST}\s+)*\b(?:answers?|solution|choice|option|response)"
+    rf"(?:\b{BEST}\s+){{0,3}}\b(?:answers?|ans|solution|choice|option|response|letter)"
     r"(?:\s+(?:choice|option|letter))?"
     r"(?:\s+(?:to|for|among|from|of|in|based on)\s[^.:\n]{1,80}?)?"
-    r"(?:\s*[:=]\s*|\s+(?:is|are|was|would be|should be|must be|will be|might be|could be|"
-    r"appears to be|seems to be)\b\s*[:=]?\s*(?:therefore|thus|indeed|most likely|likely|"
-    r"probably)?[,:]?\s*)"
+    r"(?:[\"']?\s*[:=]\s*|'s\s+|\s+[-–—]\s+(?=\(?[A-Z]\b)|"
+    r"\s+(?:is|are|was|would be|should be|must be|will be|might be|could be|has to be|"
+    r"appears to be|seems to be)\b\s*[:=]?\s*(?:therefore|thus|indeed|"
+    r"most likely|likely|probably|clearly|definitely)?[,:]?\s*)"
     r"|\banswers?\s*\n+\s*(?=\(?[A-Z](?:[).\s]|$))"
     r"|\b(?:i (?:would )?(?:choose|select|pick|go with)|matches|corresponds to|aligns? with)"
     r"\s+(?=\(?[A-Z]\)|(?:option|choice|answer)\b)"
-    r"|\\boxed\s*",
+    rf"|{unicodedata.normalize('NFKC', '|'.join(BEFORE))}",
     re.I,
 )
-# "(B) is the correct answer": the letter stands before its cue.
+# "It is B", "I would go with B.", "Definitely B": a letter that ends its clause.
+HEDGES = (
+    r"(?:(?:definitely|probably|clearly|certainly|surely|likely|most likely|obviously|therefore|"
+    r"thus|indeed|actually|simply|just)\s+)?"
+)
+PICKS = (
+    r"(?:go(?:ing)?\s+with|choose|chose|pick|picked|select|selected|say|guess|vote\s+for|"
+    r"opt\s+for|bet\s+on|settle\s+on|lean(?:ing)?\s+towards?|take|answer)"
+)
+STATED = re.compile(
+    r"(?:(?<![\w'])(?:"
+    r"(?:it|that|this)(?:'s|\s+(?:is|would\s+be|must\s+be|should\s+be|has\s+to\s+be|could\s+only\s+be|"
+    r"can\s+only\s+be))"
+    rf"|(?:we|let's|let\s+us)\s+{HEDGES}{PICKS}|i(?:'d|'ll|'m|\s+(?:would|will|shall|am|must|have\s+to))?\s+{HEDGES}{PICKS}"
+    r"|my\s+(?:best\s+|final\s+)?(?:pick|choice|guess|vote|selection)(?:\s+(?:is|would\s+be)|\s*:)"
+    rf")\s+|(?:^|[.!?\n]\s*)(?:select|choose|pick|choosing|picking|selecting)\s+"
+    r"|(?:^|[.,;:!?\n—–]\s*)(?:definitely|probably|clearly|certainly|surely|maybe|perhaps|likely|"
+    r"obviously|so|thus|therefore|hence|then|ok|okay|well|sure|no|wait|actually|sorry|rather)"
+    r"[,:]?\s+"
+    rf"|\bnot\s+(?:option\s+)?\(?(?-i:[A-Z])\)?(?:,?\s+but\s+(?:rather\s+)?|[.;]\s+)|(?:{'|'.join(STATES)}))"
+    rf"{HEDGES}(?:(?:the\s+)?(?:option|choice|answer|letter)\s+)?"
+    r"(?-i:\(([A-Za-z])\)|\"?([A-Z])\"?|([b-h])(?=[.!]?\s?\Z))(?=\s*(?:[.,;:!?)\n—–]|$)|\s+(?:because|since|as|and\s+not|not|over|rather\s+than|instead)\b)",
+    re.I,
+)
+# Before such a statement: it is supposed, or denied.
+SUPPOSED = re.compile(
+    r"\b(?:if|whether|unless|suppos\w+|assum\w+|not|never|doubt|cannot|says?|said|claims?)\b"
+    r"[^.,;\n]{0,25}\Z|n't\b[^.;\n]{0,25}\Z",
+    re.I,
+)
+# Two guesses are no answer.
+MAYBE = re.compile(r"\b(?i:maybe|perhaps|possibly)\s+(?:option\s+)?\(?([A-Z])\b(?!\s\w)")
+# Right before a letter that is called correct: another one, joined to it or its label.
+OTHER_LABEL = re.compile(r"\b[A-Z][)\]]?\s?(?:[,/&.:;]|,?\s?and\b|,?\s?or\b)\s?[(\"\[]?\Z")
+# Right behind a letter that was stated: it is taken back.
+TAKEN_BACK = re.compile(
+    r"\bbut\s+(?:this|it|that)(?:\s+is\s+(?:not|wrong|incorrect)\b|\s+isn't\b)", re.I
+)
+# "(B) is the correct answer", "B is right": the letter stands before its cue.
+COPULA = r"\s+(?:is|would\s+be|must\s+be|seems|appears|looks)(?:\s+to\s+be)?\s+"
 SUBJECT = re.compile(
     rf"(?:\b{NOUN}\s+\(?([A-Z])\b\)?|[(]([A-Z])[)])"
     rf"(?:(?!{NOUN}\s)[^.\n]){{0,60}}?"
     rf"\s(?:is|are|would be|seems|appears)(?:\s+to be)?\s+(?:the\s+)?(?:{BEST}|answer\b)"
 )
+BARE_SUBJECT = re.compile(
+    r"(?:\A|[.,;:!?\n—–]\s*|\b(?:so|thus|therefore|hence|that|think|believe|say|but|while|whereas|"
+    r"conclude|clearly|only|then)\s+|选项|選項|選択肢)[\"(]?(?-i:([A-Z]))[\")]?"
+    rf"(?:{COPULA}{HEDGES}(?:(?:the|my)\s+)?(?:{BEST}|answer|choice|pick)\b(?!\s+(?:if|that)\b)|\s+it\s+is\b|"
+    rf"{'|'.join(BEHIND)})",
+    re.I,
+)
+# The last clause of an answer is a letter: "A and B are wrong; C".
+LAST_CLAUSE = re.compile(
+    r"[a-z]{2}[\"')]?\s?[;:,.!?—–]\s+(?:(?:so|thus|hence|then)\s*,?\s*)?\(?([A-Z])\)?[.!]?\s*\Z"
+)
 # What may stand between a cue and the letter.
-NAMED = re.compile(r"\A(?:the\s+)?(?:option|choice|answer|letter)?\s*[:\-]?\s*", re.I)
+NAMED = re.compile(rf"\A(?:(?:{NAMES})\s*){{0,3}}(?::\s*|-\s+)?", re.I)
 NOT = re.compile(r"\s*(?:not|neither|none|n/?a|never|unavailable)\b", re.I)
 # "not listed among the options", "N/A", "not C": the answer is none of those offered.
 NOT_OFFERED = re.compile(
@@ -59,16 +120,24 @@ OFFERS_NONE = re.compile(r"\bnone of\b|\bnot (?:listed|among|provided)\b", re.I)
 
 # A letter as a label: (B), [B], B), B., B:, or alone before a comma or the end.
 LABEL = re.compile(
-    r"[\[(]\s*([A-Za-z])\s*[\])]|([A-Z])(?=\s*(?:[).:,;\n]|$|-\s|—|–))|([a-z])(?=\.?\s*(?:\n|$))"
+    r"[\[(]\s?([A-Za-z])\s?[\])](?![\^A-Za-z0-9(\[])|[\"']?([A-Z])[\"']?(?=\s?(?:[).:,;!?。、\n\]}]|$|-\s|—|–))"
+    r"|([a-z])(?=\.?\s*(?:\n|$)|\))"
 )
 # A label that begins the answer: also "B - ".
-FIRST = re.compile(r"\W*?[\[(]?([A-Z])(?:[\]).:]\s*|\s[-–—]\s+)")
-BARE = re.compile(r"([A-Z])\b(?!['’])")
+FIRST = re.compile(
+    r"[^\w\n]{0,10}?[\[(]?([A-Z])(?:[\]).:](?!\w\.)\s*|\s-(?:\s+|$)|\s?[–—]\s?|(?<![AI])\s(?=\()|\s+(?=(?:because|since)\b)|"
+    rf"(?=\?)|(?=,\s+(?:not|because|since|as)\b)|\s*{ENDINGS})"
+)
+MORE_LABELS = re.compile(r"[\[(]?[A-Z][\]).](?:\s|\Z)")
+# The same with a small letter: its text must follow.
+LOWER_FIRST = re.compile(r"[^\w\n]{0,10}?[\[(]?([a-z])[\]).:]\s?")
+BARE = re.compile(rf"([A-Z]){EDGE}")
 # After a bare letter: a formula goes on, or "A" and "I" are more than article and pronoun.
-OPERATOR = re.compile(r"[-/+=*^]|\s*[=+<>]")
+OPERATOR = re.compile(r"[-/+=*^×≤≥≠≈~#%]|\s*[=+<>≤≥≠≈×]")
 ARTICLE_USE = re.compile(r"\s+(?:because|since|as|and|or|which|with)\b|\s*\(")
 JOINED = re.compile(
-    r"\s*[\])]?\s*(?:,|/|&|\band\b|\bor\b)\s*(?:option\s+)?[\[(]?([A-Z])\b(?![\s]\w)"
+    r"\s?[\])]?\s?(?:(?:,|/)\s?[\[(]?([A-Z])\b(?!\s\w)"
+    r"|(?:,\s?)?(?:&|\band\b|\bor\b)\s?(?:also\s+)?(?:option\s+)?[\[(]?([B-HJ-Z]\b|[AI]\b(?!\s\w)))"
 )
 
 # Mentions without a cue: "option B", "(B)", "is B." at the end.
@@ -80,14 +149,36 @@ CONCLUDES = re.compile(
 )
 DENIES = re.compile(
     r"\b(?:not|isn['’]?t|neither|nor|eliminate[sd]?|rules? out|except|unlike)\s+"
-    r"(?:\w+\s+){0,2}[\[(]?$",
+    r"(?:\w+\s+){0,2}[\[(]?\Z",
+    re.I,
+)
+
+DENIED_AFTER = re.compile(
+    r"[)\]]?\s(?:is|are|was|seems?|appears?|looks?|can|should|must|would)(?:n't|\snot)?\s(?:\w+\s)?"
+    r"(?:incorrect|wrong|false|invalid|untrue|impossible|eliminated|ruled\sout|excluded)\b"
+    r"|[)\]]?\s(?:(?:is|are|was|does|can|would)(?:\snot|n't)|cannot)\b",
     re.I,
 )
 
 # A label with its text, anywhere; and labels that make up a list of options.
 LISTED = re.compile(r"(?:^|(?<=\s))[\[(]?([A-Z])[\]).:]\s*")
-LIST_MARK = re.compile(r"^\W*?[\[(]?([A-Z])[\]).:]\s|(?<![\w(])[\[(]([A-Z])[\])]", re.M)
+LIST_MARK = re.compile(r"^[^\w\n]{0,10}?[\[(]?([A-Z])[\]).:]\s|(?<![\w(])[\[(]([A-Z])[\])]", re.M)
 
-NEWLINE = re.compile(r"\n")
 # Not after "D.", which is a label.
 SENTENCE = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)\s+(?=[A-Z(\[])|\n+")
+# Where the first clause of a sentence ends; Chinese and Japanese put no space there.
+CLAUSE = re.compile(
+    r"[.,;:](?=\s)|\s[-–—]\s|[。、]|[.,;:!?](?=[^\x00-\x7f])|\s+(?=(?:because|since)\b)"
+)
+# A word at the beginning of a clause that may be yes or no, where it is a clause by itself or
+# another begins; "no doubt", "no one" and "No. 5" are none.
+POLAR_CLAUSE = re.compile(
+    r"(?:\A|[.,;:!?。、\n—–]\s*)(?:(?:so|thus|therefore|hence|then)\b,?\s*)?"
+    r"[\"'(*]?([^\W\d_]{1,6})[\"')]?"
+    r"(?=\s?[.,;:!?。、\n—–]|\s-\s|\s*\Z|\s(?:because|since|as|there|it|they|he|she|i|we|you)\b)",
+    re.I,
+)
+NUMBERED = re.compile(r"\W*no\.\s?\d", re.I)
+# Letters of other alphabets that look like a label and have its place there as well, or none.
+LATIN = {"А": "A", "С": "C", "Α": "A", "Β": "B", "Ε": "E"}
+LOOK_ALIKES = re.compile(rf"(?<!\w)[{''.join(LATIN)}](?=[).:,;\n]|\s*\Z)")

@@ -2,10 +2,11 @@
 
 Rules, the first that names something decides; ``Verdict.how`` says which it was:
 
-``option text``      the whole answer is an option's text
+``option text``      the whole answer is an option's text, or says what "none of the above" says
 ``letter``           the whole answer is a letter
-``cue``              what follows "the answer is", "Answer:" or "option" + verb; the last cue counts
-``label``            the first line begins "B." or "(B)", or an option's own text
+``cue``              what follows "the answer is", "Answer:" or a box, "It is B.", "B is correct",
+                     and the like in other languages (``wordings``); the last one counts
+``label``            a line is a letter, or the first begins "B." or "(B)", or with an option's text
 ``last sentence``    "(B)", "option B" or "B. text" in the last sentence that holds such a mention
 ``only mention``     the one option so mentioned, or the one option text there, in the whole answer
 
@@ -16,50 +17,61 @@ as a wrong answer of the model. A restated list of the options is no mention of 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from calib.judge.cues import (
     ALONE,
     ALONE_TOGETHER,
     ARTICLE_USE,
     BARE,
+    BARE_SUBJECT,
     BOXED,
-    CONCLUDES,
+    CLAUSE,
     CUE,
-    DENIES,
-    DRESS,
-    ENDS,
     FIRST,
     JOINED,
     LABEL,
-    LIST_MARK,
-    LISTED,
+    LAST_CLAUSE,
+    LATIN,
     LONE,
-    MARK,
+    LOOK_ALIKES,
+    LOWER_FIRST,
+    MAYBE,
+    MORE_LABELS,
     NAMED,
-    NEWLINE,
     NOT,
     NOT_OFFERED,
+    NUMBERED,
     OFFERS_NONE,
     OPERATOR,
+    OTHER_LABEL,
+    POLAR_CLAUSE,
     SENTENCE,
-    STRONG,
+    STATED,
     SUBJECT,
+    SUPPOSED,
+    TAKEN_BACK,
 )
+from calib.judge.mentions import labels_text, strong, without_list
+from calib.judge.options import POLAR, Options, Texts, same_word
+from calib.judge.plain import plain
 from calib.judge.refusal import idk_option, is_refusal
-from calib.judge.said import text_of
-from calib.judge.text import normalized_text, spellings_of
+from calib.judge.said import text_of, unboxed
+from calib.judge.text import spellings_of
 from calib.records import Answer, Item, Verdict
-from calib.task_files import LETTERS
-
-Texts = Sequence[Sequence[str]]
 
 LAST = 4
 """Sentences at the end of an answer in which an option may be named without a cue."""
 SHORT = 300
 """Characters of an answer that is short enough for one option's text in it to be the answer."""
-GAP = 300
-"""Characters between two labels of one list, at most."""
+HEAD = 1000
+"""Characters behind a cue that are read."""
+TRIED = 20
+"""Cues that are looked at, the last ones: a loop is no answer."""
+BEFORE = 60
+"""Characters before a mention that may deny or suppose it."""
+
+Found = tuple[int | None, str]
+NOTHING: Found = (None, "")
 
 
 def letter(answer: Answer | str, item: Item) -> Verdict:
@@ -77,25 +89,31 @@ def letter(answer: Answer | str, item: Item) -> Verdict:
     return Verdict(None if item.answer is None else parsed == item.answer, parsed, refused, how)
 
 
-def find_option(text: str, options: Texts) -> tuple[int | None, str]:
+def find_option(text: str, options: Texts) -> Found:
     """The index of the option that ``text`` means, or None, and the rule or the reason.
 
     options: per option, the texts that count as it.
     """
-    clean = DRESS.sub(" ", BOXED.sub(r" option \1 ", text)).strip()
+    lines = [line for line in text.split("\n") if "\\boxed" in line]
+    if lines and len({match[1] for match in BOXED.finditer(lines[-1])}) > 1:
+        return None, "ambiguous: more than one box"
+    bare = plain(unboxed(text, " Answer: "))
+    clean = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", bare)).strip()
+    clean = LOOK_ALIKES.sub(lambda m: LATIN[m[0]], clean)
     if not clean:
         return None, "empty"
-    reader = _Reader(options)
-    whole = reader.equal(clean)
+    reader = _Reader(Options(options))
+    whole = reader.options.equal(clean)
     if whole is not None:
         return whole, "option text"
-    alone = ALONE.fullmatch(clean)
-    if alone:
-        return reader.index(alone[1], "letter")
-    if ALONE_TOGETHER.fullmatch(clean):
-        return None, "ambiguous: more than one letter"
-    told = reader.without_list(clean)
-    rules = [reader.cue, reader.lone, reader.label, reader.last_sentence]
+    if len(clean) <= SHORT:
+        alone = ALONE.fullmatch(clean)
+        if alone:
+            return reader.index(alone[1], "letter")
+        if ALONE_TOGETHER.fullmatch(clean):
+            return None, "ambiguous: more than one letter"
+    told = without_list(clean, reader.options.size)
+    rules = [reader.cue, reader.lone, reader.label, reader.kind, reader.last_sentence]
     if told == clean:  # a text that restates the options mentions more than it answers
         rules.append(reader.only_mention)
     for rule in rules:
@@ -105,61 +123,71 @@ def find_option(text: str, options: Texts) -> tuple[int | None, str]:
     return None, "no option named"
 
 
-Found = tuple[int | None, str]
-NOTHING: Found = (None, "")
-
-
 class _Reader:
     """The rules of one item's options. A rule returns NOTHING where it does not apply."""
 
-    def __init__(self, options: Texts) -> None:
-        self.size = len(options)
-        # Options may themselves be letters: "a" is then the option "a", and "F" one beyond E.
-        self.short = [
-            {text.strip() for text in texts if len(text.strip()) == 1} for texts in options
-        ]
-        self.texts = [
-            {folded for text in texts if (folded := normalized_text(DRESS.sub(" ", text)))}
-            for texts in options
-        ]
+    def __init__(self, options: Options) -> None:
+        self.options = options
 
     def index(self, letter: str, how: str) -> Found:
-        same = [i for i, own in enumerate(self.short) if letter in own]
-        index = same[0] if letter.islower() and same else LETTERS.find(letter.upper())
-        if 0 <= index < self.size:
-            return index, how
-        return (same[0], how) if len(same) == 1 else (None, f"there is no option {letter}")
-
-    def equal(self, text: str) -> int | None:
-        """The one option with this very text; texts of one letter are read as letters."""
-        said = normalized_text(text)
-        if len(said) < 2 and not said.isdigit():
-            return None
-        same = [i for i, texts in enumerate(self.texts) if said in texts]
-        return same[0] if len(same) == 1 else None
+        index = self.options.by_letter(letter)
+        return (index, how) if index is not None else (None, f"there is no option {letter}")
 
     def cue(self, text: str) -> Found:
-        cues = [*CUE.finditer(text), *SUBJECT.finditer(text)]
-        for match in sorted(cues, key=lambda m: -m.start()):
-            if match.re is SUBJECT:
-                return self.index(match[1] or match[2], "cue")
-            head = text[match.end() :].lstrip()
-            if NOT_OFFERED.match(head):
-                return None, "answers with none of the options"
-            if not NOT.match(head):
-                found, how = self.head(head)
-                if how:
-                    return found, how
+        if len({match[1] for match in MAYBE.finditer(text)}) > 1:
+            return None, "ambiguous: more than one option"
+        patterns = (CUE, SUBJECT, BARE_SUBJECT, STATED)
+        cues = sorted((m for p in patterns for m in p.finditer(text)), key=lambda m: m.end())
+        for match in reversed(cues[-TRIED:]):
+            if match.re is CUE:
+                found, how = self.after_cue(text[match.end() : match.end() + HEAD].lstrip())
+            else:
+                found, how = self.stated(match, text)
+            if how:
+                return found, how
         return NOTHING
 
+    def stated(self, match: re.Match[str], text: str) -> Found:
+        """The letter of "It is B." or "B is correct", unless denied, supposed or one of two."""
+        named = next(group for group in match.groups() if group)
+        if match.re is SUBJECT:
+            return self.index(named, "cue")
+        start, end = match.span(match.lastindex or 0)
+        before = text[max(0, start - BEFORE) : start]
+        supposed = SUPPOSED.search(text[max(0, match.start() - BEFORE) : match.start()])
+        if self.options.by_letter(named) is None or supposed:
+            return NOTHING
+        if match.re is BARE_SUBJECT and OTHER_LABEL.search(before):
+            return NOTHING
+        after = text[end : end + 2 * BEFORE]
+        if TAKEN_BACK.search(after):
+            return None, "answers with none of the options"
+        return NOTHING if several(after, named) else self.index(named, "cue")
+
+    def after_cue(self, head: str) -> Found:
+        """What the text right after a cue names, unless it denies."""
+        line = SENTENCE.split(head, maxsplit=1)[0]
+        labelled = LABEL.match(NAMED.sub("", line, count=1))
+        for part in (line,) if labelled else (line, CLAUSE.split(line, maxsplit=1)[0]):
+            whole = self.options.equal(NAMED.sub("", part, count=1))
+            whole = self.options.equal(part) if whole is None else whole
+            if whole is not None:
+                return whole, "cue"
+        kind = self.options.speaking(line)
+        if kind is not None:
+            return kind, "cue"
+        if NOT_OFFERED.match(head):
+            return None, "answers with none of the options"
+        polar = self.polar(head)
+        if polar is not None:
+            return polar, "cue"
+        return self.head(head) if not NOT.match(head) else NOTHING
+
     def head(self, head: str) -> Found:
-        """What the text right after a cue names: a label, a bare letter or an option's text."""
+        """A label, a bare letter or an option's text at the beginning of ``head``."""
         body = NAMED.sub("", head, count=1)
-        line = SENTENCE.split(body, maxsplit=1)[0] if not LABEL.match(body) else body.split("\n")[0]
-        whole = self.equal(line)
-        if whole is not None:
-            return whole, "cue"
         label = LABEL.match(body)
+        line = body.split("\n", 1)[0] if label else SENTENCE.split(body, maxsplit=1)[0]
         bare = BARE.match(body)
         if label or (bare and self.is_letter(bare, body, named=len(body) < len(head))):
             match = label or bare
@@ -167,14 +195,16 @@ class _Reader:
             first = next(group for group in match.groups() if group)
             if several(body[match.end() :], first):
                 return None, "ambiguous: more than one option after the cue"
-            return self.index(first, "cue")
-        strong = self.strong(line)
-        if len(strong) == 1:
-            return strong.pop(), "cue"
-        texts = self.mentioned(line)
-        if len(texts) == 1 and not strong:
+            # "A" is short for "answer" as well.
+            told = self.options.equal(body[match.end() :].lstrip("]).: ")) if first == "A" else None
+            return (told, "cue") if told is not None else self.index(first, "cue")
+        named = strong(self.options, line)
+        if len(named) == 1:
+            return named.pop(), "cue"
+        texts = self.options.mentioned(line)
+        if len(texts) == 1 and not named:
             return texts.pop(), "cue"
-        if strong or len(texts) > 1:
+        if named or len(texts) > 1:
             return None, "ambiguous: more than one option after the cue"
         return NOTHING
 
@@ -187,24 +217,59 @@ class _Reader:
 
     def lone(self, text: str) -> Found:
         """A line that is a letter and nothing else; the last one counts."""
-        lines = [m for line in text.split("\n") if (m := LONE.fullmatch(line))]
+        lines = [
+            m for line in text.split("\n") if len(line) < SHORT and (m := LONE.fullmatch(line))
+        ]
         return self.index(lines[-1][1], "label") if lines else NOTHING
 
     def label(self, text: str) -> Found:
         first = text.split("\n", 1)[0]
         match = FIRST.match(first)
         if match:
-            if several(first[match.end() :], match[1]):
+            rest = first[match.end() :]
+            if several(rest, match[1]) or (
+                MORE_LABELS.match(rest) and not labels_text(self.options, match, first)
+            ):
                 return None, "ambiguous: more than one option on the first line"
             return self.index(match[1], "label")
-        whole = self.equal(first)
+        lower = LOWER_FIRST.match(first)
+        if lower and labels_text(self.options, lower, first):
+            return self.index(lower[1].upper(), "label")
+        whole = self.options.equal(first)
         if whole is None:
-            whole = self.equal(re.split(r"[.,;]\s", first, maxsplit=1)[0])
+            clause = CLAUSE.split(first, maxsplit=1)[0]
+            whole = self.options.equal(clause)
+        if whole in self.options.polar or whole is None:
+            whole = self.polar(text)
         return (whole, "label") if whole is not None else NOTHING
 
+    def polar(self, text: str) -> int | None:
+        """The yes or no with which ``text`` begins as a clause of its own, unless both do."""
+        options = self.options
+        if not options.polar:
+            return None
+        said = [same_word(m[1]) for m in POLAR_CLAUSE.finditer(text[:HEAD])]
+        own = [i for word in said for i in options.polar if word in options.folded[i]]
+        begins = POLAR_CLAUSE.match(text)
+        if not begins or NUMBERED.match(text) or not POLAR.fullmatch(same_word(begins[1])):
+            return None
+        return own[0] if len(set(own)) == 1 else None
+
+    def kind(self, text: str) -> Found:
+        """An option such as "none of the above", said in other words in a sentence of its own."""
+        sentences = [s for s in SENTENCE.split(text) if s.strip()]
+        for sentence in [*reversed(sentences[-LAST:]), *sentences[:1]]:
+            index = self.options.speaking(sentence)
+            if index is not None and not strong(self.options, sentence):
+                return index, "option text"
+        return NOTHING
+
     def last_sentence(self, text: str) -> Found:
+        clause = LAST_CLAUSE.search(text[-BEFORE:])
+        if clause:
+            return self.index(clause[1], "last sentence")
         for sentence in reversed(SENTENCE.split(text)[-LAST:]):
-            found = self.strong(sentence)
+            found = strong(self.options, sentence)
             if len(found) == 1:
                 return found.pop(), "last sentence"
             if found:
@@ -213,62 +278,13 @@ class _Reader:
 
     def only_mention(self, text: str) -> Found:
         said = text if len(text) <= SHORT else SENTENCE.split(text)[-1]
-        found = set() if OFFERS_NONE.search(said) else self.mentioned(said)
+        if OFFERS_NONE.search(said) or len(said) > HEAD:
+            return NOTHING
+        found = self.options.mentioned(said)
         return (found.pop(), "only mention") if len(found) == 1 else NOTHING
-
-    def strong(self, text: str) -> set[int]:
-        """Options named as options: "option B", "(B)" in a conclusion, a label by its own text."""
-        named = list(STRONG.finditer(text))
-        named += [m for m in LISTED.finditer(text) if self.labels_text(m, text)]
-        concludes = CONCLUDES.search(text)
-        named += [m for m in ENDS.finditer(text) if concludes]
-        named += [m for m in MARK.finditer(text) if concludes or self.follows_text(m, text)]
-        letters = [m[1] for m in named if not DENIES.search(text[: m.start()])]
-        return {LETTERS.index(c) for c in letters if LETTERS.index(c) < self.size}
-
-    def labels_text(self, match: re.Match[str], text: str) -> bool:
-        """Whether the option's own text stands right after its label: "B. Gold leaf"."""
-        index = LETTERS.index(match[1])
-        after = f"{normalized_text(text[match.end() : match.end() + 400])} "
-        return index < self.size and any(after.startswith(f"{own} ") for own in self.texts[index])
-
-    def follows_text(self, match: re.Match[str], text: str) -> bool:
-        """Whether the option's own text stands right before its label: "gold leaf (B)"."""
-        index = LETTERS.index(match[1])
-        before = f" {normalized_text(text[max(0, match.start() - 400) : match.start()])}"
-        return index < self.size and any(before.endswith(f" {own}") for own in self.texts[index])
-
-    def mentioned(self, text: str) -> set[int]:
-        """Options whose text stands in ``text`` as whole words, longer texts before their parts."""
-        said = f" {normalized_text(text)} "
-        found = set()
-        pairs = [(own, i) for i, texts in enumerate(self.texts) for own in texts]
-        for own, index in sorted(pairs, key=lambda pair: -len(pair[0])):
-            if (len(own) > 1 or own.isdigit()) and f" {own} " in said:
-                found.add(index)
-                said = said.replace(f" {own} ", " | ")
-        return found
-
-    def without_list(self, text: str) -> str:
-        """The text without lists of options: three or more different labels on end, "A" first."""
-        marks = list(LIST_MARK.finditer(text))
-        for start in range(len(marks) - 1, -1, -1):
-            run: list[re.Match[str]] = []
-            for mark in marks[start:]:
-                between = text[run[-1].end() : mark.start()] if run else ""
-                met = {m[1] or m[2] for m in run}
-                if (mark[1] or mark[2]) in met or len(between) > GAP or CUE.search(between):
-                    break
-                run.append(mark)
-            if (run[0][1] or run[0][2]) != "A" or len(run) < min(3, self.size):
-                continue
-            tail = text[run[-1].end() :]
-            ends = [len(tail), *(m.start() for r in (NEWLINE, CUE) if (m := r.search(tail)))]
-            text = f"{text[: run[0].start()]}\n{tail[min(ends) :]}"
-        return text.strip()
 
 
 def several(rest: str, first: str) -> bool:
     """Whether another option is joined to the first: "A and C", "A, E", "A or B"."""
     joined = JOINED.match(rest)
-    return joined is not None and joined[1] != first
+    return joined is not None and (joined[1] or joined[2]) != first

@@ -38,6 +38,9 @@ ANSWER_TAG = re.compile(
     rf"|<\s*/\s*{_ANSWER}\s*>|<\|end_(?:of_)?(?:box|{_ANSWER})\|>",
     re.I,
 )
+BRACE = re.compile(r"(?:\${1,2}\s?)?\\boxed\s*\{|[{}]")
+MATH_END = re.compile(r"\${0,2}")
+BOX = re.compile(r"\\boxed\s*\{")
 # The beginning of a closing tag at which the answer was cut off.
 CUT_TAG = re.compile(r"<(?:/\s*[A-Za-z_]{0,20}|\|[A-Za-z_]{0,30}\|?)?\Z")
 
@@ -141,3 +144,36 @@ def last_tag(text: str) -> str | None:
         if tag["opens"] and inside.strip():
             return inside
     return ANSWER_TAG.sub(" ", text)
+
+
+def boxed(text: str) -> str | None:
+    """What the last ``\\boxed{...}`` holds, its braces matched; None where there is none."""
+    start = text.rfind("\\boxed")
+    opened = BOX.match(text, max(start, 0))
+    if opened is None:
+        return None
+    depth = 1
+    for place in range(opened.end(), len(text)):
+        depth += (text[place] == "{") - (text[place] == "}")
+        if not depth:
+            return text[opened.end() : place]
+    return text[opened.end() :]
+
+
+def unboxed(text: str, mark: str) -> str:
+    """``text`` with ``mark`` and what it holds for each ``\\boxed{...}``."""
+    pieces: list[str] = []
+    boxes: list[bool] = []  # of the braces that are open: whether they are a box's
+    start = 0
+    for match in BRACE.finditer(text):
+        pieces.append(text[start : match.start()])
+        start = match.end()
+        if match[0] != "}":
+            boxes.append(match[0] != "{")
+            pieces.append(mark if boxes[-1] else "{")
+        elif boxes and boxes.pop():
+            pieces.append(" ")
+            start = MATH_END.match(text, start).end()  # type: ignore[union-attr]
+        else:
+            pieces.append("}")
+    return "".join([*pieces, text[start:]])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 
+from calib.judge.folding import normalized_text
+from calib.judge.plain import plain
 from calib.judge.refusal import is_refusal
-from calib.judge.said import text_of
+from calib.judge.said import boxed, text_of
+from calib.judge.whole import stands_in
 from calib.records import Answer, Item, Verdict
 
-ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-CUE = re.compile(r"^(?:(?:the|my) )?(?:final |correct )?answer(?: is)?\s*:?\s*", re.I)
+CUE = re.compile(r"^(?:(?:the|my) )?(?:final |correct )?answer\b(?: is\b)?\s*:?\s*", re.I)
 
 
 def gold_texts(item: Item) -> tuple[str, ...]:
@@ -37,22 +38,6 @@ def spellings_of(item: Item) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def normalized_text(text: str) -> str:
-    """Without case, accents, articles, punctuation and superfluous whitespace.
-
-    A text of nothing but articles or punctuation keeps what it has, so that "A" stays "a" and "+"
-    stays "+"; signs and decimal points of numbers stay.
-    """
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    base = "".join(c for c in decomposed if not unicodedata.combining(c)).replace("\u2212", "-")
-    base = re.sub(r"['’‘`´]", "", base)
-    base = re.sub(r"(?<=\d),(?=\d{3}\b)", "", base)
-    # A point or sign that belongs to a number stays; every other mark parts words.
-    kept = re.sub(r"(?<!\d)\.|\.(?!\d)|(?<![\s(])-|-(?!\d)|[^\w\s.\-]|_", " ", f" {base} ")
-    bare = " ".join(ARTICLES.sub(" ", kept).split())
-    return bare or " ".join(kept.split()) or " ".join(base.split())
-
-
 def exact(answer: Answer | str, item: Item) -> Verdict:
     """Correct when the answer is one of the gold texts, outer whitespace apart."""
     return match(text_of(answer), item, str.strip, "exact")
@@ -61,11 +46,10 @@ def exact(answer: Answer | str, item: Item) -> Verdict:
 def normalized(answer: Answer | str, item: Item) -> Verdict:
     """Correct when the answer is one of the gold texts but for what ``normalized_text`` drops.
 
-    A leading "The answer is" and everything after the first line are left out.
+    A leading "The answer is" and everything after the first line may be left out; so may everything
+    around the last ``\\boxed{...}``.
     """
-    return match(
-        text_of(answer), item, lambda text: normalized_text(first_line(text)), "normalized"
-    )
+    return match(text_of(answer), item, normalized_text, "normalized", stated)
 
 
 def contains(answer: Answer | str, item: Item) -> Verdict:
@@ -78,19 +62,31 @@ def contains(answer: Answer | str, item: Item) -> Verdict:
     if is_refusal(text):
         return Verdict(False if gold else None, None, True, "refusal")
     said = normalized_text(text)
-    right = any(f" {normalized_text(alias)} " in f" {said} " for alias in gold)
+    right = any(stands_in(normalized_text(alias), said) for alias in gold)
     return Verdict(right if gold else None, said or None, False, "contains")
 
 
-def first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return CUE.sub("", lines[0].strip(" *#")) if lines else ""
+def stated(text: str) -> str:
+    """What the last box holds, else the first line that is more than "The answer is"."""
+    held = boxed(text)
+    if held is not None:
+        return held
+    lines = (CUE.sub("", line).strip() for line in plain(text).splitlines())
+    return next(filter(None, lines), "")
 
 
-def match(text: str, item: Item, fold: Callable[[str], str], how: str) -> Verdict:
-    said = fold(text)
+def match(
+    text: str,
+    item: Item,
+    fold: Callable[[str], str],
+    how: str,
+    part: Callable[[str], str] = str.strip,
+) -> Verdict:
+    """Whether ``text``, or the part of it that states the answer, is a gold text when folded."""
+    said = fold(part(text))
     gold = gold_texts(item)
-    right = said in {fold(alias) for alias in gold} if said else False
+    same = {fold(alias) for alias in gold}
+    right = bool(said) and (said in same or fold(text) in same)
     refused = not right and is_refusal(text)
     parsed = said if said and not refused else None
     return Verdict(right if gold else None, parsed, refused, "refusal" if refused else how)

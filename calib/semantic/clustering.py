@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from calib.judge.text import normalized_text
+from calib.judge.folding import normalized_text
+from calib.judge.said import said
 
 T = TypeVar("T")
 Pair = tuple[str, str]
@@ -18,10 +19,16 @@ Entails = Callable[[Sequence[Pair]], Sequence[str]]
 """(premise, hypothesis) pairs to "entailment", "neutral" or "contradiction", one each."""
 Asking = Generator[list[Pair], list[bool], T]
 
+
+def said_or_all(text: str) -> str:
+    """What a text says as its answer; the whole text where its thoughts do not end."""
+    return (said(text) or text).strip()
+
+
 FOLDS: dict[str, Callable[[str], str]] = {
-    "exact": str.strip,
+    "exact": said_or_all,
     # A text is compared with many others.
-    "normalized": lru_cache(1 << 16)(normalized_text),
+    "normalized": lru_cache(1 << 16)(lambda text: normalized_text(said_or_all(text))),
 }
 BY_NLI = ("bidirectional", "either", "non_contradiction")
 EQUIVALENCES = (*FOLDS, *BY_NLI)
