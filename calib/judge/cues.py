@@ -27,7 +27,7 @@ BOXED = re.compile(r"\\boxed\s?\{(?:\\[a-z]+\s?\{)?\(?([A-Z])\)?[^A-Za-z0-9{}]{0
 # The whole answer, or a whole line of it, is a letter.
 NOUNS = (
     r"(?:option|choice|answer|letter|opci[oó]n|opzione|op[cç][aã]o|alternativa|letra|lettre|lettera|"
-    r"choix|r[eé]ponse|respuesta|resposta|risposta|antwort|вариант|буква|选项|選項|答案|選択肢)?"
+    r"choix|r[eé]ponse|respuesta|resposta|risposta|antwort|вариант|буква|ответ|답|정답|答え|选项|選項|答案|選択肢)?"
 )
 ALONE = re.compile(rf"{NOUNS}{AROUND}([A-Za-z]){AFTER}", re.I)
 ALONE_TOGETHER = re.compile(
@@ -56,7 +56,7 @@ HEDGES = (
     r"thus|indeed|actually|simply|just)\s+)?"
 )
 PICKS = (
-    r"(?:go(?:ing)?\s+with|choose|chose|pick|picked|select|selected|say|guess|vote\s+for|"
+    r"(?:go(?:ing)?\s+(?:with|for)|choose|chose|pick|picked|select|selected|say|guess|vote\s+for|"
     r"opt\s+for|bet\s+on|settle\s+on|lean(?:ing)?\s+towards?|take|answer)"
 )
 STATED = re.compile(
@@ -65,7 +65,7 @@ STATED = re.compile(
     r"can\s+only\s+be))"
     rf"|(?:we|let's|let\s+us)\s+{HEDGES}{PICKS}|i(?:'d|'ll|'m|\s+(?:would|will|shall|am|must|have\s+to))?\s+{HEDGES}{PICKS}"
     r"|my\s+(?:best\s+|final\s+)?(?:pick|choice|guess|vote|selection)(?:\s+(?:is|would\s+be)|\s*:)"
-    rf")\s+|(?:^|[.!?\n]\s*)(?:select|choose|pick|choosing|picking|selecting)\s+"
+    rf")\s+|(?:^|[.!?\n]\s*)(?:select|choose|pick|choosing|picking|selecting|must\s+be|should\s+be)\s+"
     r"|(?:^|[.,;:!?\n—–]\s*)(?:definitely|probably|clearly|certainly|surely|maybe|perhaps|likely|"
     r"obviously|so|thus|therefore|hence|then|ok|okay|well|sure|no|wait|actually|sorry|rather)"
     r"[,:]?\s+"
@@ -98,7 +98,7 @@ SUBJECT = re.compile(
 BARE_SUBJECT = re.compile(
     r"(?:\A|[.,;:!?\n—–]\s*|\b(?:so|thus|therefore|hence|that|think|believe|say|but|while|whereas|"
     r"conclude|clearly|only|then)\s+|选项|選項|選択肢)[\"(]?(?-i:([A-Z]))[\")]?"
-    rf"(?:{COPULA}{HEDGES}(?:(?:the|my)\s+)?(?:{BEST}|answer|choice|pick)\b(?!\s+(?:if|that)\b)|\s+it\s+is\b|"
+    rf"(?:{COPULA}{HEDGES}(?:(?:the|my)\s+)?(?:{BEST}|answer|choice|pick)\b(?!\s+(?:if|that)\b)|\s+it\s+is\b|\s+is\s+(?:the\s+one|what\s+i)\b|"
     rf"{'|'.join(BEHIND)})",
     re.I,
 )
@@ -107,7 +107,7 @@ LAST_CLAUSE = re.compile(
     r"[a-z]{2}[\"')]?\s?[;:,.!?—–]\s+(?:(?:so|thus|hence|then)\s*,?\s*)?\(?([A-Z])\)?[.!]?\s*\Z"
 )
 # What may stand between a cue and the letter.
-NAMED = re.compile(rf"\A(?:(?:{NAMES})\s*){{0,3}}(?::\s*|-\s+)?", re.I)
+NAMED = re.compile(rf"\A(?:(?:{NAMES})\s*){{0,3}}(?::\s*|-\s+(?=[(\[]?[^\W\d_]))?", re.I)
 NOT = re.compile(r"\s*(?:not|neither|none|n/?a|never|unavailable)\b", re.I)
 # "not listed among the options", "N/A", "not C": the answer is none of those offered.
 NOT_OFFERED = re.compile(
@@ -125,8 +125,10 @@ LABEL = re.compile(
 )
 # A label that begins the answer: also "B - ".
 FIRST = re.compile(
-    r"[^\w\n]{0,10}?[\[(]?([A-Z])(?:[\]).:](?!\w\.)\s*|\s-(?:\s+|$)|\s?[–—]\s?|(?<![AI])\s(?=\()|\s+(?=(?:because|since)\b)|"
-    rf"(?=\?)|(?=,\s+(?:not|because|since|as)\b)|\s*{ENDINGS})"
+    r"[^\w\n]{0,10}?[\[(]?([A-Z])(?:[\]).:。、](?!\w\.)\s*|\s-(?:\s+|$)|\s?[–—]\s?|(?<![AI])\s(?=\()|\s+(?=(?:because|since)\b)|"
+    r"(?=\?)|(?=,\s+(?:not|because|since|as|I\s+(?:think|believe|guess))\b)|"
+    r"(?<![AI])(?=\s(?:I\s(?:think|believe|guess)|probably|obviously|definitely|clearly)\b)|"
+    rf"\s*{ENDINGS})"
 )
 MORE_LABELS = re.compile(r"[\[(]?[A-Z][\]).](?:\s|\Z)")
 # The same with a small letter: its text must follow.
@@ -136,7 +138,7 @@ BARE = re.compile(rf"([A-Z]){EDGE}")
 OPERATOR = re.compile(r"[-/+=*^×≤≥≠≈~#%]|\s*[=+<>≤≥≠≈×]")
 ARTICLE_USE = re.compile(r"\s+(?:because|since|as|and|or|which|with)\b|\s*\(")
 JOINED = re.compile(
-    r"\s?[\])]?\s?(?:(?:,|/)\s?[\[(]?([A-Z])\b(?!\s\w)"
+    r"\s?[\])]?\s?(?:(?:[,/、])\s?[\[(]?([A-Z])\b(?!\s\w)"
     r"|(?:,\s?)?(?:&|\band\b|\bor\b)\s?(?:also\s+)?(?:option\s+)?[\[(]?([B-HJ-Z]\b|[AI]\b(?!\s\w)))"
 )
 
@@ -173,7 +175,8 @@ CLAUSE = re.compile(
 # A word at the beginning of a clause that may be yes or no, where it is a clause by itself or
 # another begins; "no doubt", "no one" and "No. 5" are none.
 POLAR_CLAUSE = re.compile(
-    r"(?:\A|[.,;:!?。、\n—–]\s*)(?:(?:so|thus|therefore|hence|then)\b,?\s*)?"
+    r"(?:\A|[.,;:!?。、\n—–]\s*)(?:(?:so|thus|therefore|hence|then|but)\b,?\s*)?"
+    r"(?:(?:i(?:'d|\s+would)?\s+(?:say|think|guess|go\s+with|believe|answer)|it(?:'s|\s+is)\s+a)\s+)?"
     r"[\"'(*]?([^\W\d_]{1,6})[\"')]?"
     r"(?=\s?[.,;:!?。、\n—–]|\s-\s|\s*\Z|\s(?:because|since|as|there|it|they|he|she|i|we|you)\b)",
     re.I,

@@ -42,6 +42,7 @@ APOSTROPHE = re.compile(
     r"(?<=[^\W_])'(?=[^\W\d_])(?!(?<=(?<![^\W_])[^\W_]')[^\W\d_stdm](?![^\W_]))"
 )
 QUOTED = re.compile(r"(?<![\w)\]'\"])(['\"])(?=[^\s'\"])([^'\"]{0,300}?)(?<=\S)\1(?!\w)")
+MINUS = re.compile(r"\b(?:minus|negative)\s+(?=\d)")
 WORD_SIGNS = re.compile(r"(?<=\d)\s?(?:(percent|per cent)|degrees?)\b(?!\s+of\b)")
 # Vowel signs and other marks belong to the word, and so do the joiners of Indic and Persian.
 COMBINING = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.combining(c)
@@ -81,6 +82,7 @@ def fold(text: str) -> str:
     flat = unaccented(unicodedata.normalize("NFKC", plain(text).casefold())).translate(DASHES)
     flat = ABBREVIATION.sub(lambda m: re.sub(r"[. ]", "", m[0]) + " ", flat)
     flat = APOSTROPHE.sub("", QUOTED.sub(r" \2 ", flat))
+    flat = MINUS.sub("-", flat)
     flat = WORD_SIGNS.sub(lambda m: "%" if m[1] else "°", flat)
     tokens = tokens_of(UNDERSCORE.sub(" ", flat))
     return " ".join(without_articles(put_together(tokens))) or " ".join(flat.split())

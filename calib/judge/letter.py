@@ -244,16 +244,22 @@ class _Reader:
         return (whole, "label") if whole is not None else NOTHING
 
     def polar(self, text: str) -> int | None:
-        """The yes or no with which ``text`` begins as a clause of its own, unless both do."""
+        """The yes or no that is the first or last clause of ``text``, unless both are clauses."""
         options = self.options
         if not options.polar:
             return None
-        said = [same_word(m[1]) for m in POLAR_CLAUSE.finditer(text[:HEAD])]
-        own = [i for word in said for i in options.polar if word in options.folded[i]]
-        begins = POLAR_CLAUSE.match(text)
-        if not begins or NUMBERED.match(text) or not POLAR.fullmatch(same_word(begins[1])):
+        clauses = list(POLAR_CLAUSE.finditer(text[:HEAD]))
+        told = {
+            index
+            for clause in clauses
+            for index in options.polar
+            if same_word(clause[1]) in options.folded[index]
+        }
+        if len(told) != 1 or NUMBERED.match(text):
             return None
-        return own[0] if len(set(own)) == 1 else None
+        own = [clause for clause in clauses if POLAR.fullmatch(same_word(clause[1]))]
+        first, last = own[0].start() == 0, not text[own[-1].end() :].strip(".,;:!?\"')* \n")
+        return told.pop() if first or last else None
 
     def kind(self, text: str) -> Found:
         """An option such as "none of the above", said in other words in a sentence of its own."""

@@ -7,6 +7,7 @@ Case, line breaks and all that carries meaning stay: TeX commands become their s
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
@@ -82,6 +83,7 @@ INDEX = re.compile(r"(?<=[^\W\d_])_(?:(\d+)(?!\d)|([^\W\d_])(?![^\W_]))")
 POWER = re.compile(r"(?:(?<=[0-9)\]])|(?<=\b[A-Za-z]))\*\*(?=[-+0-9(]|[A-Za-z]\b)")
 THOUSANDS = re.compile(r"(?<![\d,.])(\d{1,3}(?:,\d{3})+)(?![\d,]*\d)")
 
+ENTITY = re.compile(r"&(?:lt|gt|amp|nbsp|quot|apos|le|ge|ne|times|minus|deg|plusmn|#39);")
 HTML = re.compile(r"</?(?:b|i|u|em|strong|p|br|span|code|div|h[1-6])\s?/?>", re.I)
 # Markdown; what is left of "*" and "_" multiplies or joins.
 BOLD_PAIR = re.compile(r"(?<![A-Za-z0-9)\]*])\*\*(?=[^\s*])([^*\n]{1,500}?)(?<=\S)\*\*(?!\*)")
@@ -95,6 +97,7 @@ LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]*(?=[^\W\d_]{2})|[*•][ \
 
 def plain(text: str) -> str:
     """``text`` undressed; see the module."""
+    text = ENTITY.sub(lambda m: html.unescape(m[0]), text)
     text = VULGAR.sub(" ", text.translate(ONE_FORM))
     text = RAISED_RUN.sub(lambda m: f"^{grouped(translated(m[0], RAISED))}", text)
     text = LOWERED_RUN.sub(lambda m: f"_{{{translated(m[0], LOWERED)}}}", text)
@@ -126,9 +129,7 @@ def untexed(text: str) -> str:
         before = text
         text = GROUPED.sub(power_or_index, text)
         text = TEX_ROOT.sub(lambda m: f"√{grouped(m[1] or m[2])}", text)
-        text = TEX_FRACTION.sub(
-            lambda m: f" {grouped(m[1] or m[3])}/{grouped(m[2] or m[4])} ", text
-        )
+        text = TEX_FRACTION.sub(fraction, text)
         if text == before:
             break
     text = TEX_ESCAPED.sub(r"\1", text)
@@ -152,6 +153,12 @@ def grouped(inside: str | None) -> str:
     """What a fraction, root or power is made of: in brackets unless it is one thing."""
     inside = (inside or "").strip()
     return inside if ATOM.fullmatch(inside) else f"({inside})"
+
+
+def fraction(match: re.Match[str]) -> str:
+    before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() :][:1]
+    over = f"{grouped(match[1] or match[3])}/{grouped(match[2] or match[4])}"
+    return f"{' ' * before.isalnum()}{over}{' ' * after.isalnum()}"
 
 
 def power_or_index(match: re.Match[str]) -> str:

@@ -32,7 +32,7 @@ CLOSES = (
 )
 THOUGHT_TAG = re.compile(rf"(?P<opens>{'|'.join(OPENS)})|(?:{'|'.join(CLOSES)})", re.I)
 
-_ANSWER = r"(?:final_?answer|answer|final|response|solution|conclusion)"
+_ANSWER = r"(?:final_?answer|answer|final|response|solution|conclusion|output)"
 ANSWER_TAG = re.compile(
     rf"(?P<opens><\s*{_ANSWER}\s*>|<\|(?:begin_of_|start_)(?:box|{_ANSWER})\|>)"
     rf"|<\s*/\s*{_ANSWER}\s*>|<\|end_(?:of_)?(?:box|{_ANSWER})\|>",
@@ -60,11 +60,12 @@ TURN_ENDS = re.compile(
 )
 SPECIAL = re.compile(
     r"<\|(?:im_start|start_header_id)\|>\s*assistant|<\|[A-Za-z_]{3,40}\|>|<｜[^<>｜]{1,40}｜>|"
-    r"<(?:bos|s|pad|unk)>|<start_of_turn>\s*model|<\|turn>\s*model",
+    r"<(?:bos|s|pad|unk)>|<think/>|<start_of_turn>\s*model|<\|turn>\s*model",
     re.I,
 )
 LEADING = re.compile(rf"(?:\s+|{SPECIAL.pattern}|{TURN_ENDS.pattern})*", re.I)
-MARKS = re.compile(r"[<\[◁]|\A\s*Here|\A(?:analysis|commentary)")
+ESCAPED = re.compile(r"&lt;(/?[a-z_|]{1,30}\|?)&gt;", re.I)
+MARKS = re.compile(r"[<\[◁]|&lt;|\A\s*Here|\A(?:analysis|commentary)")
 
 
 def text_of(answer: Answer | str) -> str:
@@ -79,7 +80,8 @@ def said(text: str) -> str:
     """
     if not MARKS.search(text):
         return text
-    answer = without_thoughts(turn(final_channel(text)))
+    tagged = ESCAPED.sub(r"<\1>", text)
+    answer = without_thoughts(turn(final_channel(tagged)))
     held = last_tag(answer)
     plain = SPECIAL.sub(" ", answer if held is None else held)
     return plain if plain == text else plain.strip()

@@ -52,6 +52,7 @@ STATES = (
     r"\b(?:c'est|je\s+(?:choisis|choisirais))\s+(?:la\s+)?(?:r[eé]ponse\s+)?",
     r"\b(?:es\s+ist|ich\s+(?:w[aä]hle|nehme))\s+(?:option\s+|antwort\s+)?",
     r"(?<!\w)(?:è|scelgo|é|escolho)\s+(?:la\s+|a\s+)?(?:letra\s+|lettera\s+)?",
+    r"(?:我认为|我認為|我觉得|应该|應該)?是\s*",
     r"\b(?:это|выбираю)\s+(?:вариант\s+)?",
 )
 # Behind the option: it is the right one.
@@ -67,7 +68,7 @@ BEHIND = (
     r"\s*(?:번)?(?:이|가)\s*(?:정답|맞)",
 )
 # Behind the option at the beginning of an answer: "B です".
-ENDINGS = r"(?:です|だ|である|でしょう|입니다|이다|예요|이에요|번)"
+ENDINGS = r"(?:です|だ|である|でしょう|입니다|이다|예요|이에요|번|番)"
 # Articles and nouns between any of these and the option.
 NAMES = (
     r"(?-i:la|el|le|die|der|das|il|a|o|una)(?=\s+\(?[A-Z]\b)|the|option|choice|answer|letter|antwort|r[eé]ponse|respuesta|risposta|resposta|"
