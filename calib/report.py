@@ -33,7 +33,7 @@ from calib.images import format_of, open_image
 from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError
 from calib.report_words import words
-from calib.runs import replace
+from calib.runs import Progress, replace
 from calib.summary import summarize
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -46,9 +46,9 @@ OPTIONS_SHOWN = 5
 MEDIA = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
 
 
-def write_report(run: Any) -> Path:
+def write_report(run: Any, *, progress: Progress | None = None) -> Path:
     """Write results.json, report.md and report.html into the run's folder; return the last."""
-    results = summarize(run)
+    results = summarize(run, progress=progress)
     folder = Path(run.path)
     write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return both(folder, "report", context_of(results, folder))

@@ -41,7 +41,7 @@ def write_idk_report(folder: str | Path) -> Path:
     folder = Path(folder)
     if not (folder / RESULTS).is_file():
         raise InputError(f"{folder}: there is no {RESULTS}; calib idk evaluate writes one")
-    results = json.loads((folder / RESULTS).read_text())
+    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     context = {
         "results": results,
         "words": idk_words(results),

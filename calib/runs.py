@@ -184,7 +184,7 @@ def begin(
             replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
     except BlockingIOError as error:
         file.close()
-        raise InputError(f"{path}: another process is writing this run") from error
+        raise InputError(f"{path}: {writer_of(path / records)} is writing this run") from error
     except OSError as error:
         file.close()
         raise CalibError(f"{path}: the run cannot be begun there ({error.strerror})") from error
@@ -238,6 +238,18 @@ def refuse_untold(run: Run, items: Sequence[Item]) -> None:
                 f"{run.path}: an earlier version of calib began this run and did not show the "
                 f"{name} of item {item.id!r}; choose another folder"
             )
+
+
+def writer_of(file: Path) -> str:
+    """The process that holds the lock of ``file``, by its number where the system tells."""
+    try:
+        inode = file.stat().st_ino
+        told = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        held = [line.split() for line in told]
+        numbers = [row[4] for row in held if len(row) > 5 and row[5].endswith(f":{inode}")]
+    except (OSError, ValueError):
+        numbers = []
+    return f"process {numbers[0]}" if numbers else "another process"
 
 
 def agreed(run: Run, wanted: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:

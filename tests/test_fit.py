@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from calib import cli
 from calib.fit import COLDEST, HOTTEST, DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.records import InputError
+from calib.summary.remedies import fit_runs
 
 ORACLES = Path(__file__).parent / "data" / "oracles" / "vlm_uncertainty_bench"
 
@@ -283,3 +286,25 @@ def test_probabilities_in_place_of_logits_are_warned_of():
     for p in (softmax(z), torch.tensor(softmax(z), dtype=torch.float32)):
         with pytest.warns(UserWarning, match="pass logits or log-probabilities"):
             TemperatureScaling().fit(p, y)
+
+
+def test_judging_on_what_was_fitted_to_is_refused(make_run, tmp_path: Path):
+    run, other = make_run(tmp_path / "run", n=120), make_run(tmp_path / "other", n=100)
+    with pytest.raises(InputError, match=r"100 of its 100 questions are those of .*--in_sample"):
+        fit_runs(run, other, method="exact", seed=0)
+    with pytest.raises(InputError, match="120 of its 120"):
+        fit_runs(run, run, method="exact", seed=0)
+    _, judged = fit_runs(run, other, method="exact", seed=0, in_sample=True)
+    assert "in sample" in judged["split"]
+    ran = CliRunner().invoke(cli.app, ["fit", str(run), "--evaluate", str(run)])
+    assert ran.exit_code == 2
+    ran = CliRunner().invoke(cli.app, ["fit", str(run), "--evaluate", str(run), "--in_sample"])
+    assert ran.exit_code == 0, ran.output
+
+
+def test_few_questions_keep_their_temperature(make_run, tmp_path: Path):
+    run = make_run(tmp_path / "run", n=40)
+    ran = CliRunner().invoke(cli.app, ["fit", str(run)], env={"COLUMNS": "80"})
+    assert ran.exit_code == 0, ran.output
+    assert "T = 1 is kept: fewer than 50 questions are scored (40)" in ran.output
+    assert TemperatureScaling.load(run / "temperature.json").temperature_ == 1.0

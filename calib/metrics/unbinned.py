@@ -77,7 +77,7 @@ class Grid:
     def gather(self, weight: Floats) -> Floats:
         """The weights (N,) on the grid."""
         points = len(self.count)
-        row: Floats = np.bincount(self.cell, (1 - self.upper) * weight, points)
+        row = np.asarray(np.bincount(self.cell, (1 - self.upper) * weight, points), np.float64)
         row += np.bincount(self.cell + 1, self.upper * weight, points)
         return row
 

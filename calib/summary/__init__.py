@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from calib.intervals import holm
-from calib.runs import open_run
+from calib.runs import Progress, open_run
 from calib.summary.curves import diagram, risk_coverage
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
@@ -18,46 +18,55 @@ from calib.summary.table import measure, specs
 FORMAT = "calib.results/1"
 BINS = 15
 MISTAKES = 10
+STEPS = 13
 BESIDE = "beside"
 """A run folder's sub-folder of runs that its report shows in one line each."""
 
 
-def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
+def summarize(
+    run: Any, *, seed: int | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """Everything a report says about ``run``, as plain JSON values.
 
     ``seed`` (default: the run's own) rules the split into halves and the resampling, so the same
-    records give the same file. Raises CalibError where no row can be judged.
+    records give the same file. ``progress`` is told of ``STEPS`` steps. Raises CalibError where no
+    row can be judged.
     """
     config = dict(run.config)
     seed = int(config.get("seed") or 0) if seed is None else seed
     bins = int(config.get("bins") or BINS)
-    rows = run.rows()
-    scored, kept, counts = collect(rows, vocabulary=_vocabulary(config))
+    tell = progress or (lambda done, total, note: None)
+    tell(0, STEPS, "report")
+    scored, kept, counts = collect(run.rows(), vocabulary=_vocabulary(config))
     fit, judge = split(scored.cluster, seed)
     table = specs(bins)
-    results = {
-        "format": FORMAT,
-        "counts": {**counts, "planned": config.get("questions", counts["total"])},
-        "overall": overall(scored, bins, seed),
-        "metrics": measure(scored, table, seed),
-        "diagram": {
+    steps: dict[str, Callable[[], Any]] = {
+        "format": lambda: FORMAT,
+        "counts": lambda: {**counts, "planned": config.get("questions", counts["total"])},
+        "overall": lambda: overall(scored, bins, seed),
+        "metrics": lambda: measure(scored, table, seed),
+        "diagram": lambda: {
             "bins": bins,
             "closed": "left",
             "strategy": "width",
             "rows": diagram(scored, bins),
         },
-        "risk_coverage": risk_coverage(scored),
-        "temperature": temperature(scored, fit, judge, bins, seed),
-        "temperature_kept": kept_because(scored, fit),
-        "abstain": abstain(scored, seed),
-        "groups": [
+        "risk_coverage": lambda: risk_coverage(scored),
+        "temperature": lambda: temperature(scored, fit, judge, bins, seed),
+        "temperature_kept": lambda: kept_because(scored, fit),
+        "abstain": lambda: abstain(scored, seed),
+        "groups": lambda: [
             {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
             for name in sorted(set(scored.group))
         ],
-        "beside": beside(Path(run.path) / BESIDE, seed),
-        "mistakes": mistakes(scored, kept),
-        "facts": {**config, "report seed": seed},
+        "beside": lambda: beside(Path(run.path) / BESIDE, seed),
+        "mistakes": lambda: mistakes(scored, kept),
+        "facts": lambda: {**config, "report seed": seed},
     }
+    results: dict[str, Any] = {}
+    for done, (name, step) in enumerate(steps.items(), start=1):
+        results[name] = step()
+        tell(done, STEPS, "report")
     correct_for_number(results)
     names = sorted(set(scored.task))
     if len(names) > 1:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.fit import DegenerateTemperatureWarning, TemperatureScaling, softmax
-from calib.intervals import paired_difference
-from calib.records import CalibError
+from calib.intervals import holm, paired_difference
+from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.summary.curves import diagram
-from calib.summary.rows import Scored, collect
+from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
 from calib.thresholds import Threshold, abstention
 
@@ -104,7 +104,7 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
 def tests_of(
     before: Scored, after: Scored, chosen: Sequence[Spec], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """After minus before of what is to be lowered."""
+    """After minus before of what is to be lowered, p corrected for their number (Holm)."""
     tests: dict[str, dict[str, Any]] = {}
     for spec in chosen:
         if spec.name not in TESTED or len(np.unique(before.cluster)) < 2:
@@ -119,6 +119,9 @@ def tests_of(
             seed=seed,
         )
         tests[spec.name] = {"label": spec.label, **asdict(difference)}
+    ps = [1.0 if test["p"] is None else test["p"] for test in tests.values()]
+    for test, corrected in zip(tests.values(), holm(ps), strict=True):
+        test["holm"] = corrected
     return tests
 
 
@@ -194,22 +197,38 @@ def unfitted(method: str, reason: str) -> TemperatureScaling:
     return scaling
 
 
+def refuse_overlap(rows: Sequence[Row], others: Sequence[Row], run: Path, evaluate: Path) -> None:
+    def questions(of: Sequence[Row]) -> set[tuple[str, str, tuple[str, ...]]]:
+        return {(str(row["id"]), row["question"], tuple(row["options"])) for row in of}
+
+    shared = questions(rows) & questions(others)
+    if shared:
+        raise InputError(
+            f"{evaluate}: {len(shared):,} of its {len(others):,} questions are those of {run}, to "
+            "which the temperature is fitted; judge it on others, leave --evaluate out to judge on "
+            "half of the run, or insist with --in_sample"
+        )
+
+
 def fit_runs(
-    run: Path, evaluate: Path | None, *, method: str, seed: int
+    run: Path, evaluate: Path | None, *, method: str, seed: int, in_sample: bool = False
 ) -> tuple[TemperatureScaling, dict[str, Any]]:
     """Fit on one run and judge on another, or fit on half of a run and judge on its other half.
 
-    Returns the fit and what ``temperature`` returns, with the facts of both runs.
+    Returns the fit and what ``temperature`` returns, with the facts of both runs. Raises InputError
+    where the two runs share questions, unless ``in_sample`` insists.
     """
     opened = open_run(run)
-    scored, _, _ = collect(opened.rows(), vocabulary=False)
+    scored, rows, _ = collect(opened.rows(), vocabulary=False)
     fit_rows, judge_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     judged_rows = scored.take(judge_rows)
     if evaluate is not None:
         other = open_run(evaluate)
         facts["judged on"] = dict(other.config)
-        judged_rows, _, _ = collect(other.rows(), vocabulary=False)
+        judged_rows, others, _ = collect(other.rows(), vocabulary=False)
+        if not in_sample:
+            refuse_overlap(rows, others, run, evaluate)
         fit_rows = np.arange(len(scored))
     reason = kept_because(scored, fit_rows)
     fitted = fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
@@ -218,5 +237,7 @@ def fit_runs(
             f"{run}: too few questions to fit a temperature on some and judge it on others"
         )
     how = f"half of the clusters, seed {seed}" if evaluate is None else str(evaluate)
+    if evaluate is not None and in_sample:
+        how += ", in sample: questions may be those it was fitted on"
     bins = int(opened.config.get("bins") or 15)
     return fitted, {**judged(fitted, judged_rows, bins, seed), "split": how, "facts": facts}
