@@ -547,7 +547,7 @@ def test_images_in_memory_are_kept_with_the_run(tmp_path: Path):
 def test_images_of_any_mode_are_kept(tmp_path: Path, mode: str):
     task = with_images(("a", Image.new("RGB", (4, 4), "white").convert(mode)))
     opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
-    assert Path(opened.rows()[0]["images"][0]).is_file()
+    assert (opened.path / opened.rows()[0]["images"][0]).is_file()
 
 
 def test_a_disk_that_fails_to_sync(tmp_path: Path, uncut: Path, monkeypatch: pytest.MonkeyPatch):
