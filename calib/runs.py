@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calib.images import open_image, suffix_of
+from calib.images.kept import FOLDER, kept_name
 from calib.prompt_file import PROMPTS, prompt_lines, read_prompts
 from calib.prompts import PASSAGES
 from calib.record_rows import lines, whole_records
@@ -65,9 +66,13 @@ class Run:
     def rows(self) -> list[dict[str, Any]]:
         """Every whole record, checked, in the order of the task's questions.
 
-        Raises InputError, naming the line, where the file was damaged or its rows cannot be.
+        Pictures that the run keeps are named relative to its folder. Raises InputError, naming the
+        line, where the file was damaged or its rows cannot be.
         """
         rows = whole_records(self.path / RECORDS, self.config.get("questions"))
+        for row in rows:
+            images = enumerate(map(str, row["images"] or ()))
+            row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
         return sorted(rows, key=lambda row: int(row["index"]))
 
     def scores(self) -> pd.DataFrame:
@@ -286,12 +291,15 @@ def done_batches(path: Path, batches: Sequence[Sequence[int]]) -> tuple[int, int
 
 
 def saved(folder: Path, item: Item, index: int, number: int) -> str:
-    """The path of an item's image; one that has no file of its own is put into the run folder."""
+    """What a record calls an item's image: its path, or its place in the run folder.
+
+    There one is put that has no file of its own, so that it is found wherever the folder lies.
+    """
     image = item.images[number]
     if isinstance(image, Path):
         return str(image)
     suffix = suffix_of(image.data) if isinstance(image, EncodedImage) else ".png"
-    path = folder / "images" / f"{index}-{number}{suffix}"
+    path = folder / FOLDER / f"{index}-{number}{suffix}"
     try:
         path.parent.mkdir(exist_ok=True)
         if isinstance(image, EncodedImage):
@@ -300,7 +308,7 @@ def saved(folder: Path, item: Item, index: int, number: int) -> str:
             open_image(image).save(path)
     except OSError as error:
         raise CalibError(f"{path}: writing failed ({error})") from error
-    return str(path)
+    return f"{FOLDER}/{path.name}"
 
 
 def slug(text: str) -> str:

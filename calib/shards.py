@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calib.images.kept import Kept
 from calib.prompt_file import PROMPTS
 from calib.records import Answer, InputError, Item
 
@@ -134,8 +135,9 @@ def item_row(index: int, item: Item, images: Sequence[str]) -> dict[str, Any]:
 
 
 def read_items(path: Path) -> list[Item]:
-    """The questions of a sampled run, in their order."""
+    """The questions of a sampled run, in their order, with their pictures where they lie now."""
     items = []
+    kept = Kept(path)
     # Runs that kept no prompts are older than ``ask_for_text``, and called that ``instruction``.
     names = {} if (path / PROMPTS).exists() else {"instruction": "ask_for_text"}
     with (path / ITEMS).open(encoding="utf-8") as lines:
@@ -144,7 +146,9 @@ def read_items(path: Path) -> list[Item]:
                 Item(
                     id=row["id"],
                     question=row["question"],
-                    images=tuple(map(Path, row["images"])),
+                    images=tuple(
+                        kept(row["index"], k, name) for k, name in enumerate(row["images"])
+                    ),
                     options=tuple(row["options"]),
                     answer=row["answer"],
                     group=row["group"],

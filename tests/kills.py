@@ -61,7 +61,7 @@ def forked(job: Callable[[], None], kill_after: float | None = None) -> bool:
     """Run ``job`` in a process of its own; whether it came to its end."""
     child = os.fork()
     if child == 0:
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (the process ends with it)
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (it ends with it)
         code = 1
         try:
             job()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,7 @@ from calib.idk import (
     sweep,
 )
 from calib.judge import letter
-from calib.records import Answer, InputError, Item, Verdict
+from calib.records import Answer, CalibError, InputError, Item, Verdict
 
 
 def item(name: str = "q", **meta: object) -> Item:
@@ -90,7 +92,7 @@ def test_the_interval_of_a_label(k: int, n: int) -> None:
 
 
 def test_parts_keep_images_together() -> None:
-    draws = [drawn(1, name=str(i), cluster=i // 3) for i in range(300)]
+    draws = [without_picture(drawn(1, name=str(i), cluster=i // 3)) for i in range(300)]
     found = parts(draws, {"train": 0.8, "test": 0.2}, seed=3)
     assert found == parts(draws, {"train": 0.8, "test": 0.2}, seed=3)
     assert found != parts(draws, {"train": 0.8, "test": 0.2}, seed=4)
@@ -99,6 +101,59 @@ def test_parts_keep_images_together() -> None:
         assert len(set(found[start : start + 3])) == 1
     with pytest.raises(ValueError, match="sum to 1"):
         parts(draws, {"train": 0.8})
+
+
+def without_picture(it: Draws) -> Draws:
+    return replace(it, item=replace(it.item, images=()))
+
+
+def test_equal_pictures_are_in_one_part_under_whatever_names(tmp_path: Path) -> None:
+    """Ten contents under thirty names, each a cluster; and clusters that pictures chain."""
+    draws = []
+    for i in range(30):
+        path = tmp_path / f"{i}.png"
+        path.write_bytes(bytes([i % 10]))
+        draws.append(Draws(Item(str(i), "?", (path,), ("a", "b"), 0), 1, 1, 0, 0))
+    shares = {"train": 0.5, "test": 0.5}
+    for seed in range(5):
+        found = parts(draws, shares, seed)
+        assert found == found[:10] * 3 and found.count("test") == 15
+    linked = [
+        replace(it, item=replace(it.item, images=(*it.item.images, after.item.images[0])))
+        for it, after in pairwise(draws[:11])
+    ]
+    assert len(set(parts(linked, shares))) == 1, "a second picture joins as the first does"
+
+
+def test_parts_without_twins_are_as_they_were(tmp_path: Path) -> None:
+    """The shuffle of clusters by name, as sets built earlier have it."""
+    draws, shares = [], {"train": 0.8, "test": 0.2}
+    for i in range(40):
+        path = tmp_path / f"{i // 2}.png"
+        path.write_bytes(bytes([i // 2]))
+        item = Item(str(i), "?", (path,), ("a", "b"), 0, meta={"cluster": f"c{i // 2}"})
+        draws.append(Draws(item, 1, 1, 0, 0))
+    for seed in range(3):
+        clusters_alone = parts([without_picture(it) for it in draws], shares, seed)
+        assert parts(draws, shares, seed) == clusters_alone
+    found = parts([without_picture(it) for it in draws], shares, 3)
+    # What the split by cluster alone gave before pictures were compared.
+    assert [i for i in range(0, 40, 2) if found[i] == "test"] == [18, 24, 26, 30]
+
+
+def test_each_picture_is_read_once_and_one_that_is_gone_is_named(tmp_path: Path) -> None:
+    asked: list[object] = []
+
+    def content(image: object) -> str:
+        asked.append(image)
+        return str(image)
+
+    pixels = Image.new("RGB", (2, 2))
+    draws = [Draws(Item(str(i), "?", (Path("x"), pixels)), 1, 1, 0, 0) for i in range(4)]
+    parts(draws, {"train": 1.0}, content=content)
+    assert asked == [Path("x"), pixels]
+    with pytest.raises(CalibError, match="item '0': x cannot be read"):
+        parts(draws, {"train": 1.0})
 
 
 def test_quadrants() -> None:

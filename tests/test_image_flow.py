@@ -74,7 +74,7 @@ def test_a_tables_picture_is_saved_as_it_is(tmp_path: Path, model: Model, kind: 
     task = load_task([ask(image)])
     (row,) = score(model, task, out=tmp_path / "score").rows()
     (saved,) = row["images"]
-    assert Path(saved).read_bytes() == image.data
+    assert (tmp_path / "score" / saved).read_bytes() == image.data
     assert Path(saved).suffix == {"JPEG": ".jpg", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
     sample(model, task, samples=1, max_new_tokens=2, out=tmp_path / "sample")
     (item,) = open_run(tmp_path / "sample").items()

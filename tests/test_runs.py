@@ -537,7 +537,7 @@ def test_images_in_memory_are_kept_with_the_run(tmp_path: Path):
     task = with_images(*((n, Image.new("RGB", (4, 4), c)) for n, c in names.items()))
     opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
     for row in opened.rows():
-        (path,) = map(Path, row["images"])
+        (path,) = (opened.path / name for name in row["images"])
         assert (tmp_path / "run").resolve() in path.resolve().parents
         with Image.open(path) as image:
             expected = Image.new("RGB", (1, 1), names[row["id"]]).getpixel((0, 0))
@@ -548,7 +548,7 @@ def test_images_in_memory_are_kept_with_the_run(tmp_path: Path):
 def test_images_of_any_mode_are_kept(tmp_path: Path, mode: str):
     task = with_images(("a", Image.new("RGB", (4, 4), "white").convert(mode)))
     opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
-    assert Path(opened.rows()[0]["images"][0]).is_file()
+    assert (opened.path / opened.rows()[0]["images"][0]).is_file()
 
 
 def test_a_disk_that_fails_to_sync(tmp_path: Path, uncut: Path, monkeypatch: pytest.MonkeyPatch):

@@ -188,6 +188,20 @@ def show_labels(made: dict[str, Any], folder: Path) -> None:
                 f"{even['known']:,} known and {even['unknown']:,} unknown"
             )
         err.print(f"{said}.", soft_wrap=True)
+    if made["unread_pictures"]:
+        err.print(
+            f"{made['unread_pictures']:,} pictures are gone and were never compared by their "
+            "bytes: questions of one cluster are in one part, but another name's equal picture may "
+            "be in the other.",
+            soft_wrap=True,
+        )
+    empty = [name for name, questions in made["parts"].items() if not questions]
+    if empty:
+        err.print(
+            f"No question is in {' or '.join(empty)}: those that share a cluster or a picture are "
+            "in one part.",
+            soft_wrap=True,
+        )
     out.print(f"{folder}", soft_wrap=True)
 
 

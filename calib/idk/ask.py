@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,14 +16,14 @@ from typing import Any
 
 from calib.hf.model import Model
 from calib.idk.arms import ARMS, arm
-from calib.idk.build import Draws, cluster_of, sweep
+from calib.idk.build import cluster_of, sweep
 from calib.idk.draw import Subject, draw
 from calib.idk.evaluate import Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
 from calib.judge import answerable, verdicts
 from calib.judge.text import gold_texts
 from calib.measures import unstated
-from calib.records import InputError, Item, Verdict
+from calib.records import ImageRef, InputError, Item, Verdict
 from calib.runs import RESULTS, Progress, replace
 from calib.tasks import Task
 
@@ -76,7 +77,9 @@ def ask_set(
             f"{folder}: the labels are those of {config['model']}, and say nothing of "
             f"{subject.name}; build a set of its own"
         )
-    names = list(arms) or default_arms(labelled.run.items())
+    items = [drawn.item for drawn in labelled.draws]
+    refuse_gone(Path(folder), items)
+    names = list(arms) or default_arms(items)
     if len({label_of(name) for name in names}) < len(names):
         raise InputError(f"arms: {', '.join(names)}: each must be there once")
     worded = {name: words_of(name, labelled) for name in names}  # all refused before one is asked
@@ -95,13 +98,25 @@ def ask_set(
         in_arm(subject, labelled, name, worded[name], path / "arms", settings, progress)
         for name in names
     ]
-    results = {**report_of(labelled, asked, seed), "evaluation": settings}
+    results = {**report_of(labelled, asked, seed, path), "evaluation": settings}
     replace(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results
 
 
 def default_arms(items: Sequence[Item]) -> list[str]:
     return [name for name in ARMS if name != "option" or all(item.options for item in items)]
+
+
+def refuse_gone(folder: Path, items: Sequence[Item]) -> None:
+    """InputError where a picture is gone: the questions are asked again with their pictures."""
+    for item in items:
+        for image in item.images:
+            if isinstance(image, Path) and not image.is_file():
+                raise InputError(
+                    f"{folder}: item {item.id!r}: {image} is not there, and the set holds no copy; "
+                    "put the picture there, or give calib idk label --copy_images where it is, and "
+                    "move the set then"
+                )
 
 
 def stream(built: int, seed: int) -> int:
@@ -117,7 +132,7 @@ def words_of(name: str, labelled: Labelled) -> tuple[str, tuple[Item, ...]]:
     if name == "option" and form not in LISTING:
         form = LISTING[0]
     reworded = arm(name)
-    return form, tuple(reworded(item) for item in labelled.run.items())
+    return form, tuple(reworded(drawn.item) for drawn in labelled.draws)
 
 
 def label_of(name: str) -> str:
@@ -154,8 +169,8 @@ def in_arm(
     return Arm(title, form, items, texts, found, outcomes)
 
 
-def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int) -> dict[str, Any]:
-    """Every number and example of the report, as plain values."""
+def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> dict[str, Any]:
+    """Every number and example of the report in ``out``, as plain values."""
     first = arms[0]
     return {
         "format": "calib.idk.evaluation/1",
@@ -175,7 +190,7 @@ def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int) -> dict[str, A
             for name, found in compare(other.outcomes, first.outcomes, seed=seed).items()
             if found is not None
         ],
-        "examples": examples(labelled, arms),
+        "examples": examples(labelled, arms, out),
         "provenance": provenance(labelled),
     }
 
@@ -199,7 +214,7 @@ def rates(found: Arm, seed: int) -> dict[str, Any]:
     return numbers
 
 
-def examples(labelled: Labelled, arms: Sequence[Arm]) -> list[dict[str, Any]]:
+def examples(labelled: Labelled, arms: Sequence[Arm], out: Path) -> list[dict[str, Any]]:
     """Some questions of every quadrant of the arm that refuses most, spread over the set."""
     shown = max(arms, key=lambda a: sum(o.refused for o in a.outcomes))
     places: dict[str, list[int]] = {}
@@ -211,17 +226,18 @@ def examples(labelled: Labelled, arms: Sequence[Arm]) -> list[dict[str, Any]]:
         indices = places.get(name, [])
         for index in indices[:: max(1, -(-len(indices) // EXAMPLES))][:EXAMPLES]:
             place = {"quadrant": name, "arm": shown.name}
-            found.append({**place, **example(index, labelled.draws[index], labelled, arms)})
+            found.append({**place, **example(index, labelled, arms, out)})
     return found
 
 
-def example(index: int, drawn: Draws, labelled: Labelled, arms: Sequence[Arm]) -> dict[str, Any]:
+def example(index: int, labelled: Labelled, arms: Sequence[Arm], out: Path) -> dict[str, Any]:
+    drawn = labelled.draws[index]
     item = drawn.item
     return {
         "id": item.id,
         "group": item.group,
         "question": item.question,
-        "images": [str(image) for image in item.images],
+        "images": [shown_at(image, labelled.run.path.parent, out) for image in item.images],
         "gold": list(gold_texts(item)) if answerable(item) else None,
         "known": drawn.known(labelled.tau),
         "correct": drawn.correct,
@@ -236,6 +252,13 @@ def example(index: int, drawn: Draws, labelled: Labelled, arms: Sequence[Arm]) -
             for a in arms
         ],
     }
+
+
+def shown_at(image: ImageRef, folder: Path, out: Path) -> str:
+    """A picture's path; relative to the report where the set in ``folder`` holds them both."""
+    if isinstance(image, Path) and all(p.is_relative_to(folder) for p in (image, out)):
+        return os.path.relpath(image, out)
+    return str(image)
 
 
 def said(verdict: Verdict, item: Item) -> str | None:

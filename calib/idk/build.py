@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from calib.images import key_of
 from calib.intervals import LEVEL, Interval
 from calib.judge import answerable
-from calib.records import Answer, Item, Verdict
+from calib.records import Answer, CalibError, ImageRef, Item, Verdict
 from calib.tasks import image_name
 
 TAUS = tuple(tenth / 10 for tenth in range(1, 11))
@@ -125,18 +128,56 @@ def sweep(draws: Sequence[Draws], taus: Iterable[float] = TAUS) -> list[dict[str
     return rows
 
 
-def parts(draws: Sequence[Draws], shares: Mapping[str, float], seed: int = 0) -> list[str]:
+def parts(
+    draws: Sequence[Draws],
+    shares: Mapping[str, float],
+    seed: int = 0,
+    content: Callable[[ImageRef], str] = image_name,
+) -> list[str]:
     """The part (of ``shares``, as {"train": 0.8, "test": 0.2}) of each item.
 
-    All questions about one image are in one part; shares are those of the images.
+    Questions of one cluster are in one part, and so are those that show the same picture, by
+    whatever name: the same ``content``, which is asked once of each picture. Shares are those of
+    the groups that this makes. Raises CalibError where a picture cannot be read.
     """
     total = math.fsum(shares.values())
     if not shares or min(shares.values()) < 0 or not math.isclose(total, 1.0):
         raise ValueError(f"shares: expected positive numbers that sum to 1, got {dict(shares)}")
-    names = sorted({drawn.cluster for drawn in draws})
+    group = groups(draws, content)
+    names = sorted(set(group))
     order = np.random.default_rng(seed).permutation(len(names))
     ends = np.rint(np.cumsum(list(shares.values())) * len(names)).astype(int)
     part = np.searchsorted(ends, np.arange(len(names)), side="right")
     labels = list(shares)
     of = {names[place]: labels[part[rank]] for rank, place in enumerate(order)}
-    return [of[drawn.cluster] for drawn in draws]
+    return [of[name] for name in group]
+
+
+def groups(draws: Sequence[Draws], content: Callable[[ImageRef], str]) -> list[str]:
+    """What joins each item to others through clusters and pictures: its least cluster's name."""
+    names = sorted({drawn.cluster for drawn in draws})
+    node = {name: number for number, name in enumerate(names)}
+    told: dict[object, str] = {}
+    pictures: dict[str, int] = {}
+    joined: list[tuple[int, int]] = []
+    for drawn in draws:
+        for image in drawn.item.images:
+            key = key_of(image)
+            if key not in told:
+                try:
+                    told[key] = content(image)
+                except OSError as error:
+                    raise CalibError(
+                        f"item {drawn.item.id!r}: {image} cannot be read ({error.strerror}), so it "
+                        "cannot be told whether others show the same"
+                    ) from error
+            picture = pictures.setdefault(told[key], len(names) + len(pictures))
+            joined.append((node[drawn.cluster], picture))
+    ends = np.array(joined, dtype=np.intp).reshape(-1, 2).T
+    nodes = len(names) + len(pictures)
+    graph = coo_array((np.ones(len(joined)), (ends[0], ends[1])), shape=(nodes, nodes))
+    component = connected_components(graph, directed=False)[1]
+    least: dict[int, str] = {}
+    for name in names:
+        least.setdefault(int(component[node[name]]), name)
+    return [least[int(component[node[drawn.cluster]])] for drawn in draws]

@@ -1,6 +1,7 @@
 """An IDK set on disk: sampled, judged, labelled, exported.
 
 ``samples/``                      the answers that the labels come from, a run of ``calib sample``
+``pictures.json``                 the digest of each picture: equal ones are in one part
 ``results.json``                  threshold, counts, the sweep over thresholds, provenance
 ``README.md``                     the card; ``datasets.load_dataset`` reads the folder by it
 ``labels/``, ``sft/``, ``preference/``  a JSONL file per part
@@ -22,7 +23,7 @@ from calib.hf.model import Model
 from calib.idk.build import Draws, count, need, parts, sweep
 from calib.idk.draw import Subject, answered, draw
 from calib.idk.export import card, file_name, preference_rows, record_rows, sft_rows
-from calib.idk.pictures import OWN_PICTURES, Copies
+from calib.idk.pictures import OWN_PICTURES, Contents, Copies
 from calib.judge import answerable, refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
 from calib.measures import unstated
@@ -154,7 +155,9 @@ def check(tau: float, samples: int) -> None:
 def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[str, Any]:
     """The card, the exports and results.json of a labelled set."""
     draws, tau, config = labelled.draws, labelled.tau, labelled.run.config
-    part = parts(draws, SHARES, seed=int(config["seed"]))
+    contents = Contents(out, str(config["items"]))
+    part = parts(draws, SHARES, int(config["seed"]), contents)
+    contents.close()
 
     def asked(item: Item) -> str:
         return prompt_of(item, str(config["prompt"])).text
@@ -181,6 +184,7 @@ def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[
         **tally(draws, tau),
         "sweep": sweep(draws),
         "parts": {name: part.count(name) for name in SHARES},
+        "unread_pictures": len(contents.unread),
         "provenance": provenance(labelled),
     }
     text = card(draws, tau, results["provenance"]) + (OWN_PICTURES if copy_images else "")

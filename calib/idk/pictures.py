@@ -1,4 +1,4 @@
-"""The pictures of a set in its own folder, so that it can be moved with them."""
+"""The pictures of a set: copied into its own folder, to be moved with it, and told apart."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 
 from calib.images import key_of, open_image, suffix_of
+from calib.images.kept import FOLDER, NAMES, copies_in
 from calib.records import CalibError, EncodedImage, ImageRef
 from calib.runs import replace
+from calib.tasks import image_name
 
-FOLDER = "images"
-NAMES = "names.json"
+PICTURES = "pictures.json"
 DIGITS = 32
 """Of the SHA-256 of a file's bytes: no two pictures share a name, and no picture has two copies."""
 OWN_PICTURES = """
@@ -39,10 +40,7 @@ class Copies:
     def __init__(self, out: Path) -> None:
         self.out = out
         self._names: dict[object, str] = {}
-        self._origins: dict[str, str] = {}
-        self._file = out / FOLDER / NAMES
-        if self._file.is_file():
-            self._origins = json.loads(self._file.read_text(encoding="utf-8"))
+        self._origins = dict(copies_in(out))
 
     def __call__(self, image: ImageRef) -> str:
         key = key_of(image)
@@ -52,6 +50,8 @@ class Copies:
 
     def _copied(self, image: ImageRef) -> str:
         if isinstance(image, Path):
+            if image.parent == self.out / FOLDER and image.is_file():
+                return name_in(self.out, image)  # a copy itself: what it came from is gone
             earlier = self._origins.get(str(image))
             if earlier is not None and not image.exists() and (self.out / earlier).is_file():
                 return earlier
@@ -65,13 +65,55 @@ class Copies:
         except OSError as error:
             raise CalibError(f"{path}: writing failed ({error.strerror})") from error
         if isinstance(image, Path):
-            self._origins[str(image)] = f"{FOLDER}/{name}"
+            self._origins[name_in(self.out, image)] = f"{FOLDER}/{name}"
         return f"{FOLDER}/{name}"
 
     def close(self) -> None:
         """Write ``names.json``."""
         if self._origins:
-            replace(self._file, json.dumps(self._origins, indent=0) + "\n")
+            text = json.dumps(self._origins, indent=0) + "\n"
+            replace(self.out / FOLDER / NAMES, text)
+
+
+class Contents:
+    """Called with a picture of the set in ``out``, it says what tells it from others: its digest.
+
+    ``pictures.json`` keeps the digests, so that a set whose pictures are gone is parted as before;
+    they hold for the questions whose digest is ``items``.
+    """
+
+    def __init__(self, out: Path, items: str) -> None:
+        self.out = out
+        self.unread: list[str] = []
+        """Pictures that are gone and were never told apart: each is taken for another."""
+        self._items = items
+        self._digests: dict[str, str] = {}
+        if (out / PICTURES).is_file():
+            before = json.loads((out / PICTURES).read_text(encoding="utf-8"))
+            if before["items"] == items:
+                self._digests = before["pictures"]
+
+    def __call__(self, image: ImageRef) -> str:
+        if not isinstance(image, Path):
+            return image_name(image)
+        name = name_in(self.out, image)
+        if name not in self._digests:
+            try:
+                self._digests[name] = image_name(image)
+            except OSError:
+                self.unread.append(name)
+                return f"gone: {name}"
+        return self._digests[name]
+
+    def close(self) -> None:
+        """Write ``pictures.json``."""
+        told = {"items": self._items, "pictures": self._digests}
+        replace(self.out / PICTURES, json.dumps(told, indent=0) + "\n")
+
+
+def name_in(out: Path, image: Path) -> str:
+    """The path of an image; relative to ``out`` where it lies in there."""
+    return str(image.relative_to(out) if image.is_relative_to(out) else image)
 
 
 def bytes_of(image: ImageRef) -> bytes:

@@ -1,0 +1,60 @@
+"""The pictures that a run keeps in its own folder, or an IDK set in its: found wherever it lies.
+
+``RUN/images/3-0.png``        picture 0 of question 3, which had no file of its own
+``SET/images/names.json``     which copy, below SET, came from which path; SET/samples is the run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+FOLDER, NAMES = "images", "names.json"
+
+
+def kept_name(run: Path, index: int, number: int, name: str) -> str | None:
+    """Relative to ``run``, where it keeps the picture that a record calls ``name``; else None.
+
+    Earlier versions wrote down where it lay then, and the folder may have been moved since.
+    """
+    path = Path(name)
+    if path.parent.name == FOLDER and path.stem == f"{index}-{number}":
+        inside = f"{FOLDER}/{path.name}"
+        if (run / inside).is_file():
+            return inside
+    return None
+
+
+class Kept:
+    """Finds the pictures of the questions of the run in folder ``run``."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.set = run.parent
+        self._copies = copies_in(self.set)
+        self._there = cache(os.path.isfile)  # several questions may be about one picture
+
+    def __call__(self, index: int, number: int, name: str) -> Path:
+        """Where the picture is that a record calls ``name``: the run's, the original or the copy.
+
+        Where it is none of them, the path that it had.
+        """
+        inside = kept_name(self.run, index, number, name)
+        if inside is not None:
+            return self.run / inside
+        copy = self._copies.get(name)
+        if copy is not None and not self._there(name) and self._there(self.set / copy):
+            return self.set / copy
+        return Path(name)
+
+
+def copies_in(folder: Path) -> Mapping[str, str]:
+    """Of each picture that the set in ``folder`` has copied: its old path, and its name there."""
+    file = folder / FOLDER / NAMES
+    if not file.is_file():
+        return {}
+    names: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return names
