@@ -329,8 +329,11 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
 def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write a file so that it is there whole or not at all, and stays when power fails.
 
-    A long text may come in pieces.
+    A long text may come in pieces. What a process left behind that was killed here is removed.
     """
+    for left in path.parent.glob(f".{path.name}.*.new"):
+        if not is_alive(left.name.split(".")[-2]):
+            left.unlink(missing_ok=True)
     staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     pieces = [content] if isinstance(content, (str, bytes)) else content
     try:
@@ -341,6 +344,17 @@ def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
     finally:
         staging.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def is_alive(number: str) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(int(number), 0)
+    except (ValueError, ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def sync(path: Path) -> None:

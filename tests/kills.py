@@ -86,9 +86,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Outcome:
-    kills: int  # of which so many before the job's end
-    before_end: int
-    differ: int
+    kills: int
+    before_end: int  # of these, before the job's end
+    differ: int  # when finished, from a whole run
+    files: tuple[str, ...]  # in which they differ
 
 
 def survive(kind: str, kills: int, seed: int) -> Outcome:
@@ -97,6 +98,7 @@ def survive(kind: str, kills: int, seed: int) -> Outcome:
     model = Model("tiny", make_llama(), make_tokenizer(), None)
     rng = random.Random(f"{kind} {seed}")
     differ = before_end = 0
+    files: set[str] = set()
     with tempfile.TemporaryDirectory() as place:
         whole = Path(place) / "whole"
         start = time.perf_counter()
@@ -113,10 +115,15 @@ def survive(kind: str, kills: int, seed: int) -> Outcome:
             before_end += not ended
             finished = forked(lambda f=folder: act(kind, model, f))
             made = contents(folder)
-            pages = kind != "report" or (folder / "report.html").stat().st_size > 10_000
-            differ += not (finished and made == expected and pages)
+            unlike = {name for name in {*made, *expected} if made.get(name) != expected.get(name)}
+            if not finished:
+                unlike.add("(not finished)")
+            if kind == "report" and (folder / "report.html").stat().st_size < 10_000:
+                unlike.add("report.html")
+            differ += bool(unlike)
+            files |= unlike
             shutil.rmtree(folder)
-    return Outcome(kills, before_end, differ)
+    return Outcome(kills, before_end, differ, tuple(sorted(files)))
 
 
 def main() -> None:
@@ -128,7 +135,7 @@ def main() -> None:
         outcome = survive(kind, given.kills, given.seed)
         print(
             f"{kind}: {outcome.kills} killed, {outcome.before_end} of them before their end; "
-            f"{outcome.differ} differ when finished",
+            f"{outcome.differ} differ when finished {', '.join(outcome.files)}",
             flush=True,
         )
 

@@ -26,7 +26,7 @@ from calib.hf.encoding import Encoded
 from calib.hf.scoring import Scores
 from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError, InputError, Item
-from calib.runs import create, open_run
+from calib.runs import create, open_run, replace
 from calib.score import score
 from calib.tasks import Task
 
@@ -644,3 +644,13 @@ def test_a_killed_run_goes_on(tmp_path: Path, uncut: Path):
     model = run(folder)
     assert records(folder) == records(uncut)
     assert len(model.asked) <= QUESTIONS - 6 * ROWS
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for number in (dead.pid, os.getpid()):
+        (tmp_path / f".config.json.{number}.new").write_text("half")
+    (tmp_path / ".other.json.1.new").write_text("half")
+    replace(tmp_path / "config.json", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.json.1.new", "config.json"]
