@@ -97,9 +97,12 @@ def check_row(row: Mapping[str, Any], where: str) -> None:
             raise InputError(f"{where}: {name} is missing")
         if not fits(row[name]):
             raise InputError(f"{where}: {name}: expected {expected}, got {str(row[name])[:80]!r}")
+    for name, (expected, fits) in OPTIONAL.items():
+        if name in row and not fits(row[name]):
+            raise InputError(f"{where}: {name}: expected {expected}, got {str(row[name])[:80]!r}")
     count = len(row["options"])
-    for name in ("logprob", "prob"):
-        if len(row[name]) != count:
+    for name in ("logprob", "prob", "ranked"):
+        if row.get(name) is not None and len(row[name]) != count:
             raise InputError(
                 f"{where}: {name} has {len(row[name])} values, but there are {count} options"
             )
@@ -136,7 +139,12 @@ def or_null(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    """Whether it is a text that can be written down: half of a surrogate pair cannot."""
+    return isinstance(value, str) and (value.isascii() or not any(map(is_half, value)))
+
+
+def is_half(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
 
 
 FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -156,4 +164,25 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "parsed": ("true or false", lambda value: isinstance(value, bool)),
     "correct": ("true, false or null", or_null(lambda value: isinstance(value, bool))),
+}
+
+PLAIN = "text, a number or null"
+
+
+def is_plain(value: Any) -> bool:
+    return value is None or is_text(value) or isinstance(value, (int, float))
+
+
+OPTIONAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "batch": ("a whole number from 0", is_count),
+    "of_batch": ("a whole number from 0", is_count),
+    "task": (PLAIN, is_plain),
+    "group": (PLAIN, is_plain),
+    "cluster": (PLAIN, is_plain),
+    "valid": ("true or false", lambda value: isinstance(value, bool)),
+    "ended": ("true, false or null", or_null(lambda value: isinstance(value, bool))),
+    "ranked": (
+        "a list of numbers or null",
+        or_null(is_list(or_null(lambda value: is_number(value, -math.inf, math.inf)))),
+    ),
 }

@@ -26,7 +26,8 @@ from calib.hf.encoding import Encoded
 from calib.hf.scoring import Scores
 from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError, InputError, Item
-from calib.runs import create, open_run, replace
+from calib.runs import create, open_run
+from calib.runs import replace as write_whole
 from calib.score import score
 from calib.tasks import Task
 
@@ -652,5 +653,5 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path):
     for number in (dead.pid, os.getpid()):
         (tmp_path / f".config.json.{number}.new").write_text("half")
     (tmp_path / ".other.json.1.new").write_text("half")
-    replace(tmp_path / "config.json", "whole")
+    write_whole(tmp_path / "config.json", "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.json.1.new", "config.json"]
