@@ -137,7 +137,8 @@ SETTINGS = {
     "samples": (-3, "samples: expected a whole number from 1, got '-3'"),
     "questions": (True, "questions: expected a whole number from 1, got 'True'"),
     "model": (["a"], "model: expected text"),
-    "task": ("\ud800", "half of a surrogate pair"),
+    "task": ("\ud800", "task: expected text"),
+    "anything": ("\ud800", "half of a surrogate pair"),
 }
 
 
