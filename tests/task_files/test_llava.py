@@ -208,8 +208,8 @@ OPTIONS = "q?\nA. x\nB. y"
     ("content", "message"),
     [
         (entry("q?\n(B) x\n(C) y", "C"), "entry 0: expected options of which one is marked A"),
-        (entry(OPTIONS, "C"), "entry 0: answer 'C' names C"),
-        (entry(OPTIONS, "maybe"), "entry 0: answer 'maybe' names none"),
+        (entry(OPTIONS, "C"), "entry 0: answer 'C' is not the letter or text of one option"),
+        (entry(OPTIONS, "maybe"), "entry 0: answer 'maybe' is not"),
         (entry(OPTIONS), "expected an answer after each question, but .* has none"),
         (entry(OPTIONS, "A", "Why?"), "'Why[?]' has none"),
         (entry(), "no turns"),
