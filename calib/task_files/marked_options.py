@@ -18,12 +18,13 @@ one of statements.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from calib.records import InputError
 from calib.task_files.marks import INSTRUCTION, Mark, marks
-from calib.task_files.runs import last_run
+from calib.task_files.runs import last_run, refuse_in_wrapped_lines
 from calib.task_files.values import shown
 
 HEADER = re.compile(
@@ -43,7 +44,11 @@ SEPARATORS = ",;|/"
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What is ``before`` the options of a text, their letters and texts, what is ``after``."""
+    """What is ``before`` the options of a text, their letters and texts, what is ``after``.
+
+    ``after`` is told apart by lines: from one that asks for a form of answer on it is the
+    ``instruction``, from the start or a label ("Hint:") on it belongs to the question.
+    """
 
     before: str
     letters: tuple[str, ...]
@@ -52,15 +57,14 @@ class Marked:
 
     @property
     def instruction(self) -> str:
-        """``after`` where it asks for a form of answer, else empty."""
-        asks = any(INSTRUCTION.match(line.strip()) for line in self.after.split("\n"))
-        return self.after if asks or ASKED_IN_LINE.search(f" {self.after}") else ""
+        """What asks for a form of answer; empty where nothing does."""
+        return "\n".join(line for line, asks in sorted_lines(self.after) if asks).strip()
 
     @property
     def question(self) -> str:
         """What is asked: all that is neither an option nor the instruction."""
-        parts = (self.before, "" if self.instruction else self.after)
-        return "\n".join(part for part in parts if part)
+        told = "\n".join(line for line, asks in sorted_lines(self.after) if not asks).strip()
+        return "\n".join(part for part in (self.before, told) if part)
 
 
 def marked_options(text: str, where: str) -> Marked | None:
@@ -69,12 +73,14 @@ def marked_options(text: str, where: str) -> Marked | None:
     Raises InputError for a run without A, a letter twice, an option without a text, and a text
     between two options that belongs to neither. Time is linear in the text.
     """
-    run = last_run(marks(text), text, where)
+    every = tuple(marks(text))
+    run = last_run(every, text, where)
     if run is None:
         return None
     ends = [mark.start for mark in run[1:]]
     raw = [text[mark.end : end] for mark, end in zip(run, ends, strict=False)]
     last, after = split_last(text[run[-1].end :])
+    refuse_in_wrapped_lines(every, run, run[-1].end + len(last), where)
     texts = [option_text(part, mark, where) for part, mark in zip([*raw, last], run, strict=True)]
     if any(mark.line == following.line for mark, following in pairwise(run)):
         texts = without_separators(texts)
@@ -99,6 +105,27 @@ def split_last(text: str) -> tuple[str, str]:
         after = f"{option[asked.end() :]}\n{after}"
         option = option[: asked.start()]
     return option, after.strip()
+
+
+def sorted_lines(after: str) -> Iterator[tuple[str, bool]]:
+    """The lines behind the options, each with whether it belongs to the instruction."""
+    asks = False
+    for line in after.split("\n"):
+        text = line.strip()
+        label = LABELLED.match(text)
+        asked = ASKED_IN_LINE.search(f" {text}")
+        if asked and not INSTRUCTION.match(text):
+            told = text[: asked.start()]  # the search has a space more in front
+            told = told.strip()
+            if told and not (label and told == label[0].strip()):
+                yield told, False
+                yield text[len(told) :].strip(), True
+            else:
+                yield line, True
+            asks = True
+            continue
+        asks = bool(INSTRUCTION.match(text)) or (asks and label is None)
+        yield line, asks
 
 
 def ends_options(line: str) -> bool:

@@ -168,9 +168,10 @@ TEXT = "red " * (LONG // 4)
 @pytest.mark.parametrize(
     "answer",
     [
-        *("answer " * 140_000, "the answer is A. " * 60_000, "A" + " " * LONG + "x", "A. " * 330_000),
-        *("A" + "." * LONG, "A" + "\n" * LONG, "*" * LONG, "A\n" * 500_000, "red because " * 80_000),
-        *("A is " + "\t" * LONG + "right", "(" * LONG, "Answer: " * 125_000, TEXT, "A. " + TEXT),
+        *("answer " * 140_000, "the answer is A. " * 60_000, "A" + " " * LONG + "x"),
+        *("A. " * 330_000, "A" + "." * LONG, "A" + "\n" * LONG, "*" * LONG, "A\n" * 500_000),
+        *("red because " * 80_000, "A is " + "\t" * LONG + "right", "(" * LONG, TEXT),
+        *("Answer: " * 125_000, "A. " + TEXT),
         *("\uff21" * LONG, "**A** " * 160_000, "answer" + " " * LONG, "###\n" * 250_000),
     ],
     ids=range(18),

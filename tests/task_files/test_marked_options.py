@@ -48,7 +48,16 @@ def test_markings_on_lines(line: str, case):
         ("Options: A. west B. east\nC. north", {"A": "west", "B": "east", "C": "north"}),
         ("the angle is ( ) A. 30° B. 40°", {"A": "30°", "B": "40°"}),
         ("Which? A. 3.5 B. 4.2", {"A": "3.5", "B": "4.2"}),
-        ("the value A. 3.5 B. 4.2 C. 5", {"A": "3.5", "B": "4.2", "C": "5"}),
+        ("the value: A. 3.5 B. 4.2 C. 5", {"A": "3.5", "B": "4.2", "C": "5"}),
+        ("Is it so? (A)yes(B)no", {"A": "yes", "B": "no"}),
+        ("Options: (A)yes(B)no(C)both", {"A": "yes", "B": "no", "C": "both"}),
+        ("Options (A) yes (B) no", {"A": "yes", "B": "no"}),
+        ("(A) yes (B) no", {"A": "yes", "B": "no"}),
+        ("是吗？（A）是（B）否", {"A": "是", "B": "否"}),
+        ("Options: (A) f(X) (B) f(B)", {"A": "f(X)", "B": "f(B)"}),
+        ('He said "why?" (A) x (B) y', {"A": "x", "B": "y"}),
+        ("(Is it so?) (A) x (B) y", {"A": "x", "B": "y"}),
+        ("Which one is it! (A) x (B) y", {"A": "x", "B": "y"}),
         ("Which? A. x, B. y, C. z", {"A": "x", "B": "y", "C": "z"}),
         ("Which? (A) x; (B) y", {"A": "x", "B": "y"}),
         ("Which? A. B B. A", {"A": "B", "B": "A"}),
@@ -136,6 +145,26 @@ def test_an_instruction_ends_the_options(options: str, instruction: str, between
     assert marked.instruction == instruction
 
 
+@pytest.mark.parametrize(
+    ("after", "question", "instruction"),
+    [
+        ("\nHint: look at the sky", "q?\nHint: look at the sky", ""),
+        ("\nHint: look\nAnswer with the letter.", "q?\nHint: look", "Answer with the letter."),
+        ("\nAnswer with the letter.\nHint: look", "q?\nHint: look", "Answer with the letter."),
+        ("Answer with the letter.\n\nNote: old", "q?\nNote: old", "Answer with the letter."),
+        ("\nContext: a map. Please answer so.", "q?\nContext: a map.", "Please answer so."),
+        ("\nHint: Please answer with the letter.", "q?", "Hint: Please answer with the letter."),
+        ("\nIt is old.\nThink it over.\nAnswer:", "q?\nIt is old.", "Think it over.\nAnswer:"),
+    ],
+)
+def test_only_what_asks_for_an_answer_is_the_instruction(
+    after: str, question: str, instruction: str
+):
+    marked = marked_options(f"q?\nA. x\nB. y\n{after}", "here")
+    assert marked is not None
+    assert (marked.question, marked.instruction) == (question, instruction)
+
+
 def test_an_instruction_in_the_line_of_the_options():
     marked = marked_options("Which? (A) x (B) y Answer with the option's letter.", "here")
     assert marked is not None
@@ -147,6 +176,12 @@ def test_an_instruction_in_the_line_of_the_options():
     [
         *("What is this?", "Which?\nA. x", "By J. Smith and K. Brown.", "Which?\n1. x\n2. y", ""),
         *("Vitamin A. It helps plan B. too", "the points (a), (b) and (c)", "A.M. or\nP.M."),
+        "Which (A) apples or (B) pears are sweeter?",
+        "Is (A)apples or (B)pears sweeter?",
+        "the value A. 3.5 B. 4.2 C. 5",
+        "Is f(A) or f(B) larger?",
+        "Between [A] red, [B] blue, which is warm?",
+        "See the figure. Point (A) and (B) are far; how far?",
     ],
 )
 def test_no_options(text: str):
@@ -167,6 +202,9 @@ def test_no_options(text: str):
         ("q?\nA. x\nB) y\nC. z", "A and B are marked in two ways"),
         ("q?\nA. x\nB. y\nC) z", "B and C are marked in two ways"),
         ("q?\nA. x\nB. y\nI. think", "A, B, I leave too much out"),
+        ("q?\nA. red\nB. blue\nOr C. green", "mark of C stands inside a line"),
+        ("q?\n(A) red\n(B) blue\nor (C) green\n\nHint", "mark of C stands inside a line"),
+        ("q?\nA. red\nor B. blue\nC. green", "mark of B stands inside a line"),
     ],
 )
 def test_what_cannot_be_placed_is_refused(text: str, message: str):
