@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from calib.records import InputError
 from calib.task_files.marks import INSTRUCTION, Mark, marks
@@ -39,6 +39,7 @@ ASKED_IN_LINE = re.compile(
     r"|select|pick|provide|give|only)|(?:Choose|Select|Pick) (?:the|one))\b)"
 )
 LABELLED = re.compile(r"(?:Hint|Context|Notes?|Question|Passage|Caption|Explanation)[ \t]*:")
+MOST_MARKS = 50_000  # some 0.4 s of reading
 SEPARATORS = ",;|/"
 
 
@@ -73,7 +74,12 @@ def marked_options(text: str, where: str) -> Marked | None:
     Raises InputError for a run without A, a letter twice, an option without a text, and a text
     between two options that belongs to neither. Time is linear in the text.
     """
-    every = tuple(marks(text))
+    every = tuple(islice(marks(text), MOST_MARKS + 1))
+    if len(every) > MOST_MARKS:
+        raise InputError(
+            f"{where}: more than {MOST_MARKS:,} letters of the text are marked as options are, and "
+            "which of them are options cannot be told"
+        )
     run = last_run(every, text, where)
     if run is None:
         return None

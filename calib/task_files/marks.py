@@ -76,6 +76,9 @@ def marks(text: str) -> Iterator[Mark]:
     """Every mark in ``text``, in order. Time is linear in the text."""
     offset = 0
     for number, line in enumerate(text.split("\n")):
+        if not line:
+            offset += 1
+            continue
         position = 0
         at_start = LINE_MARK.match(line)
         if at_start:
