@@ -8,7 +8,9 @@ one of statements.
 
 * ``I. have a hint`` on a line before ``A. x`` and ``B. y`` is no option: of the lines before A
   those count whose letters fill a gap of the run or continue it. In brackets all count.
-* In a line a run begins after a colon or a sentence's end; in brackets and upper case, anywhere.
+* In a line a run begins after a header, a colon, a sentence's end or the blank "( )"; there it may
+  also be written "(A)west(B)east". A mark inside a wrapped line that would go on with the run is
+  refused.
 * An option's wrapped lines are joined by a space. The last option ends at an empty line, or where a
   line or sentence asks for an answer ("Answer with the option's letter.") or a line begins with
   "Hint:" and the like: what follows is ``after``. A header before the options ("Options:",

@@ -122,9 +122,25 @@ def test_tables(tmp_path: Path, text: str):
 
 marked = st.lists(
     st.sampled_from(
-        [*("A", "B", "(A)", "(B)", "B.", "C:", "[a]", "（A）", "Ａ", "**", "Options:", "? ", " ")]
-        + [*("\n", "\n\n", "red", "blue", "or", "Hint: x", "Answer:", "The answer is ", "because")]
-        + [*("###\n", "<image>", "( )", "- ", "is correct", "Please answer so", "SOLUTION:", "，")]
+        [
+            *(
+                "A",
+                "B",
+                "(A)",
+                "(B)",
+                "B.",
+                "C:",
+                "[a]",
+                "（A）",
+                "Ａ",
+                "**",
+                "Options:",
+                "? ",
+                " ",
+            ),
+            *("\n", "\n\n", "red", "blue", "or", "Hint: x", "Answer:", "The answer is ", "because"),
+            *("###\n", "<image>", "( )", "- ", "is correct", "Please answer so", "SOLUTION:", "，"),
+        ]
     )
     | st.text(max_size=3),
     max_size=14,
