@@ -222,6 +222,8 @@ OPTIONS = "q?\nA. x\nB. y"
         (entry(OPTIONS, "A", image="1", images=["2"]), "both image and images"),
         (entry(OPTIONS, "A", question="q"), "both conversations and question"),
         (entry(OPTIONS, "A", messages=[]), "both conversations and messages"),
+        ({"messages": [{"role": "system", "content": "<image>"}, {"role": "user", "content": OPTIONS},
+                       {"role": "assistant", "content": "A"}], "image": "1"}, "a system turn has"),
         ({"conversations": None}, "entry 0: expected a list of turns, got None"),
         ({"conversations": [{"value": "q?"}, 3]}, "entry 0, turn 1: expected from"),
         ({"conversations": [{"from": "human", "value": 3}]}, "turn 1: expected value"),
