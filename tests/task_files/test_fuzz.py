@@ -120,6 +120,52 @@ def test_tables(tmp_path: Path, text: str):
     ask(tmp_path / "q.csv", text)
 
 
+marked = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "A",
+                "B",
+                "(A)",
+                "(B)",
+                "B.",
+                "C:",
+                "[a]",
+                "（A）",
+                "Ａ",
+                "**",
+                "Options:",
+                "? ",
+                " ",
+            ),
+            *("\n", "\n\n", "red", "blue", "or", "Hint: x", "Answer:", "The answer is ", "because"),
+            *("###\n", "<image>", "( )", "- ", "is correct", "Please answer so", "SOLUTION:", "，"),
+        ]
+    )
+    | st.text(max_size=3),
+    max_size=14,
+)
+long_marked = st.builds(
+    lambda parts, times: "".join(parts) * times, marked, st.sampled_from([1] * 9 + [300])
+)
+
+
+@fuzz
+@given(long_marked, long_marked, st.booleans())
+def test_conversations(tmp_path: Path, asked: str, answer: str, listed: bool):
+    asked += "\nA. red\nB. blue" if listed else ""
+    entry = {"conversations": [asked, answer], "images": ["1.png"] * asked.count("<image>")}
+    ask(tmp_path / "q.jsonl", json.dumps(entry))
+
+
+@fuzz
+@given(long_marked, long_marked, values, st.sampled_from(["<image>", "img"]))
+def test_decisions(tmp_path: Path, state: str, asked: str, label: Any, name: str):
+    questions = {"q": {"type": "choice", "instructions": asked, "criteria": {"A": state, "B": ""}}}
+    line = {"state": state, "questions": questions, "answers": {"q": label}, "assets": {name: "1"}}
+    ask(tmp_path / "q.jsonl", json.dumps(line))
+
+
 @fuzz
 @given(st.data(), st.sampled_from([".jsonl", ".csv", ".json", ".tsv"]))
 def test_damaged_bytes(tmp_path: Path, data: st.DataObject, suffix: str):
