@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 from calib.records import InputError, Item, at_home
+from calib.task_files.checks import alike
 from calib.task_files.columns import LETTERS as LETTERS
 from calib.task_files.columns import Row
 from calib.task_files.ids import Ids
@@ -19,6 +20,7 @@ from calib.task_files.json_file import json_rows
 from calib.task_files.lines import json_lines
 from calib.task_files.notes import Notes
 from calib.task_files.pictures import Pictures
+from calib.task_files.shapes import Made
 from calib.task_files.table import csv_rows
 from calib.task_files.text import text_of
 
@@ -37,10 +39,13 @@ def read_file(path: Path) -> tuple[Item, ...]:
     ids, pictures = Ids(path, notes), Pictures(path)
     items = []
     for where, written in READERS[path.suffix.lower()](text_of(path), path, notes):
-        row = Row(written, where)
+        row = Row(written, where, of_shape=isinstance(written, Made))
         for name in row.others:
             notes.column(name)
+        for name in row.pictures_left:
+            notes.picture(name)
         items.append(item_from(row, ids.of(row), pictures))
+        note_options(items[-1], row, notes)
         ids.add(items[-1].id, where)
     told = notes.text(path)
     if not items:
@@ -48,3 +53,10 @@ def read_file(path: Path) -> tuple[Item, ...]:
     if told:
         warnings.warn(told, stacklevel=2)
     return tuple(items)
+
+
+def note_options(item: Item, row: Row, notes: Notes) -> None:
+    if alike(item.options):
+        notes.alike(row.where)
+    if item.options and item.answer is not None:
+        notes.answer(item.answer, row.by_index and not row.of_shape)

@@ -17,6 +17,10 @@ from calib.task_files.system_one import decision_rows, is_decision
 Rows = Iterator[tuple[str, Mapping[str, Any]]]
 
 
+class Made(dict[str, Any]):
+    """A row that a shape made: its texts say already which picture is meant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """``recognise`` tells from its keys whether an object is of the shape; ``expand`` reads it."""
@@ -42,6 +46,7 @@ def expanded(row: Mapping[str, Any], where: str, notes: Notes) -> Rows:
     """
     for shape in SHAPES.values():
         if shape.recognise(row):
-            yield from shape.expand(row, where, notes)
+            for place, made in shape.expand(row, where, notes):
+                yield place, Made(made)
             return
     yield where, row

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from calib.records import InputError
-from calib.task_files.columns import MEANINGS, OPTIONS, is_known, plain
+from calib.task_files.columns import OPTIONS, column_of, is_known, plain
 from calib.task_files.notes import Notes
 from calib.task_files.pictures import is_base64
 from calib.task_files.text import lines_of
-from calib.task_files.values import parse, shown
+from calib.task_files.values import parse, python_texts, shown
 
 DELIMITERS = (",", ";", "\t")
 NAMED = re.compile(r"sep=([,;\t])\s*", re.I)
@@ -73,7 +73,7 @@ def header_of(text: str, path: Path) -> Header:
         written = {mark: next(csv.reader([first.rstrip()], delimiter=mark)) for mark in delimiters}
     delimiter = max(read, key=lambda mark: (sum(map(is_known, read[mark])), len(read[mark])))
     names = tuple(name.strip() for name in read[delimiter])
-    doubled = [name for name, count in Counter(map(plain, names)).items() if name and count > 1]
+    doubled = [name for name, count in Counter(map(str.casefold, names)).items() if name and count > 1]
     if doubled:
         raise InputError(f"{path}, line {line}: the column {shown(doubled[0])} is there twice")
     if not any(map(is_known, names)):
@@ -145,11 +145,14 @@ def pictures_by_index(rows: Iterator[Mapping[str, str]]) -> dict[str, str]:
 
 def cell_in(name: str, cell: str, where: str, pictures: Mapping[str, str]) -> Any:
     """A field as JSON would have it: lists apart from texts."""
-    column, text = MEANINGS.get(plain(name)), cell.strip()
+    column, text = column_of(name), cell.strip()
     if text in NOT_A_NUMBER and (column in PASSAGES or plain(name) in OPTIONS):
+        other = "" if column in PASSAGES else (
+            ", or write options that are so named as a JSON list in a column options"
+        )
         raise InputError(
-            f"{where}: {name} is {text!r}, which tables write for an empty field; leave it empty, "
-            "or write options that are so named as a JSON list in a column options"
+            f"{where}: {name} is {text!r}, which tables write for an empty field; leave it "
+            f"empty{other}"
         )
     if column == "images" and pictures and REFERENCE.fullmatch(text):
         if text not in pictures:
@@ -168,6 +171,9 @@ def split(text: str, where: str) -> Any:
         try:
             return parse(text, where)
         except InputError as error:
+            texts = python_texts(text)
+            if texts is not None:
+                return texts
             raise InputError(
                 f'{error}; write a list as ["a", "b"], its texts in double quotes'
             ) from error
