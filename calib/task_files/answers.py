@@ -48,7 +48,9 @@ def none_of(answer: str, options: Sequence[str]) -> str:
     text, count = answer.strip(), f"but there are {len(options)} options {shown(list(options))}"
     letter, index = LETTER.fullmatch(text), INDEX.fullmatch(text)
     if letter:
-        return f"neither a text of the options nor one of their letters: letter {letter[1]}, {count}"
+        return (
+            f"neither a text of the options nor one of their letters: letter {letter[1]}, {count}"
+        )
     if index:
         return f"neither a text of the options nor one of their 0-based indices, {count}"
     return (

@@ -75,6 +75,9 @@ OPTIONS = {
 PICTURES = {f"image{number}": number for number in range(1, 10)}
 """Columns of pictures, which are shown in this order."""
 
+PASSAGES = {"hint", "context", "lecture", "instruction"}
+NOT_A_NUMBER = {"nan", "NaN", "<NA>"}
+
 LOOKS = re.compile(r"image|img|photo|picture|figure|(?:^|[ _-])scan", re.I)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".dcm", ".svg")
 
@@ -154,6 +157,8 @@ class Row:
     def put(self, column: str, name: str, value: Any) -> None:
         if is_absent(value):
             return
+        if column in PASSAGES:
+            self.refuse_not_a_number(name, value)
         if column in self.values and self.values[column] != value:
             raise InputError(
                 f"{self.where}: {self.names[column]} is {shown(self.values[column])} and {name} is "
@@ -178,12 +183,24 @@ class Row:
                 raise InputError(f"{self.where}: an option before {names[filled[-1]]} is empty")
             options = [row[names[sign]] for sign in filled]
             for sign, option in zip(filled, options, strict=True):
+                self.refuse_not_a_number(
+                    names[sign],
+                    option,
+                    ", or write options that are so named as a JSON list in a column options",
+                )
                 if not isinstance(option, (str, int, float)):
                     raise InputError(
                         f"{self.where}: {names[sign]}: expected text, got {shown(option)}"
                     )
             self.put("options", f"{names[signs[0]]}, ...", options)
             self.first = int(signs[0]) if signs != LETTERS else self.first
+
+    def refuse_not_a_number(self, name: str, value: Any, other: str = "") -> None:
+        if isinstance(value, str) and value.strip() in NOT_A_NUMBER:
+            raise InputError(
+                f"{self.where}: {name} is {value.strip()!r}, which tables write for an empty field; "
+                f"leave it empty{other}"
+            )
 
     def put_stand_ins(self, stand_ins: list[str], row: Mapping[str, Any]) -> None:
         for column, names in STAND_INS.items():

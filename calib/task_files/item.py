@@ -177,6 +177,11 @@ def answer_in(row: Row, read: Mapping[str, Any], options: Options | None) -> int
     index: int | None = read.get("answer_index")
     if options is None:
         return index
+    if index is not None and index >= len(options.names):
+        raise InputError(
+            f"{row.where}: answer_index is {index}, but there are {len(options.names)} options, "
+            "counted from 0"
+        )
     if index is None and "answer_letter" in read:
         index = letter_in(read["answer_letter"], options, f"{row.where}: answer_letter")
     elif "answer_letter" in read:

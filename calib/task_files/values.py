@@ -215,7 +215,9 @@ def python_texts(text: str) -> list[str] | None:
         values = [ast.literal_eval(mark.string) for mark in parts[::2]]
     except (tokenize.TokenError, SyntaxError, ValueError, MemoryError, RecursionError):
         return None
-    return values if all(isinstance(value, str) and not flaw_of(value) for value in values) else None
+    return (
+        values if all(isinstance(value, str) and not flaw_of(value) for value in values) else None
+    )
 
 
 YES = {"true", "yes", "y", "t", "correct", "right", "ja", "wahr", "richtig", "oui", "vrai", "sí"}
