@@ -198,8 +198,8 @@ class Row:
     def refuse_not_a_number(self, name: str, value: Any, other: str = "") -> None:
         if isinstance(value, str) and value.strip() in NOT_A_NUMBER:
             raise InputError(
-                f"{self.where}: {name} is {value.strip()!r}, which tables write for an empty field; "
-                f"leave it empty{other}"
+                f"{self.where}: {name} is {value.strip()!r}, which tables write for an empty "
+                f"field; leave it empty{other}"
             )
 
     def put_stand_ins(self, stand_ins: list[str], row: Mapping[str, Any]) -> None:

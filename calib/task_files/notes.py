@@ -20,7 +20,7 @@ class Notes:
         self._places: dict[str, list[str]] = {}
         self._columns: dict[str, None] = {}
         self._pictures: dict[str, None] = {}
-        self._numbered = False
+        self._numbered = self._named = False
         self._alike: list[str] = []
         self._answers = 0
         self._from_one = True
@@ -46,14 +46,19 @@ class Notes:
         self._from_one &= by_index and index > 0
 
     def numbered(self) -> None:
-        """No row has an id, and numbers stand for them."""
+        """A row has no id, and its number stands for it."""
         self._numbered = True
+
+    def named(self) -> None:
+        """A row has an id of its own."""
+        self._named = True
 
     def text(self, path: Path) -> str | None:
         """One sentence, or None where there is nothing to tell."""
         told = []
         if self._numbered:
-            told.append("no row has an id, so they are numbered from 0")
+            rows = "some rows have no id" if self._named else "no row has an id"
+            told.append(f"{rows}, so they are numbered from 0")
         if self._columns:
             named = ", ".join(shown(name) for name in list(self._columns)[: self.COLUMNS])
             more = len(self._columns) - self.COLUMNS

@@ -51,6 +51,8 @@ def expanded(row: Mapping[str, Any], where: str, notes: Notes, number: int) -> R
             if is_absent(row.get("id")):
                 row = {**row, "id": str(number)}
                 notes.numbered()
+            else:
+                notes.named()
             for place, made in shape.expand(row, where, notes):
                 yield place, Made(made)
             return
