@@ -78,7 +78,7 @@ PICTURES = {f"image{number}": number for number in range(1, 10)}
 PASSAGES = {"hint", "context", "lecture", "instruction"}
 NOT_A_NUMBER = {"nan", "NaN", "<NA>"}
 
-LOOKS = re.compile(r"image|img|photo|picture|figure|(?:^|[ _-])scan", re.I)
+LOOKS = re.compile(r"image|img|photo|picture|figure|(?<![a-z])scans?(?![a-z])", re.I)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".dcm", ".svg")
 
 
