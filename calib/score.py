@@ -120,11 +120,11 @@ def score(
 
 
 def check_items(items: Sequence[Item], form: str) -> None:
-    """Raise InputError for the first item that has no options or cannot be asked in ``form``."""
+    """Raise InputError for the first item that cannot be asked in ``form`` or has no options."""
+    check(items, form)
     free = next((item.id for item in items if not item.options), None)
     if free is not None:
         raise InputError(f"item {free!r} has no options to score; calib sample asks it freely")
-    check(items, form)
 
 
 def keep(
