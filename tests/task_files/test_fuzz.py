@@ -23,9 +23,13 @@ CASES = 2_000
 SECONDS = 1.0  # of wall time, beside other work; a case takes some milliseconds
 NAMES = [*COLUMNS, *(alias for names in COLUMNS.values() for alias in names), *list(OPTIONS)[:6]]
 NAMES += [alias for names in STAND_INS.values() for alias in names]
+NAMES += ["image_1", "image_2", "option1", "option2", "Option A"]
 NAMES += ["text", "label", "path", "bytes", "", " ", "x"]
 
 texts = st.one_of(
+    st.sampled_from(
+        ["<image>", "a <image> b", "<image 1>", "['a', 'b']", "1.0", "true", "option 1"]
+    ),
     st.sampled_from(
         ["", " ", "A", "b", "(C)", "0", "1", "yes", "no", " yes", "nan", "NaN", "null"]
     ),

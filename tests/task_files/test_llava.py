@@ -141,7 +141,8 @@ def test_questions_of_a_conversation_without_images_are_one_cluster(read):
 def test_an_entry_without_an_id_has_its_number(read):
     plain = entry("q?\nA. x\nB. y", "A")
     del plain["id"]
-    assert [item.id for item in read(entry("q?\nA. x\nB. y", "A"), plain)] == ["x", "1"]
+    with pytest.warns(UserWarning, match="some rows have no id, so they are numbered from 0"):
+        assert [item.id for item in read(entry("q?\nA. x\nB. y", "A"), plain)] == ["x", "1"]
 
 
 def test_turns_of_one_picture_each(read, tmp_path: Path):

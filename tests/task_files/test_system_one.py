@@ -190,7 +190,7 @@ def test_assets_are_images_in_the_order_of_their_mention(read):
     }
     with pytest.warns(UserWarning, match="not used are assets that no text names: 1 .*'img-3'"):
         first, second = read(line)
-    assert (first.id, second.id) == ("1#a", "1#b")
+    assert (first.id, second.id) == ("0#a", "0#b")
     assert isinstance(first.images[0], EncodedImage)
     assert first.images[0].data == base64.b64decode(PNG)
     assert isinstance(first.images[1], Path) and first.images[1].name == "one.png"
