@@ -68,3 +68,5 @@ def note_options(item: Item, row: Row, notes: Notes) -> None:
         notes.alike(row.where)
     if item.options and item.answer is not None:
         notes.answer(item.answer, row.by_index and not row.of_shape)
+        if row.over_truth and not row.of_shape:
+            notes.over_truth(item.options[item.answer])

@@ -16,14 +16,21 @@ WRITTEN = {"1": True, "0": False, "true": True, "false": False}
 """Answers that may stand for a truth value where the options are a true and a false one."""
 
 
-def read_answer(answer: str, options: Sequence[str], where: str, first: int = 0) -> int:
+def read_answer(
+    answer: str, options: Sequence[str], where: str, first: int = 0, truth: bool = True
+) -> int:
     """The index of the option that ``answer`` means: its letter, its text or its 0-based index.
 
-    ``first`` is the number of the first option where the file's columns number them. Raises
+    ``first`` is the number of the first option where the file's columns number them, ``truth``
+    whether 1 and 0 may be truth values. Raises
     InputError where the answer means none, or where two readings name different options; then it
     says how to write each of them so that it can be read in one way only.
     """
-    readings = readings_of(answer, options, first)
+    readings = [
+        (how, index)
+        for how, index in readings_of(answer, options, first)
+        if truth or how != BY_TRUTH
+    ]
     meant = {index for _, index in readings}
     if not readings:
         raise InputError(f"{where}: answer {shown(answer)} is {none_of(answer, options)}")

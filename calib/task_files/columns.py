@@ -108,6 +108,11 @@ class Row:
     different values.
     """
 
+    @property
+    def whole_number(self) -> bool:
+        """Whether the answer is a whole number of JSON's, which is an index by its type."""
+        return type(self.values.get("answer")) is int
+
     def __init__(self, row: Mapping[str, Any], where: str, of_shape: bool = False) -> None:
         self.where = where
         self.values: dict[str, Any] = {}
@@ -117,6 +122,7 @@ class Row:
         self.first = 0
         self.of_shape = of_shape
         self.by_index = False  # whether the answer is written as an index: item_from tells
+        self.over_truth = False  # whether that index may have been meant as a truth value
         stand_ins: list[str] = []
         options: dict[tuple[str, str], str] = {}
         pictures: dict[int, str] = {}

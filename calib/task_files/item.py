@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calib.records import InputError, Item
-from calib.task_files.answers import BY_INDEX, labelled, lettered, read_answer, readings_of
+from calib.task_files.answers import (
+    BY_INDEX,
+    is_truth,
+    labelled,
+    lettered,
+    read_answer,
+    readings_of,
+)
 from calib.task_files.checks import check_answer, check_item
 from calib.task_files.columns import LETTERS, Row
 from calib.task_files.pictures import Pictures, cluster_of
@@ -198,6 +205,9 @@ def answer_in(row: Row, read: Mapping[str, Any], options: Options | None) -> int
         return index
     if options.labels is not None:
         meant = {labelled(answer, options.labels, row.where)}
+    elif index is None and row.whole_number and is_truth(options.names):
+        row.over_truth = True
+        meant = {read_answer(answer, options.names, row.where, truth=False)}
     elif index is None:
         meant = {read_answer(answer, options.names, row.where, row.first)}
         row.by_index = {how for how, _ in readings_of(answer, options.names)} == {BY_INDEX}

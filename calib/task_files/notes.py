@@ -22,6 +22,7 @@ class Notes:
         self._pictures: dict[str, None] = {}
         self._numbered = self._named = False
         self._alike: list[str] = []
+        self._over_truth = ""
         self._answers = 0
         self._from_one = True
 
@@ -44,6 +45,10 @@ class Notes:
         """A right option, and whether the file writes its index."""
         self._answers += 1
         self._from_one &= by_index and index > 0
+
+    def over_truth(self, right: str) -> None:
+        """A number was read as the index of ``right`` where options are true and false words."""
+        self._over_truth = self._over_truth or right
 
     def numbered(self) -> None:
         """A row has no id, and its number stands for it."""
@@ -72,6 +77,11 @@ class Notes:
             told.append(f"{named} looks like pictures; name it images to have them shown")
         if self._from_one and self._answers >= self.ANSWERS:
             told.append("no answer is 0: are they counted from 1? answer_index counts from 0")
+        if self._over_truth:
+            told.append(
+                f"answers 0 and 1 are read as indices, the first of them as "
+                f"{shown(self._over_truth)}; where they are truth values, write true and false"
+            )
         if self._alike:
             told.append(f"two options are the same text in {self.counted(self._alike, path)}")
         for what, places in self._places.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -64,15 +63,3 @@ def test_a_table_has_them_too(refusal, read):
     text = "id,question,A,B,answer,image\n1,<image> q?,x,y,A,{}\n"
     assert read("q.csv", text.format("1.png"))[0].question == "q?"
     assert refusal("q.csv", text.format("")).startswith("q.csv, line 2: expected a picture for")
-
-
-def test_system_ones_own_placeholders_stay(read):
-    line = {
-        "id": 1,
-        "state": "Look at <image>.",
-        "questions": {"q": {"type": "noul", "instructions": "Is <image> red?"}},
-        "answers": {"q": True},
-        "assets": {"<image>": "1.png"},
-    }
-    (item,) = read("q.jsonl", json.dumps(line))
-    assert (item.question, item.meta["context"]) == ("Is <image> red?", "Look at <image>.")
