@@ -78,6 +78,8 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
         raise InputError(f"prompt {form!r}: expected one of {', '.join(FORMS)}")
     asked, reasoning = FORMS[form], item.meta.get("reasoning")
     refuse_unlettered(item, form, asked.letters or reasoning is not None)
+    if not asked.letters:
+        refuse_alike(item, form)
     spellings = letters(item) if asked.letters else texts(item)
     turns, begun = turns_of(item), ""
     if reasoning is not None:
@@ -176,6 +178,14 @@ def refuse_unlettered(item: Item, form: str, needed: bool) -> None:
         )
     if not item.options and not FORMS[form].chat:
         raise InputError(f"item {item.id!r}: it has no options, and prompt {form} asks for one")
+
+
+def refuse_alike(item: Item, form: str) -> None:
+    if len({option.strip() for option in item.options}) < len(item.options):
+        raise InputError(
+            f"item {item.id!r}: two of its options {short(list(item.options))} are the same text, "
+            f"and prompt {form} scores texts; prompt letters tells them apart"
+        )
 
 
 def letters(item: Item) -> Spellings:

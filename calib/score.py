@@ -15,7 +15,7 @@ from calib.hf.batching import plan
 from calib.hf.model import Model, load_model
 from calib.hf.scoring import Scores, check_scoring
 from calib.hf.thinking import MODES
-from calib.prompts import FORMS
+from calib.prompts import FORMS, check
 from calib.reason import THOUGHTS, thought
 from calib.records import InputError, Item
 from calib.runs import Progress, Run, create, keep_prompts, saved, slug
@@ -57,9 +57,7 @@ def score(
             raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
     check_scoring(confidence=confidence, normalize=normalize, temperature=temperature)
     items = task.selection(limit, seed)
-    free = next((item.id for item in items if not item.options), None)
-    if free is not None:
-        raise InputError(f"item {free!r} has no options to score; calib sample asks it freely")
+    check_items(items, form)
     model = load_model(model) if isinstance(model, str) else model
     folder = Path(out) if out is not None else Path("runs") / slug(f"{model.name}-{task.name}")
     if thinking == "on":
@@ -119,6 +117,14 @@ def score(
     finally:
         run.close()
     return run
+
+
+def check_items(items: Sequence[Item], form: str) -> None:
+    """Raise InputError for the first item that cannot be asked in ``form`` or has no options."""
+    check(items, form)
+    free = next((item.id for item in items if not item.options), None)
+    if free is not None:
+        raise InputError(f"item {free!r} has no options to score; calib sample asks it freely")
 
 
 def keep(

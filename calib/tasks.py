@@ -71,7 +71,12 @@ def load_task(
         task = named(str(source))
     else:
         task = in_default_form(checked(Task("items", tuple(source))))
-    check_images(task.items)
+    try:
+        check_images(task.items)
+    except InputError as error:
+        if isinstance(source, (str, Path)) and str(source) not in TASKS:
+            raise InputError(f"{source}: {error}") from error
+        raise
     return task
 
 

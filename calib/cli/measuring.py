@@ -85,7 +85,7 @@ def score(
 ) -> None:
     """Score a model on a task; write its report."""
     from calib.hf.thinking import MODES
-    from calib.prompts import FORMS, check
+    from calib.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
@@ -95,14 +95,16 @@ def score(
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
-    for task, _ in asked:
-        check(task.selection(limit, seed), prompt or task.prompt)
 
     from calib.hf.model import load_model
     from calib.hf.scoring import check_scoring
     from calib.report import write_report
     from calib.report_words import headline
+    from calib.score import check_items
     from calib.score import score as run_score
+
+    for task, _ in asked:
+        check_items(task.selection(limit, seed), prompt or task.prompt)
 
     check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
 

@@ -19,9 +19,9 @@ UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 def check_item(item: Item, where: str) -> None:
     """Raise InputError, which begins with ``where``, for an item that cannot be asked rightly.
 
-    Texts are texts that can be shown; there are two options or more, no two alike but for outer
-    white space, or none where the item has aliases or nobody can answer it; the answer is one of
-    them.
+    Texts are texts that can be shown; there are two options or more, or none where the item has
+    aliases or nobody can answer it; the answer is one of them. Two options may be the same text:
+    their letters tell them apart.
     """
     if not isinstance(item.meta, Mapping):
         raise InputError(f"{where}: meta: expected named entries, got {shown(item.meta)}")
@@ -69,20 +69,23 @@ def check_options(item: Item, where: str) -> None:
     options = item.options
     if any(map(is_blank, options)):
         raise InputError(f"{where}: options: one of {shown(list(options))} has no text")
-    places: dict[str, int] = {}
-    for index, option in enumerate(options):
-        first = places.setdefault(unicodedata.normalize("NFC", option).strip(), index)
-        if first != index:
-            raise InputError(
-                f"{where}: options: {shown(options[first])} and {shown(option)} are the same text; "
-                "no answer could tell them apart"
-            )
     free = item.meta.get("aliases") or item.meta.get("answerable") is False
     if len(options) < 2 and (options or not free):
         raise InputError(
             f"{where}: expected two or more options, got {shown(list(options))}; a question to be "
             "answered freely has aliases, the texts that are right, and none"
         )
+
+
+def alike(options: Sequence[str]) -> tuple[str, str] | None:
+    """Two options that are the same text but for outer white space."""
+    texts: dict[str, str] = {}
+    for option in options:
+        text = unicodedata.normalize("NFC", option).strip()
+        if text in texts:
+            return texts[text], option
+        texts[text] = option
+    return None
 
 
 def check_answer(item: Item, where: str) -> None:

@@ -7,11 +7,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calib.records import InputError, Item
-from calib.task_files.answers import labelled, read_answer, readings_of
+from calib.task_files.answers import (
+    BY_INDEX,
+    is_truth,
+    labelled,
+    lettered,
+    read_answer,
+    readings_of,
+)
 from calib.task_files.checks import check_answer, check_item
-from calib.task_files.columns import Row
+from calib.task_files.columns import LETTERS, Row
 from calib.task_files.pictures import Pictures, cluster_of
-from calib.task_files.values import index_in, list_in, shown, text_in, texts_of, truth_in
+from calib.task_files.placed import with_pictures_placed
+from calib.task_files.values import (
+    index_in,
+    is_absent,
+    list_in,
+    python_texts,
+    shown,
+    text_in,
+    texts_of,
+    truth_in,
+)
 
 Spellings = tuple[tuple[str, ...], ...]
 
@@ -37,7 +54,15 @@ def spellings_in(value: Any, where: str) -> Spellings:
 
 
 def options_in(value: Any, where: str) -> Options:
-    """A list, or texts with labels: {"text": [...], "label": [...]} or a list of such pairs."""
+    """A list, texts by their letters ({"A": ..., "B": ...}), or texts with labels.
+
+    These are {"text": [...], "label": [...]} or a list of such pairs. A list may be a text that
+    holds one in Python's or JSON's spelling, as tables store it.
+    """
+    if isinstance(value, str):
+        value = python_texts(value) or value
+    if isinstance(value, Mapping) and not is_labelled(value):
+        value = by_letter(value, where)
     if isinstance(value, list) and value and all(is_labelled(part) for part in value):
         value = {name: [part[name] for part in value] for name in ("text", "label")}
     if not is_labelled(value):
@@ -49,6 +74,18 @@ def options_in(value: Any, where: str) -> Options:
             f"{shown(list(labels))}"
         )
     return Options(texts, labels)
+
+
+def by_letter(value: Mapping[str, Any], where: str) -> list[Any]:
+    """Texts by their letters, from A on, in the letters' order; nulls behind them are none."""
+    texts = {str(key).strip().upper(): text for key, text in value.items()}
+    filled = "".join(sorted(letter for letter, text in texts.items() if not is_absent(text)))
+    if len(texts) < len(value) or filled != LETTERS[: len(filled)]:
+        raise InputError(
+            f"{where}: expected a list of texts, or texts by letters from A on without gaps, got "
+            f"{shown(value)}"
+        )
+    return [texts[letter] for letter in filled]
 
 
 def is_labelled(value: Any) -> bool:
@@ -71,6 +108,7 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "options": options_in,
     "answer": text_in,
     "answer_index": index_in,
+    "answer_letter": text_in,
     "spellings": spellings_in,
     "aliases": texts_of,
     "answerable": truth_in,
@@ -108,6 +146,8 @@ def item_from(row: Row, id: str, pictures: Pictures) -> Item:
         raise row.missing("options")
     written = row.values.get("images")
     images = pictures.read(written, f"{where}: {row.names['images']}") if written else ()
+    if not row.of_shape:
+        read |= with_pictures_placed(read, options.names if options else (), len(images), where)
     meta = {name: read[name] for name in OF_META if name in read} | row.others
     if options is not None and any(len(spellings) > 1 for spellings in options.spellings):
         if read.get("spellings", options.spellings) != options.spellings:
@@ -136,23 +176,52 @@ def item_from(row: Row, id: str, pictures: Pictures) -> Item:
 
 
 def answer_in(row: Row, read: Mapping[str, Any], options: Options | None) -> int | None:
-    """The index of the right option; None where there are no options or nobody can know."""
+    """The index of the right option; None where there are no options or nobody can know.
+
+    Where the file has it under several columns, they must agree.
+    """
     answer: str | None = read.get("answer")
     index: int | None = read.get("answer_index")
     if options is None:
         return index
+    if index is not None and index >= len(options.names):
+        raise InputError(
+            f"{row.where}: answer_index is {index}, but there are {len(options.names)} options, "
+            "counted from 0"
+        )
+    if index is None and "answer_letter" in read:
+        index = letter_in(read["answer_letter"], options, f"{row.where}: answer_letter")
+    elif "answer_letter" in read:
+        letter = letter_in(read["answer_letter"], options, f"{row.where}: answer_letter")
+        if letter != index:
+            raise InputError(
+                f"{row.where}: answer_letter {shown(read['answer_letter'])} is not the option of "
+                f"answer_index {index}"
+            )
     if answer is None:
         if index is None and read.get("answerable", True):
             raise row.missing("answer")
+        row.by_index = "answer_index" in read
         return index
     if options.labels is not None:
         meant = {labelled(answer, options.labels, row.where)}
+    elif index is None and row.whole_number and is_truth(options.names):
+        row.over_truth = True
+        meant = {read_answer(answer, options.names, row.where, truth=False)}
     elif index is None:
-        meant = {read_answer(answer, options.names, row.where)}
+        meant = {read_answer(answer, options.names, row.where, row.first)}
+        row.by_index = {how for how, _ in readings_of(answer, options.names)} == {BY_INDEX}
     else:
-        meant = {i for _, i in readings_of(answer, options.names)}
+        meant = {i for _, i in readings_of(answer, options.names, row.first)}
     if index is not None and index not in meant:
+        column = "answer_index" if "answer_index" in read else "answer_letter"
         raise InputError(
-            f"{row.where}: answer {shown(answer)} is not the option of answer_index {index}"
+            f"{row.where}: answer {shown(answer)} is not the option of {column} {read[column]}"
         )
     return index if index is not None else meant.pop()
+
+
+def letter_in(letter: str, options: Options, where: str) -> int:
+    if options.labels is not None:
+        return labelled(letter, options.labels, where)
+    return lettered(letter, options.names, where)

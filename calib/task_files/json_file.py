@@ -45,7 +45,7 @@ def json_rows(text: str, path: Path, notes: Notes) -> Iterator[tuple[str, Mappin
         )
     for number, entry in enumerate(content):
         where = f"{path}, entry {number}"
-        yield from expanded(mapping(entry, where), where, notes)
+        yield from expanded(mapping(entry, where), where, notes, number)
 
 
 def parse_whole(text: str, path: Path) -> Any:
@@ -67,7 +67,7 @@ def by_id(
     entries: Mapping[str, Any], path: Path, notes: Notes
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     splits: Counter[str] = Counter()
-    for name, entry in entries.items():
+    for number, (name, entry) in enumerate(entries.items()):
         where = f"{path}, entry {name!r}"
         if str(entry.get("id", name)) != name:
             raise InputError(f"{where}: its own id is {shown(entry['id'])}; keep one of the two")
@@ -75,7 +75,7 @@ def by_id(
         if is_problem(row):
             splits[str(row["split"])] += 1
             row = problem_row(row, path, where)
-        yield from expanded(row, where, notes)
+        yield from expanded(row, where, notes, number)
     if len(splits) > 1:
         counted = ", ".join(f"{count:,} of {split}" for split, count in splits.items())
         warnings.warn(f"{path}: the problems of all splits are read: {counted}", stacklevel=2)

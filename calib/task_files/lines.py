@@ -14,6 +14,7 @@ from calib.task_files.values import mapping, parse
 
 
 def json_lines(text: str, path: Path, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    rows = 0
     for number, line in enumerate(lines_of(text), start=1):
         row = line.strip()
         if row:
@@ -23,4 +24,5 @@ def json_lines(text: str, path: Path, notes: Notes) -> Iterator[tuple[str, Mappi
                     f"{where}: this is not JSON Lines, which has one whole object a line; name the "
                     "file .json where it is one list or object"
                 )
-            yield from expanded(mapping(parse(row, where), where), where, notes)
+            yield from expanded(mapping(parse(row, where), where), where, notes, rows)
+            rows += 1

@@ -49,6 +49,8 @@ def conversation_rows(
     pictures = pictures_of(row, [turn for pair in asked for turn in pair], where)
     columns = {name: row[name] for name in row if name not in (key, "image", "images")}
     context = [turn.text for turn in turns if turn.role == "system"]
+    if any(PLACEHOLDER in text for text in context):
+        raise InputError(f"{where}: a system turn has {PLACEHOLDER}; write it into a user's turn")
     if context:
         columns["context"] = "\n".join([*context, *filter(None, [columns.get("context")])])
 

@@ -1,82 +1,133 @@
-"""Which marked option an answer names: "B", "(B)", "B. dog", "The answer is B.", "dog"."""
+"""Which marked option an answer names: "B", "(B)", "B. dog", "The answer is B.", "dog".
+
+The whole answer is a label, a label and the text of its option, or that text; "The answer is" and
+the like may stand before it, "is correct" behind it. An explanation may follow: on a new line, or
+after "because", "Explanation:" and what else ``EXPLAINS`` has. It may say anything, but its first
+and its last line do not name another option. All else could deny an option or name two, and is
+refused: "A. red is wrong", "A or B", "A. red, no, B".
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from calib.records import InputError
 from calib.task_files.values import shown
 
-LETTER = re.compile(
-    r"\s*(?:\*\*)?[(\[\uff08]?(?P<letter>[A-Za-z])(?![A-Za-z0-9'\u2019])"
-    r"(?P<mark>[)\]\uff09.:,;\uff0e\u3001\uff1a]*)(?:\*\*)?[ \t]*(?P<rest>.*)"
+WIDTHS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3002: ".", 0x3001: "."}
+"""Full-width characters, and the ASCII that they stand for."""
+
+EMPHASIS = re.compile(
+    r"(?<![\w*])(?:\*\*|__|\*)(?=[\w(\[<])|(?<=[^\s*])(?:\*\*|__|\*)(?![\w*(])", re.A
 )
-# What is said may be long, but the answer stands at its start: this keeps the search linear.
-SAID = re.compile(
-    r"\b(?:answer|(?:correct|right|best) (?:option|choice))(?: is| would be)?[ \t]*[:\uff1a]?[ \t]*"
-    r"(?:(?:option|choice) )?(?=(?P<value>[^\n]{1,400}))",
+CUE = re.compile(
+    r"(?:(?:final\s++)?answer\s*+[:\-]\s*+)?"
+    r"(?:(?:(?:the|my)\s++)?(?:(?:correct|right|best|final)\s++)?(?:answer|option|choice)\s*+"
+    r"(?:(?:is|would\s++be)(?!\w)\s*+:?|:)\s*+|\u7b54\u6848\s*+(?:[\u662f\u4e3a:]\s*+)*+)?"
+    r"(?:(?:the\s++)?(?:option|choice|letter|answer)\s++)?",
     re.I,
 )
-IS_RIGHT = re.compile(r"is (?:the )?(?:correct|right|best)\b", re.I)
+LABEL = re.compile(
+    r"(?P<mark>[(](?P<round>[A-Za-z])[)]|\[(?P<square>[A-Za-z])\]|<(?P<angle>[A-Za-z])>"
+    r"|[{](?P<curly>[A-Za-z])[}]|\"(?P<quoted>[A-Za-z])\"|(?P<bare>[A-Za-z])(?=[).:]))[).:]?"
+    r"|(?P<dash>[A-Za-z])[ \t]++[-\u2013\u2014](?=\s)"
+    r"|(?P<lone>[A-Za-z])(?=[\s,;!]|\Z)"
+)
+IS_RIGHT = (
+    r"(?:\s++is\s++(?:the\s++)?(?:correct|right|best)(?:\s++(?:answer|option|choice|one))?+)?+"
+)
+EXPLAINS = r"(?:because|lecture|solution|explanation|reason|reasoning|rationale)(?!\w)"
+END = re.compile(rf"{IS_RIGHT}[.,;:!]*+[^\S\n]*+(?:\Z|(?P<line>\n)|(?<!\w){EXPLAINS})", re.I)
+"""What may follow the answer: nothing, or an explanation."""
+
+REASONED = re.compile(r"(?:LECTURE:|SOLUTION:|###)")
+"""ScienceQA's explanations that stand before the answer, which follows a line of "###"."""
 
 
 def marked_answer(answer: str, letters: Sequence[str], texts: Sequence[str], where: str) -> int:
     """The index of the option that ``answer`` names, by its letter among ``letters`` or its text.
 
-    Raises InputError where it names none, a letter that no option has, or two options.
+    Raises InputError unless it names one and says nothing else. Time is linear in all texts.
     """
-    said = answer.strip()
-    named = readings(said, letters, texts, where)
-    if not named:
-        for match in SAID.finditer(said):
-            named |= readings(match["value"].strip(), letters, texts, where, cued=True)
+    said = folded(answer)
+    if REASONED.match(said):
+        said = said.rpartition("###\n")[2].strip()
+    named = named_in(said, letters, [folded(text).removesuffix(".") for text in texts])
     if len(named) != 1:
-        meant = " and ".join(letters[i] for i in sorted(named)) or "none"
+        meant = " and ".join(letters[i] for i in sorted(named))
         raise InputError(
-            f"{where}: answer {shown(said)} names {meant} of the options "
-            f"{listed(letters, texts)}; expected the letter of one, as in (A), or its text"
+            f"{where}: answer {shown(answer.strip())} "
+            + (f"names {meant}" if meant else "is not the letter or text of one option alone")
+            + f"; the options are {listed(letters, texts)}, and expected is the letter of one, as "
+            'in (A), or its text, and an explanation, if any, on a new line or behind "because"'
         )
     return named.pop()
 
 
-def readings(
-    said: str, letters: Sequence[str], texts: Sequence[str], where: str, cued: bool = False
-) -> set[int]:
-    """The options that ``said`` can mean; ``cued``: it stands after "the answer is"."""
-    folded = [plain(text) for text in texts]
-    by_text = {i for i, text in enumerate(folded) if text == plain(said)}
-    match = LETTER.match(said)
-    if match is None:
-        return by_text
-    rest = plain(match["rest"])
-    letter = match["letter"].upper()
-    if letter not in letters:
-        if by_text or (rest and not match["mark"]):
-            return by_text
-        raise InputError(
-            f"{where}: answer {shown(said)} names {letter}, but the options are marked "
-            f"{', '.join(letters)}"
-        )
-    index = letters.index(letter)
-    if not rest:
-        return {index} if cued else {index, *by_text}
-    own = rest == folded[index] or (
-        rest.startswith(folded[index]) and not rest[len(folded[index])].isalnum()
-    )
-    if own or IS_RIGHT.match(rest) or (cued and match["mark"] and rest not in folded):
-        return {index, *by_text}
-    if match["mark"] and not by_text:
-        raise InputError(
-            f"{where}: answer {shown(said)} names {letter}, but the text of option {letter} "
-            f"is {shown(texts[index])}"
-        )
-    return by_text
+def named_in(said: str, letters: Sequence[str], texts: Sequence[str]) -> set[int]:
+    """The options that ``said`` names, with those that its explanation's outer lines name."""
+    named, explanation = answered(said, letters, texts)
+    lines = explanation.strip().split("\n")
+    if named and explanation.strip():
+        for line in {lines[0], lines[-1]}:
+            named = named | answered(line.strip(), letters, texts)[0]
+    return named
 
 
-def plain(text: str) -> str:
-    """A text without regard to case, spaces and a full stop."""
-    return " ".join(text.casefold().split()).removesuffix(".")
+def answered(said: str, letters: Sequence[str], texts: Sequence[str]) -> tuple[set[int], str]:
+    """The options that ``said`` names before its explanation, and the lines of that."""
+    named, lines = stated(said, texts)
+    cue = CUE.match(said)
+    rest = said[cue.end() :] if cue else said
+    label = LABEL.match(rest)
+    letter = next(filter(None, label.groups()[1:])).upper() if label else ""
+    if label and letter in letters:
+        index = letters.index(letter)
+        behind = rest[label.end() :]
+        end = END.match(behind)
+        if end:
+            return {index, *named}, lines_from(behind, end)
+        own, own_lines = stated(behind.lstrip(), texts)
+        names_two = label["lone"] and len(texts[index]) == 1  # "A B" is no label and its text
+        if own == {index} and not names_two:
+            return {index, *named}, own_lines
+    by_text, text_lines = stated(rest, texts)
+    return named | by_text, lines or text_lines
+
+
+def stated(said: str, texts: Sequence[str]) -> tuple[set[int], str]:
+    """The options whose text ``said`` is up to its explanation, and the lines of that.
+
+    As written, else without regard to case; of texts that begin another, the longest.
+    """
+    for fold in (str, str.casefold):
+        ends = {
+            i: (len(text), end)
+            for i, text in enumerate(texts)
+            if begins(said, text, fold) and (end := END.match(said, len(text)))
+        }
+        if ends:
+            longest = max(length for length, _ in ends.values())
+            last = {i: end for i, (length, end) in ends.items() if length == longest}
+            return set(last), lines_from(said, next(iter(last.values())))
+    return set(), ""
+
+
+def begins(said: str, text: str, fold: Callable[[str], str]) -> bool:
+    """Whether ``said`` begins with ``text``, on however many lines."""
+    return bool(text) and fold(said[: len(text)].replace("\n", " ")) == fold(text)
+
+
+def lines_from(said: str, end: re.Match[str]) -> str:
+    """The lines behind the one in which the answer ends."""
+    return said[end.end() :] if end["line"] else said[end.end() :].partition("\n")[2]
+
+
+def folded(text: str) -> str:
+    """A text without emphasis, in ASCII's widths, its words and lines one space apart."""
+    lines = (" ".join(line.split()) for line in text.translate(WIDTHS).split("\n"))
+    return EMPHASIS.sub("", "\n".join(filter(None, lines)))
 
 
 def listed(letters: Sequence[str], texts: Sequence[str]) -> str:

@@ -8,7 +8,9 @@ one of statements.
 
 * ``I. have a hint`` on a line before ``A. x`` and ``B. y`` is no option: of the lines before A
   those count whose letters fill a gap of the run or continue it. In brackets all count.
-* In a line a run begins after a colon or a sentence's end; in brackets and upper case, anywhere.
+* In a line a run begins after a header, a colon, a sentence's end or the blank "( )"; there it may
+  also be written "(A)west(B)east". A mark inside a wrapped line that would go on with the run is
+  refused.
 * An option's wrapped lines are joined by a space. The last option ends at an empty line, or where a
   line or sentence asks for an answer ("Answer with the option's letter.") or a line begins with
   "Hint:" and the like: what follows is ``after``. A header before the options ("Options:",
@@ -18,12 +20,13 @@ one of statements.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from calib.records import InputError
 from calib.task_files.marks import INSTRUCTION, Mark, marks
-from calib.task_files.runs import last_run
+from calib.task_files.runs import last_run, refuse_in_wrapped_lines
 from calib.task_files.values import shown
 
 HEADER = re.compile(
@@ -38,12 +41,17 @@ ASKED_IN_LINE = re.compile(
     r"|select|pick|provide|give|only)|(?:Choose|Select|Pick) (?:the|one))\b)"
 )
 LABELLED = re.compile(r"(?:Hint|Context|Notes?|Question|Passage|Caption|Explanation)[ \t]*:")
+MOST_MARKS = 50_000  # some 0.4 s of reading
 SEPARATORS = ",;|/"
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What is ``before`` the options of a text, their letters and texts, what is ``after``."""
+    """What is ``before`` the options of a text, their letters and texts, what is ``after``.
+
+    ``after`` is told apart by lines: from one that asks for a form of answer on it is the
+    ``instruction``, from the start or a label ("Hint:") on it belongs to the question.
+    """
 
     before: str
     letters: tuple[str, ...]
@@ -52,15 +60,14 @@ class Marked:
 
     @property
     def instruction(self) -> str:
-        """``after`` where it asks for a form of answer, else empty."""
-        asks = any(INSTRUCTION.match(line.strip()) for line in self.after.split("\n"))
-        return self.after if asks or ASKED_IN_LINE.search(f" {self.after}") else ""
+        """What asks for a form of answer; empty where nothing does."""
+        return "\n".join(line for line, asks in sorted_lines(self.after) if asks).strip()
 
     @property
     def question(self) -> str:
         """What is asked: all that is neither an option nor the instruction."""
-        parts = (self.before, "" if self.instruction else self.after)
-        return "\n".join(part for part in parts if part)
+        told = "\n".join(line for line, asks in sorted_lines(self.after) if not asks).strip()
+        return "\n".join(part for part in (self.before, told) if part)
 
 
 def marked_options(text: str, where: str) -> Marked | None:
@@ -69,12 +76,19 @@ def marked_options(text: str, where: str) -> Marked | None:
     Raises InputError for a run without A, a letter twice, an option without a text, and a text
     between two options that belongs to neither. Time is linear in the text.
     """
-    run = last_run(marks(text), text, where)
+    every = tuple(islice(marks(text), MOST_MARKS + 1))
+    if len(every) > MOST_MARKS:
+        raise InputError(
+            f"{where}: more than {MOST_MARKS:,} letters of the text are marked as options are, and "
+            "which of them are options cannot be told"
+        )
+    run = last_run(every, text, where)
     if run is None:
         return None
     ends = [mark.start for mark in run[1:]]
     raw = [text[mark.end : end] for mark, end in zip(run, ends, strict=False)]
     last, after = split_last(text[run[-1].end :])
+    refuse_in_wrapped_lines(every, run, run[-1].end + len(last), where)
     texts = [option_text(part, mark, where) for part, mark in zip([*raw, last], run, strict=True)]
     if any(mark.line == following.line for mark, following in pairwise(run)):
         texts = without_separators(texts)
@@ -99,6 +113,27 @@ def split_last(text: str) -> tuple[str, str]:
         after = f"{option[asked.end() :]}\n{after}"
         option = option[: asked.start()]
     return option, after.strip()
+
+
+def sorted_lines(after: str) -> Iterator[tuple[str, bool]]:
+    """The lines behind the options, each with whether it belongs to the instruction."""
+    asks = False
+    for line in after.split("\n"):
+        text = line.strip()
+        label = LABELLED.match(text)
+        asked = ASKED_IN_LINE.search(f" {text}")
+        if asked and not INSTRUCTION.match(text):
+            told = text[: asked.start()]  # the search has a space more in front
+            told = told.strip()
+            if told and not (label and told == label[0].strip()):
+                yield told, False
+                yield text[len(told) :].strip(), True
+            else:
+                yield line, True
+            asks = True
+            continue
+        asks = bool(INSTRUCTION.match(text)) or (asks and label is None)
+        yield line, asks
 
 
 def ends_options(line: str) -> bool:

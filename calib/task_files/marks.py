@@ -17,13 +17,23 @@ LINE_MARK = re.compile(
     rf"(?:{MARK}(?![A-Za-z]\.)|(?P<dash>[A-Za-z])[ \t]+[-\u2013\u2014](?=[ \t]))"
 )
 INLINE_MARK = re.compile(
-    rf"(?<![^\s?!.:;\uff1a\uff1f\u3002\uff1b]){MARK}(?=\s|$|(?<=[)\]\uff09\uff0e\u3001\uff1a]))"
+    rf"(?:(?<![^\s?!.:;\uff1a\uff1f\u3002\uff1b])|(?P<tight>(?<=\S)(?=[(\[\uff08]))){MARK}"
+    r"(?:(?=\s|$)|(?P<joined>(?<=[)\]\uff09\uff0e\u3001\uff1a])))"
 )
 KINDS = ("open", "round", "square", "wide", "dash")
+# What may stand before the first option in a line; "( )" is the blank that an option fills.
 BEFORE = (
-    ("colon", (":", "\uff1a")),
-    ("sentence", (*"?!.;)", "\uff1f", "\uff01", "\u3002", "\uff1b")),
+    ("colon", re.compile(r"[:\uff1a]\**$")),
+    (
+        "sentence",
+        re.compile(
+            r"[?!.\uff1f\uff01\u3002][)\]\"'\u201d\u2019\u300d\uff09*]*$"
+            r"|[(\uff08][ \t\u3000]*[)\uff09]$|>$|\b(?:options|choices|\u9009\u9879)\**$",
+            re.I,
+        ),
+    ),
 )
+NEAR = 12  # characters before a mark that tell its place
 # How a line begins that asks for a form of answer, capital letters at its start.
 INSTRUCTION = re.compile(
     r"(?:Please|Kindly|Answer|Respond|Reply|Choose|Select|Pick|Provide|Return|Output|Write|Give"
@@ -36,8 +46,8 @@ class Mark(NamedTuple):
 
     ``kind`` is "round", "square" or "wide" in brackets, "open" or "dash" without; only marks of
     one ``style`` may form a run. ``letter`` is in upper case. ``place`` is "line" at the start of
-    line number ``line``, "colon" after a colon, "sentence" after a sentence's end or ")", else
-    "inline".
+    line number ``line``, "colon" after a colon, "sentence" after a sentence's end, "tight" within
+    a word, as in "(A)yes(B)no", else "inline".
     """
 
     start: int
@@ -53,6 +63,10 @@ class Mark(NamedTuple):
         return self.kind not in ("open", "dash")
 
     @property
+    def begins_run(self) -> bool:
+        return self.place in ("line", "colon", "sentence")
+
+    @property
     def number(self) -> int:
         """0 for A, 1 for B, ..."""
         return ord(self.letter) - ord("A")
@@ -62,6 +76,9 @@ def marks(text: str) -> Iterator[Mark]:
     """Every mark in ``text``, in order. Time is linear in the text."""
     offset = 0
     for number, line in enumerate(text.split("\n")):
+        if not line:
+            offset += 1
+            continue
         position = 0
         at_start = LINE_MARK.match(line)
         if at_start:
@@ -70,8 +87,11 @@ def marks(text: str) -> Iterator[Mark]:
         # "Answer with (A) or (B)." lists nothing; "Choose one: (A) x (B) y" does.
         only_mentions = at_start is None and INSTRUCTION.match(line) is not None
         for match in INLINE_MARK.finditer(line, position):
-            before = line[max(0, match.start() - 2) : match.start()].rstrip()
-            place = next((name for name, ends in BEFORE if before.endswith(ends)), "inline")
+            before = line[max(0, match.start() - NEAR) : match.start()].rstrip()
+            other = "tight" if match["tight"] is not None else "inline"
+            place = next((name for name, ends in BEFORE if ends.search(before)), other)
+            if other == "tight" and (place == "inline" or match["joined"] is None):
+                continue
             only_mentions = only_mentions and place == "inline"
             if not only_mentions:
                 yield mark_of(match, offset, number, place)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ HEADERS = (
 
 DATA = re.compile(r"data:[^,]{0,200},", re.I)
 ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]{1,30}://|(?:https?|s3|gs|ftp|file|hf):)", re.I)
+DICOM = (".dcm", ".dicom")
 LONGEST = 4096  # characters of a path
 
 
@@ -52,11 +55,17 @@ class Pictures:
     def one(self, value: Any, where: str) -> ImageRef:
         if isinstance(value, Mapping):
             return self.stored(value, where)
+        if isinstance(value, bytes):
+            return self.encoded(value, where)
         if not isinstance(value, str) or is_absent(value):
             raise InputError(f"{where}: expected a path or a picture in base64, got {shown(value)}")
         data = DATA.match(value)
         if data and data[0].casefold().endswith(";base64,"):
             return self.decoded(value[data.end() :], where)
+        if value.lstrip().casefold().startswith("file:"):
+            raise InputError(
+                f"{where}: {shown(value)} is an address; write the path without file://"
+            )
         if data or ADDRESS.match(value):
             raise InputError(
                 f"{where}: {shown(value)} is an address, and calib fetches none; download the "
@@ -69,12 +78,19 @@ class Pictures:
                 f"{where}: {shown(value)} is too long for a path and does not begin as the base64 "
                 "of a picture does"
             )
-        return self.folder / at_home(value)
+        if value.rstrip().casefold().endswith(DICOM):
+            raise InputError(
+                f"{where}: {shown(value)} is named as a DICOM file, and calib reads none; save its "
+                "picture as PNG, with the window that is meant"
+            )
+        return existing(self.folder / at_home(value))
 
     def stored(self, value: Mapping[str, Any], where: str) -> ImageRef:
         """A picture as the library datasets exports it: its path, or its bytes in base64."""
         known = value.keys() <= {"path", "bytes"}
         data, path = value.get("bytes"), value.get("path")
+        if known and isinstance(data, bytes) and data:
+            return self.encoded(data, where)
         if known and isinstance(data, str) and data:
             return self.decoded(data, where)
         if known and is_absent(data) and isinstance(path, str) and path:
@@ -82,6 +98,11 @@ class Pictures:
         raise InputError(
             f"{where}: expected an object of a path, or of bytes in base64, got {shown(value)}"
         )
+
+    def encoded(self, data: bytes, where: str) -> EncodedImage:
+        if not begins_as_image(data):
+            raise InputError(f"{where}: {len(data):,} bytes are not those of a picture")
+        return EncodedImage(data, name=where.rpartition(": ")[0])
 
     def decoded(self, text: str, where: str) -> EncodedImage:
         if text not in self._decoded:
@@ -93,6 +114,16 @@ class Pictures:
                 raise InputError(f"{where}: the base64 {shown(text)} is not that of a picture")
             self._decoded[text] = EncodedImage(data, name=where.rpartition(": ")[0])
         return self._decoded[text]
+
+
+def existing(path: Path) -> Path:
+    """The path, or the one file whose name is the same text in another Unicode normalisation."""
+    name = str(path)
+    if name.isascii() or os.path.lexists(name):
+        return path
+    others = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
+    there = [other for other in others if os.path.lexists(other)]
+    return Path(there[0]) if len(there) == 1 else path
 
 
 def standard(text: str) -> str:

@@ -113,17 +113,17 @@ def run_in_line(own: Sequence[Mark]) -> list[Mark] | None:
     if last_a is None:
         return None
     line = own[last_a].line
-    starts = [i for i in range(last_a + 1) if own[i].line == line and own[i].place != "inline"] or [
-        last_a
-    ]
+    starts = [i for i in range(last_a + 1) if own[i].line == line and own[i].begins_run]
+    if not starts:
+        return None  # "Which (A) apples or (B) pears are sweeter?"
     run: list[Mark] = []
     for mark in own[starts[-1] :]:
         if mark.line == line or mark.place == "line":
             run.append(mark)
             line = mark.line
+    spaced = [mark for mark in run if mark.place != "tight"]
+    run = spaced if len(spaced) > 1 else run  # "(A) f(X) (B) f(B)"
     first, numbers = run[0], [mark.number for mark in run]
-    if first.place == "inline" and "upper" not in first.style:
-        return None  # "the points (a) and (b)"
     if first.bracketed and not has_jump(numbers):
         return run if len(run) > 1 else None
     distinct = len(set(numbers)) == len(numbers) and not has_jump(numbers)
@@ -131,8 +131,7 @@ def run_in_line(own: Sequence[Mark]) -> list[Mark] | None:
         chain: list[Mark] | None = run
     else:
         chain = in_order(run)
-    # "Vitamin A. It helps plan B. too": in the midst of a sentence two letters are no list.
-    return chain if chain and len(chain) > (2 if first.place == "inline" else 1) else None
+    return chain if chain and len(chain) > 1 else None
 
 
 def in_order(run: list[Mark]) -> list[Mark] | None:
@@ -187,9 +186,26 @@ def refuse_mixed(every: Iterable[Mark], letters: set[str], where: str) -> None:
         before = mark
 
 
+def refuse_in_wrapped_lines(
+    every: Iterable[Mark], run: Sequence[Mark], end: int, where: str
+) -> None:
+    """Raise InputError where a line between the options has the next option's mark inside."""
+    letters = {mark.letter for mark in run}
+    lines = {mark.line for mark in run}
+    top = max(mark.number for mark in run)
+    for mark in every:
+        wrapped = run[0].start < mark.start < end and mark.line not in lines
+        follows = mark.letter not in letters and mark.number <= top + 1
+        if wrapped and follows and mark.style == run[0].style and mark.place != "tight":
+            raise InputError(
+                f"{where}: the mark of {mark.letter} stands inside a line that goes on with "
+                f"another option; begin a line with it if {mark.letter} is an option"
+            )
+
+
 def refuse_without_a(own: Sequence[Mark], where: str) -> None:
     """Raise InputError where marks of one style look like options but for a missing A."""
-    listed = [mark for mark in own if mark.place != "inline"]
+    listed = [mark for mark in own if mark.place not in ("inline", "tight")]
     lines = {mark.line for mark in listed}
     letters = sorted({mark.letter for mark in own if mark.line in lines})
     if len(letters) < 2 or "A" in letters or set(letters) <= ROMAN:

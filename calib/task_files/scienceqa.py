@@ -40,7 +40,8 @@ def problem_row(row: Mapping[str, Any], path: Path, where: str) -> dict[str, Any
         columns["image"] = place_of(row, image, path.parent, where)
     elif image:
         raise InputError(f"{where}: image: expected a file's name or null, got {shown(image)}")
-    columns.setdefault("group", row.get("subject"))
+    if "group" not in columns:
+        columns["group"] = columns.pop("subject", None)
     return columns
 
 

@@ -13,8 +13,13 @@ from typing import Any
 from calib.task_files.llava import conversation_rows, is_conversation
 from calib.task_files.notes import Notes
 from calib.task_files.system_one import decision_rows, is_decision
+from calib.task_files.values import is_absent
 
 Rows = Iterator[tuple[str, Mapping[str, Any]]]
+
+
+class Made(dict[str, Any]):
+    """A row that a shape made: its texts say already which picture is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +40,20 @@ def is_of_a_shape(row: Mapping[str, Any]) -> bool:
     return any(shape.recognise(row) for shape in SHAPES.values())
 
 
-def expanded(row: Mapping[str, Any], where: str, notes: Notes) -> Rows:
+def expanded(row: Mapping[str, Any], where: str, notes: Notes, number: int) -> Rows:
     """The questions that one object holds, each with its place; the object itself if it is one.
 
-    Raises InputError, naming ``where``, for an object of a shape that is not as the shape is.
+    ``number``, from 0, is the id of an object of a shape that has none. Raises InputError, naming
+    ``where``, for an object of a shape that is not as the shape is.
     """
     for shape in SHAPES.values():
         if shape.recognise(row):
-            yield from shape.expand(row, where, notes)
+            if is_absent(row.get("id")):
+                row = {**row, "id": str(number)}
+                notes.numbered()
+            else:
+                notes.named()
+            for place, made in shape.expand(row, where, notes):
+                yield place, Made(made)
             return
     yield where, row

@@ -11,7 +11,8 @@
   ``labels`` or ``expected``; questions without one are counted and named, not asked.
 * ``assets`` are pictures by the placeholder that stands for them in the state, the instructions or
   the criteria, each ``{"type": "image", "format", "data_base64"}`` or a path. They are shown before
-  the text, in the order of their mention, and the placeholders stay.
+  the text, in the order of their mention, and the placeholders stay. ``<image>`` alone is replaced
+  as in LLaVA's conversations: it is the asset of that name, else the next of the line's images.
 * ``questions``, ``state`` and the labels may be JSON written into a text, as tables store them.
 * One decision a line, ``{"state", "question", "type", "options", "label"}``, is an item ``id``.
 """
@@ -19,11 +20,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from calib.records import InputError
+from calib.task_files.conversation import PLACEHOLDER
 from calib.task_files.decisions import Decision, decision_of, label_index, readable
 from calib.task_files.notes import Notes
+from calib.task_files.placeholders import without_placeholders
 from calib.task_files.places import number_in
 from calib.task_files.values import mapping, parse, shown
 
@@ -77,6 +81,9 @@ def decision_rows(
             notes.add(UNLABELLED, place)
             continue
         images = [*(own if isinstance(own, list) else [own])]
+        first = len(images) + shown_assets.index(PLACEHOLDER) if PLACEHOLDER in shown_assets else 0
+        pictures = 1 if PLACEHOLDER in shown_assets else len(images)
+        context, asked = placed(state, decision, first, pictures, place)
         images += [image_of(assets[asset], f"{place}: asset {asset!r}") for asset in shown_assets]
         yield (
             place,
@@ -85,13 +92,37 @@ def decision_rows(
                 "cluster": str(name_of_line),
                 **columns,
                 "id": name_of_line if single else f"{name_of_line}#{name}",
-                "context": state,
+                "context": context,
                 "images": images,
-                **asked_row(decision, label_index(labels[name], decision, place, notes)),
+                **asked_row(asked, label_index(labels[name], decision, place, notes)),
             },
         )
     for asset in assets.keys() - mentioned:
         notes.add(UNNAMED, f"{where}, {asset!r}")
+
+
+def placed(
+    state: str, decision: Decision, first: int, pictures: int, where: str
+) -> tuple[str, Decision]:
+    """The state and the question without ``<image>``; the first is picture ``first``, from 0.
+
+    InputError where there are more of them than ``pictures``, or one is in an option.
+    """
+    in_option = next((text for text in decision.texts if PLACEHOLDER in text), None)
+    if in_option is not None:
+        raise InputError(
+            f"{where}: option {shown(in_option)} has the placeholder {PLACEHOLDER}, and options "
+            "are texts"
+        )
+    before = state.count(PLACEHOLDER)
+    count = before + decision.instructions.count(PLACEHOLDER)
+    if count > pictures:
+        raise InputError(
+            f"{where}: expected an image for each {PLACEHOLDER}, but there are {pictures} images "
+            f"and {count} {PLACEHOLDER}"
+        )
+    asked = without_placeholders(decision.instructions, first + before)
+    return without_placeholders(state, first), replace(decision, instructions=asked)
 
 
 REQUEST = ("state", "questions", "assets")

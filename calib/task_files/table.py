@@ -14,19 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from calib.records import InputError
-from calib.task_files.columns import MEANINGS, OPTIONS, is_known, plain
+from calib.task_files.columns import column_of, is_known, plain
 from calib.task_files.notes import Notes
 from calib.task_files.pictures import is_base64
 from calib.task_files.text import lines_of
-from calib.task_files.values import parse, shown
+from calib.task_files.values import parse, python_texts, shown
 
 DELIMITERS = (",", ";", "\t")
 NAMED = re.compile(r"sep=([,;\t])\s*", re.I)
 """A first line by which a spreadsheet names its delimiter."""
 
 LISTS = {"options", "spellings", "aliases", "images"}
-PASSAGES = {"hint", "context", "lecture", "instruction"}
-NOT_A_NUMBER = {"nan", "NaN", "<NA>"}
 REFERENCE = re.compile(r"[0-9]{1,18}")
 
 _limit = threading.Lock()
@@ -73,7 +71,9 @@ def header_of(text: str, path: Path) -> Header:
         written = {mark: next(csv.reader([first.rstrip()], delimiter=mark)) for mark in delimiters}
     delimiter = max(read, key=lambda mark: (sum(map(is_known, read[mark])), len(read[mark])))
     names = tuple(name.strip() for name in read[delimiter])
-    doubled = [name for name, count in Counter(map(plain, names)).items() if name and count > 1]
+    doubled = [
+        name for name, count in Counter(map(str.casefold, names)).items() if name and count > 1
+    ]
     if doubled:
         raise InputError(f"{path}, line {line}: the column {shown(doubled[0])} is there twice")
     if not any(map(is_known, names)):
@@ -145,12 +145,7 @@ def pictures_by_index(rows: Iterator[Mapping[str, str]]) -> dict[str, str]:
 
 def cell_in(name: str, cell: str, where: str, pictures: Mapping[str, str]) -> Any:
     """A field as JSON would have it: lists apart from texts."""
-    column, text = MEANINGS.get(plain(name)), cell.strip()
-    if text in NOT_A_NUMBER and (column in PASSAGES or plain(name) in OPTIONS):
-        raise InputError(
-            f"{where}: {name} is {text!r}, which tables write for an empty field; leave it empty, "
-            "or write options that are so named as a JSON list in a column options"
-        )
+    column, text = column_of(name), cell.strip()
     if column == "images" and pictures and REFERENCE.fullmatch(text):
         if text not in pictures:
             raise InputError(f"{where}: {name}: no row with the index {text} has a picture")
@@ -168,6 +163,9 @@ def split(text: str, where: str) -> Any:
         try:
             return parse(text, where)
         except InputError as error:
+            texts = python_texts(text)
+            if texts is not None:
+                return texts
             raise InputError(
                 f'{error}; write a list as ["a", "b"], its texts in double quotes'
             ) from error

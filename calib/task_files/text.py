@@ -6,6 +6,7 @@ import codecs
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from calib.records import InputError
@@ -38,18 +39,8 @@ def text_of(path: Path) -> str:
     InputError where there is no text, nothing but white space, or what is not a regular file,
     which is not opened.
     """
-    name = str(path) if len(str(path)) < 500 and str(path).isprintable() else shown(str(path))
-    try:
+    with reading(path):
         text = decoded(bytes_of(path), path)
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: there is no such file") from error
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{name}: it cannot be read as text ({reason})") from error
-    except MemoryError as error:
-        raise InputError(f"{name}: it does not fit into memory; split it") from error
     if not text or text.isspace():
         raise InputError(f"{path}: the file is empty")
     if "\0" in text:
@@ -61,8 +52,25 @@ def text_of(path: Path) -> str:
     return text
 
 
-def bytes_of(path: Path) -> bytes:
-    """The bytes of a regular file. InputError for what is none, before it is opened."""
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise InputError, naming the file, for what goes wrong while it is read."""
+    name = str(path) if len(str(path)) < 500 and str(path).isprintable() else shown(str(path))
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: there is no such file") from error
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{name}: it cannot be read as text ({reason})") from error
+    except MemoryError as error:
+        raise InputError(f"{name}: it does not fit into memory; split it") from error
+
+
+def check_regular(path: Path) -> None:
+    """InputError for what is no regular file, or too large, before it is opened."""
     facts = path.stat()
     for is_kind, name in KINDS:
         if is_kind(facts.st_mode):
@@ -72,6 +80,11 @@ def bytes_of(path: Path) -> bytes:
             f"{path}: its {facts.st_size:,} bytes are more than the {MAX_BYTES:,} that are read; "
             "split it"
         )
+
+
+def bytes_of(path: Path) -> bytes:
+    """The bytes of a regular file. InputError for what is none, before it is opened."""
+    check_regular(path)
     with path.open("rb") as file:
         return file.read(MAX_BYTES)
 

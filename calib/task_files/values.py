@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import json
 import math
 import re
 import reprlib
 import sys
+import tokenize
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -186,10 +189,44 @@ def texts_of(value: Any, where: str) -> tuple[str, ...]:
     return tuple(text_in(part, where) for part in parts)
 
 
-TRUTHS = {
-    **dict.fromkeys(("true", "yes", "1", "1.0"), True),
-    **dict.fromkeys(("false", "no", "0", "0.0"), False),
-}
+LONGEST_LIST = 1_000_000  # characters
+
+
+def python_texts(text: str) -> list[str] | None:
+    """The texts of a list that Python wrote, ``['a', "b"]``; None for anything else.
+
+    Two texts without a comma between them, as numpy writes them, are none.
+    """
+    if len(text) > LONGEST_LIST or not text.strip().startswith("["):
+        return None
+    try:
+        marks = [
+            mark
+            for mark in tokenize.generate_tokens(io.StringIO(text.strip()).readline)
+            if mark.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER)
+        ]
+        if len(marks) < 3 or (marks[0].string, marks[-1].string) != ("[", "]"):
+            return None
+        parts = marks[1:-1]
+        if any(mark.string != "," for mark in parts[1::2]):
+            return None
+        if any(mark.type != tokenize.STRING for mark in parts[::2]):
+            return None
+        values = [ast.literal_eval(mark.string) for mark in parts[::2]]
+    except (tokenize.TokenError, SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+    return (
+        values if all(isinstance(value, str) and not flaw_of(value) for value in values) else None
+    )
+
+
+YES = {"true", "yes", "y", "t", "correct", "right", "ja", "wahr", "richtig", "oui", "vrai", "sí"}
+YES |= {"si", "sì", "verdadero", "vero", "sim", "verdadeiro", "waar"}
+NO = {"false", "no", "n", "f", "incorrect", "wrong", "nein", "falsch", "non", "faux", "falso"}
+NO |= {"não", "nee", "onwaar"}
+"""Words for a truth value."""
+
+TRUTHS = dict.fromkeys(("1", "1.0", *YES), True) | dict.fromkeys(("0", "0.0", *NO), False)
 
 
 def truth_in(value: Any, where: str) -> bool:
@@ -201,8 +238,8 @@ def truth_in(value: Any, where: str) -> bool:
 
 
 def index_in(value: Any, where: str) -> int:
-    """A whole number from 0 on. InputError for all else."""
-    text = text_in(value, where).strip()
+    """A whole number from 0 on; 1.0, as tables write 1, too. InputError for all else."""
+    text = text_in(value, where).strip().removesuffix(".0")
     if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
         raise InputError(f"{where}: expected the 0-based index of an option, got {shown(value)}")
     return int(text)

@@ -18,9 +18,7 @@ from calib.summary.remedies import (
 from calib.summary.rows import Scored
 
 
-def overconfident(
-    n: int = 4000, seed: int = 0, factor: float = 2.0, spread: float = 1.5
-) -> Scored:
+def overconfident(n: int = 4000, seed: int = 0, factor: float = 2.0, spread: float = 1.5) -> Scored:
     """Logits that are ``factor`` times too large: the true temperature is ``factor``."""
     rng = np.random.default_rng(seed)
     z = spread * rng.normal(size=(n, 4))

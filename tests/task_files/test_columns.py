@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calib.task_files.columns import COLUMNS, MEANINGS, STAND_INS
+from calib.task_files.columns import COLUMNS, MEANINGS, STAND_INS, plain
 
 ROW: dict[str, Any] = {"id": "a", "question": "q", "options": ["x", "y"], "answer": "B"}
 
@@ -32,6 +32,15 @@ def without(*names: str, **more: Any) -> dict[str, Any]:
         without("options", choice_a="x", choice_b="y"),
         without("options", option_a="x", option_b="y", option_c=None),
         without("options", **{"": "z"}, A="x", B="y"),
+        without("options", "answer", **{"Option A": "x", "Option B": "y", "Correct Answer": "B"}),
+        without("options", **{"OptionA": "x", "option-b": "y", "Option_C": None}),
+        without("options", choice0="x", choice1="y"),
+        without("options", "answer", choice0="x", choice1="y", choice2="", answer=1),
+        without("options", option1="x", option2="y", option3=None),
+        without("options", "answer", **{"Option 1": "x", "Option 2": "y"}, answer="y"),
+        without("options", options={"A": "x", "B": "y"}),
+        without("answer", answer_letter="b"),
+        without("answer", **{"Answer Index": 1}),
         without("options", choices={"text": ["x", "y"], "label": ["A", "B"]}),
         without("options", choices=[{"text": "x", "label": "A"}, {"text": "y", "label": "B"}]),
         without("options", answer="2", choices={"text": ["x", "y"], "label": ["1", "2"]}),
@@ -53,7 +62,7 @@ def test_no_name_means_two_columns():
         *COLUMNS,
         *(alias for column in (COLUMNS, STAND_INS) for a in column.values() for alias in a),
     ]
-    assert len({name.casefold() for name in names}) == len(names) == len(MEANINGS)
+    assert len(set(map(plain, names))) == len(names) == len(MEANINGS)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,9 @@ def test_two_names_of_one_column_must_agree(refusal, columns: dict[str, Any], wo
     [
         (without("options", A="x", B=None, C="z"), "an option before C is empty"),
         (without("options", A="x", B="y", D="z"), "an option before D is empty"),
+        (without("options", option1="x", option3="y"), "options is missing"),
+        (without("options", option1="x", option2=None, option3="z"), "before option3 is empty"),
+        (without("options", **{"A": "x", "B": "y", "a ": "z"}), "'A' and 'a ' mean the same"),
         (without("options", A="x", B=["y"]), "B: expected text, got ['y']"),
         (without("options", B="x", C="y"), "options is missing"),
         (without("options", choices={"text": ["x", "y"], "label": ["A"]}), "a label of its own"),
@@ -90,6 +102,22 @@ def test_two_names_of_one_column_must_agree(refusal, columns: dict[str, Any], wo
 )
 def test_options_that_are_not_whole(refusal, row: dict[str, Any], words: str):
     assert words in refusal("q.jsonl", json.dumps(row))
+
+
+def test_columns_numbered_from_1_and_an_index_from_0_must_agree(read, refusal):
+    row = without("options", "answer", option1="x", option2="y", option3="z")
+    said = refusal("q.jsonl", json.dumps(row | {"answer": 1}))
+    assert "'y' (by its index) and 'x' (by its column's number)" in said
+    assert "write 'A' where 'x' is meant or 'B' where 'y' is meant" in said
+    for answer, index in (("A", 0), (0, 0), (3, 2)):
+        assert read("q.jsonl", json.dumps(row | {"answer": answer}))[0].answer == index
+    assert read("q.jsonl", json.dumps(row | {"answer_index": 1}))[0].answer == 1
+
+
+def test_stand_ins_that_are_alike_are_both_told(read):
+    with pytest.warns(UserWarning, match="no question uses the column 'image path'"):
+        (item,) = read("q.jsonl", json.dumps(ROW | {"image_path": "a.png", "image path": "b.png"}))
+    assert item.images[0].name == "a.png"
 
 
 def test_a_missing_column_is_told_with_those_that_are_there(refusal):

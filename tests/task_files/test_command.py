@@ -9,8 +9,41 @@ import pytest
 from typer.testing import CliRunner
 
 from calib import cli
+from calib.records import InputError
+from calib.score import score
 
 GOOD = '{"id": "a", "question": "q", "options": ["yes", "no"], "answer": "yes"}\n'
+
+
+FREE = '{"id": "b", "question": "q", "aliases": ["x"]}\n'
+EQUAL = GOOD.replace("}", ', "idk": 1}').replace('"no"]', '"no", "no"]')
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "words"),
+    [
+        (GOOD + FREE, [], "item 'b' has no options to score; calib sample asks it freely"),
+        (FREE, [], "item 'b' has no options to score"),
+        (EQUAL, ["--prompt", "listed"], "prompt listed scores texts; prompt letters tells"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*two options are the same text")
+def test_what_cannot_be_scored_is_refused_before_a_model_is_looked_for(
+    tmp_path: Path, text: str, flags: list[str], words: str
+):
+    path = tmp_path / "q.jsonl"
+    path.write_text(text)
+    flags = [*flags, "--model", "no/model/of/this/name", "--tasks", str(path)]
+    done = CliRunner().invoke(
+        cli.app, ["score", *flags, "--output_path", str(tmp_path / "run")], env={"COLUMNS": "500"}
+    )
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+    with pytest.raises(InputError, match=words):
+        score(
+            "no/model/of/this/name", str(path), prompt="listed" if flags[0] == "--prompt" else None
+        )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("command", [["score"], ["sample"], ["idk", "build"]])

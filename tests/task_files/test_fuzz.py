@@ -23,9 +23,13 @@ CASES = 2_000
 SECONDS = 1.0  # of wall time, beside other work; a case takes some milliseconds
 NAMES = [*COLUMNS, *(alias for names in COLUMNS.values() for alias in names), *list(OPTIONS)[:6]]
 NAMES += [alias for names in STAND_INS.values() for alias in names]
+NAMES += ["image_1", "image_2", "option1", "option2", "Option A"]
 NAMES += ["text", "label", "path", "bytes", "", " ", "x"]
 
 texts = st.one_of(
+    st.sampled_from(
+        ["<image>", "a <image> b", "<image 1>", "['a', 'b']", "1.0", "true", "option 1"]
+    ),
     st.sampled_from(
         ["", " ", "A", "b", "(C)", "0", "1", "yes", "no", " yes", "nan", "NaN", "null"]
     ),
@@ -118,6 +122,52 @@ def test_rows_with_what_is_no_character(tmp_path: Path, row: dict[str, Any], fla
 @given(tables())
 def test_tables(tmp_path: Path, text: str):
     ask(tmp_path / "q.csv", text)
+
+
+marked = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "A",
+                "B",
+                "(A)",
+                "(B)",
+                "B.",
+                "C:",
+                "[a]",
+                "（A）",
+                "Ａ",
+                "**",
+                "Options:",
+                "? ",
+                " ",
+            ),
+            *("\n", "\n\n", "red", "blue", "or", "Hint: x", "Answer:", "The answer is ", "because"),
+            *("###\n", "<image>", "( )", "- ", "is correct", "Please answer so", "SOLUTION:", "，"),
+        ]
+    )
+    | st.text(max_size=3),
+    max_size=14,
+)
+long_marked = st.builds(
+    lambda parts, times: "".join(parts) * times, marked, st.sampled_from([1] * 9 + [300])
+)
+
+
+@fuzz
+@given(long_marked, long_marked, st.booleans())
+def test_conversations(tmp_path: Path, asked: str, answer: str, listed: bool):
+    asked += "\nA. red\nB. blue" if listed else ""
+    entry = {"conversations": [asked, answer], "images": ["1.png"] * asked.count("<image>")}
+    ask(tmp_path / "q.jsonl", json.dumps(entry))
+
+
+@fuzz
+@given(long_marked, long_marked, values, st.sampled_from(["<image>", "img"]))
+def test_decisions(tmp_path: Path, state: str, asked: str, label: Any, name: str):
+    questions = {"q": {"type": "choice", "instructions": asked, "criteria": {"A": state, "B": ""}}}
+    line = {"state": state, "questions": questions, "answers": {"q": label}, "assets": {name: "1"}}
+    ask(tmp_path / "q.jsonl", json.dumps(line))
 
 
 @fuzz

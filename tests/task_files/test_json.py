@@ -83,3 +83,12 @@ def test_a_field_of_megabytes_and_its_refusal(read, refusal):
     assert item.question == long
     for column in ("answer", "options", "image", "answerable", "spellings"):
         refusal("q.jsonl", json.dumps(row | {column: long.strip()}))
+
+
+@pytest.mark.parametrize("name", ["q.jsonl", "q.json"])
+def test_conversations_without_ids_are_numbered_from_0(read, name: str):
+    turns = [{"from": "human", "value": "q?\nA. x\nB. y"}, {"from": "gpt", "value": "A"}]
+    lines = [json.dumps({"conversations": turns})] * 2
+    text = "\n\n".join(lines) if name == "q.jsonl" else f"[{', '.join(lines)}]"
+    with pytest.warns(UserWarning, match="no row has an id, so they are numbered from 0"):
+        assert [item.id for item in read(name, text)] == ["0", "1"]

@@ -141,7 +141,8 @@ def test_questions_of_a_conversation_without_images_are_one_cluster(read):
 def test_an_entry_without_an_id_has_its_number(read):
     plain = entry("q?\nA. x\nB. y", "A")
     del plain["id"]
-    assert [item.id for item in read(entry("q?\nA. x\nB. y", "A"), plain)] == ["x", "1"]
+    with pytest.warns(UserWarning, match="some rows have no id, so they are numbered from 0"):
+        assert [item.id for item in read(entry("q?\nA. x\nB. y", "A"), plain)] == ["x", "1"]
 
 
 def test_turns_of_one_picture_each(read, tmp_path: Path):
@@ -208,8 +209,8 @@ OPTIONS = "q?\nA. x\nB. y"
     ("content", "message"),
     [
         (entry("q?\n(B) x\n(C) y", "C"), "entry 0: expected options of which one is marked A"),
-        (entry(OPTIONS, "C"), "entry 0: answer 'C' names C"),
-        (entry(OPTIONS, "maybe"), "entry 0: answer 'maybe' names none"),
+        (entry(OPTIONS, "C"), "entry 0: answer 'C' is not the letter or text of one option"),
+        (entry(OPTIONS, "maybe"), "entry 0: answer 'maybe' is not"),
         (entry(OPTIONS), "expected an answer after each question, but .* has none"),
         (entry(OPTIONS, "A", "Why?"), "'Why[?]' has none"),
         (entry(), "no turns"),
@@ -222,6 +223,9 @@ OPTIONS = "q?\nA. x\nB. y"
         (entry(OPTIONS, "A", image="1", images=["2"]), "both image and images"),
         (entry(OPTIONS, "A", question="q"), "both conversations and question"),
         (entry(OPTIONS, "A", messages=[]), "both conversations and messages"),
+        ({"messages": [{"role": "system", "content": "<image>"},
+                       {"role": "user", "content": OPTIONS},
+                       {"role": "assistant", "content": "A"}], "image": "1"}, "a system turn has"),
         ({"conversations": None}, "entry 0: expected a list of turns, got None"),
         ({"conversations": [{"value": "q?"}, 3]}, "entry 0, turn 1: expected from"),
         ({"conversations": [{"from": "human", "value": 3}]}, "turn 1: expected value"),

@@ -1,4 +1,4 @@
-"""Options written into a question, and the answer that names one."""
+"""Options written into a question."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 import pytest
 
 from calib.records import InputError
-from calib.task_files.marked_answer import marked_answer
 from calib.task_files.marked_options import marked_options
 
 
@@ -49,7 +48,16 @@ def test_markings_on_lines(line: str, case):
         ("Options: A. west B. east\nC. north", {"A": "west", "B": "east", "C": "north"}),
         ("the angle is ( ) A. 30° B. 40°", {"A": "30°", "B": "40°"}),
         ("Which? A. 3.5 B. 4.2", {"A": "3.5", "B": "4.2"}),
-        ("the value A. 3.5 B. 4.2 C. 5", {"A": "3.5", "B": "4.2", "C": "5"}),
+        ("the value: A. 3.5 B. 4.2 C. 5", {"A": "3.5", "B": "4.2", "C": "5"}),
+        ("Is it so? (A)yes(B)no", {"A": "yes", "B": "no"}),
+        ("Options: (A)yes(B)no(C)both", {"A": "yes", "B": "no", "C": "both"}),
+        ("Options (A) yes (B) no", {"A": "yes", "B": "no"}),
+        ("(A) yes (B) no", {"A": "yes", "B": "no"}),
+        ("是吗？（A）是（B）否", {"A": "是", "B": "否"}),
+        ("Options: (A) f(X) (B) f(B)", {"A": "f(X)", "B": "f(B)"}),
+        ('He said "why?" (A) x (B) y', {"A": "x", "B": "y"}),
+        ("(Is it so?) (A) x (B) y", {"A": "x", "B": "y"}),
+        ("Which one is it! (A) x (B) y", {"A": "x", "B": "y"}),
         ("Which? A. x, B. y, C. z", {"A": "x", "B": "y", "C": "z"}),
         ("Which? (A) x; (B) y", {"A": "x", "B": "y"}),
         ("Which? A. B B. A", {"A": "B", "B": "A"}),
@@ -137,6 +145,26 @@ def test_an_instruction_ends_the_options(options: str, instruction: str, between
     assert marked.instruction == instruction
 
 
+@pytest.mark.parametrize(
+    ("after", "question", "instruction"),
+    [
+        ("\nHint: look at the sky", "q?\nHint: look at the sky", ""),
+        ("\nHint: look\nAnswer with the letter.", "q?\nHint: look", "Answer with the letter."),
+        ("\nAnswer with the letter.\nHint: look", "q?\nHint: look", "Answer with the letter."),
+        ("Answer with the letter.\n\nNote: old", "q?\nNote: old", "Answer with the letter."),
+        ("\nContext: a map. Please answer so.", "q?\nContext: a map.", "Please answer so."),
+        ("\nHint: Please answer with the letter.", "q?", "Hint: Please answer with the letter."),
+        ("\nIt is old.\nThink it over.\nAnswer:", "q?\nIt is old.", "Think it over.\nAnswer:"),
+    ],
+)
+def test_only_what_asks_for_an_answer_is_the_instruction(
+    after: str, question: str, instruction: str
+):
+    marked = marked_options(f"q?\nA. x\nB. y\n{after}", "here")
+    assert marked is not None
+    assert (marked.question, marked.instruction) == (question, instruction)
+
+
 def test_an_instruction_in_the_line_of_the_options():
     marked = marked_options("Which? (A) x (B) y Answer with the option's letter.", "here")
     assert marked is not None
@@ -148,6 +176,12 @@ def test_an_instruction_in_the_line_of_the_options():
     [
         *("What is this?", "Which?\nA. x", "By J. Smith and K. Brown.", "Which?\n1. x\n2. y", ""),
         *("Vitamin A. It helps plan B. too", "the points (a), (b) and (c)", "A.M. or\nP.M."),
+        "Which (A) apples or (B) pears are sweeter?",
+        "Is (A)apples or (B)pears sweeter?",
+        "the value A. 3.5 B. 4.2 C. 5",
+        "Is f(A) or f(B) larger?",
+        "Between [A] red, [B] blue, which is warm?",
+        "See the figure. Point (A) and (B) are far; how far?",
     ],
 )
 def test_no_options(text: str):
@@ -168,6 +202,9 @@ def test_no_options(text: str):
         ("q?\nA. x\nB) y\nC. z", "A and B are marked in two ways"),
         ("q?\nA. x\nB. y\nC) z", "B and C are marked in two ways"),
         ("q?\nA. x\nB. y\nI. think", "A, B, I leave too much out"),
+        ("q?\nA. red\nB. blue\nOr C. green", "mark of C stands inside a line"),
+        ("q?\n(A) red\n(B) blue\nor (C) green\n\nHint", "mark of C stands inside a line"),
+        ("q?\nA. red\nor B. blue\nC. green", "mark of B stands inside a line"),
     ],
 )
 def test_what_cannot_be_placed_is_refused(text: str, message: str):
@@ -188,8 +225,13 @@ def test_what_cannot_be_placed_is_refused(text: str, message: str):
         "Options: " * 100_000,
         "*" * 1_000_000,
         "(" * 1_000_000,
+        "Z: " * 330_000,
+        "A.\n" * 330_000,
+        "Options: " + "(A)x(B)x" * 125_000,
+        "(A) " * 250_000,
+        "A. x\nB. y\n" + "\n" * 1_000_000 + "Answer",
     ],
-    ids=range(10),
+    ids=range(15),
 )
 def test_long_texts_take_linear_time(text: str):
     began = time.process_time()
@@ -197,70 +239,4 @@ def test_long_texts_take_linear_time(text: str):
         marked_options(text, "here")
     except InputError as error:
         assert len(str(error)) < 300
-    assert time.process_time() - began < 3  # a fifth of it here; quadratic: minutes
-
-
-LETTERS, TEXTS = ("A", "C", "D"), ("west", "east", "a dog")
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        *("C", "c", " C\n", "(C)", "C.", "C)", "**C**", "[C]", "C. east", "(C) east", "C: East."),
-        *(
-            "C east",
-            "east",
-            "EAST.",
-            "C is correct",
-            "(C) east, since it is",
-            "C\nBecause it is so.",
-        ),
-        *("The answer is C.", "the answer is (C)", "Answer: C", "ANSWER: C.", "Answer: C. east"),
-        *("The correct answer is option C.", "The best option is C", "The answer is east"),
-        *("The answer is C. Because.", "It is so.\nThe answer is C.", "Answer: The answer is C."),
-    ],
-)
-def test_answers(answer: str):
-    assert marked_answer(answer, LETTERS, TEXTS, "here") == 1
-
-
-@pytest.mark.parametrize("answer", ["a dog", "A dog.", "The answer is a dog", "D. a dog", "d"])
-def test_an_article_is_not_the_letter_a(answer: str):
-    assert marked_answer(answer, LETTERS, TEXTS, "here") == 2
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        ("E", "names E, but the options are marked A, C, D"),
-        ("B", "names B"),
-        ("The answer is B.", "names B"),
-        ("C. west", "names C, but the text of option C is 'east'"),
-        ("It flies.", "names none of the options"),
-        ("A or C", "names none"),
-        ("I think C", "names none"),
-        ("", "names none"),
-        ("1", "names none"),
-        ("The answer is A. The answer is C.", "names A and C"),
-    ],
-)
-def test_answers_that_name_no_single_option(answer: str, message: str):
-    with pytest.raises(InputError, match=f"^here: answer .*{message}"):
-        marked_answer(answer, LETTERS, TEXTS, "here")
-
-
-def test_options_that_are_letters():
-    for answer in ("(B)", "The answer is B.", "B. A"):
-        assert marked_answer(answer, ("A", "B"), ("B", "A"), "here") == 1
-    with pytest.raises(InputError, match="names A and B"):
-        marked_answer("B", ("A", "B"), ("B", "A"), "here")
-
-
-def test_a_long_answer_takes_linear_time():
-    began = time.process_time()
-    for answer in ("answer " * 100_000, "the answer is C. " * 30_000):
-        try:
-            marked_answer(answer, LETTERS, TEXTS, "here")
-        except InputError as error:
-            assert len(str(error)) < 400
-    assert time.process_time() - began < 5  # a fifth of it here; quadratic: minutes
+    assert time.process_time() - began < 1  # half of it here; quadratic: minutes

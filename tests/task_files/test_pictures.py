@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import unicodedata
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +113,11 @@ def test_a_row_of_mmbench_without_its_picture(refusal, other: str, words: str):
     "address",
     [
         *("http://a.b/c.png", "https://a.b/c.png", "HTTPS://A.B/C.PNG", "https:/a.b/c.png"),
-        *("s3://bucket/c.png", "gs://bucket/c.png", "hf://datasets/x/c.png", "file:///c.png"),
+        *(
+            "s3://bucket/c.png",
+            "gs://bucket/c.png",
+            "hf://datasets/x/c.png",
+        ),
         *("ftp://a.b/c.png", "data:image/png,%89PNG", "data:,x", "hdfs://a/b.png"),
     ],
 )
@@ -119,6 +125,74 @@ def test_addresses_are_refused(row_refusal, address: str):
     for value in (address, [address], {"path": address}, {"path": address, "bytes": None}):
         said = row_refusal(image=value)
         assert said.endswith("download the picture and write its path")
+
+
+@pytest.mark.parametrize("address", ["file:///c.png", "FILE:///c.png", "file:c.png"])
+def test_a_path_behind_file_is_written_without_it(row_refusal, address: str):
+    for value in (address, [address], {"path": address}):
+        assert row_refusal(image=value).endswith("is an address; write the path without file://")
+
+
+@pytest.mark.parametrize("name", ["scan.dcm", "a/SCAN.DCM", "x.dicom"])
+def test_dicom_is_named(row_refusal, name: str):
+    assert "is named as a DICOM file, and calib reads none; save its" in row_refusal(image=name)
+
+
+@pytest.mark.parametrize(("stored", "written"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
+def test_names_in_another_normalisation(read, tmp_path: Path, stored: str, written: str):
+    (tmp_path / unicodedata.normalize(stored, "Röntgen.png")).touch()
+    name = unicodedata.normalize(written, "Röntgen.png")
+    row = {"id": 1, "question": "q", "options": ["x", "y"], "answer": "A", "image": name}
+    (item,) = read("q.jsonl", json.dumps(row))
+    assert item.images == (tmp_path / unicodedata.normalize(stored, "Röntgen.png"),)
+    assert read("q.jsonl", json.dumps(row | {"image": "ü.png"}))[0].images == (tmp_path / "ü.png",)
+
+
+NAMES = (
+    *("image", "images", "image_path", "image_paths", "image_name", "image_file", "imagepath"),
+    *("image_filename", "image path", "Image_Path", "img", "img_path", "picture", "Picture Path"),
+    *("photo", "image_1", "Image 1", "image1"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_the_column_of_pictures(read, read_row, tmp_path: Path, name: str):
+    assert read_row(**{name: "a.png"}).images == (tmp_path / "a.png",)
+    (item,) = read("q.csv", f"id,question,A,B,answer,{name}\n1,q,x,y,A,a.png\n")
+    assert item.images == (tmp_path / "a.png",)
+
+
+def test_numbered_pictures_are_a_list(read, read_row, row_refusal, tmp_path: Path):
+    pictures = {"image_2": "b.png", "image_1": {"path": "a.png"}, "image_3": None, "image_4": ""}
+    assert read_row(**pictures).images == (tmp_path / "a.png", tmp_path / "b.png")
+    assert read_row(image_1=None, image_2=None).images == ()
+    said = row_refusal(image_1="a.png", image_3="c.png")
+    assert said == "a picture before image_3 is empty"
+    assert "'image_1' and 'Image 1' mean the same; keep one" in row_refusal(
+        **{"image_1": "a.png", "Image 1": "b.png"}
+    )
+    with pytest.warns(UserWarning, match=r"no question uses the column 'image_1'$"):
+        assert read_row(image="x.png", image_1="a.png").images == (tmp_path / "x.png",)
+    (item,) = read("q.csv", "id,question,A,B,answer,image_1,image_2\n1,q,x,y,A,a.png,\n")
+    assert item.images == (tmp_path / "a.png",)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("file", "a.PNG"), ("x", "b/c.jpeg "), ("decoded_image", "7"), ("figure", "1")),
+        *(("Photo 3", "x"), ("scan", 5), ("ct_scan", 5), ("image_id", 3)),
+    ],
+)
+def test_what_looks_like_pictures_is_told(read_row, column: str, value: Any):
+    words = f"'{column}' looks like pictures; name it images to have them shown"
+    with pytest.warns(UserWarning, match=words):
+        read_row(**{column: value})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        read_row(**{column: value, "image": "1.png"})
+        read_row(**{column: None, "scandal": 1, "source": "a.png is it"})
+    assert not any("looks like" in str(warning.message) for warning in told)
 
 
 @pytest.mark.parametrize("data", ["data:image/png;base64,", "data:image/png;base64,aGFsbG8="])

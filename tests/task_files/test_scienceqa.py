@@ -45,9 +45,10 @@ def test_problems(tmp_path: Path, problems: dict[str, Any]):
 
 def test_the_solution_is_not_shown_and_said_to_be_unused(tmp_path: Path, problems: dict[str, Any]):
     problems["0"]["solution"] = "It is no."
-    with pytest.warns(UserWarning, match="no question uses the columns .*'solution'"):
+    with pytest.warns(UserWarning, match="no question uses the columns .*'solution'") as told:
         item = read_file(written(tmp_path, problems))[0]
     assert item.meta["solution"] == "It is no."
+    assert "subject" not in str(told[0].message)
 
 
 @pytest.mark.filterwarnings("ignore:.*no question uses the columns")

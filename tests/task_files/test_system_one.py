@@ -190,7 +190,7 @@ def test_assets_are_images_in_the_order_of_their_mention(read):
     }
     with pytest.warns(UserWarning, match="not used are assets that no text names: 1 .*'img-3'"):
         first, second = read(line)
-    assert (first.id, second.id) == ("1#a", "1#b")
+    assert (first.id, second.id) == ("0#a", "0#b")
     assert isinstance(first.images[0], EncodedImage)
     assert first.images[0].data == base64.b64decode(PNG)
     assert isinstance(first.images[1], Path) and first.images[1].name == "one.png"
@@ -225,6 +225,48 @@ def test_what_the_format_does_not_say_is_refused(read, line: dict[str, Any], mes
     with pytest.raises(InputError, match=rf"q\.jsonl, line 1.*{message}") as caught:
         read(whole)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "context", "question"),
+    [
+        ("<image>\nA cat.", "Is it red?", "A cat.", "Is it red?"),
+        ("A cat.", "Is <image> red?", "A cat.", "Is <image 1> red?"),
+        ({"photo": "<image>"}, "Is it red?", '{\n  "photo": "<image 1>"\n}', "Is it red?"),
+        ("A cat.", "Is it red? <image>", "A cat.", "Is it red?"),
+    ],
+)
+@pytest.mark.parametrize("more", [{"assets": {"<image>": "1.png"}}, {"images": ["1.png"]}])
+def test_a_placeholder_is_replaced(
+    read, state: Any, asked: str, context: str, question: str, more: dict[str, Any]
+):
+    questions = {"q": {"type": "noul", "instructions": asked}}
+    (item,) = read({**one("refund", True), "state": state, "questions": questions, **more})
+    assert (item.meta["context"], item.question) == (context, question)
+    assert [Path(str(image)).name for image in item.images] == ["1.png"]
+
+
+def test_a_placeholder_has_its_pictures_number_in_the_prompt(read):
+    questions = {"q": {"type": "noul", "instructions": "Is img-1 as <image> is?"}}
+    more = {"images": "0.png", "assets": {"<image>": "2.png", "img-1": "1.png"}}
+    (item,) = read({**one("refund", True), "questions": questions, **more})
+    assert item.question == "Is img-1 as <image 3> is?"
+    assert [Path(str(image)).name for image in item.images] == ["0.png", "1.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"state": "<image>"}, "0 images and 1 <image>"),
+        ({"state": "<image> and <image>", "images": ["1.png"]}, "1 images and 2 <image>"),
+        ({"state": "<image> <image>", "assets": {"<image>": "1.png"}}, "1 images and 2 <image>"),
+        ({"questions": {"q": {**QUESTIONS["refund"], "criteria": {"true": "<image>"}}},
+          "assets": {"<image>": "1.png"}}, "option 'yes: <image>' has the placeholder"),
+    ],
+)  # fmt: skip
+def test_placeholders_without_pictures_are_refused(read, line: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=rf"q\.jsonl, line 1, question 'q': .*{message}"):
+        read({**one("refund", True), **line})
 
 
 def test_labels_are_asked_for(read):

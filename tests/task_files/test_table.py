@@ -134,7 +134,7 @@ def test_two_threads_read_long_fields(tmp_path: Path):
         ("id,question,x,x,A,B,answer\n1,q,1,2,x,y,A\n", "the column 'x' is there twice"),
         ('id,question,A,B,answer\n1,q,x,y,A\n2,"q,x,y,A\n3,q,x,y,A\n', "line 3: this is not CSV"),
         ('id,question,A,B,answer\n1,"q" and,x,y,A\n', "line 2: this is not CSV"),
-        ("id,question,options,answer\n1,q,\"['x', 'y']\",A\n", "its texts in double quotes"),
+        ("id,question,options,answer\n1,q,\"['x', 5]\",A\n", "its texts in double quotes"),
         ("id,question,options,answer\n1,q,\"['x' 'y']\",A\n", "line 2: options: this is not JSON"),
         ("id,question,options,answer\n1,q,x|,A\n", "has no text"),
         ("id,question,options,answer\n1,q,x,A\n", "expected two or more options, got ['x']"),
@@ -149,6 +149,12 @@ def test_a_table_that_is_not_whole(refusal, text: str, words: str):
     said = refusal("q.csv", text)
     assert said.startswith("q.csv, line ")
     assert words in said
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "<NA>"])
+def test_the_advice_for_a_missing_hint_is_for_a_hint(refusal, value: str):
+    said = refusal("q.csv", f"id,question,A,B,answer,hint\n1,q,x,y,A,{value}\n")
+    assert said.endswith("leave it empty")
 
 
 def test_an_option_named_nan_can_be_said(read):
