@@ -49,6 +49,8 @@ WORD = re.compile(r"[\u0900-\u0dff]+|\w+(?:-\w+)*")
 PARTICIPLE = re.compile(
     r"\s*(?:Unable|Not able) to \w+(?: \w+){0,3}, (?:the|a|an|he|she|they|his|her|its|their)\b"
 )
+SODIUM = re.compile(r"\bNa\b|[+⁺]")
+"""Of a text that is no "n/a"."""
 KINDS = ("not_knowing", "unable", "unknowable")
 NOT_KNOWING = ("not_knowing", "elliptical")
 
@@ -138,6 +140,8 @@ def refuses(sentence: str, kinds: tuple[str, ...]) -> bool:
 
 def is_whole(text: str, kinds: tuple[str, ...]) -> bool:
     """Whether a phrase of these kinds is all that the text says."""
+    if SODIUM.search(text):
+        return False
     said = words_of(text)
     close = re.sub(r"[\W_]+", "", folded(text))
     whole = any(pattern.fullmatch(said) for pattern in patterns(said, kinds))

@@ -39,8 +39,10 @@ BY_SOMETHING_ELSE = (
 )
 NOT_UNKNOWABLE = rf"(?!{BY_SOMETHING_ELSE}| (?:\w+ ){{0,3}}(?:options|choices))"
 # "Don't know much about history is a line by Sam Cooke".
-NOT_TITLE = r"(?! (?!if|whether|what|who|which|that)\w+ .{0,60}"
+NOT_TITLE = (
+    r"(?! (?!if|whether|what|who|which|that)\w+ .{0,60}"
     r"\bis (?:a|the) (?:line|song|lyric|title|quote)\b)"
+)
 CLEAR = (
     rf"(?:$|(?:from|whether|if|what|who|how|which|where|when|based|to me|given|as to)\b|"
     rf"in the (?:{KNOWN_FROM})\b)"

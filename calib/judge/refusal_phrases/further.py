@@ -85,7 +85,8 @@ FURTHER: dict[str, dict[str, tuple[str, ...]]] = {
             r"\bnem tudom (?:meghatarozni|megmondani|megvalaszolni|megallapitani)\b",
         ),
         "unknowable": (
-            r"\b(?:nem lehet|lehetetlen) (?:\w+ )?(?:meghatarozni|megmondani|megallapitani|tudni)\b",
+            r"\b(?:nem lehet|lehetetlen) (?:\w+ )?(?:meghatarozni|megmondani"
+            r"|megallapitani|tudni)\b",
             r"\bnem (?:hatarozhato|allapithato) meg\b|\bnincs elegendo informacio\b",
         ),
     },
