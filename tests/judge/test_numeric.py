@@ -578,6 +578,9 @@ SAME = {
         ("the square root of 16", "4"),
         ("the cube root of 8", "2"),
         ("5!", "120"),
+        ("5 factorial", "120"),
+        ("a third of 9", "3"),
+        ("three times 10", "30"),
         ("The answer is 42!", "42"),
         ("more like 12 than 10", "12"),
         ("10x", "10x"),
@@ -619,6 +622,7 @@ SAME = {
     "dates and times": [
         ("March 5, 2020", "2020-03-05"),
         ("5 March 2020", "March 5, 2020"),
+        ("Sept. 5, 2020", "2020-09-05"),
         ("05.03.2020", "2020-03-05"),
         ("May 8, 1945", "1945"),
         *(
@@ -953,6 +957,10 @@ DIFFERENT = {
             )
         ),
         ("2", "±2"),
+        ("a third of 9", "9"),
+        ("three times 10", "10"),
+        ("log of 10", "10"),
+        ("$x<15$", "15"),
         ("x = 2, y = 3", "2"),
         ("It fell from 42 to 30.", "42"),
         ("42\nConfidence: 90", "90"),
@@ -1072,6 +1080,16 @@ REPEATED = [
         "x_{",
         "'",
         "a'",
+    ),
+    *(
+        "½⁄",
+        "at least 5 ",
+        " not 5",
+        "(1,200) ",
+        "3 out of 4 ",
+        "5 birds: 2 ",
+        "1-1/2 ",
+        "90% sure ",
     ),
     *("i do not know ", "i do not ", "not ", "cannot be ", "<think>", "<", "[1] ", '"', "half a "),
 ]

@@ -73,6 +73,7 @@ def asides(
                     and first.value < quantity.value
                 )
                 or OF_WHICH.match(after)
+                or re.search(r"\bof (?:which|whom) $", before)
                 or UP_FROM.search(before)
                 or (base == "kelvin" and re.search(r"\bat $", before) and first_base != base)
                 or (base == "second" and first_base not in ("", base) and WITHIN.search(before))

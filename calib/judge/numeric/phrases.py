@@ -34,7 +34,7 @@ TEMPERATURES = {
     **{"F": "degree_Fahrenheit", "Fahrenheit": "degree_Fahrenheit", "K": "kelvin"},
     **{"fahrenheit": "degree_Fahrenheit", "Kelvin": "kelvin", "kelvin": "kelvin"},
 }
-VARIABLES = frozenset("xzie")
+VARIABLES = frozenset("xznie")
 ENDS = frozenset(("", "line", ".", ",", ";", ":", ")", "]", "}", "!", "?", "=", "≈", "→", "×", "'"))
 
 

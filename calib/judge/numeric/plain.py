@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from calib.judge.numeric.reworded import reworded
+from calib.judge.numeric.reworded import multiplied, reworded
 from calib.judge.numeric.words import with_digits
 
 SMALL_FRACTION = re.compile(r"[⁰¹²³⁴-⁹]{1,4}⁄[₀-₉]{1,4}")
@@ -93,7 +93,7 @@ def plainly(text: str) -> str:
         text = COMMAND.sub(lambda m: LATEX.get(m[1], f" {m[1]} "), unwrapped(text))
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
-    return MINUS.sub(" -", with_digits(reworded(text)))
+    return MINUS.sub(" -", multiplied(with_digits(reworded(text))))
 
 
 def table(text: str) -> dict[int, str]:

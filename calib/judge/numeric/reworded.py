@@ -9,15 +9,16 @@ DURATION = "second|minute|hour|day|week|month|year|decade|century"
 MONTHS = (
     "january february march april may june july august september october november december".split()
 )
-MONTH = rf"(?:{'|'.join(f'{month[:3]}(?:{month[3:]})?' for month in MONTHS)})"
+MONTH = rf"(?:sept\b|{'|'.join(f'{month[:3]}(?:{month[3:]})?' for month in MONTHS)})"
 ROMAN = re.compile(
     r"\W*(?=[MDCLXVI]{2})(M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))\W*"
 )
 NUMERALS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-FACTORIAL = re.compile(r"\W*(\d{1,3})!\W*")
+FACTORIAL = re.compile(r"\W*(\d{1,3})(?:!| factorial)\W*")
 MIXED = re.compile(
     r"(?<![\d/.,^=*×-])(?<!= )(\d{1,4})(?:-| and )(\d{1,3})/(\d{1,3})(?![\d/])(?! ?=)"
 )
+PRODUCT = re.compile(r"(?<=\d) times (?=\d)|(?<=\d/\d) of (?=\d)")
 RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), replacement)
     for pattern, replacement in (
@@ -27,6 +28,7 @@ RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bhalf of (?=\d)", "0.5×"),
         (r"\b(?:twice|double) (?=\d)", "2×"),
         (r"\b(?:thrice|triple) (?=\d)", "3×"),
+        (r"\b(log|ln|sin|cos|tan) of (?=\d)", r"\1 "),
         (r"(?<=\d) squared\b", "^2"),
         (r"(?<=\d) cubed\b", "^3"),
         (r"(?<=\d) over (?=\d)", "/"),
@@ -67,6 +69,11 @@ def reworded(text: str) -> str:
     if whole := FACTORIAL.fullmatch(text):
         return str(math.factorial(int(whole[1])))
     return text
+
+
+def multiplied(text: str) -> str:
+    """ "1/3 of 9" and "3 times 4", once their words are digits, as products."""
+    return PRODUCT.sub("×", text)
 
 
 def roman(numerals: str) -> int:
