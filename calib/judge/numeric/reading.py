@@ -6,7 +6,10 @@
 2. Of a chain "3 + 4 = 7" its last side counts, and arithmetic is done: 3 + 4 is 7, 2√3 is 3.46.
 3. Numbers that "and", "or", "to", commas, dashes or colons join are several: a list, a range, a
    ratio, a time, a date. They are equal to the same several, and to no single number.
-4. What stands beside a variable ("x + 4") or a function ("log 5") is no number.
+4. How sure the text is ("Confidence: 90") and what only says more of an earlier number ("3 of
+   which", "out of 100", "at 25 °C") counts only where there is no other.
+5. A bound ("at least 15") equals the same bound only; what is denied is no number.
+6. What stands beside a variable ("x + 4") or a function ("log 5") is no number.
 """
 
 from __future__ import annotations
