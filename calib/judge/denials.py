@@ -7,7 +7,7 @@ An answer is read clause by clause, folded (``normalized_text``), in the languag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from calib.judge.folding import normalized_text
 from calib.judge.plain import plain
@@ -19,14 +19,14 @@ IDIOMS = re.compile(
     r"|\bnot (?:only|just|until|surprisingly|to mention)\b|\bwhy not\b|\bnone other than\b"
     r"|\b(?:nothing|none) but\b|\b(?:cannot|cant|can not|could not|couldnt) be anything (?:but|else)\b"
     r"|\bif i(?:m| am) not (?:mistaken|wrong)\b|\bif i (?:recall|remember)(?: correctly)?\b"
-    r"|非常|不错|不錯"
+    r"|\A(?:isnt|wasnt|arent) (?:it|that|this)\b|非常|不错|不錯"
 )
 # Words that deny what stands in the same clause, per group of languages; folded.
 DENYING_WORDS = (
     "not no never neither nor none nothing nobody nowhere cannot cant couldnt wont wouldnt isnt "
     "arent wasnt werent doesnt dont didnt hasnt havent hadnt shouldnt mustnt aint without hardly "
     "barely scarcely unlikely doubt doubts doubtful except excluding exclude excludes excluded "
-    "unlike absent absence deny denies denied lack lacks lacking ruled eliminate eliminated wrong "
+    "unlike absent absence deny denies denied lacks lacking ruled eliminate eliminated wrong "
     "incorrect false untrue impossible opposite besides",
     "nicht kein keine keinen keiner keines nie niemals außer ausser niet geen inte ingen inget ikke",
     "pas jamais aucun aucune sauf nunca tampoco ningun ninguna ninguno excepto non mai nessun "
@@ -90,13 +90,27 @@ COMPARED = re.compile(
 REACH = 6
 """Words by which a denial may stand before the gold text that it denies."""
 
+# Two or more words that hyphens make one of: "anti-symmetric" is not "symmetric".
+COMPOUND = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)+(?![\w-])")
+SHAPE = re.compile(r"(?<=\w)-((?:hand|handed|shaped|sided|side|colou?red)\b)")
 BREAK = re.compile(
     r"(?<!\d)[.,:](?=\s|\Z)|(?<=\d)[.,:](?=\s+\D|\s*\Z)|[;!?…。、,;!?？！，；\n()]+|\.\.+|\s[-–—]+\s|—"
     r"|\b(?<!nothing )(?<!anything )(?<!everything )(?<!all )(?<!none )(?=but\b)"
-    r"|\s+(?=(?:because|since|so|therefore|sondern|sino|mais)\s)",
+    r"|\s+(?=(?:because|since|so|therefore|sondern|sino|mais|(?:instead|rather)\s(?:of|than))\s)",
     re.I,
 )
 STOP = re.compile(r"[.!?]+\s+|\n+")
+
+
+def without_compounds(text: str, parts: Iterable[str]) -> str:
+    """``text`` with its hyphenated words closed up, but for those that make up one of ``parts``."""
+    if "-" not in text:
+        return text
+    folded = "".join(f" {part} " for part in parts)
+    text = SHAPE.sub(r" \1", text)
+    return COMPOUND.sub(
+        lambda m: m[0] if f" {normalized_text(m[0])} " in folded else m[0].replace("-", ""), text
+    )
 
 
 def clauses(text: str) -> list[str]:
@@ -127,14 +141,19 @@ def says(part: str, clause: str) -> bool:
     return False
 
 
-def only_affirmed(part: str, text: str) -> bool:
-    """Whether ``text`` names the folded ``part`` without any word that could mean otherwise."""
+def only_affirmed(part: str, text: str, longer: Iterable[str] = ()) -> bool:
+    """Whether ``text`` names the folded ``part`` without any word that could mean otherwise.
+
+    longer: texts that hold ``part`` and are something else.
+    """
     for sentence in STOP.split(text):
         if stands_in(part, normalized_text(sentence)) and SUPPOSES.search(
             IDIOMS.sub(" ", normalized_text(sentence).replace(part, " "))
         ):
             return False
     said = clauses(text)
+    for other in longer:
+        said = [" ".join(without(other, clause)).strip() for clause in said]
     held = [number for number, clause in enumerate(said) if stands_in(part, clause)]
     if not held:
         return not DENIES.search(IDIOMS.sub(" ", normalized_text(text).replace(part, " ")))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from calib.judge.cues import NUMBERED, POLAR_CLAUSE
-from calib.judge.denials import affirmed
+from calib.judge.denials import affirmed, without_compounds
 from calib.judge.folding import normalized_text
 from calib.judge.options import same_word
 from calib.judge.plain import plain
@@ -15,8 +15,6 @@ from calib.judge.said import boxed, text_of, unwrapped
 from calib.judge.whole import stands_in
 from calib.records import Answer, Item, Verdict
 
-# Two or more words that hyphens make one of: "anti-symmetric" is not "symmetric".
-COMPOUND = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)+(?![\w-])")
 POLAR_WORDS = re.compile(r"yes|no|ja|nein|oui|non|si|sim|nao")
 CUE = re.compile(r"^(?:(?:the|my) )?(?:final |correct )?answer\b(?: is\b)?\s*:?\s*", re.I)
 
@@ -84,18 +82,8 @@ def says_text(alias: str, text: str, said: str) -> bool:
         return alias in told and not NUMBERED.match(bare)
     if not stands_in(alias, said):
         return False
-    whole = without_compounds(text, alias)
+    whole = without_compounds(text, [alias])
     return (whole is text or stands_in(alias, normalized_text(whole))) and affirmed(alias, whole)
-
-
-def without_compounds(text: str, part: str) -> str:
-    """``text`` without its hyphenated words, but for those that make up ``part``."""
-    if "-" not in text:
-        return text
-    folded = f" {part} "
-    return COMPOUND.sub(
-        lambda m: m[0] if f" {normalized_text(m[0])} " in folded else m[0].replace("-", ""), text
-    )
 
 
 def stated(text: str) -> str:
