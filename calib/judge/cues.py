@@ -76,7 +76,7 @@ STATED = re.compile(
 )
 # Before such a statement: it is supposed, or denied.
 SUPPOSED = re.compile(
-    r"\b(?:if|whether|unless|suppos\w+|assum\w+|not|never|doubt|cannot|says?|said|claims?)\b"
+    r"\b(?:if|whether|unless|suppos\w+|assum\w+|initially|originally|at\s+first|not|never|doubt|cannot|says?|said|claims?)\b"
     r"[^.,;\n]{0,25}\Z|n't\b[^.;\n]{0,25}\Z",
     re.I,
 )
@@ -90,12 +90,12 @@ NOT_BEHIND = re.compile(
 # Right before a cue: it gives an answer that is wrong, or another's.
 OTHERS = re.compile(
     r"\b(?:wrong|incorrect|worst|least\s+\w+|previous|earlier|initial|original|his|her|their|"
-    r"second[\s-]best|opposite\s+of(?:\s+the)?|not\s+(?:the|a|my))\s+\Z",
+    r"second(?:[ -]best)?|opposite of(?: the)?|not (?:the|a|my)) \Z",
     re.I,
 )
 # An answer takes back what it has said before: the last counts.
 CORRECTS = re.compile(
-    r"(?:[.!?…;,—–\n]|\s-)\s*(?:(?:oh|oops|hmm|but|ah)\b[,.!…]*\s+)?"
+    r"(?:[.!?…;,。—–\n]|\s-)\s*(?:(?:oh|oops|hmm|but|ah)\b[,.!…]*\s+)?"
     r"(?:no\b(?=\s?[,;:!…—–]|\s-|\.\s+\D|\.\.)|(?:no,?\s+)?wait\b|actually\b|correction\b|"
     r"scratch\s+that|on\s+second\s+thoughts?|i\s+mean\b|i\s+was\s+wrong|不对|不對|不,|いや)"
     r"[\s,.;:!…。—–-]*",

@@ -26,7 +26,7 @@ DENYING_WORDS = (
     "not no never neither nor none nothing nobody nowhere cannot cant couldnt wont wouldnt isnt "
     "arent wasnt werent doesnt dont didnt hasnt havent hadnt shouldnt mustnt aint without hardly "
     "barely scarcely unlikely doubt doubts doubtful except excluding exclude excludes excluded "
-    "unlike absent absence deny denies denied lacks lacking ruled eliminate eliminated wrong "
+    "unlike absent absence deny denies denied ruled eliminate eliminated wrong "
     "incorrect false untrue impossible opposite besides",
     "nicht kein keine keinen keiner keines nie niemals außer ausser niet geen inte ingen inget ikke",
     "pas jamais aucun aucune sauf nunca tampoco ningun ninguna ninguno excepto non mai nessun "

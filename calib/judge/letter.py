@@ -167,16 +167,25 @@ class _Reader:
             return None, "ambiguous: more than one option"
         patterns = (CUE, SUBJECT, BARE_SUBJECT, STATED)
         cues = sorted((m for p in patterns for m in p.finditer(text)), key=lambda m: m.end())
+        wrong = False
         for match in reversed(cues[-TRIED:]):
             if OTHERS.search(text[max(0, match.start() - BEFORE) : match.start()]):
+                wrong = True
                 continue
             if match.re is CUE:
                 found, how = self.after_cue(text[match.end() : match.end() + HEAD].lstrip())
             else:
                 found, how = self.stated(match, text)
             if how:
-                return found, how
-        return NOTHING
+                return self.not_contradicted(found, how, text)
+        return (None, "names an answer that is wrong or another's") if wrong else NOTHING
+
+    def not_contradicted(self, found: int | None, how: str, text: str) -> Found:
+        """The same, unless the options are yes and no and a clause says the other one."""
+        said = self.polar(text) if len(self.options.polar) == self.options.size else None
+        if None not in (found, said) and found != said:
+            return None, "ambiguous: yes and no"
+        return found, how
 
     def stated(self, match: re.Match[str], text: str) -> Found:
         """The letter of "It is B." or "B is correct", unless denied, supposed or one of two."""
@@ -242,6 +251,8 @@ class _Reader:
         marks = {self.options.by_letter(mark[1]) for mark in MARK.finditer(line)}
         if len(texts) == 1 and not named and not marks - texts:
             return texts.pop(), "cue"
+        if texts and marks - texts:
+            return None, "ambiguous: a label and another option's text"
         if named or len(texts) > 1:
             return None, "ambiguous: more than one option after the cue"
         return NOTHING

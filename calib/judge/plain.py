@@ -80,8 +80,9 @@ ATOM = re.compile(r"[+\-]?√?(?:\d+(?:\.\d+)?|\w)|°|'+|[*+\-]|\d*[+\-]")
 # One thing in brackets, as a power or under a root; a name behind π.
 BRACKETED = re.compile(r"(?<=[\^√])\(([+\-]?(?:\d+(?:\.\d+)?|\w))\)|(?<=π)(?=[A-Za-z])")
 INDEX = re.compile(r"(?<=[^\W\d_])_(?:(\d+)(?!\d)|([^\W\d_])(?![^\W_]))")
-# The charge of an ion, raised or not: "Fe^3+", "OH^-"; elsewhere "^" is a power.
-CHARGE = re.compile(r"(?<=[A-Za-z0-9)\]])(?<![A-Za-z]{4})\^\(?(\d?[+-])\)?(?![\w(.^]|\s\d)")
+# The charge of an ion, raised or not: "Fe^3+", "OH^-"; elsewhere "^" is a power, and it stays in
+# "O^2-", which "O2-" need not be.
+CHARGE = re.compile(r"(?<=[A-Za-z0-9)\]])(?<![A-Za-z]{4})\^\(?(\d?\+|-)\)?(?![\w(.^]|\s\d)")
 # "C sharp", "C♯" and "C#" are one note; "a flat tire" has none.
 NOTE = re.compile(
     r"(?<=\b[A-G])(♯|♭|[ -](?:sharp|(?<=[B-G] )flat|(?<=[B-G]-)flat)(?=\s+(?:major|minor)\b|\W*\Z))"

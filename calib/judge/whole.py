@@ -93,7 +93,7 @@ def ends_at(part: str, text: str, end: int) -> bool:
         return False
     if len(part) == 1 and part.isalpha() and after in AFTER_A_LETTER:
         return False
-    if part.isalpha() and len(part) < 4 and CHARGE.fullmatch(after):
+    if part.isalpha() and len(part) < 4 and (CHARGE.fullmatch(after) or after in ("+", "-")):
         return False
     return after not in BINDING or is_word(part.rsplit(" ", 1)[-1])
 
