@@ -101,6 +101,8 @@ CORRECTS = re.compile(
     r"[\s,.;:!…。—–-]*",
     re.I,
 )
+# A letter that labels what follows: "B. No, it shrinks".
+LABELS = re.compile(r"(?<![^\W_])([A-Z])\Z")
 # Right behind the label or number that begins an answer: it is denied, or one of a list.
 DENIED_LABEL = re.compile(
     r"\W*(?:incorrect|wrong|false|no|nope|not\s+(?:it|this|that|right|correct))\b\s*(?:[.,;!]|\Z)"

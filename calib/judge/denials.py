@@ -18,7 +18,7 @@ IDIOMS = re.compile(
     r"\b(?:no|without|beyond) (?:any )?(?:doubt|question|problem|matter|wonder)\b"
     r"|\bnot (?:only|just|until|surprisingly|to mention)\b|\bwhy not\b|\bnone other than\b"
     r"|\b(?:nothing|none) but\b|\b(?:cannot|cant|can not|could not|couldnt) be anything (?:but|else)\b"
-    r"|\bif i(?:m| am) not (?:mistaken|wrong)\b|\bif i (?:recall|remember)(?: correctly)?\b"
+    r"|\blet me know if\b|\bif i(?:m| am) not (?:mistaken|wrong)\b|\bif i (?:recall|remember)(?: correctly)?\b"
     r"|\A(?:isnt|wasnt|arent) (?:it|that|this)\b|非常|不错|不錯"
 )
 # Words that deny what stands in the same clause, per group of languages; folded.

@@ -33,6 +33,7 @@ from calib.judge.cues import (
     FOREIGN_NOT,
     JOINED,
     LABEL,
+    LABELS,
     LAST_CLAUSE,
     LATIN,
     LONE,
@@ -60,7 +61,7 @@ from calib.judge.cues import (
     SUPPOSED,
     TAKEN_BACK,
 )
-from calib.judge.mentions import labels_text, strong, without_list
+from calib.judge.mentions import begins_text, labels_text, strong, without_list
 from calib.judge.options import POLAR, Options, Texts, same_word
 from calib.judge.plain import plain
 from calib.judge.refusal import idk_option, is_refusal
@@ -150,6 +151,9 @@ class _Reader:
         if not corrections or self.options.equal(clean) is not None:
             return None
         last = corrections[-1]
+        label = LABELS.search(clean[: last.start()])
+        if label and begins_text(self.options, label, clean):
+            return None
         if self.read(clean[: last.start()])[0] is None:
             return None
         rest = clean[last.end() :]
@@ -275,12 +279,13 @@ class _Reader:
         first = text.split("\n", 1)[0]
         match = FIRST.match(first)
         if match and DENIED_LABEL.match(first[match.end() :]):
-            return NOTHING
+            if not begins_text(self.options, match, first):
+                return NOTHING
         if match:
             rest = first[match.end() :]
-            if match[1] == "A" and (other := ALONE.fullmatch(rest)):
+            if match[0].rstrip().endswith(":") and match[1] == "A" and (other := ALONE.fullmatch(rest)):
                 return self.index(other[1], "label")  # "A" is short for "answer" as well
-            if OF_A_LIST.match(rest):
+            if OF_A_LIST.match(rest) and not begins_text(self.options, match, first):
                 return None, "ambiguous: more than one option on the first line"
             if several(rest, match[1]) or (
                 MORE_LABELS.match(rest) and not labels_text(self.options, match, first)

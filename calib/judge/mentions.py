@@ -56,6 +56,14 @@ def labels_text(options: Options, match: re.Match[str], text: str) -> bool:
     return any(begins_with(after, own) for own in options.folded[index])
 
 
+def begins_text(options: Options, match: re.Match[str], text: str) -> bool:
+    """Whether the word after a label is the first of the option's own text: "B. No, since"."""
+    index = LETTERS.index(match[1].upper())
+    after = LETTERS_AND_DIGITS.findall(normalized_text(text[match.end() :][: options.window]))
+    own = options.folded[index] if index < options.size else ()
+    return bool(after) and any(LETTERS_AND_DIGITS.findall(text)[:1] == after[:1] for text in own)
+
+
 def follows_text(options: Options, match: re.Match[str], text: str) -> bool:
     """Whether the option's own text stands right before its label: "gold leaf (B)"."""
     index = LETTERS.index(match[1])
