@@ -73,7 +73,8 @@ FREED = re.compile(r"\b(?:until|till|unless|before|because|which|who|whom|while|
 # A clause of its own that takes back the one before it.
 REJECTS = re.compile(
     r"(?:but )?(?:oh )?(?:no|nope|nah|wait|wrong|incorrect|false|not really|actually not|"
-    r"i was wrong|that (?:is|was) wrong|thats wrong|i dont (?:think|believe) so|not|nein|non|нет|不|不对|不對|"
+    r"i was wrong|that (?:is|was) wrong|thats wrong|i dont (?:think|believe) so|"
+    r"not|nein|non|нет|不|不对|不對|"
     r"不是|違う|いや|いいえ|아니|아니요|아니야)"
     r"(?: (?:wait|sorry|actually|it|its|that|thats|rather|instead)\b.*)?"
 )
