@@ -17,8 +17,10 @@ from calib.judge.whole import occurrences, stands_in
 IDIOMS = re.compile(
     r"\b(?:no|without|beyond) (?:any )?(?:doubt|question|problem|matter|wonder)\b"
     r"|\bnot (?:only|just|until|surprisingly|to mention)\b|\bwhy not\b|\bnone other than\b"
-    r"|\b(?:nothing|none) but\b|\b(?:cannot|cant|can not|could not|couldnt) be anything (?:but|else)\b"
-    r"|\blet me know if\b|\bif i(?:m| am) not (?:mistaken|wrong)\b|\bif i (?:recall|remember)(?: correctly)?\b"
+    r"|\b(?:nothing|none) but\b"
+    r"|\b(?:cannot|cant|can not|could not|couldnt) be anything (?:but|else)\b"
+    r"|\blet me know if\b|\bif i(?:m| am) not (?:mistaken|wrong)\b"
+    r"|\bif i (?:recall|remember)(?: correctly)?\b"
     r"|\A(?:isnt|wasnt|arent) (?:it|that|this)\b|非常|不错|不錯"
 )
 # Words that deny what stands in the same clause, per group of languages; folded.
@@ -28,7 +30,8 @@ DENYING_WORDS = (
     "barely scarcely unlikely doubt doubts doubtful except excluding exclude excludes excluded "
     "unlike absent absence deny denies denied ruled eliminate eliminated wrong "
     "incorrect false untrue impossible opposite besides",
-    "nicht kein keine keinen keiner keines nie niemals außer ausser niet geen inte ingen inget ikke",
+    "nicht kein keine keinen keiner keines nie niemals außer ausser niet geen inte ingen inget "
+    "ikke",
     "pas jamais aucun aucune sauf nunca tampoco ningun ninguna ninguno excepto non mai nessun "
     "nessuno nessuna tranne nao nem nenhum nenhuma exceto",
     "nie żaden zaden oprocz degil yok haric bukan tidak kecuali khong",
@@ -54,7 +57,7 @@ DENYING_PARTS = (
     "ではな|でな|じゃな|ではありません|ません|ない|以外|아니|아닙|아닌|않|없|제외|ไม่|มิใช่|ยกเว้น"
 )
 DENIES = re.compile(
-    rf"(?<!\w)(?:{'|'.join(sorted(' '.join(DENYING_WORDS).split()))}|{'|'.join(DENYING_PHRASES)})(?!\w)"
+    rf"(?<!\w)(?:{'|'.join(' '.join(DENYING_WORDS).split())}|{'|'.join(DENYING_PHRASES)})(?!\w)"
     rf"|{DENYING_PARTS}"
 )
 # Right behind a text: it is denied.
@@ -69,8 +72,9 @@ DENIED_BEHIND = re.compile(
 FREED = re.compile(r"\b(?:until|till|unless|before|because|which|who|whom|while|when)\b")
 # A clause of its own that takes back the one before it.
 REJECTS = re.compile(
-    r"(?:but )?(?:oh )?(?:no|nope|nah|wait|wrong|incorrect|false|not really|actually not|i was wrong|"
-    r"that (?:is|was) wrong|thats wrong|i dont (?:think|believe) so|not|nein|non|нет|不|不对|不對|"
+    r"(?:but )?(?:oh )?(?:no|nope|nah|wait|wrong|incorrect|false|not really|actually not|"
+    r"i was wrong|that (?:is|was) wrong|thats wrong|i dont (?:think|believe) so|"
+    r"not|nein|non|нет|不|不对|不對|"
     r"不是|違う|いや|いいえ|아니|아니요|아니야)"
     r"(?: (?:wait|sorry|actually|it|its|that|thats|rather|instead)\b.*)?"
 )

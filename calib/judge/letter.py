@@ -278,14 +278,20 @@ class _Reader:
     def label(self, text: str) -> Found:
         first = text.split("\n", 1)[0]
         match = FIRST.match(first)
-        if match and DENIED_LABEL.match(first[match.end() :]):
-            if not begins_text(self.options, match, first):
-                return NOTHING
+        denied = match and DENIED_LABEL.match(first[match.end() :])
+        if match and denied and not begins_text(self.options, match, first):
+            return NOTHING
         if match:
             rest = first[match.end() :]
-            if match[0].rstrip().endswith(":") and match[1] == "A" and (other := ALONE.fullmatch(rest)):
+            if (
+                match[0].rstrip().endswith(":")
+                and match[1] == "A"
+                and (other := ALONE.fullmatch(rest))
+            ):
                 return self.index(other[1], "label")  # "A" is short for "answer" as well
-            if OF_A_LIST.match(rest) and not begins_text(self.options, match, first):
+            if OF_A_LIST.match(rest) and not any(
+                OF_A_LIST.match(text) for own in self.options.exact for text in own
+            ):
                 return None, "ambiguous: more than one option on the first line"
             if several(rest, match[1]) or (
                 MORE_LABELS.match(rest) and not labels_text(self.options, match, first)
@@ -301,8 +307,8 @@ class _Reader:
             rest = first[len(clause) :]
             if not (NUMBER.fullmatch(clause) and NUMBERS_ON.match(rest)):
                 whole = self.options.equal(clause)
-            other = self.options.equal(rest[1:]) if rest[:1] == ":" else None
-            if None not in (whole, other) and whole != other:
+            second = self.options.equal(rest[1:]) if rest[:1] == ":" else None
+            if None not in (whole, second) and whole != second:
                 return None, "ambiguous: more than one option on the first line"
         if whole in self.options.polar or whole is None:
             whole = self.polar(text)
