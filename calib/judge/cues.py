@@ -18,8 +18,8 @@ NOUN = r"(?:[Oo]ption|[Cc]hoice|[Aa]nswer)"
 # A letter is no part of a word, nor of a name that goes on behind it: "C#", "O-", "k[A]".
 EDGE = r"(?![A-Za-z0-9À-ÿ'+#^*=<>/\[%]|-(?!\s)|\(\w)"
 # What may stand around a letter that is all there is; signs may mean something.
-AROUND = r"[\s()\[\]{}.,:;!?\"'_–—>*-]*"
-AFTER = r"[\s()\[\]{}.,:;!?\"'_。、]*(?:\s[-–—])?"
+AROUND = r"[\s()\[\]{}.,:;!?\"'_–—<>→⇒∴👉✅*-]*"
+AFTER = r"[\s()\[\]{}.,:;!?\"'_。、>\U0001F300-\U0001F64F]*(?:\s[-–—])?"
 
 # \boxed{\text{(B)}}: a letter in a box.
 BOXED = re.compile(r"\\boxed\s?\{(?:\\[a-z]+\s?\{)?\(?([A-Z])\)?[^A-Za-z0-9{}]{0,9}\}")
@@ -64,9 +64,9 @@ STATED = re.compile(
     r"(?:it|that|this)(?:'s|\s+(?:is|would\s+be|must\s+be|should\s+be|has\s+to\s+be|could\s+only\s+be|"
     r"can\s+only\s+be))"
     rf"|(?:we|let's|let\s+us)\s+{HEDGES}{PICKS}|i(?:'d|'ll|'m|\s+(?:would|will|shall|am|must|have\s+to))?\s+{HEDGES}{PICKS}"
-    r"|my\s+(?:best\s+|final\s+)?(?:pick|choice|guess|vote|selection)(?:\s+(?:is|would\s+be)|\s*:)"
+    r"|mine\s+is|the\s+(?:right|correct)\s+one\s+is|my\s+(?:best\s+|final\s+)?(?:pick|choice|guess|vote|selection)(?:\s+(?:is|would\s+be)|\s*:)"
     rf")\s+|(?:^|[.!?\n]\s*)(?:select|choose|pick|choosing|picking|selecting|must\s+be|should\s+be)\s+"
-    r"|(?:^|[.,;:!?\n—–]\s*)(?:definitely|probably|clearly|certainly|surely|maybe|perhaps|likely|"
+    r"|(?:^|[.,;:!?\n—–]\s*)(?:definitely|probably|clearly|certainly|surely|maybe|perhaps|(?:most\s+)?likely|"
     r"obviously|so|thus|therefore|hence|then|ok|okay|well|sure|no|wait|actually|sorry|rather)"
     r"[,:]?\s+"
     rf"|\bnot\s+(?:option\s+)?\(?(?-i:[A-Z])\)?(?:,?\s+but\s+(?:rather\s+)?|[.;]\s+)|(?:{'|'.join(STATES)}))"
@@ -76,10 +76,42 @@ STATED = re.compile(
 )
 # Before such a statement: it is supposed, or denied.
 SUPPOSED = re.compile(
-    r"\b(?:if|whether|unless|suppos\w+|assum\w+|not|never|doubt|cannot|says?|said|claims?)\b"
+    r"\b(?:if|whether|unless|suppos\w+|assum\w+|initially|originally|at\s+first|not|never|doubt|cannot|says?|said|claims?)\b"
     r"[^.,;\n]{0,25}\Z|n't\b[^.;\n]{0,25}\Z",
     re.I,
 )
+# The same in other languages, up to the letter; and behind a letter.
+FOREIGN_NOT = re.compile(
+    r"\b(?:no\s+es|non\s+è|não\s+é|nao\s+é|не\s+это|это\s+не|не\s+выбираю)\b|不是|並非|并非", re.I
+)
+NOT_BEHIND = re.compile(
+    r"[)\]\"']*\s*(?:(?:가|이|은|는)\s*아니|ではな|ではありません|じゃな|でない|değil|नहीं|不是|不对|不對)"
+)
+# Right before a cue: it gives an answer that is wrong, or another's.
+OTHERS = re.compile(
+    r"\b(?:wrong|incorrect|worst|least\s+\w+|previous|earlier|initial|original|his|her|their|"
+    r"second(?:[ -]best)?|opposite of(?: the)?|not (?:the|a|my)) \Z",
+    re.I,
+)
+# An answer takes back what it has said before: the last counts.
+CORRECTS = re.compile(
+    r"(?:[.!?…;,。—–\n]|\s-)\s*(?:(?:oh|oops|hmm|but|ah)\b[,.!…]*\s+)?"
+    r"(?:no\b(?=\s?[,;:!…—–]|\s-|\.\s+\D|\.\.)|(?:no,?\s+)?wait\b|actually\b|correction\b|"
+    r"scratch\s+that|on\s+second\s+thoughts?|i\s+mean\b|i\s+was\s+wrong|不对|不對|不,|いや)"
+    r"[\s,.;:!…。—–-]*",
+    re.I,
+)
+# A letter that labels what follows: "B. No, it shrinks".
+LABELS = re.compile(r"(?<![^\W_])([A-Z])\Z")
+# Right behind the label or number that begins an answer: it is denied, or one of a list.
+DENIED_LABEL = re.compile(
+    r"\W*(?:incorrect|wrong|false|no|nope|not\s+(?:it|this|that|right|correct))\b\s*(?:[.,;!]|\Z)"
+    r"|[\])]*\s+is\s+(?:not|wrong|incorrect)\b",
+    re.I,
+)
+OF_A_LIST = re.compile(r"[^.\n]{1,60}[,;]\s+\(?[A-Z][).:]\s")
+NUMBER = re.compile(r"\s*[-+]?\d+(?:\.\d+)?\s*")
+NUMBERS_ON = re.compile(r"\s*[,+=/*×÷–-]\s*[-+]?\d|[.)]\s")
 # Two guesses are no answer.
 MAYBE = re.compile(r"\b(?i:maybe|perhaps|possibly)\s+(?:option\s+)?\(?([A-Z])\b(?!\s\w)")
 # Right before a letter that is called correct: another one, joined to it or its label.
@@ -104,7 +136,7 @@ BARE_SUBJECT = re.compile(
 )
 # The last clause of an answer is a letter: "A and B are wrong; C".
 LAST_CLAUSE = re.compile(
-    r"[a-z]{2}[\"')]?\s?[;:,.!?—–]\s+(?:(?:so|thus|hence|then)\s*,?\s*)?\(?([A-Z])\)?[.!]?\s*\Z"
+    r"[a-z]{2}[\"')]?\s?[;:,.!?—–](?<!\b[Vv]it\.)(?<!\b[Ff]ig\.)\s+(?:(?:so|thus|hence|then)\s*,?\s*)?\(?([A-Z])\)?[.!]?\s*\Z"
 )
 # What may stand between a cue and the letter.
 NAMED = re.compile(rf"\A(?:(?:{NAMES})\s*){{0,3}}(?::\s*|-\s+(?=[(\[]?[^\W\d_]))?", re.I)
@@ -150,7 +182,8 @@ CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|so|correct|answer|best|closest|conclusion)\b", re.I
 )
 DENIES = re.compile(
-    r"\b(?:not|isn['’]?t|neither|nor|eliminate[sd]?|rules? out|except|unlike)\s+"
+    r"\b(?:not|never|(?:is|do|does|did|can|would|should)n['’]?t|neither|nor|opposite\s+of|consider|"
+    r"eliminate[sd]?|rules? out|except|unlike)\s+"
     r"(?:\w+\s+){0,2}[\[(]?\Z",
     re.I,
 )
@@ -158,6 +191,7 @@ DENIES = re.compile(
 DENIED_AFTER = re.compile(
     r"[)\]]?\s(?:is|are|was|seems?|appears?|looks?|can|should|must|would)(?:n't|\snot)?\s(?:\w+\s)?"
     r"(?:incorrect|wrong|false|invalid|untrue|impossible|eliminated|ruled\sout|excluded)\b"
+    r"|[)\]]?\s(?:(?:only\s)?if|says)\b"
     r"|[)\]]?\s(?:(?:is|are|was|does|can|would)(?:\snot|n't)|cannot)\b",
     re.I,
 )
@@ -170,7 +204,7 @@ LIST_MARK = re.compile(r"^[^\w\n]{0,10}?[\[(]?([A-Z])[\]).:]\s|(?<![\w(])[\[(]([
 SENTENCE = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)\s+(?=[A-Z(\[])|\n+")
 # Where the first clause of a sentence ends; Chinese and Japanese put no space there.
 CLAUSE = re.compile(
-    r"[.,;:](?=\s)|\s[-–—]\s|[。、]|[.,;:!?](?=[^\x00-\x7f])|\s+(?=(?:because|since)\b)"
+    r"[.,;:](?=\s)|\s[-–—]\s(?!\s?[\d√(])|[。、]|[.,;:!?](?=[^\x00-\x7f])|\s+(?=(?:because|since)\b)"
 )
 # A word at the beginning of a clause that may be yes or no, where it is a clause by itself or
 # another begins; "no doubt", "no one" and "No. 5" are none.

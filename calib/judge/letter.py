@@ -26,24 +26,34 @@ from calib.judge.cues import (
     BARE_SUBJECT,
     BOXED,
     CLAUSE,
+    CORRECTS,
     CUE,
+    DENIED_LABEL,
     FIRST,
+    FOREIGN_NOT,
     JOINED,
     LABEL,
+    LABELS,
     LAST_CLAUSE,
     LATIN,
     LONE,
     LOOK_ALIKES,
     LOWER_FIRST,
+    MARK,
     MAYBE,
     MORE_LABELS,
     NAMED,
     NOT,
+    NOT_BEHIND,
     NOT_OFFERED,
+    NUMBER,
     NUMBERED,
+    NUMBERS_ON,
+    OF_A_LIST,
     OFFERS_NONE,
     OPERATOR,
     OTHER_LABEL,
+    OTHERS,
     POLAR_CLAUSE,
     SENTENCE,
     STATED,
@@ -51,11 +61,11 @@ from calib.judge.cues import (
     SUPPOSED,
     TAKEN_BACK,
 )
-from calib.judge.mentions import labels_text, strong, without_list
+from calib.judge.mentions import begins_text, labels_text, strong, without_list
 from calib.judge.options import POLAR, Options, Texts, same_word
 from calib.judge.plain import plain
 from calib.judge.refusal import idk_option, is_refusal
-from calib.judge.said import text_of, unboxed
+from calib.judge.said import text_of, unboxed, unwrapped
 from calib.judge.text import spellings_of
 from calib.records import Answer, Item, Verdict
 
@@ -80,7 +90,7 @@ def letter(answer: Answer | str, item: Item) -> Verdict:
     An answer that picks the item's "I don't know" option is a refusal, and so is one that says so
     without naming an option.
     """
-    text = text_of(answer)
+    text = unwrapped(text_of(answer))
     parsed, how = find_option(text, spellings_of(item))
     sure = how in ("option text", "letter", "cue", "label")
     refused = parsed is not None and parsed == idk_option(item)
@@ -103,24 +113,8 @@ def find_option(text: str, options: Texts) -> Found:
     if not clean:
         return None, "empty"
     reader = _Reader(Options(options))
-    whole = reader.options.equal(clean)
-    if whole is not None:
-        return whole, "option text"
-    if len(clean) <= SHORT:
-        alone = ALONE.fullmatch(clean)
-        if alone:
-            return reader.index(alone[1], "letter")
-        if ALONE_TOGETHER.fullmatch(clean):
-            return None, "ambiguous: more than one letter"
-    told = without_list(clean, reader.options.size)
-    rules = [reader.cue, reader.lone, reader.label, reader.kind, reader.last_sentence]
-    if told == clean:  # a text that restates the options mentions more than it answers
-        rules.append(reader.only_mention)
-    for rule in rules:
-        found, how = rule(told)
-        if how:
-            return found, how
-    return None, "no option named"
+    corrected = reader.corrected(clean)
+    return corrected if corrected is not None else reader.read(clean)
 
 
 class _Reader:
@@ -128,6 +122,45 @@ class _Reader:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+
+    def read(self, clean: str) -> Found:
+        """What the first rule that names something reads in a plain text."""
+        whole = self.options.equal(clean)
+        whole = self.options.by_number(clean) if whole is None else whole
+        if whole is not None:
+            return whole, "option text"
+        if len(clean) <= SHORT:
+            alone = ALONE.fullmatch(clean)
+            if alone:
+                return self.index(alone[1], "letter")
+            if ALONE_TOGETHER.fullmatch(clean):
+                return None, "ambiguous: more than one letter"
+        told = without_list(clean, self.options.size)
+        rules = [self.cue, self.lone, self.label, self.kind, self.last_sentence]
+        if told == clean:  # a text that restates the options mentions more than it answers
+            rules.append(self.only_mention)
+        for rule in rules:
+            found, how = rule(told)
+            if how:
+                return found, how
+        return None, "no option named"
+
+    def corrected(self, clean: str) -> Found | None:
+        """What an answer says after it took back what it named; None where it took back nothing."""
+        corrections = list(CORRECTS.finditer(clean))
+        if not corrections or self.options.equal(clean) is not None:
+            return None
+        last = corrections[-1]
+        label = LABELS.search(clean[: last.start()])
+        if label and begins_text(self.options, label, clean):
+            return None
+        if self.read(clean[: last.start()])[0] is None:
+            return None
+        rest = clean[last.end() :]
+        named = self.read(rest)
+        if named[0] is not None:
+            return named
+        return (None, "takes back what it named") if len(rest) < SHORT else None
 
     def index(self, letter: str, how: str) -> Found:
         index = self.options.by_letter(letter)
@@ -138,14 +171,25 @@ class _Reader:
             return None, "ambiguous: more than one option"
         patterns = (CUE, SUBJECT, BARE_SUBJECT, STATED)
         cues = sorted((m for p in patterns for m in p.finditer(text)), key=lambda m: m.end())
+        wrong = False
         for match in reversed(cues[-TRIED:]):
+            if OTHERS.search(text[max(0, match.start() - BEFORE) : match.start()]):
+                wrong = True
+                continue
             if match.re is CUE:
                 found, how = self.after_cue(text[match.end() : match.end() + HEAD].lstrip())
             else:
                 found, how = self.stated(match, text)
             if how:
-                return found, how
-        return NOTHING
+                return self.not_contradicted(found, how, text)
+        return (None, "names an answer that is wrong or another's") if wrong else NOTHING
+
+    def not_contradicted(self, found: int | None, how: str, text: str) -> Found:
+        """The same, unless the options are yes and no and a clause says the other one."""
+        said = self.polar(text) if len(self.options.polar) == self.options.size else None
+        if None not in (found, said) and found != said:
+            return None, "ambiguous: yes and no"
+        return found, how
 
     def stated(self, match: re.Match[str], text: str) -> Found:
         """The letter of "It is B." or "B is correct", unless denied, supposed or one of two."""
@@ -155,12 +199,13 @@ class _Reader:
         start, end = match.span(match.lastindex or 0)
         before = text[max(0, start - BEFORE) : start]
         supposed = SUPPOSED.search(text[max(0, match.start() - BEFORE) : match.start()])
+        supposed = supposed or FOREIGN_NOT.search(text[max(0, match.start() - 6) : start])
         if self.options.by_letter(named) is None or supposed:
             return NOTHING
         if match.re is BARE_SUBJECT and OTHER_LABEL.search(before):
             return NOTHING
         after = text[end : end + 2 * BEFORE]
-        if TAKEN_BACK.search(after):
+        if TAKEN_BACK.search(after) or NOT_BEHIND.match(after):
             return None, "answers with none of the options"
         return NOTHING if several(after, named) else self.index(named, "cue")
 
@@ -173,6 +218,9 @@ class _Reader:
             whole = self.options.equal(part) if whole is None else whole
             if whole is not None:
                 return whole, "cue"
+        number = self.options.by_number(line)
+        if number is not None:
+            return number, "cue"
         kind = self.options.speaking(line)
         if kind is not None:
             return kind, "cue"
@@ -193,6 +241,8 @@ class _Reader:
             match = label or bare
             assert match is not None
             first = next(group for group in match.groups() if group)
+            if NOT_BEHIND.match(body[match.end() :]):
+                return None, "answers with none of the options"
             if several(body[match.end() :], first):
                 return None, "ambiguous: more than one option after the cue"
             # "A" is short for "answer" as well.
@@ -202,8 +252,11 @@ class _Reader:
         if len(named) == 1:
             return named.pop(), "cue"
         texts = self.options.mentioned(line)
-        if len(texts) == 1 and not named:
+        marks = {self.options.by_letter(mark[1]) for mark in MARK.finditer(line)}
+        if len(texts) == 1 and not named and not marks - texts:
             return texts.pop(), "cue"
+        if texts and marks - texts:
+            return None, "ambiguous: a label and another option's text"
         if named or len(texts) > 1:
             return None, "ambiguous: more than one option after the cue"
         return NOTHING
@@ -225,8 +278,21 @@ class _Reader:
     def label(self, text: str) -> Found:
         first = text.split("\n", 1)[0]
         match = FIRST.match(first)
+        denied = match and DENIED_LABEL.match(first[match.end() :])
+        if match and denied and not begins_text(self.options, match, first):
+            return NOTHING
         if match:
             rest = first[match.end() :]
+            if (
+                match[0].rstrip().endswith(":")
+                and match[1] == "A"
+                and (other := ALONE.fullmatch(rest))
+            ):
+                return self.index(other[1], "label")  # "A" is short for "answer" as well
+            if OF_A_LIST.match(rest) and not any(
+                OF_A_LIST.match(text) for own in self.options.exact for text in own
+            ):
+                return None, "ambiguous: more than one option on the first line"
             if several(rest, match[1]) or (
                 MORE_LABELS.match(rest) and not labels_text(self.options, match, first)
             ):
@@ -238,7 +304,12 @@ class _Reader:
         whole = self.options.equal(first)
         if whole is None:
             clause = CLAUSE.split(first, maxsplit=1)[0]
-            whole = self.options.equal(clause)
+            rest = first[len(clause) :]
+            if not (NUMBER.fullmatch(clause) and NUMBERS_ON.match(rest)):
+                whole = self.options.equal(clause)
+            second = self.options.equal(rest[1:]) if rest[:1] == ":" else None
+            if None not in (whole, second) and whole != second:
+                return None, "ambiguous: more than one option on the first line"
         if whole in self.options.polar or whole is None:
             whole = self.polar(text)
         return (whole, "label") if whole is not None else NOTHING
@@ -286,8 +357,8 @@ class _Reader:
         said = text if len(text) <= SHORT else SENTENCE.split(text)[-1]
         if OFFERS_NONE.search(said) or len(said) > HEAD:
             return NOTHING
-        found = self.options.mentioned(said)
-        return (found.pop(), "only mention") if len(found) == 1 else NOTHING
+        index = self.options.only_mentioned(said)
+        return (index, "only mention") if index is not None else NOTHING
 
 
 def several(rest: str, first: str) -> bool:

@@ -31,7 +31,7 @@ LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 
 def strong(options: Options, text: str) -> set[int]:
     """Options named as options: "option B", "(B)" in a conclusion, a label by its own text."""
-    named = list(STRONG.finditer(text))
+    named = [m for m in STRONG.finditer(text) if m[1] != "A" or not is_article(options, m, text)]
     named += [m for m in list(LISTED.finditer(text))[-TRIED:] if labels_text(options, m, text)]
     concludes = CONCLUDES.search(text)
     named += [m for m in ENDS.finditer(text) if concludes]
@@ -41,6 +41,12 @@ def strong(options: Options, text: str) -> set[int]:
     return {LETTERS.index(c) for c in letters if LETTERS.index(c) < options.size}
 
 
+def is_article(options: Options, match: re.Match[str], text: str) -> bool:
+    """Whether "A" begins an option's text: "Answer A horse"."""
+    after = LETTERS_AND_DIGITS.findall(normalized_text(text[match.end() :][: options.window]))
+    return any(begins_with(after, own) for texts in options.folded[1:] for own in texts)
+
+
 def labels_text(options: Options, match: re.Match[str], text: str) -> bool:
     """Whether the option's own text stands right after its label: "B. Gold leaf"."""
     index = LETTERS.index(match[1].upper())
@@ -48,6 +54,14 @@ def labels_text(options: Options, match: re.Match[str], text: str) -> bool:
         return False
     after = LETTERS_AND_DIGITS.findall(normalized_text(text[match.end() :][: options.window]))
     return any(begins_with(after, own) for own in options.folded[index])
+
+
+def begins_text(options: Options, match: re.Match[str], text: str) -> bool:
+    """Whether the word after a label is the first of the option's own text: "B. No, since"."""
+    index = LETTERS.index(match[1].upper())
+    after = LETTERS_AND_DIGITS.findall(normalized_text(text[match.end() :][: options.window]))
+    own = options.folded[index] if index < options.size else ()
+    return bool(after) and any(LETTERS_AND_DIGITS.findall(text)[:1] == after[:1] for text in own)
 
 
 def follows_text(options: Options, match: re.Match[str], text: str) -> bool:

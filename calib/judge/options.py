@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from calib.judge.denials import only_affirmed, without_compounds
 from calib.judge.folding import normalized_text
 from calib.judge.plain import plain
-from calib.judge.whole import occurrences
+from calib.judge.whole import occurrences, stands_in
 from calib.task_files import LETTERS
 
 Texts = Sequence[Sequence[str]]
@@ -15,6 +16,11 @@ Texts = Sequence[Sequence[str]]
 ROOM = 300
 """Characters by which an answer may be longer than an option's text and still be folded to it."""
 
+DIGIT_GROUPS = re.compile(r"(?<![\w.,+*/=<>-])(?<!\d )\d{1,3}(?: \d{3})+(?![ ]?\d)")
+"""A number whose thousands are spaced: "1 000"."""
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+MEASURED = re.compile(rf"({NUMBER.pattern}) ?[^\W\d_][^\d]{{0,20}}")
 UNITS = "$€£¥°"
 
 # Options that speak of the question or the other options, and answers that say the same in other
@@ -48,7 +54,14 @@ POLAR = re.compile(
     r"yes|no|ja|nein|oui|non|si|sim|não|nao|да|нет|tak|nie|evet|hayır|是|否|不是|有|没有|對|对|错|はい|"
     r"いいえ|네|예|아니요|아니오|हाँ|नहीं|نعم|لا"
 )
-LONGER = {"是的": "是", "对的": "对", "對的": "對", "不是的": "不是"}
+LONGER = {
+    **dict.fromkeys(("yeah", "yep", "yup"), "yes"),
+    **dict.fromkeys(("nope", "nah"), "no"),
+    "是的": "是",
+    "对的": "对",
+    "對的": "對",
+    "不是的": "不是",
+}
 # Right before an option's text: it is not what is meant.
 DENIED = re.compile(
     r"(?:\b(?:not|never|neither|nor|without|cannot|isnt|wasnt|arent|doesnt|rather than|instead of)"
@@ -121,6 +134,17 @@ class Options:
         kinds = (kind for kind, index in self.kinds.items() if index is not None)
         return next((self.kinds[k] for k in kinds if KINDS[k].fullmatch(said)), None)
 
+    def by_number(self, text: str) -> int | None:
+        """The one option with this number, where all are numbers with a unit: "36" for "36 cm"."""
+        said = self.fold(text) if len(text) < ROOM else ""
+        if not NUMBER.fullmatch(said):
+            return None
+        measured = [[MEASURED.fullmatch(text) for text in own] for own in self.folded]
+        if not all(len(own) == 1 and own[0] for own in measured):
+            return None
+        same = [i for i, own in enumerate(measured) if own[0] and own[0][1] == said]
+        return same[0] if len(same) == 1 else None
+
     def speaking(self, text: str) -> int | None:
         """The option of a kind ("none of the above") that a sentence says in other words."""
         kinds = {kind: index for kind, index in self.kinds.items() if index is not None}
@@ -145,6 +169,38 @@ class Options:
             for place in places:
                 said = said[:place] + " " * len(own) + said[place + len(own) :]
         return named
+
+    def only_mentioned(self, text: str) -> int | None:
+        """The one option that ``text`` mentions, where nothing in it could mean otherwise."""
+        whole = [own for texts in self.folded for own in texts]
+        text = without_compounds(DIGIT_GROUPS.sub(lambda m: m[0].replace(" ", ""), text), whole)
+        named = self.mentioned(text)
+        if len(named) != 1:
+            return None
+        index = named.pop()
+        said = self.fold(text)
+        others = {own for own, at in self.indices.items() if at != [index]}
+        parts = [own for own in self.folded[index] if stands_in(own, said)]
+        if not any(stands_in(own, said) for own in others) and self.nearer(parts, others, said):
+            return None
+        longer = {p: [own for own in others if stands_in(p, own)] for p in parts}
+        return index if all(only_affirmed(p, text, longer[p]) for p in parts) else None
+
+    @staticmethod
+    def nearer(parts: Iterable[str], others: Iterable[str], said: str) -> bool:
+        """Whether another option that holds one of ``parts`` is nearer to what is said.
+
+        "java script" is JavaScript, not Java; "blue and red" is nearer to "red and blue" than red.
+        """
+        words, run = set(said.split()), said.replace(" ", "")
+        return any(
+            part[:1].isalpha()
+            and part in own
+            and part != own
+            and (own.replace(" ", "") in run or set(own.split()) <= words)
+            for part in parts
+            for own in others
+        )
 
     def told_apart(self, folded: str, text: str) -> Iterable[int]:
         """Of the options with one folded text, those that stand in ``text`` unfolded; else all."""

@@ -80,6 +80,15 @@ ATOM = re.compile(r"[+\-]?√?(?:\d+(?:\.\d+)?|\w)|°|'+|[*+\-]|\d*[+\-]")
 # One thing in brackets, as a power or under a root; a name behind π.
 BRACKETED = re.compile(r"(?<=[\^√])\(([+\-]?(?:\d+(?:\.\d+)?|\w))\)|(?<=π)(?=[A-Za-z])")
 INDEX = re.compile(r"(?<=[^\W\d_])_(?:(\d+)(?!\d)|([^\W\d_])(?![^\W_]))")
+# The charge of an ion, raised or not: "Fe^3+", "OH^-"; elsewhere "^" is a power, and it stays in
+# "O^2-", which "O2-" need not be.
+CHARGE = re.compile(r"(?<=[A-Za-z0-9)\]])(?<![A-Za-z]{4})\^\(?(\d?\+|-)\)?(?![\w(.^]|\s\d)")
+# "C sharp", "C♯" and "C#" are one note; "a flat tire" has none.
+NOTE = re.compile(
+    r"(?<=\b[A-G])(♯|♭|[ -](?:sharp|(?<=[B-G] )flat|(?<=[B-G]-)flat)(?=\s+(?:major|minor)\b|\W*\Z))"
+)
+ION = re.compile(r"(?:(?<![a-z])[A-Z][a-z]?\d{0,2}[)\]]?\d{0,2}|(?<![\w])e)\Z")
+ROOT_CALL = re.compile(r"(?<![\w\\])sqrt\s?\(([^()]{1,500})\)")
 POWER = re.compile(r"(?:(?<=[0-9)\]])|(?<=\b[A-Za-z]))\*\*(?=[-+0-9(]|[A-Za-z]\b)")
 THOUSANDS = re.compile(r"(?<![\d,.])(\d{1,3}(?:,\d{3})+)(?![\d,]*\d)")
 
@@ -108,8 +117,10 @@ def plain(text: str) -> str:
     for pattern in (HTML, BOLD, LINE_MARK):
         text = pattern.sub("", text)
     text = ITALIC.sub(lambda m: m[1] or m[2], text)
+    text = ROOT_CALL.sub(lambda m: f"√{grouped(m[1])}", text)
     text = BRACKETED.sub(lambda m: m[1] or " ", text)
-    text = INDEX.sub(lambda m: m[1] or m[2], text)
+    text = CHARGE.sub(charge, INDEX.sub(lambda m: m[1] or m[2], text))
+    text = NOTE.sub(lambda m: "#" if m[1][-1] in "p♯" else "b", text)
     text = THOUSANDS.sub(lambda m: m[1].replace(",", ""), text)
     return RUN.sub(lambda m: RUNS[m[0]], text)
 
@@ -153,6 +164,12 @@ def grouped(inside: str | None) -> str:
     """What a fraction, root or power is made of: in brackets unless it is one thing."""
     inside = (inside or "").strip()
     return inside if ATOM.fullmatch(inside) else f"({inside})"
+
+
+def charge(match: re.Match[str]) -> str:
+    """A charge without its "^" behind the symbol of an element or its number: "SO4^2-"."""
+    symbol = ION.search(match.string[max(0, match.start() - 12) : match.start()])
+    return match[1] if symbol else match[0]
 
 
 def fraction(match: re.Match[str]) -> str:

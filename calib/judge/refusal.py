@@ -26,7 +26,8 @@ from calib.judge.refusal_phrases import (
     REPORTED,
     UNSPACED,
 )
-from calib.records import Item
+from calib.judge.said import text_of
+from calib.records import InputError, Item
 
 SHORT = 4
 """Sentences of an answer in which the weak phrases count."""
@@ -44,6 +45,12 @@ QUOTED = re.compile(
 )
 APOSTROPHES = re.compile(r"['’‘`´ʼ]")
 WORD = re.compile(r"[\u0900-\u0dff]+|\w+(?:-\w+)*")
+# "Unable to read, the child asked": of someone in the sentence.
+PARTICIPLE = re.compile(
+    r"\s*(?:Unable|Not able) to \w+(?: \w+){0,3}, (?:the|a|an|he|she|they|his|her|its|their)\b"
+)
+SODIUM = re.compile(r"\bNa\b|[+⁺]")
+"""Of a text that is no "n/a"."""
 KINDS = ("not_knowing", "unable", "unknowable")
 NOT_KNOWING = ("not_knowing", "elliptical")
 
@@ -103,11 +110,12 @@ def words_of(text: str) -> str:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether ``text`` says that it does not know or cannot answer."""
+    """Whether ``text`` says, outside of its thoughts, that it does not know or cannot answer."""
+    text = text_of(text)
     own = QUOTED.sub(" ", text)
     if not re.search(r"\w", own):
         own = text
-    sentences = [s for s in SENTENCE.split(own) if s.strip()]
+    sentences = [s for s in SENTENCE.split(own) if s.strip() and not PARTICIPLE.match(s)]
     if any(refuses(sentence, KINDS) for sentence in sentences):
         return True
     if len(sentences) > SHORT:
@@ -132,6 +140,8 @@ def refuses(sentence: str, kinds: tuple[str, ...]) -> bool:
 
 def is_whole(text: str, kinds: tuple[str, ...]) -> bool:
     """Whether a phrase of these kinds is all that the text says."""
+    if SODIUM.search(text):
+        return False
     said = words_of(text)
     close = re.sub(r"[\W_]+", "", folded(text))
     whole = any(pattern.fullmatch(said) for pattern in patterns(said, kinds))
@@ -143,9 +153,18 @@ ADDED = re.compile(r"(?: (?:and|the|answer|dont|want|to|guess|this|it|about|yet)
 
 
 def idk_option(item: Item) -> int | None:
-    """The index of the option that means "I don't know": ``meta["idk"]``, or the one so worded."""
-    if item.meta.get("idk") is not None:
-        return int(item.meta["idk"])
+    """The index of the option that means "I don't know": ``meta["idk"]``, or the one so worded.
+
+    InputError: ``meta["idk"]`` is no index of an option.
+    """
+    named = item.meta.get("idk")
+    if named is not None:
+        if type(named) is not int or not 0 <= named < len(item.options):
+            raise InputError(
+                f"item {item.id!r}: meta['idk'] must be the index of an option, 0 to "
+                f"{len(item.options) - 1}, and is {repr(named)[:80]}"
+            )
+        return named
     worded = [i for i, option in enumerate(item.options) if is_not_knowing(option)]
     return worded[0] if worded else None
 

@@ -8,6 +8,7 @@ holds something is the answer, cut off at the end or not.
 
 from __future__ import annotations
 
+import json
 import re
 
 from calib.records import Answer
@@ -32,11 +33,16 @@ CLOSES = (
 )
 THOUGHT_TAG = re.compile(rf"(?P<opens>{'|'.join(OPENS)})|(?:{'|'.join(CLOSES)})", re.I)
 
-_ANSWER = r"(?:final_?answer|answer|final|response|solution|conclusion|output)"
+_ANSWER = r"(?:final_?answer|answer|ans|final|response|solution|conclusion|output)"
 ANSWER_TAG = re.compile(
-    rf"(?P<opens><\s*{_ANSWER}\s*>|<\|(?:begin_of_|start_)(?:box|{_ANSWER})\|>)"
-    rf"|<\s*/\s*{_ANSWER}\s*>|<\|end_(?:of_)?(?:box|{_ANSWER})\|>",
+    rf"(?P<opens><\s*{_ANSWER}\s*>|\[{_ANSWER}\]|<\|(?:begin_of_|start_)(?:box|{_ANSWER})\|>)"
+    rf"|<\s*/\s*{_ANSWER}\s*>|\[/{_ANSWER}\]|<\|end_(?:of_)?(?:box|{_ANSWER})\|>",
     re.I,
+)
+# A JSON object that is all there is, in a fence or not, and the keys that hold its answer.
+JSON_OBJECT = re.compile(r"\s*(?:```(?:json)?\s*)?(\{.{1,5000}\})\s*(?:```\s*)?", re.S | re.I)
+ANSWER_KEY = re.compile(
+    r"(?:final|correct|best)?[_ ]?(?:answer|option|choice|label)|prediction", re.I
 )
 BRACE = re.compile(r"(?:\${1,2}\s?)?\\boxed\s*\{|[{}]")
 MATH_END = re.compile(r"\${0,2}")
@@ -85,6 +91,22 @@ def said(text: str) -> str:
     held = last_tag(answer)
     plain = SPECIAL.sub(" ", answer if held is None else held)
     return plain if plain == text else plain.strip()
+
+
+def unwrapped(text: str) -> str:
+    """The answer that a JSON object holds under one key of its own; else ``text`` as it is."""
+    match = JSON_OBJECT.fullmatch(text)
+    if match is None:
+        return text
+    try:
+        held = json.loads(match[1])
+    except (ValueError, RecursionError):
+        return text
+    values = [value for key, value in held.items() if ANSWER_KEY.fullmatch(key)]
+    if len(values) == 1 and isinstance(values[0], list) and len(values[0]) == 1:
+        values = values[0]
+    told = len(values) == 1 and isinstance(values[0], str | int | float)
+    return (values[0] if isinstance(values[0], str) else json.dumps(values[0])) if told else text
 
 
 def final_channel(text: str) -> str:

@@ -98,7 +98,11 @@ def placed(tokens: Sequence[Token]) -> list[tuple[str, Place]]:
             place = Place.DROPPED
         elif token.kind == "open":
             depth += 1
-            touches = not token.before or before.quantity or before.text in ("^", "√")
+            touches = (
+                (not token.before and before.text != ",")
+                or before.quantity
+                or before.text in ("^", "√")
+            )
             place = Place.JOINT if touches and before.kind != "mark" else Place.PREFIX
         elif token.kind == "close":
             depth -= 1

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from calib.judge.cues import NUMBERED, POLAR_CLAUSE
+from calib.judge.denials import affirmed, without_compounds
 from calib.judge.folding import normalized_text
+from calib.judge.options import same_word
 from calib.judge.plain import plain
 from calib.judge.refusal import is_refusal
-from calib.judge.said import boxed, text_of
+from calib.judge.said import boxed, text_of, unwrapped
 from calib.judge.whole import stands_in
 from calib.records import Answer, Item, Verdict
 
+POLAR_WORDS = re.compile(r"yes|no|ja|nein|oui|non|si|sim|nao")
 CUE = re.compile(r"^(?:(?:the|my) )?(?:final |correct )?answer\b(?: is\b)?\s*:?\s*", re.I)
 
 
@@ -58,20 +62,36 @@ def contains(answer: Answer | str, item: Item) -> Verdict:
     The texts are compared as ``normalized`` does. An answer that names several things counts as
     right if one of them is, and one that says it does not know is a refusal whatever else it says.
     """
-    text, gold = text_of(answer), gold_texts(item)
-    if is_refusal(text):
-        return Verdict(False if gold else None, None, True, "refusal")
+    text, gold = unwrapped(text_of(answer)), gold_texts(item)
     said = normalized_text(text)
-    right = any(stands_in(normalized_text(alias), said) for alias in gold)
+    same = {normalized_text(alias) for alias in gold}
+    if said not in same and is_refusal(text):
+        return Verdict(False if gold else None, None, True, "refusal")
+    right = said in same or any(says_text(alias, text, said) for alias in same)
     return Verdict(right if gold else None, said or None, False, "contains")
+
+
+def says_text(alias: str, text: str, said: str) -> bool:
+    """Whether a folded gold text stands in the answer, which ``said`` is folded, and is meant.
+
+    "yes" and "no" must be a clause of their own: there is no "no" in "no doubt".
+    """
+    if POLAR_WORDS.fullmatch(alias):
+        bare = stated(text)
+        told = {same_word(clause[1]) for clause in POLAR_CLAUSE.finditer(bare)}
+        return alias in told and not NUMBERED.match(bare)
+    if not stands_in(alias, said):
+        return False
+    whole = without_compounds(text, [alias])
+    return (whole is text or stands_in(alias, normalized_text(whole))) and affirmed(alias, whole)
 
 
 def stated(text: str) -> str:
     """What the last box holds, else the first line that is more than "The answer is"."""
-    held = boxed(text)
+    held = boxed(unwrapped(text))
     if held is not None:
         return held
-    lines = (CUE.sub("", line).strip() for line in plain(text).splitlines())
+    lines = (CUE.sub("", line).strip() for line in plain(unwrapped(text)).splitlines())
     return next(filter(None, lines), "")
 
 

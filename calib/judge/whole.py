@@ -33,6 +33,14 @@ SUFFIXES = frozenset("都道府県市区町村駅人語国山川湖島氏君様�
 BINDING = frozenset("+-×÷/∗⋅<>≤≥≠=≈~≡±∓^→↔←∈∉∪∩∧∨∝|")
 CONCLUDING = frozenset("=≈~→⇒≡:")
 
+# What goes on behind a number ("5 million", "4 x"), a letter ("C minor") or a symbol ("Fe 3+"), and
+# what a letter belongs to ("vitamin C"): the shorter text is another thing.
+MULTIPLES = frozenset(("hundred", "thousand", "million", "billion", "trillion"))
+VARIABLE = re.compile(r"[xyz](?:\^.*)?")
+AFTER_A_LETTER = frozenset(("major", "minor", "sharp", "flat"))
+NAMES_A_LETTER = frozenset(("vitamin", "vitamins", "vit", "hepatitis"))
+CHARGE = re.compile(r"\d[+-]|[+-]\d")
+
 
 @lru_cache(4096)
 def is_spaceless(char: str) -> bool:
@@ -63,6 +71,10 @@ def begins_at(part: str, text: str, start: int) -> bool:
     if text[start - 1] != " ":
         return parts(text[start - 1], part[0]) and begins_word(part, text, start)
     before = text[text.rfind(" ", 0, start - 1) + 1 : start - 1]
+    if part[0].isalpha() and len(part.split(" ", 1)[0]) == 1 and before in NAMES_A_LETTER:
+        return False
+    if VARIABLE.fullmatch(part.split(" ", 1)[0]) and before.replace(".", "").isdigit():
+        return False
     return before in CONCLUDING or before not in BINDING or is_word(part.split(" ", 1)[0])
 
 
@@ -77,6 +89,12 @@ def ends_at(part: str, text: str, end: int) -> bool:
         ) is not None
     space = text.find(" ", end + 1)
     after = text[end + 1 : space if space >= 0 else len(text)]
+    if part[-1].isdigit() and (after in MULTIPLES or VARIABLE.fullmatch(after)):
+        return False
+    if len(part) == 1 and part.isalpha() and after in AFTER_A_LETTER:
+        return False
+    if part.isalpha() and len(part) < 4 and (CHARGE.fullmatch(after) or after in ("+", "-")):
+        return False
     return after not in BINDING or is_word(part.rsplit(" ", 1)[-1])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from calib.judge import Judge, contains, is_refusal, letter, normalized, numeric
 from calib.judge.refusal import idk_option
-from calib.records import Item, Verdict
+from calib.records import InputError, Item, Verdict
 
 REFUSALS = {
     "en": [
@@ -420,3 +420,53 @@ def test_options_that_may_be_the_right_answer(option: str) -> None:
 
 def test_the_option_named_in_meta() -> None:
     assert idk_option(Item("q", "?", (), ("red", "I don't know"), 0, meta={"idk": 0})) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("The image is too blurry to read the text.", "I decline to answer."),
+        *("I couldn't find the answer.", "I must respectfully decline to comment."),
+        *("No image was provided.", "No context has been given.", "The photo is too dark to tell."),
+        *("Non è possibile determinarlo.", "Non si può stabilirlo."),
+        *("ไม่ทราบ", "ฉันไม่รู้", "ไม่สามารถตอบได้", "Tôi không biết.", "Không thể xác định."),
+        *("Jag vet inte.", "Det går inte att avgöra.", "Jeg ved ikke.", "Jeg vet ikke."),
+        *("En tiedä.", "Nevím.", "Nelze určit.", "Nem tudom.", "Nu știu.", "Δεν ξέρω."),
+        *(
+            "אני לא יודע",
+            "لا أعرف",
+            "نمی\u200cدانم",
+            "Не знаю.",
+            "Гадки не маю.",
+            "Saya tidak tahu.",
+        ),
+        *("Δεν είμαι σίγουρος.", "Я не можу відповісти.", "Tidak dapat ditentukan."),
+    ],
+)
+def test_more_ways_to_refuse(text: str) -> None:
+    assert is_refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("No idea is too small for this company.", "No clue was left behind."),
+        "Unable to read, the child asked his mother; the answer is the mother.",
+        "Not able to swim, he took a boat.",
+        "Don't know much about history is a line by Sam Cooke.",
+        *("これは知りませんという歌です。", "我不知道为什么有人说B，但答案是A。"),
+        *("<think>I don't know.</think>Paris", "Na+", "NaCl", "K+"),
+        *("Nej, det är en katt.", "Không phải là chó.", "ไม่ใช่แมว", "Tidak, itu kucing."),
+        *("ไม่", "Nu", "Ne", "Nem", "לא", "نه", "Ні", "Det är inte en hund.", "Ei"),
+        "The text is too small for a child, so the answer is an adult.",
+        "No image was provided with the letter, but the answer is Paris.",
+    ],
+)
+def test_more_that_only_looks_like_a_refusal(text: str) -> None:
+    assert not is_refusal(text)
+
+
+@pytest.mark.parametrize("idk", ["three", [1], 1.5, True, -1, 2, {}])
+def test_meta_that_names_no_option(idk: object) -> None:
+    with pytest.raises(InputError, match=r"item 'q': meta\['idk'\] must be the index"):
+        idk_option(Item("q", "?", (), ("red", "blue"), 0, meta={"idk": idk}))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from calib.judge import contains, exact, normalized
+from calib.judge import JUDGES, contains, exact, normalized
 from calib.judge.folding import normalized_text
 from calib.judge.whole import stands_in
 from calib.records import Answer, Item, Verdict
@@ -110,3 +114,21 @@ def test_stands_in(part: str, text: str) -> None:
 @pytest.mark.parametrize(("part", "text"), DOES_NOT_STAND)
 def test_does_not_stand_in(part: str, text: str) -> None:
     assert not stands_in(normalized_text(part), normalized_text(text))
+
+
+CASES = [
+    json.loads(line)
+    for line in Path(__file__)
+    .parents[1]
+    .joinpath("data", "judge", "texts.jsonl")
+    .read_text("utf-8")
+    .splitlines()
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{c['kind']}-{c['answer'][:40]!r}" for c in CASES])
+def test_what_an_answer_counts_as(case: dict[str, Any]) -> None:
+    verdict = JUDGES[case["judge"]](
+        case["answer"], Item("q", "?", meta={"aliases": tuple(case["aliases"])})
+    )
+    assert verdict.correct is case["correct"], verdict

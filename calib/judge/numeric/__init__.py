@@ -7,6 +7,11 @@
 ``phrases``      what follows a number: "million", units, what is counted
 ``units``        units by pint
 ``words``        number words
+``reworded``     wordings that stand for arithmetic, and confidences
+``bounds``       "at least 15"
+``asides``       numbers that only say more of another
+``moments``      dates and times of day
+``nothing``      "none"
 ``plain``        LaTeX, Markdown and digits of other scripts
 """
 
@@ -16,6 +21,8 @@ from decimal import Decimal, localcontext
 
 from calib.judge.numeric.candidates import Quantity, Readings
 from calib.judge.numeric.decimals import CONTEXT
+from calib.judge.numeric.moments import same_moment
+from calib.judge.numeric.nothing import says_none
 from calib.judge.numeric.reading import numbers_of
 from calib.judge.numeric.units import converted, convertible
 from calib.judge.refusal import is_refusal
@@ -48,10 +55,15 @@ def numeric_within(
     with localcontext(CONTEXT):
         gold = [numbers for alias in gold_texts(item) if (numbers := numbers_of(alias))]
         said = numbers_of(text)
-        right = bool(said) and any(
-            same_numbers(said, wanted, Decimal(relative), Decimal(absolute)) for wanted in gold
-        )
-        parsed = shown(said) if len(said) == 1 or right else None
+        if not said and says_none(text) and not is_refusal(text):
+            said = ((Quantity(Decimal(0)),),)
+        right = (
+            bool(said)
+            and any(
+                same_numbers(said, wanted, Decimal(relative), Decimal(absolute)) for wanted in gold
+            )
+        ) or any(same_moment(text, alias) for alias in gold_texts(item))
+        parsed = shown(said) if said and (len(said) == 1 or right) else None
     if not right and is_refusal(text):
         return Verdict(False if gold else None, None, True, "refusal")
     how = "numeric" if parsed is not None else "several numbers" if said else "no number"
@@ -64,6 +76,10 @@ def same_numbers(
     """Whether the numbers agree one by one; several alike ("0.75, or 3/4") are one."""
     if len(gold) == 1 and len(said) > 1:
         gold = gold * len(said)
+    if len(gold) == 2 and gold[0][0].value == -gold[1][0].value and said[0][0].value < 0:
+        said = said[::-1]  # 2 and -2 are ±2 in either order
+    if len(gold) == 2 and gold[0][0].value < 0 and gold[0][0].value == -gold[1][0].value:
+        gold = gold[::-1]
     return len(said) == len(gold) and all(
         any(same(one, other, relative, absolute) for one in mine for other in theirs)
         for mine, theirs in zip(said, gold, strict=True)
@@ -73,7 +89,7 @@ def same_numbers(
 def same(said: Quantity, gold: Quantity, relative: Decimal, absolute: Decimal) -> bool:
     if (said.strict and not known(gold)) or (gold.strict and not known(said)):
         return False
-    if not convertible(said.unit, gold.unit):
+    if said.bound != gold.bound or not convertible(said.unit, gold.unit):
         return False
     value = converted(said.value, said.unit, gold.unit)
     values = [value]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from calib.judge.numeric.asides import asides
+from calib.judge.numeric.bounds import AROUND, bound_of
 from calib.judge.numeric.decimals import CONTEXT, read_digits, usable
 from calib.judge.numeric.expressions import Expressions, Parsed
 from calib.judge.numeric.phrases import Phrase, Phrases
@@ -24,11 +26,13 @@ LABELS = frozenset(
 )
 STEPS = frozenset("step schritt étape paso passo stap krok шаг".split())
 DENIALS = frozenset("not isn't nicht no pas keine non никак не".split())
+# "more like 12 than 10"
+CLOSER = re.compile(r"\b(?:more like|closer to|rather) [^.\n]*than $", re.I)
 ORDINALS = frozenset(("st", "nd", "rd", "th"))
 # "2 hours and 30 minutes" is one quantity; "5 m and 30 cm" are two lengths.
 COMPOUND = frozenset("hour hr h minute min day foot feet ft pound lb year".split())
 
-FIRM, BRACKETED, FEEBLE, DENIED = range(4)
+FIRM, BOUND, BRACKETED, FEEBLE, DENIED = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Quantity:
     value: Decimal
     unit: Unit | None = None
     strict: bool = False
+    bound: str = ""
+    """"<", "<=", ">" or ">=" where the number is a bound."""
 
 
 Readings = tuple[Quantity, ...]
@@ -64,13 +70,22 @@ class Numbers:
         self.tokens: Sequence[Token] = tokens_of(text)
         self.expressions = Expressions(self.tokens)
         self.phrases = Phrases(self.tokens)
-        self.candidates = compounds(self.read_all(), self.tokens)
+        self.candidates = self.without_asides(compounds(self.read_all(), self.tokens))
 
     def kind(self, index: int) -> str:
         return self.tokens[index].kind if 0 <= index < len(self.tokens) else ""
 
     def word(self, index: int) -> str:
         return self.tokens[index].text if self.kind(index) == "word" else ""
+
+    def without_asides(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The candidates, asides ranked as if they stood in brackets."""
+        spans = [(self.tokens[c.start].start, self.tokens[c.end - 1].end) for c in candidates]
+        lower = asides(candidates, spans, self.text)
+        return [
+            replace(candidate, rank=max(candidate.rank, BRACKETED)) if i in lower else candidate
+            for i, candidate in enumerate(candidates)
+        ]
 
     def read_all(self) -> list[Candidate]:
         found: list[Candidate] = []
@@ -120,12 +135,40 @@ class Numbers:
         rank = self.rank(start, index, parsed, bracketed)
         if self.opaque(start, negative) or not usable(value):
             return Candidate(start, end, (), rank)
-        whole = readings(value, phrases)
+        bound = self.bound(start, parsed.end, end)
+        if bound:
+            rank = max(rank, BOUND)
+        whole = readings(value, phrases, bound)
+        if parsed.literal and (total := self.out_of(end)) is not None:
+            end += 3
+            whole = (*whole, Quantity(CONTEXT.divide(value, total)))
+        if self.kind(start - 1) == "±":
+            opposite = readings(CONTEXT.minus(value), phrases)
+            return Candidate(start, end, (whole, opposite), rank)
         if parsed.terms:
             return Candidate(
-                start, end, tuple(readings(term, phrases) for term in parsed.terms), rank, whole
+                start,
+                end,
+                tuple(readings(term, phrases, bound) for term in parsed.terms),
+                rank,
+                whole,
             )
         return Candidate(start, end, (whole,), rank)
+
+    def bound(self, start: int, number_end: int, end: int) -> str:
+        first, last = self.tokens[start].start, self.tokens[end - 1].end
+        number = self.tokens[number_end - 1].end
+        before = self.text[max(0, first - AROUND) : first]
+        return bound_of(before, self.text[number : number + AROUND]) or bound_of(
+            "", self.text[last : last + AROUND]
+        )
+
+    def out_of(self, index: int) -> Decimal | None:
+        """The number of "out of 4" at ``index``."""
+        if (self.word(index), self.word(index + 1)) != ("out", "of"):
+            return None
+        total = self.expressions.primary(index + 2, 0) if self.kind(index + 2) == "number" else None
+        return total.value if total is not None and total.value > 0 else None
 
     def tolerance(self, index: int) -> int:
         """The token after "± 0.2"."""
@@ -187,6 +230,9 @@ class Numbers:
             ("of", "instead"),
         ):
             return DENIED
+        at = self.tokens[start].start
+        if before == "than" and CLOSER.search(self.text[max(0, at - AROUND) : at]):
+            return DENIED
         following = self.word(parsed.end)
         ordinal = following in ORDINALS and self.expressions.adjacent(parsed.end)
         label = before in LABELS or self.kind(start - 1) == "#" or self.is_mark(index, parsed)
@@ -216,8 +262,8 @@ class Numbers:
         return False
 
 
-def readings(value: Decimal, phrases: tuple[Phrase, ...]) -> Readings:
-    return tuple(Quantity(value * p.scale, p.unit, p.strict) for p in phrases)
+def readings(value: Decimal, phrases: tuple[Phrase, ...], bound: str = "") -> Readings:
+    return tuple(Quantity(value * p.scale, p.unit, p.strict, bound) for p in phrases)
 
 
 def compounds(candidates: list[Candidate], tokens: Sequence[Token]) -> list[Candidate]:

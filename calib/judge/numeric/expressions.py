@@ -87,7 +87,7 @@ class Expressions:
                 right = self.factor(end + 1, depth, signed=True)
                 if right is None:
                     break
-                slashes = (*slashes, right.value) if sign == "/" and slashes else ()
+                slashes = (*slashes, right.value) if sign == "/" and 0 < len(slashes) < 8 else ()
                 divides = sign == "/"
                 step = CONTEXT.divide if divides else CONTEXT.multiply
                 value = step(value, right.value)

@@ -34,6 +34,7 @@ TEMPERATURES = {
     **{"F": "degree_Fahrenheit", "Fahrenheit": "degree_Fahrenheit", "K": "kelvin"},
     **{"fahrenheit": "degree_Fahrenheit", "Kelvin": "kelvin", "kelvin": "kelvin"},
 }
+VARIABLES = frozenset("xznie")
 ENDS = frozenset(("", "line", ".", ",", ";", ":", ")", "]", "}", "!", "?", "=", "≈", "→", "×", "'"))
 
 
@@ -111,12 +112,22 @@ class Phrases:
         if kind in ("%", "‰") or kind in CURRENCIES or kind == "¢":
             unit, end = self.product(index)
             return (Phrase(unit),), end
+        if (
+            kind == "'"
+            and (index < 2 or self.kind(index - 2) != "'")
+            and self.kind(index + 1) in ("", "line")
+        ):
+            marks = (units.unit(((name, 1),), frozenset({name})) for name in ("foot", "arcminute"))
+            return tuple(Phrase(unit) for unit in marks), index + 1
         if kind in ("'", '"') and (name := self.feet_or_inches(index)):  # 5' 3"
             return (Phrase(units.unit(((name, 1),), frozenset({name}))),), index + 1
         if kind == "script":
             return self.script(index)
         if kind != "word":
             return (Phrase(),), index
+        if self.variable(index):  # 10x, 10i
+            letter = self.word(index)
+            return (Phrase(Unit(frozenset({letter}), letter), strict=True),), index + 1
         pair = f"{self.word(index)} {self.word(index + 1)}".casefold()
         if pair in PERCENT_PAIRS:
             return (Phrase(percent()),), index + 2
@@ -131,6 +142,14 @@ class Phrases:
                 phrases += (Phrase(degrees, strict=True),)
             return phrases, end
         return self.counted(index)
+
+    def variable(self, index: int) -> bool:
+        """Whether a letter right behind a number is a variable: "10x", but not "10x faster"."""
+        return (
+            self.word(index) in VARIABLES
+            and self.adjacent(index)
+            and self.kind(index + 1) not in ("word", "number", "-")
+        )
 
     def degrees(self, start: int, index: int) -> tuple[tuple[Phrase, ...], int]:
         name = TEMPERATURES.get(self.word(index))
@@ -195,8 +214,9 @@ class Phrases:
         while (not money or per) and len(powers) < FACTORS_AT_MOST:
             if sign < 0 and self.kind(end) == "(":  # W/(m·K)
                 opened, end = True, end + 1
-            if sign < 0 and self.kind(end) == "number" and self.tokens[end].text.isdigit():
-                scale, end = scale * decimal(self.tokens[end].text), end + 1
+            count = self.tokens[end].text if self.kind(end) == "number" else ""
+            if sign < 0 and count.isdigit() and count.strip("0"):  # mg per 100 mL
+                scale, end = scale * decimal(count), end + 1
             one = self.one(end)
             if one is None:
                 break

@@ -9,15 +9,27 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from calib.judge.numeric.reworded import multiplied, reworded
 from calib.judge.numeric.words import with_digits
 
+SMALL_FRACTION = re.compile(r"[⁰¹²³⁴-⁹]{1,4}⁄[₀-₉]{1,4}")
 SUPERSCRIPT = re.compile(r"[⁺⁻]?[⁰¹²³⁴-⁹]+")
 # Characters that have an ASCII look-alike or a plainer form, beside those that NFKC turns into one.
 SIGNS = {
     **dict.fromkeys("−‐‑‒–﹣－", "-"),
     **dict.fromkeys("\u00a0\u2009\u202f\u2007\u2008\u200a\u3000", " "),
     **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c", ""),
-    **{"，": ", ", "、": ", ", "。": ". ", "．": ".", "：": ":", "；": ";", "—": ";", "―": ";"},
+    **{
+        "，": ", ",
+        "、": ", ",
+        "。": ". ",
+        "．": ".",
+        "：": ":",
+        "∶": ":",
+        "；": ";",
+        "—": ";",
+        "―": ";",
+    },
     **{"٫": ".", "٬": ",", "٪": "%", "⁄": "/", "∕": "/", "÷": "/", "⋅": "·", "∙": "·", "•": "·"},
     **{"✕": "×", "✖": "×", "∗": "*", "～": "~", "〜": "~", "≃": "≈", "≅": "≈", "≡": "=", "∼": "~"},
     **{"⇒": "→", "⟹": "→", "⟶": "→", "➡": "→", "º": "°", "˚": "°", "μ": "µ", "\u2126": "Ω"},
@@ -73,6 +85,7 @@ WIDE_GROUP = re.compile(r"(?<=\d)，(?=\d{3}(?!\d))")
 
 
 def plainly(text: str) -> str:
+    text = SMALL_FRACTION.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
     text = SUPERSCRIPT.sub(lambda m: "^" + unicodedata.normalize("NFKC", m[0]), text)
     text = WIDE_GROUP.sub(",", text).translate(table(text))
     text = without_math_marks(text) if "$" in text else text
@@ -80,7 +93,7 @@ def plainly(text: str) -> str:
         text = COMMAND.sub(lambda m: LATEX.get(m[1], f" {m[1]} "), unwrapped(text))
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
-    return MINUS.sub(" -", with_digits(text))
+    return MINUS.sub(" -", multiplied(with_digits(reworded(text))))
 
 
 def table(text: str) -> dict[int, str]:

@@ -6,7 +6,10 @@
 2. Of a chain "3 + 4 = 7" its last side counts, and arithmetic is done: 3 + 4 is 7, 2√3 is 3.46.
 3. Numbers that "and", "or", "to", commas, dashes or colons join are several: a list, a range, a
    ratio, a time, a date. They are equal to the same several, and to no single number.
-4. What stands beside a variable ("x + 4") or a function ("log 5") is no number.
+4. How sure the text is ("Confidence: 90") and what only says more of an earlier number ("3 of
+   which", "out of 100", "at 25 °C") counts only where there is no other.
+5. A bound ("at least 15") equals the same bound only; what is denied is no number.
+6. What stands beside a variable ("x + 4") or a function ("log 5") is no number.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Iterator
 
 from calib.judge.numeric.candidates import (
     BRACKETED,
+    DENIED,
     EQUALS,
     FIRM,
     OPERATORS,
@@ -26,15 +30,17 @@ from calib.judge.numeric.candidates import (
 )
 from calib.judge.numeric.phrases import ENDS
 from calib.judge.numeric.plain import plainly
+from calib.judge.numeric.reworded import without_confidence
 from calib.judge.numeric.words import in_other_languages
 
 NOUN = (
-    r"(?:\b(?:answer|result|total|value|Antwort|Ergebnis|Lösung|respuesta|resultado|réponse|"
+    r"(?:(?:\b|_)(?:answer|result|total|value|Antwort|Ergebnis|Lösung|respuesta|resultado|réponse|"
     r"résultat|risposta|risultato|resposta|antwoord|odpowiedź|wynik|ответ|результат|cevap|sonuç)\b"
     r"|答案|结果|答え|正解|정답|답|الجواب|الإجابة|उत्तर)"
 )
 VERB = (
-    r"(?: ?[:=≈] ?| (?:is|are|equals|ist|lautet|es|est|è|é|jest|to|равен|dir) "
+    r"(?:[\"']? ?[:=≈] ?| (?:is|are|equals|ist|lautet|es|est|è|é|jest|равен|dir) "
+    r"|(?<=odpowiedź) to |(?<=wynik) to "
     r"| ?(?:是|为|为:|は|은|는) ?"
     r"| हे | है )"
 )
@@ -52,7 +58,7 @@ WINDOW = 4000
 
 def numbers_of(text: str) -> tuple[Readings, ...]:
     """What the text gives as its number; several for a range or list, none where it gives none."""
-    plain = plainly(text)
+    plain = without_confidence(plainly(text))
     readers = [*cued(plain), *uncued(plain)]
     for reader in readers:
         if reader.candidates:
@@ -95,9 +101,11 @@ class Reader(Numbers):
     def answer(self) -> tuple[Readings, ...]:
         index = self.chosen()
         candidate = self.candidates[index]
-        if self.in_chain(candidate) and candidate.whole is not None:
-            return (candidate.whole,)
+        if candidate.rank == DENIED and self.word(candidate.start - 1).casefold() != "no":
+            return ()
         group = [self.candidates[i] for i in self.group(index)]
+        if len(group) == 1 and self.in_chain(candidate) and candidate.whole is not None:
+            return (candidate.whole,)
         if not all(member.numbers for member in group):
             return ()
         return tuple(number for member in group for number in member.numbers)
@@ -170,6 +178,10 @@ class Reader(Numbers):
     def word_between(self, index: int) -> str:
         start, end = self.candidates[index].end, self.candidates[index + 1].start
         between = [token.text.casefold() for token in self.tokens[start:end]]
+        first = self.candidates[index].start
+        named = [token.text.casefold() for token in self.tokens[max(0, first - 2) : first]]
+        if len(named) == 2 and named[1] == "=" and between[-2:] == named:  # x = 2 or x = 3
+            between = between[:-2]
         if len(between) == 2 and between[0] == ",":
             between = between[1:]
         return " ".join(between) if len(between) < 2 else "..."

@@ -5,6 +5,8 @@ from __future__ import annotations
 # As written -> pint's name. A word of another language stands without its plural ending where that
 # is one of "s", "n", "en", "er".
 ALIASES = {
+    **{"Mm": "megameter", "Gb": "gigabit", "Mb": "megabit", "Tb": "terabit", "mM": "millimolar"},
+    **{"sqm": "meter**2", "sqft": "foot**2", "sqkm": "kilometer**2"},
     **{"″": "inch", "Å": "angstrom", "ℓ": "liter", "cc": "cubic_centimeter", "ltr": "liter"},
     **{"lbs": "pound", "kgs": "kilogram", "hrs": "hour", "yrs": "year", "mins": "minute"},
     **{"secs": "second", "wk": "week", "wks": "week", "mth": "month", "mo": "month"},
@@ -159,6 +161,7 @@ MULTIPLIERS = {
     **dict.fromkeys(("billion", "billions", "bn", "mrd", "milliarden", "milliarde"), 9),
     **dict.fromkeys(("milliard", "milliards", "miliardi", "bilhões", "миллиардов", "млрд"), 9),
     **dict.fromkeys(("trillion", "trillions", "tn"), 12),
+    **{"quadrillion": 15, "quintillion": 18, "sextillion": 21, "septillion": 24},
     **dict.fromkeys(("mil", "mille", "tausend", "duizend", "тысяч", "тысячи", "тыс", "bin"), 3),
     **{"百": 2, "千": 3, "万": 4, "萬": 4, "億": 8, "亿": 8, "천": 3, "만": 4, "억": 8},
 }

@@ -38,6 +38,11 @@ BY_SOMETHING_ELSE = (
     rf" by (?!(?:the|this|these|only|given) (?:\w+ ){{0,2}}(?:{KNOWN_FROM})|looking|viewing|just)"
 )
 NOT_UNKNOWABLE = rf"(?!{BY_SOMETHING_ELSE}| (?:\w+ ){{0,3}}(?:options|choices))"
+# "Don't know much about history is a line by Sam Cooke".
+NOT_TITLE = (
+    r"(?! (?!if|whether|what|who|which|that)\w+ .{0,60}"
+    r"\bis (?:a|the) (?:line|song|lyric|title|quote)\b)"
+)
 CLEAR = (
     rf"(?:$|(?:from|whether|if|what|who|how|which|where|when|based|to me|given|as to)\b|"
     rf"in the (?:{KNOWN_FROM})\b)"
@@ -46,7 +51,7 @@ CLEAR = (
 ENGLISH: dict[str, tuple[str, ...]] = {
     "hints": (
         r"\w*nt|no|not|un\w+|in\w+|im\w*|idk|i?dunno|beats|lack|never|who|god|na?|pass|hard|"
-        r"difficult|tough|tricky|refuse|rather|prefer|choose|please|could|can|need|require|"
+        r"difficult|tough|tricky|too|decline|refuse|rather|prefer|choose|please|could|can|need|require|"
         r"i|skip|"
         r"ask|without|sorry",
     ),
@@ -61,11 +66,11 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         r"\bdont know and dont want to guess\b",
     ),
     "elliptical": (
-        rf"{START}dont know\b(?! (?:why|how come) \w)",
+        rf"{START}dont know\b(?! (?:why|how come) \w){NOT_TITLE}",
         r"^dunno\b",
         rf"{START}not (?:\w+ )?sure\b(?!-)",
         rf"{START}unsure$",
-        rf"{START}no (?:idea|clue)\b",
+        rf"{START}no (?:idea|clue)\b(?! (?:is|was|can|will|has|should|could)\b)",
         r"^beats me\b",
     ),
     "unable": (
@@ -78,7 +83,9 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         r"\bsorry (?:but )?(?:i )?(?:cant|couldnt|wont|unable to|im unable)\b(?! help but)",
         r"\b(?:id|i|we) (?:rather|prefer|would rather|choose|will|would prefer) not "
         r"(?:to )?(?:guess|say|answer|speculate|respond)\b",
-        r"\bi refuse to (?:guess|say|answer|speculate)\b",
+        r"\bi (?:(?:must|have to|will|respectfully) )*(?:refuse|decline) to (?:guess|say|answer|"
+        r"speculate|comment|respond)\b",
+        r"\bi (?:cant|couldnt|didnt) find (?:the|an|any) (?:correct )?answer\b",
         r"\bas an? (?:ai|artificial|language|large|text|vision)\b.{0,200}"
         r"\b(?:i|im) (?:cant|dont|unable|not able|lack|not)\b",
         r"\bi (?:dont have|lack) (?:\w+ ){0,2}(?:information|info|knowledge|context|data|"
@@ -112,6 +119,8 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         rf"isnt clear) ?{CLEAR}",
         r"\b(?:its|it|answer)(?: is)? (?:unanswerable|not answerable|undeterminable|"
         r"indeterminable)\b",
+        rf"\bno (?:{KNOWN_FROM}|attachment|file) (?:was|is|were|are|has been|have been) (?:\w+ )?"
+        r"(?:provided|attached|given|uploaded|supplied|shared)\b(?!.{0,100}\b(?:but|so|because|therefore)\b)",
     ),
     "weak": (
         r"\bwe dont know\b(?! why)",
@@ -128,6 +137,8 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         r"\b(?:its|there are) no (?:\w+ )?(?:information|data|evidence|indication|context) "
         r"(?:about|on|to|in|regarding|for|given|provided|available)\b",
         rf"\b(?:isnt|not) (?:sure|certain|possible) (?:from|based on) the (?:{KNOWN_FROM})\b",
+        rf"\b(?:{KNOWN_FROM}) is too (?:blurry|blurred|dark|small|unclear|pixelated|grainy|faint|"
+        r"low-resolution|low resolution|fuzzy|distorted) (?:to|for)\b",
         r"\b(?:need|require) (?:more|additional|further) (?:\w+ )?(?:information|context|"
         r"details)\b",
         r"\b(?:please|could you|can you) (?:\w+ )?(?:provide|share|upload) (?:\w+ ){0,3}"

@@ -125,8 +125,8 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\bnon ho (?:abbastanza|sufficienti) informazioni\b",
         ),
         "unknowable": (
-            r"\bnon (?:e possibile|si puo) (?:determinare|rispondere|sapere|dire|stabilire|"
-            r"identificare)\b",
+            r"\bnon (?:e possibile|si puo) (?:determinar|risponder|saper|dir|stabilir|identificar)"
+            r"(?:e|l[oaie]|vi)\b",
             r"\bimpossibile (?:da |e )?(?:determinare|dire|stabilire|sapere|rispondere)\b",
             r"\bnon puo essere (?:determinat|stabilit|conosciut)[oa]\b",
             r"\binformazioni insufficienti\b|\b(?:non ci sono )?abbastanza informazioni\b",
