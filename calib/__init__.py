@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from calib.semantic import semantic_entropy as semantic_entropy
     from calib.summary import summarize as summarize
     from calib.tasks import load_task as load_task
+    from calib.thresholds import Threshold as Threshold
+    from calib.thresholds import abstention as abstention
 
 try:
     __version__ = _version("mllm-calib")
@@ -61,7 +63,9 @@ _HOMES = {
     "Run": "calib.runs",
     "SemanticEntropy": "calib.semantic",
     "TemperatureScaling": "calib.fit",
+    "Threshold": "calib.thresholds",
     "Verdict": "calib.records",
+    "abstention": "calib.thresholds",
     "bootstrap": "calib.intervals",
     "compare": "calib.compare",
     "judge_for": "calib.judge",

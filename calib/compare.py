@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from calib.intervals import paired_difference
+from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import Run
 from calib.summary import BINS, mistake, to_json
@@ -24,11 +24,13 @@ from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
 
 SHOWN = (
-    "accuracy", "parse_rate", "mass", "confidence", "gap", "ece", "mce", "ence", "brier", "nll",
-    "auroc", "aurc",
+    "accuracy", "parse_rate", "mass", "confidence", "gap", "ece", "debiased_rmsce", "mce", "ence",
+    "brier", "nll", "auroc", "aurc",
 )  # fmt: skip
-TESTED = ("accuracy", "parse_rate", "gap", "ece", "brier", "nll", "auroc")
-"""One of each kind: the test of ECE is that of every error over the same bins."""
+COMPARED = ("accuracy", "parse_rate", "gap", "ece", "debiased_rmsce", "brier", "nll", "auroc")
+"""One of each kind: calibration is tested by the debiased squared error; ECE itself has no test."""
+SQUARED = "squared RMSCE, debiased"
+"""What a difference of ``debiased_rmsce`` is one of."""
 FORGOTTEN = 6
 
 
@@ -69,7 +71,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
             "format": "calib.comparison/1",
             "n": len(first.rows),
             "left_out": left_out,
-            "tests": sum(len(each["differences"]) for each in pairs),
+            "tests": len(tested(pairs)),
             "runs": [
                 {
                     "name": side.name,
@@ -161,7 +163,7 @@ def names(runs: Sequence[Run]) -> list[str]:
 
 def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str, Any]:
     """The other run minus the first."""
-    tested = {spec.name: spec for spec in table if spec.name in TESTED}
+    tested = {spec.name: spec for spec in table if spec.name in COMPARED}
     right, then = other.scored.correct, first.scored.correct
     lost = [other.rows[i] for i in np.flatnonzero(then & ~right)]
     lost.sort(key=lambda row: (-row["confidence"], str(row["id"])))
@@ -169,7 +171,7 @@ def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str
         "first": first.name,
         "second": other.name,
         "differences": {
-            name: difference(tested[name], first.scored, other.scored, seed) for name in TESTED
+            name: difference(tested[name], first.scored, other.scored, seed) for name in COMPARED
         },
         "both_right": int((then & right).sum()),
         "lost": int((then & ~right).sum()),
@@ -189,14 +191,16 @@ def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str
 
 def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str, Any]:
     """Other minus first, with its interval and p; None with the reason where there is none."""
-    facts = {"label": spec.label, "convention": spec.convention, "holm": None}
+    squared = spec.name == "debiased_rmsce"
+    label = SQUARED if squared else spec.label
+    facts = {"label": label, "convention": spec.convention, "holm": None}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:
         found = paired_difference(
             spec.function,
             (a, right_a),
             (b, right_b),
-            groups=first.cluster,
+            clusters=first.cluster,
             n=RESAMPLES,
             seed=seed,
         )
@@ -206,13 +210,16 @@ def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str,
     return {**asdict(found), **facts}
 
 
+def tested(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The differences that have a p."""
+    return [d for each in pairs for d in each["differences"].values() if d["p"] is not None]
+
+
 def correct_for_number(pairs: Sequence[Mapping[str, Any]]) -> None:
     """Add ``holm`` to every difference: its p corrected for all of them (Holm, 1979)."""
-    tests = [d for each in pairs for d in each["differences"].values() if d["p"] is not None]
-    largest = 0.0
-    for place, test in enumerate(sorted(tests, key=lambda test: test["p"])):
-        largest = max(largest, min(1.0, (len(tests) - place) * test["p"]))
-        test["holm"] = largest
+    tests = tested(pairs)
+    for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test["holm"] = corrected
 
 
 def fitted_to(scored: Scored) -> float | None:

@@ -42,7 +42,8 @@ def load(split: str) -> list[Picture]:
         raise InputError(f"the easy-VQA task needs its pictures: {INSTALL}")
     root = Path(spec.origin).parent / "data" / split
     by_image: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for question, answer, image in json.loads((root / "questions.json").read_text()):
+    rows = json.loads((root / "questions.json").read_text(encoding="utf-8"))
+    for question, answer, image in rows:
         by_image[image].append((question, answer))
     pictures = []
     for path in sorted((root / "images").glob("*.png"), key=lambda p: int(p.stem)):

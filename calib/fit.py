@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from calib.likelihood import Likelihood, as_array, likelihood
 from calib.records import InputError
@@ -59,9 +60,9 @@ class TemperatureScaling:
     K may be the options of a question or a whole vocabulary; a class that a row does not have is
     ``-inf`` there. A tensor of at most 32 bits is summed where it lies, by
     ``calib_kernels.temperature_sweep``, and T is within 1e-6 of itself of the minimum; anything
-    else is summed in float64. Fitted: ``temperature_``, ``n_fit_``, ``nll_before_``,
-    ``nll_after_`` (nats), and ``degenerate_`` with ``reason_`` where no finite positive temperature
-    is best.
+    else is summed in float64. Fitted: ``temperature_``, its 95 % bounds ``low_`` and ``high_``,
+    ``n_fit_``, ``nll_before_``, ``nll_after_`` (nats), and ``degenerate_`` with ``reason_`` where
+    no finite positive temperature is best; then there are no bounds (None).
     """
 
     method: str = "exact"
@@ -71,13 +72,21 @@ class TemperatureScaling:
     n_fit_: int = field(default=0, init=False)
     nll_before_: float = field(default=math.nan, init=False)
     nll_after_: float = field(default=math.nan, init=False)
+    low_: float | None = field(default=None, init=False)
+    high_: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.method not in ("exact", "grid"):
             raise InputError(f"method: expected 'exact' or 'grid', got {self.method!r}")
 
-    def fit(self, logits: ArrayLike, labels: ArrayLike) -> Self:
-        """Fit to ``logits`` (N, K) and ``labels`` (N,), integers in [0, K). Returns self."""
+    def fit(
+        self, logits: ArrayLike, labels: ArrayLike, *, clusters: ArrayLike | None = None
+    ) -> Self:
+        """Fit to ``logits`` (N, K) and ``labels`` (N,), integers in [0, K). Returns self.
+
+        clusters: (N,) labels of rows that belong together; the bounds then allow for that. Warns
+        where rows of probabilities stand in place of logits, and where the fit is degenerate.
+        """
         data = likelihood(logits, labels)
         solve = _exact if self.method == "exact" else _on_grid
         self.temperature_, self.reason_ = solve(data)
@@ -85,6 +94,16 @@ class TemperatureScaling:
         self.n_fit_ = data.n
         self.nll_before_ = data.moments(1.0).nll
         self.nll_after_ = data.moments(1.0 / self.temperature_).nll
+        self.low_, self.high_ = (
+            (None, None) if self.degenerate_ else _bounds(data, self.temperature_, clusters)
+        )
+        if data.probabilities:
+            warnings.warn(
+                "every row of the logits sums to 1 as probabilities do; their temperature is "
+                "another number: pass logits or log-probabilities",
+                UserWarning,
+                stacklevel=2,
+            )
         if self.reason_ is not None:
             warnings.warn(
                 f"{self.reason_}; the temperature was set to {self.temperature_:g}",
@@ -113,6 +132,8 @@ class TemperatureScaling:
         content = {
             "format": FORMAT,
             "temperature": self._fitted(),
+            "low": self.low_,
+            "high": self.high_,
             "method": self.method,
             "objective": "mean negative log-likelihood of the gold class, nats",
             "degenerate": self.degenerate_,
@@ -141,6 +162,7 @@ class TemperatureScaling:
         fitted.n_fit_ = int(content["n_fit"])
         fitted.nll_before_ = float(content["nll_before"])
         fitted.nll_after_ = float(content["nll_after"])
+        fitted.low_, fitted.high_ = content.get("low"), content.get("high")
         return fitted
 
     def _fitted(self) -> float:
@@ -153,6 +175,27 @@ def softmax(logits: Floats) -> Floats:
     """Softmax over the last axis; ``-inf`` gets probability 0."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float64)
+
+
+def _bounds(
+    data: Likelihood, temperature: float, clusters: ArrayLike | None
+) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % bounds of T: Student's t in ln T, with the sandwich error of clusters of rows.
+
+    None of fewer than two clusters, or where the likelihood is flat.
+    """
+    beta = 1 / temperature
+    slopes = data.slopes(beta)
+    members = np.arange(data.n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    if len(members) != data.n:
+        raise InputError(f"clusters: expected {data.n} labels, one per row, got {len(members)}")
+    sums = np.bincount(members, slopes)
+    curvature = data.n * data.moments(beta).curvature * beta
+    if len(sums) < 2 or curvature <= 0:
+        return None, None
+    error = math.sqrt(len(sums) / (len(sums) - 1) * float((sums**2).sum())) / curvature
+    reach = float(stats.t.ppf(0.975, len(sums) - 1)) * error
+    return temperature * math.exp(-reach), temperature * math.exp(reach)
 
 
 def _degenerate(data: Likelihood) -> tuple[float, str] | None:

@@ -20,9 +20,30 @@ def points(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
 
 
-def pvalue(value: float | None, relation: bool = False) -> str:
+def share(value: float) -> str:
+    """A share in percent with as many digits as keep it from looking like 0 or all of it."""
+    for digits in (0, 1, 2, 3):
+        text = f"{100 * value:.{digits}f}"
+        if float(text) not in (0.0, 100.0):
+            return f"{text}\N{NO-BREAK SPACE}%"
+    if 0 < value < 1:
+        return "over 99.999\N{NO-BREAK SPACE}%" if value > 0.5 else "under 0.001\N{NO-BREAK SPACE}%"
+    return percent(value)
+
+
+def within(low: float, high: float) -> str:
+    """The bounds of a share; one that reaches 0 or 1 is told by its other end."""
+    if high >= 1:
+        return f"at least {share(low)}"
+    return f"at most {share(high)}" if low <= 0 else f"{share(low)} to {share(high)}"
+
+
+def pvalue(value: float | None, relation: bool = False, at_most: bool = False) -> str:
+    """A p value; ``at_most``: the smallest that its test can give."""
     if value is None:
         return "–"
+    if at_most:
+        return f"≤ {value:.1g}" if value < 0.001 else f"≤ {value:.3f}"
     if value < 0.001:
         return "< 0.001"
     return f"= {value:.3f}" if relation else f"{value:.3f}"

@@ -49,8 +49,17 @@ class Likelihood(Protocol):
 
     @property
     def n(self) -> int: ...
+    @property
+    def probabilities(self) -> bool:
+        """Whether every row is non-negative and sums to 1."""
+        ...
+
     def ends(self) -> Ends: ...
     def moments(self, beta: float) -> Moments: ...
+    def slopes(self, beta: float) -> Floats:
+        """(N,): what each row adds to N times the gradient, E_p[z] - z_y."""
+        ...
+
     def losses(self, temperatures: Sequence[float]) -> Sequence[float]:
         """The mean negative log-likelihood at each."""
         ...
@@ -112,6 +121,11 @@ class ArrayLikelihood:
     def n(self) -> int:
         return int(self.logits.shape[0])
 
+    @property
+    def probabilities(self) -> bool:
+        z = self.logits
+        return bool((z >= 0).all() and (abs(z.sum(axis=1, dtype=np.float64) - 1) < 1e-3).all())
+
     def blocks(self) -> Iterator[tuple[Floats, Floats]]:
         """Float64 logits shifted so that each row's maximum is 0, and the gold class's."""
         rows = max(1, BLOCK_VALUES // self.logits.shape[1])
@@ -144,6 +158,14 @@ class ArrayLikelihood:
             curvature += float(((weight * centred**2).sum(axis=1) / total).sum())
         return Moments(nll / self.n, gradient / self.n, curvature / self.n)
 
+    def slopes(self, beta: float) -> Floats:
+        parts = []
+        for z, gold in self.blocks():
+            weight = np.exp(beta * z)
+            finite = np.where(np.isneginf(z), 0.0, z)
+            parts.append((weight * finite).sum(axis=1) / weight.sum(axis=1) - gold)
+        return np.concatenate(parts)
+
     def losses(self, temperatures: Sequence[float]) -> Sequence[float]:
         return [self.moments(1.0 / temperature).nll for temperature in temperatures]
 
@@ -170,6 +192,14 @@ class TensorLikelihood:
     @property
     def n(self) -> int:
         return self.logits.shape[0]
+
+    @property
+    def probabilities(self) -> bool:
+        import torch
+
+        z = self.logits
+        sums = z.sum(1, dtype=torch.float32)
+        return bool(((sums - 1).abs() < 1e-2).all() and (z.amin() >= 0))
 
     def ends(self) -> Ends:
         import torch
@@ -205,6 +235,19 @@ class TensorLikelihood:
         assert sums.grad is not None and sums.hess is not None
         three = torch.cat((sums.nll, sums.grad, sums.hess)) / self.n
         return Moments(*three.tolist())
+
+    def slopes(self, beta: float) -> Floats:
+        import torch
+
+        parts = []
+        rows = max(1, BLOCK_VALUES // self.logits.shape[1])
+        for start in range(0, self.n, rows):
+            z = self.logits[start : start + rows].float()
+            y = self.labels[start : start + rows]
+            finite = z.masked_fill(z.isneginf(), 0.0)
+            expected = (torch.softmax(beta * z, dim=1) * finite).sum(1)
+            parts.append(expected - z.gather(1, y[:, None])[:, 0])
+        return np.asarray(torch.cat(parts).double().cpu())
 
     def losses(self, temperatures: Sequence[float]) -> Sequence[float]:
         from calib_kernels import temperature_sweep

@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from calib import metrics
-from calib.intervals import bootstrap
+from calib.intervals import bootstrap, holm, paired_difference
 from calib.records import Answer
 from calib.semantic import LogProbs, semantic_entropy
 from calib.semantic.estimators import ESTIMATORS, lengths, logprob_of
@@ -34,6 +34,9 @@ class Measure:
     column: str
     label: str
     turn: Callable[[Floats], Floats]
+
+
+CHANCE = "chance"
 
 
 def same(values: Floats) -> Floats:
@@ -186,7 +189,7 @@ def against_correctness(
     uncertainty: pd.DataFrame,
     correct: ArrayLike,
     *,
-    groups: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     common: bool = False,
     n: int = 1000,
     seed: int = 0,
@@ -194,16 +197,16 @@ def against_correctness(
     """AUROC and AURC of every measure against correctness (N,), with 95 % intervals.
 
     A measure is judged on the rows where it is known; with ``common`` on those where all are, so
-    that measures can be compared. groups: (N,) rows that are resampled together. An entry is None
-    where it does not exist: all rows right, or all wrong.
+    that measures can be compared. clusters: (N,) labels of rows that are resampled together. An
+    entry is None where it does not exist: all rows right, or all wrong.
     """
     right = np.asarray(correct, dtype=bool)
-    members = np.arange(len(right)) if groups is None else np.asarray(groups)
+    members = np.arange(len(right)) if clusters is None else np.asarray(clusters)
     known = ~np.isnan(uncertainty.to_numpy())
     if len(right) != len(uncertainty) or len(members) != len(right):
         raise ValueError(
-            f"correct and groups must be ({len(uncertainty)},), one per row, got {len(right)} and "
-            f"{len(members)}"
+            f"correct and clusters must be ({len(uncertainty)},), one per row, got {len(right)} "
+            f"and {len(members)}"
         )
     rows = []
     for column, name in enumerate(uncertainty.columns):
@@ -212,7 +215,9 @@ def against_correctness(
         sureness = by_rank(uncertainty[name].to_numpy()[use])
         for metric in (metrics.auroc, metrics.aurc):
             try:
-                found = bootstrap(metric, sureness, right[use], groups=members[use], n=n, seed=seed)
+                found = bootstrap(
+                    metric, sureness, right[use], clusters=members[use], n=n, seed=seed
+                )
             except ValueError:
                 row |= dict.fromkeys((metric.__name__, f"{metric.__name__}_low"))
                 row[f"{metric.__name__}_high"] = None
@@ -222,6 +227,50 @@ def against_correctness(
             row[f"{metric.__name__}_high"] = found.high
         rows.append(row)
     return rows
+
+
+def paired_tests(
+    uncertainty: pd.DataFrame,
+    correct: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    n: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Does a measure tell right from wrong, and does the best one do so better than the others?
+
+    ``best`` is the measure with the highest AUROC over the rows where all are known, ``against``
+    the tests, by paired bootstrap with p corrected for their number (Holm): each measure against
+    "chance", whose AUROC is one half, and the best against each other one. None where the rows are
+    all right or all wrong.
+    """
+    right = np.asarray(correct, dtype=bool)
+    known = ~np.isnan(uncertainty.to_numpy()).any(axis=1)
+    members = np.arange(len(right)) if clusters is None else np.asarray(clusters)
+    members, right = members[known], right[known]
+    if not 0 < right.sum() < len(right) or len(np.unique(members)) < 2:
+        return {"best": None, "n": len(right), "against": []}
+    names = [str(name) for name in uncertainty.columns]
+    sureness = {name: by_rank(uncertainty[name].to_numpy()[known]) for name in names}
+    sureness[CHANCE] = np.full(len(right), 0.5)
+    best = max(names, key=lambda name: metrics.auroc(sureness[name], right))
+    pairs = [(name, CHANCE) for name in names]
+    pairs += [(best, name) for name in names if name != best]
+    tests: list[dict[str, Any]] = []
+    for first, second in pairs:
+        difference = paired_difference(
+            metrics.auroc,
+            (sureness[first], right),
+            (sureness[second], right),
+            clusters=members,
+            n=n,
+            seed=seed,
+        )
+        tests.append({"first": first, "second": second, **asdict(difference)})
+    corrected = holm([1.0 if test["p"] is None else test["p"] for test in tests])
+    for test, p in zip(tests, corrected, strict=True):
+        test |= {"holm": p, "at_most": test["p"] is not None and test["p"] <= test["least_p"]}
+    return {"best": best, "n": len(right), "against": tests}
 
 
 def label(name: str) -> str:

@@ -32,30 +32,23 @@ from calib.formats import (
 from calib.images import format_of, open_image
 from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError
-from calib.runs import replace
+from calib.report_words import words
+from calib.runs import Progress, replace
 from calib.summary import summarize
 
 TEMPLATES = Path(__file__).with_name("templates")
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LARGEST_PICTURE = 150_000
 """Bytes of a picture that is embedded as it is; a larger one is scaled to LARGEST_SIDE pixels."""
 LARGEST_SIDE = 640
 SMALL_SIDE = 128
 """A picture no larger than this is shown enlarged, its pixels kept square."""
 OPTIONS_SHOWN = 5
-LEAST_MASS = 0.5
-"""With less probability on the options than this, a reader is told first."""
-NULL_NOTE = (
-    "“Expected if calibrated” is the metric's mean, and p the share of 1,000 draws at least as "
-    "large, when the answers are redrawn so that every confidence is true. Binned errors are above "
-    "zero even then, so an interval that excludes zero proves nothing; p decides."
-)
 MEDIA = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
 
 
-def write_report(run: Any) -> Path:
+def write_report(run: Any, *, progress: Progress | None = None) -> Path:
     """Write results.json, report.md and report.html into the run's folder; return the last."""
-    results = summarize(run)
+    results = summarize(run, progress=progress)
     folder = Path(run.path)
     write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return both(folder, "report", context_of(results, folder))
@@ -113,143 +106,6 @@ def both(folder: Path, name: str, context: Mapping[str, Any]) -> Path:
     write(folder / "report.md", pages["md"])
     write(folder / "report.html", pages["html"])
     return folder / "report.html"
-
-
-def words(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The sentences, tiles and table cells of the report."""
-    overall, facts = results["overall"], results["facts"]
-    counts, metrics = results["counts"], results["metrics"]
-    shown = len(results["mistakes"])
-    return {
-        "model": str(facts.get("model", "the model")),
-        "task": str(overall["task"]),
-        "headline": headline(results["diagram"]["rows"]),
-        "verdict": verdict(overall),
-        "remedy": remedy(results["temperature"]),
-        "caveats": caveats(results),
-        "tiles": [
-            {
-                "name": "accuracy",
-                "value": percent(overall["accuracy"], 1),
-                "note": f"{count(counts['scored'])} questions",
-            },
-            {
-                "name": "mean confidence",
-                "value": percent(overall["confidence"], 1),
-                "note": f"{points(overall['gap'])} points to accuracy",
-            },
-            {
-                "name": "ECE",
-                "value": fixed(overall["ece"], 3),
-                "note": f"{fixed(overall['expected'], 3)} if calibrated",
-            },
-            {
-                "name": "answers in the asked form",
-                "value": percent(overall["parse_rate"], 1),
-                "note": f"option mass {fixed(overall['mass'], 3)}",
-            },
-        ],
-        "temperature_rows": temperature_rows(results["temperature"]),
-        "mistakes_count": NUMBERS[shown] if shown < len(NUMBERS) else str(shown),
-        "metric_rows": [metric_row(name, entry) for name, entry in metrics.items()],
-        "null_note": NULL_NOTE,
-        "facts": [*count_facts(counts), *flat(facts)],
-    }
-
-
-def headline(bins: Sequence[Mapping[str, Any]]) -> str:
-    """What the model's word is worth where it gives it most often, in one sentence."""
-    bin_ = max(bins, key=lambda row: row["n"])
-    return (
-        f"When it says {percent(bin_['confidence'])}, it is right {percent(bin_['accuracy'])} of "
-        "the time."
-    )
-
-
-def verdict(overall: Mapping[str, Any]) -> str:
-    """Whether the gap is real, and which way it points."""
-    numbers = (
-        f"Over {count(overall['n'])} questions it was {percent(overall['confidence'], 1)} sure on "
-        f"average and right {percent(overall['accuracy'], 1)} of the time. Its expected "
-        f"calibration error is {fixed(overall['ece'], 3)}; a perfectly calibrated model would show "
-        f"{fixed(overall['expected'], 3)} (p {pvalue(overall['p'], relation=True)})."
-    )
-    if overall["p"] >= 0.05:
-        return f"So many questions show no miscalibration. {numbers}"
-    if abs(overall["gap"]) < 0.01:
-        return f"It is miscalibrated in places, though not on average. {numbers}"
-    return f"It is {'over' if overall['gap'] > 0 else 'under'}-confident. {numbers}"
-
-
-def remedy(temperature: Mapping[str, Any] | None) -> str:
-    """What the fitted temperature does on questions it has not seen."""
-    if temperature is None:
-        return ""
-    ece, nll = temperature["metrics"]["ece"], temperature["metrics"]["nll"]
-    change = "lowers" if ece["after"]["value"] < ece["before"]["value"] else "does not lower"
-    return (
-        f"One number {change} it: a temperature of {fixed(temperature['value'], 2)}, fitted on one "
-        f"half of the questions, takes the ECE of the other half from "
-        f"{fixed(ece['before']['value'], 3)} to {fixed(ece['after']['value'], 3)} and its NLL from "
-        f"{fixed(nll['before']['value'], 3)} to {fixed(nll['after']['value'], 3)}, and changes no "
-        "answer."
-    )
-
-
-def caveats(results: Mapping[str, Any]) -> list[str]:
-    """What a reader must know before believing the numbers."""
-    counts, overall, temperature = results["counts"], results["overall"], results["temperature"]
-    said = []
-    if overall["mass"] < LEAST_MASS:
-        said.append(forced_choice("its", overall["mass"]))
-    if (left_out := counts["total"] - counts["scored"]) > 0:
-        said.append(
-            f"{count(left_out)} of {count(counts['total'])} questions are not in these numbers: "
-            f"{count(counts['without_answer'])} have no known answer, {count(counts['invalid'])} "
-            "gave no valid scores."
-        )
-    if temperature is not None and temperature["degenerate"]:
-        said.append(f"The temperature is not a true minimum: {temperature['reason']}.")
-    return said
-
-
-def forced_choice(whose: str, mass: float) -> str:
-    return (
-        f"Only {percent(mass, 1)} of {whose} probability lies on the options: left alone it would "
-        "mostly say something else, and the confidence here is that of a forced choice."
-    )
-
-
-def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, str]]:
-    if temperature is None:
-        return []
-    return [
-        {
-            "name": entry["label"],
-            "before": fixed(entry["before"]["value"], 4),
-            "after": fixed(entry["after"]["value"], 4),
-        }
-        for entry in temperature["metrics"].values()
-    ]
-
-
-def metric_row(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
-    """One line of the metric table, as text."""
-    low, high = entry.get("low"), entry.get("high")
-    known = low is not None and high is not None
-    interval = f"{fixed(low, 4)} … {fixed(high, 4)}" if known else "–"
-    convention = entry["convention"]
-    if known and entry.get("method"):
-        convention += f"; interval: {entry['method']}"
-    return {
-        "label": entry.get("label", name),
-        "value": fixed(entry["value"], 4),
-        "interval": interval,
-        "expected": fixed(entry.get("expected"), 4),
-        "p": pvalue(entry.get("p")),
-        "n": count(entry["n"]),
-        "convention": convention,
-    }
 
 
 def figures(results: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -342,34 +198,6 @@ def picture(folder: Path, name: str) -> dict[str, Any]:
         media, content = "jpeg", buffer.getvalue()
     code = base64.b64encode(content).decode("ascii")
     return {"uri": f"data:image/{media};base64,{code}", "small": small}
-
-
-def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
-    """What became of every row, in words."""
-    ended = counts.get("ended", 0)
-    closed = ("scored to the answer's end", f"{count(ended)} (one option begins another)")
-    return [
-        ("questions", count(counts["total"])),
-        ("scored", count(counts["scored"])),
-        ("without an answer", count(counts["without_answer"])),
-        ("invalid (NaN)", count(counts["invalid"])),
-        ("top token was an option", count(counts["parsed"])),
-        ("ties for the best option", f"{count(counts['ties'])} (the first option was taken)"),
-        *([closed] if ended else []),
-        ("independent clusters", count(counts["clusters"])),
-    ]
-
-
-def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested facts as (name, text) lines."""
-    lines: list[tuple[str, str]] = []
-    for name, value in facts.items():
-        label = f"{prefix}{str(name).replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            lines += flat(value, f"{label}: ")
-        elif value is not None:
-            lines.append((label, str(value)))
-    return lines
 
 
 def reliability_figure(

@@ -16,12 +16,16 @@ from calib import plots, plots_answers
 from calib.formats import count, fixed, percent, points, pvalue
 from calib.idk.build import need
 from calib.idk.evaluate import QUADRANTS
+from calib.intervals import holm
+from calib.measures import CHANCE
 from calib.records import InputError
-from calib.report import both, flat, picture, prompt_shown, write
+from calib.report import both, picture, prompt_shown, write
+from calib.report_words import LEVEL, flat, p_of
 from calib.runs import RESULTS, Run
 from calib.side_by_side import side_by_side
 
 Table = dict[str, Any]
+TESTS = ("p, chance", "p, best")
 SHOWN = ("truthful", "admit_rate", "over_refusal", "refusal_precision", "answered_accuracy")
 TITLES = {
     "truthful": "truthful",
@@ -37,7 +41,7 @@ def write_idk_report(folder: str | Path) -> Path:
     folder = Path(folder)
     if not (folder / RESULTS).is_file():
         raise InputError(f"{folder}: there is no {RESULTS}; calib idk evaluate writes one")
-    results = json.loads((folder / RESULTS).read_text())
+    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     context = {
         "results": results,
         "words": idk_words(results),
@@ -136,6 +140,7 @@ def idk_words(results: Mapping[str, Any]) -> dict[str, Any]:
 
 def idk_tables(results: Mapping[str, Any]) -> dict[str, Table]:
     arms = results["arms"]
+    compared = [row for row in results["comparisons"] if row["rate"] in SHOWN]
     return {
         "rates": {
             "head": ["arm", *(TITLES[name] for name in SHOWN)],
@@ -149,17 +154,16 @@ def idk_tables(results: Mapping[str, Any]) -> dict[str, Table]:
             ],
         },
         "comparisons": {
-            "head": ["arm", "rate", "difference", "95 % interval", "p"],
+            "head": ["arm", "rate", "difference", "95 % interval", "p, Holm"],
             "rows": [
                 [
                     row["first"],
                     TITLES[row["rate"]],
                     points(row["value"]),
-                    f"{points(row['low'])} … {points(row['high'])}",
-                    pvalue(row["p"]),
+                    "–" if row["low"] is None else f"{points(row['low'])} … {points(row['high'])}",
+                    pvalue(corrected),
                 ]
-                for row in results["comparisons"]
-                if row["rate"] in SHOWN
+                for row, corrected in zip(compared, holm_of(compared), strict=True)
             ],
         },
         "groups": {
@@ -184,6 +188,12 @@ def idk_tables(results: Mapping[str, Any]) -> dict[str, Table]:
             ],
         },
     }
+
+
+def holm_of(compared: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """p corrected for the number of comparisons; None where there was no test."""
+    corrected = iter(holm([row["p"] for row in compared if row["p"] is not None]))
+    return [None if row["p"] is None else next(corrected) for row in compared]
 
 
 def with_bounds(rate: Mapping[str, Any]) -> str:
@@ -238,19 +248,10 @@ def tile(name: str, share: float | None, note: str) -> dict[str, str]:
 
 def measure_words(results: Mapping[str, Any]) -> dict[str, Any]:
     """The sentences of a report on measures."""
-    rows = [row for row in results["measures"] if row["auroc"] is not None]
-    best = max(rows, key=lambda row: row["auroc"], default=None)
-    if best is None:
-        headline = "The answers are all right or all wrong: no measure can tell them apart."
-    else:
-        headline = (
-            f"Of {len(rows)} measures, {best['label']} tells right from wrong best: AUROC "
-            f"{fixed(best['auroc'])}."
-        )
     left_out = results["questions"] - results["n"]
     return {
         "title": f"{results['model']} on {results['task']}: measures of uncertainty side by side",
-        "headline": headline,
+        "headline": best_measure(results),
         "lead": [results["judged"]],
         "caveats": [f"{count(left_out)} questions without a known answer are left out."]
         if left_out
@@ -264,11 +265,44 @@ def measure_words(results: Mapping[str, Any]) -> dict[str, Any]:
         "AURC: the error rate among the surest answers, averaged over their share; lower is "
         "better, and the error rate itself is chance.",
         "intervals": "95 % intervals by resampling clusters of questions (images). Each measure is "
-        "judged on the questions where it is known (n).",
+        "judged on the questions where it is known (n). The two p, of no difference from chance "
+        f"and from the best measure, are of pairs on the {count(results['tests']['n'])} questions "
+        "where all are known, and corrected for their number (Holm).",
         "agree": "Measures are compared by the order in which they put the questions.",
         "facts": flat(results["facts"]),
         "footer": "The numbers are in results.json.",
     }
+
+
+def best_measure(results: Mapping[str, Any]) -> str:
+    """Which measure tells right from wrong best, as far as that is shown."""
+    tests, rows = results["tests"], {row["measure"]: row for row in results["measures"]}
+    if tests["best"] is None:
+        return "The answers are all right or all wrong: no measure can tell them apart."
+    best = rows[tests["best"]]
+    over_chance = {test["first"]: test for test in tests["against"] if test["second"] == CHANCE}
+    reached = f"AUROC {fixed(best['auroc'])}, chance 0.5"
+    if not beats(over_chance[tests["best"]]):
+        return (
+            f"No measure is shown to tell right from wrong: {best['label']} comes first "
+            f"({reached}; p {p_of(over_chance[tests['best']])})."
+        )
+    equal = [
+        rows[test["second"]]["label"]
+        for test in tests["against"]
+        if test["second"] != CHANCE and not beats(test)
+    ]
+    if not equal:
+        return f"Of {len(rows)} measures, {best['label']} tells right from wrong best ({reached})."
+    others = f"{equal[0]} and {len(equal) - 1} others" if len(equal) > 2 else " and ".join(equal)
+    return (
+        f"{best['label'][0].upper()}{best['label'][1:]} tells right from wrong ({reached}); no "
+        f"difference from {others} is shown."
+    )
+
+
+def beats(test: Mapping[str, Any]) -> bool:
+    return bool(test["p"] is not None and test["holm"] < LEVEL and test["value"] > 0)
 
 
 def measure_tables(results: Mapping[str, Any]) -> dict[str, Table]:
@@ -280,9 +314,16 @@ def measure_tables(results: Mapping[str, Any]) -> dict[str, Table]:
     labels: Sequence[str] = results["labels"]
     return {
         "measures": {
-            "head": ["measure", "n", "AUROC", "95 % interval", "AURC", "95 % interval"],
+            "head": ["measure", "n", "AUROC", "95 % interval", *TESTS, "AURC", "95 % interval"],
             "rows": [
-                [row["label"], count(row["n"]), *bounded(row, "auroc"), *bounded(row, "aurc")]
+                [
+                    row["label"],
+                    count(row["n"]),
+                    *bounded(row, "auroc"),
+                    test_cell(results["tests"], row["measure"], CHANCE),
+                    test_cell(results["tests"], results["tests"]["best"], row["measure"]),
+                    *bounded(row, "aurc"),
+                ]
                 for row in results["measures"]
             ],
         },
@@ -294,3 +335,11 @@ def measure_tables(results: Mapping[str, Any]) -> dict[str, Table]:
             ],
         },
     }
+
+
+def test_cell(tests: Mapping[str, Any], first: str | None, second: str) -> str:
+    """The corrected p of one pair of measures; a dash where it was not tested."""
+    for test in tests["against"]:
+        if (test["first"], test["second"]) == (first, second):
+            return pvalue(None if test["p"] is None else test["holm"], at_most=test["at_most"])
+    return "–"

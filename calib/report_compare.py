@@ -12,10 +12,10 @@ from typing import Any
 
 from calib.compare import SHOWN
 from calib.formats import count, fixed, percent, points, pvalue
-from calib.report import LEAST_MASS, both, card, flat, forced_choice, reliability_figure, write
+from calib.report import both, card, reliability_figure, write
+from calib.report_words import LEAST_MASS, LEVEL, flat, forced_choice
 from calib.runs import RESULTS
 
-LEVEL = 0.05
 SHARES = ("accuracy", "parse_rate", "mass", "confidence")
 
 
@@ -65,9 +65,9 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": f"All on the same {count(results['n'])} questions. In brackets what the error "
         "would be if every confidence were true: binned errors are above zero even then.",
         "differences": "Questions in pairs, resampled by image; shares in points. The last p is "
-        f"corrected for the {results['tests']} tests of this page (Holm). The test of ECE is that "
-        "of the debiased squared error, since a sharper model has a smaller ECE without being "
-        "better calibrated; it has no interval on the scale of the ECE. Where p is large, no "
+        f"corrected for the {results['tests']} tests of this page (Holm). Calibration is tested by "
+        "the debiased squared error: a sharper model has a smaller ECE without being better "
+        "calibrated, so a difference of ECEs has neither interval nor p. Where p is large, no "
         "difference is shown, which does not show that there is none.",
         "changed": "Gained: wrong in the first run and right in the second; lost: the reverse.",
         "temperature": "Each temperature was fitted on one half of the questions. On the other "
@@ -91,13 +91,13 @@ def sides(
 
 def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     """Which of two runs deserves more of the confidence it has, if that is known."""
-    first, second = (run["metrics"]["ece"]["value"] for run in sides(pair, runs))
-    ece = f"ECE {fixed(first, 3)}, then {fixed(second, 3)}"
-    test = pair["differences"]["ece"]
+    first, second = (metric_cell("ece", run["metrics"]["ece"]) for run in sides(pair, runs))
+    ece = f"ECE {first}, then {second}; in brackets what it would be if calibrated"
+    test = pair["differences"]["debiased_rmsce"]
     if test["p"] is None or test["holm"] >= LEVEL:
         return f"No difference in calibration is shown: {ece}."
     # The test is of squared errors without their bias, whose order decides.
-    better = test["low"] + test["high"] < 0
+    better = test["value"] < 0
     return f"{pair['second']} is calibrated {'better' if better else 'worse'}: {ece}."
 
 
@@ -176,16 +176,22 @@ def difference_name(pair: Mapping[str, Any]) -> str:
 
 
 def difference_row(name: str, test: Mapping[str, Any]) -> list[str]:
-    if test["p"] is None:
+    if test["value"] is None:
         return [test["label"], "–", "–", "–", "–"]
-    shown = points if name in SHARES or name == "gap" else fixed
+    shown = points if name in SHARES or name == "gap" else signed
+    between = "–" if test["low"] is None else f"{shown(test['low'])} … {shown(test['high'])}"
     return [
         test["label"],
         shown(test["value"]),
-        "–" if name == "ece" else f"{shown(test['low'])} … {shown(test['high'])}",
-        pvalue(test["p"]),
+        between,
+        pvalue(test["p"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
         pvalue(test["holm"]),
     ]
+
+
+def signed(value: float) -> str:
+    """A difference to three places, of squared errors to two significant ones."""
+    return fixed(value) if abs(value) >= 0.001 or value == 0 else f"{value:.1e}".replace("-", "−")
 
 
 def judged_cell(judged: Mapping[str, float] | None) -> str:

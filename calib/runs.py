@@ -19,7 +19,6 @@ import platform
 import re
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -32,13 +31,16 @@ from calib.images import open_image, suffix_of
 from calib.images.kept import FOLDER, kept_name
 from calib.prompt_file import PROMPTS, prompt_lines, read_prompts
 from calib.prompts import PASSAGES
+from calib.record_rows import lines, whole_records
 from calib.records import CalibError, EncodedImage, InputError, Item
+from calib.run_config import CONFIG as CONFIG
+from calib.run_config import read_config
 from calib.shards import read_answers, read_items
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RECORDS, CONFIG, RESULTS = "records.jsonl", "config.json", "results.json"
+RECORDS, RESULTS = "records.jsonl", "results.json"
 
 Progress = Callable[[int, int, str], None]
 """Called with (questions done, questions in all, what is being done)."""
@@ -59,16 +61,17 @@ class Run:
     def results(self) -> Any:
         """results.json as a dict, or None where it has not been written."""
         path = self.path / RESULTS
-        return json.loads(path.read_text()) if path.exists() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every whole record, in the order of the task's questions.
+        """Every whole record, checked, in the order of the task's questions.
 
-        Pictures that the run keeps are named relative to its folder.
+        Pictures that the run keeps are named relative to its folder. Raises InputError, naming the
+        line, where the file was damaged or its rows cannot be.
         """
-        rows, _ = whole_records(self.path / RECORDS)
+        rows = whole_records(self.path / RECORDS, self.config.get("questions"))
         for row in rows:
-            images = enumerate(map(str, row.get("images") or ()))
+            images = enumerate(map(str, row["images"] or ()))
             row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
         return sorted(rows, key=lambda row: int(row["index"]))
 
@@ -131,21 +134,13 @@ class Run:
 
 def open_run(path: str | Path) -> Run:
     """An existing run folder, to read. InputError where ``path`` is none."""
-    path = Path(path)
-    config = path / CONFIG
-    if not config.is_file():
-        raise InputError(f"{path}: this is not a run folder ({CONFIG} is not there)")
-    try:
-        found = json.loads(config.read_text())
-    except ValueError as error:
-        raise InputError(f"{config}: this is not JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{config}: expected an object with named fields")
-    return Run(path, found)
+    return Run(Path(path), read_config(Path(path)))
 
 
-def create(path: Path, config: Mapping[str, Any], batches: Sequence[int]) -> tuple[Run, int]:
-    """Open ``path`` for writing and say how many of its ``batches`` (rows of each) are done.
+def create(
+    path: Path, config: Mapping[str, Any], batches: Sequence[Sequence[int]]
+) -> tuple[Run, int]:
+    """Open ``path`` for writing and say how many of its ``batches`` (of questions) are done.
 
     Raises as ``begin`` does.
     """
@@ -194,7 +189,7 @@ def begin(
             replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
     except BlockingIOError as error:
         file.close()
-        raise InputError(f"{path}: another process is writing this run") from error
+        raise InputError(f"{path}: {writer_of(path / records)} is writing this run") from error
     except OSError as error:
         file.close()
         raise CalibError(f"{path}: the run cannot be begun there ({error.strerror})") from error
@@ -250,6 +245,18 @@ def refuse_untold(run: Run, items: Sequence[Item]) -> None:
             )
 
 
+def writer_of(file: Path) -> str:
+    """The process that holds the lock of ``file``, by its number where the system tells."""
+    try:
+        inode = file.stat().st_ino
+        told = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        held = [line.split() for line in told]
+        numbers = [row[4] for row in held if len(row) > 5 and row[5].endswith(f":{inode}")]
+    except (OSError, ValueError):
+        numbers = []
+    return f"process {numbers[0]}" if numbers else "another process"
+
+
 def agreed(run: Run, wanted: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:
     """The configuration of a run that goes on; InputError where ``wanted`` is another's."""
     grown = {} if growth is None else growth(run.config, wanted)
@@ -266,46 +273,21 @@ def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
         raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
 
 
-def done_batches(path: Path, batches: Sequence[int]) -> tuple[int, int]:
-    """How many batches stand whole at the start of the records, and the byte where they end."""
+def done_batches(path: Path, batches: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """How many batches stand whole at the start of the records, and the byte where they end.
+
+    ``batches``: the numbers of each batch's questions, in the order of their records.
+    """
     done, rows, end = 0, 0, 0
     for row, position in lines(path):
-        if done == len(batches) or row.get("batch") != done:
+        if row is None or done == len(batches):
+            break
+        if row.get("batch") != done or row.get("index") != batches[done][rows]:
             break
         rows += 1
-        if rows == batches[done]:
+        if rows == len(batches[done]):
             done, rows, end = done + 1, 0, position
     return done, end
-
-
-def whole_records(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Records up to the first torn line, without the last batch if it lacks rows."""
-    read = list(lines(path))
-    rows = [row for row, _ in read]
-    if rows and "of_batch" in rows[-1]:
-        last = Counter(row["batch"] for row in rows)[rows[-1]["batch"]]
-        if last < rows[-1]["of_batch"]:
-            rows = rows[:-last]
-    return rows, read[-1][1] if read else 0
-
-
-def lines(path: Path) -> Iterable[tuple[dict[str, Any], int]]:
-    """Each record and the byte after it; stops at a line that is torn or no record."""
-    if not path.exists():
-        return
-    position = 0
-    with path.open("rb") as file:
-        for line in file:
-            position += len(line)
-            if not line.endswith(b"\n"):
-                return
-            try:
-                row = json.loads(line)
-            except ValueError:  # not JSON, or not even text
-                return
-            if not isinstance(row, dict):
-                return
-            yield row, position
 
 
 def saved(folder: Path, item: Item, index: int, number: int) -> str:
@@ -347,8 +329,11 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
 def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write a file so that it is there whole or not at all, and stays when power fails.
 
-    A long text may come in pieces.
+    A long text may come in pieces. What a process left behind that was killed here is removed.
     """
+    for left in path.parent.glob(f".{path.name}.*.new"):
+        if not is_alive(left.name.split(".")[-2]):
+            left.unlink(missing_ok=True)
     staging = path.with_name(f".{path.name}.{os.getpid()}.new")
     pieces = [content] if isinstance(content, (str, bytes)) else content
     try:
@@ -359,6 +344,17 @@ def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
     finally:
         staging.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def is_alive(number: str) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(int(number), 0)
+    except (ValueError, ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def sync(path: Path) -> None:

@@ -90,7 +90,7 @@ def score(
         "thinking": thinking if model.thinks else None,
         "bins": bins,
     }
-    run, done = create(folder, config, [len(batch) for batch in batches])
+    run, done = create(folder, config, batches)
     keep_prompts(run, items, [e.text for e in encoded])
     tell = progress or (lambda done, total, note: None)
     finished = sum(len(batch) for batch in batches[:done])

@@ -140,7 +140,7 @@ def read_items(path: Path) -> list[Item]:
     kept = Kept(path)
     # Runs that kept no prompts are older than ``ask_for_text``, and called that ``instruction``.
     names = {} if (path / PROMPTS).exists() else {"instruction": "ask_for_text"}
-    with (path / ITEMS).open() as lines:
+    with (path / ITEMS).open(encoding="utf-8") as lines:
         for row in map(json.loads, lines):
             items.append(
                 Item(

@@ -24,6 +24,7 @@ from calib.measures import (
     against_correctness,
     label,
     of_samples,
+    paired_tests,
     rank_correlations,
     uncertainties,
     unstated,
@@ -53,7 +54,7 @@ def side_by_side(
     if asked is not None:
         table = with_p_true(table, asked)
     measured = uncertainties(table)
-    groups = pd.factorize(table["cluster"])[0]
+    clusters = pd.factorize(table["cluster"])[0]
     matrix = rank_correlations(measured)
     found: dict[str, Any] = to_json(
         {
@@ -65,7 +66,8 @@ def side_by_side(
             "samples": run.config["samples"] - (answers is None),
             "accuracy": float(table["correct"].mean()),
             "judged": judged_of(answers),
-            "measures": against_correctness(measured, table["correct"], groups=groups),
+            "measures": against_correctness(measured, table["correct"], clusters=clusters),
+            "tests": paired_tests(measured, table["correct"], clusters=clusters),
             "labels": [label(name) for name in measured.columns],
             "correlations": matrix.to_numpy().tolist(),
             "facts": {

@@ -1,4 +1,4 @@
-"""What an evaluation adds up: a calibration histogram and the sum of the entropies.
+"""What is counted of rows as they are evaluated or trained on: a histogram and their entropies.
 
 A tally stays on its device and is read once, at the end. Its numbers are named with their
 convention: ``ece_width15_left`` is the ECE over 15 bins of equal width, each [a, b).
@@ -6,25 +6,32 @@ convention: ``ece_width15_left`` is the ECE over 15 bins of equal width, each [a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.distributed as dist
-from calib_kernels import CalibrationHistogram, row_stats
+from calib_kernels import CalibrationHistogram, entropy_sums, row_stats
 from torch import Tensor
 
 from calib.metrics import ece, mce
 
+NATS = 2.0**24  # of ``entropy_sums``, in a nat
 
-class Tally:
-    """A histogram of B bins, and the summed entropy of the rows in it, in nats."""
+
+class Tally(CalibrationHistogram):
+    """A histogram of B bins, and the summed entropy of the rows in it.
+
+    Rows that come without their entropies, and those whose entropy is NaN, are counted as such;
+    with any of them there is no mean entropy.
+    """
 
     def __init__(self, bins: int, device: torch.device | str | None = None) -> None:
-        self.histogram = CalibrationHistogram(bins, device)
-        self.entropy = torch.zeros((), dtype=torch.float64, device=device)
+        super().__init__(bins, device)
+        with torch.inference_mode(False):
+            self._entropies = torch.zeros(2, dtype=torch.int64, device=device)  # sum, unknown
 
     @classmethod
-    def of(
+    def of_logits(
         cls,
         logits: Tensor,
         labels: Tensor,
@@ -33,50 +40,79 @@ class Tally:
         temperature: float | Tensor = 1.0,
         ignore_index: int = -100,
         vocab_size: int | None = None,
-    ) -> Tally:
+    ) -> Self:
         """Of logits (N, V) and labels (N,): one read of the logits, no wait for the device."""
-        found = cls(bins, logits.device)
+        counted = CalibrationHistogram(bins, logits.device)
         rows = row_stats(
             logits.detach(),
             labels,
             temperature=temperature,
             ignore_index=ignore_index,
             vocab_size=vocab_size,
-            histogram=found.histogram,
+            histogram=counted,
         )
-        counted = rows.valid & (labels.to(logits.device) != ignore_index)
-        found.entropy = torch.where(counted, rows.entropy, 0.0).sum(dtype=torch.float64)
-        return found
+        binned = rows.valid & (labels.to(logits.device) != ignore_index)
+        tally = cls(bins, logits.device)
+        tally.add(counted.state_dict()["sums"], entropy_sums(rows.entropy.where(binned, 0.0)))
+        return tally
 
-    def merge(self, other: Tally) -> None:
-        """Add the rows of another tally, which may lie on another device."""
-        self.histogram.merge(other.histogram)
-        self.entropy = self.entropy + other.entropy.to(self.entropy.device)
+    def add(self, delta: Tensor, entropies: Tensor | None = None) -> None:
+        """Add a vector of ``histogram_delta`` and the ``entropy_sums`` of its rows."""
+        super().add(delta)
+        if self._entropies.device != self.device:
+            with torch.inference_mode(False):
+                self._entropies = self._entropies.to(self.device)
+        if entropies is None:
+            self._entropies[1] += delta[: self.bins].sum()
+        else:
+            self._entropies += entropies
 
-    def all_reduce(self) -> None:
-        """Sum over the ranks of the process group, where there is one. Every rank must call it."""
-        self.histogram.all_reduce()
+    def merge(self, other: CalibrationHistogram) -> Self:
+        """Add the rows of another histogram, which may lie on another device; returns self."""
+        super().merge(other)
+        if isinstance(other, Tally):
+            self._entropies += other._entropies.to(self._entropies.device)
+        else:
+            self._entropies[1] += other.count.sum().to(self._entropies.device)
+        return self
+
+    def reset(self) -> None:
+        super().reset()
+        self._entropies.zero_()
+
+    def all_reduce(self, group: Any = None) -> Self:
+        super().all_reduce(group)
         if dist.is_available() and dist.is_initialized():
-            dist.all_reduce(self.entropy)
+            dist.all_reduce(self._entropies, group=group)
+        return self
 
-    def values(self) -> dict[str, float]:
-        """Name to number; nothing if no row was counted. Waits for the device."""
-        found = named(self.histogram)
-        if found:
-            found["entropy"] = float(self.entropy) / int(self.histogram.count.sum())
-        return found
+    def state_dict(self) -> dict[str, Any]:
+        """That of the histogram, and ``entropies``: (2,) int64, in 2^-24 nats and rows."""
+        with torch.inference_mode(False):
+            return {**super().state_dict(), "entropies": self._entropies.clone()}
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Become what was saved; the rows of a histogram come without their entropies."""
+        super().load_state_dict(state)
+        entropies = state.get("entropies", (0, int(self.count.sum())))
+        with torch.inference_mode(False):
+            self._entropies = torch.as_tensor(entropies).to(self.device, torch.int64, copy=True)
 
-def named(histogram: CalibrationHistogram) -> dict[str, Any]:
-    """What a histogram tells, under names that carry the convention; nothing if it is empty."""
-    here = CalibrationHistogram(histogram.bins, "cpu").merge(histogram)
-    rows = int(here.count.sum())
-    if rows == 0:
-        return {}
-    rule = f"width{here.bins}_left"
-    return {
-        f"ece_{rule}": ece(here),
-        f"mce_{rule}": mce(here),
-        "top1_accuracy": int(here.correct.sum()) / rows,
-        "confidence": float(here.confidence.sum()) / rows,
-    }
+    def values(self) -> dict[str, Any]:
+        """Name to number; nothing if no row was counted. Waits for the device.
+
+        ``entropy`` is absent where that of a row is not known.
+        """
+        here = CalibrationHistogram(self.bins, "cpu").merge(self)
+        rows = int(here.count.sum())
+        if rows == 0:
+            return {}
+        rule = f"width{self.bins}_left"
+        total, unknown = self._entropies.tolist()
+        return {
+            f"ece_{rule}": ece(here),
+            f"mce_{rule}": mce(here),
+            "top1_accuracy": int(here.correct.sum()) / rows,
+            "confidence": float(here.confidence.sum()) / rows,
+            **({} if unknown else {"entropy": total / NATS / rows}),
+        }

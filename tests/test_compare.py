@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import binomtest, ttest_rel
 from typer.testing import CliRunner
 
 from calib import cli
@@ -69,9 +69,11 @@ def test_a_calibrated_checkpoint_against_an_over_confident_one(before, after):
     assert tests["accuracy"]["value"] == 0 and tests["accuracy"]["p"] == 1
     assert pair["lost"] == pair["gained"] == 0 and pair["same_answer"] == 1
     assert pair["both_right"] + pair["both_wrong"] == 400 and pair["forgotten"] == []
-    for name in ("ece", "gap", "brier", "nll"):
+    for name in ("debiased_rmsce", "gap", "brier", "nll"):
         assert tests[name]["value"] < 0 and tests[name]["holm"] < 0.05, name
         assert tests[name]["low"] <= tests[name]["high"] < 0, name
+    plug_in = tests["ece"]
+    assert plug_in["value"] < 0 and plug_in["p"] is plug_in["low"] is plug_in["holm"] is None
     warm, cool = (run["temperature"] for run in found["runs"])
     assert warm == pytest.approx(2 * cool, rel=1e-6)
     as_it_is, of_the_first, own = found["runs"][1]["judged"]
@@ -101,8 +103,10 @@ def test_differences_are_those_of_pairs(before, tmp_path):
     low, high = theirs.confidence_interval(0.95)
     test = pair["differences"]["accuracy"]
     assert test["value"] == pytest.approx((b - a).mean(), abs=1e-12)
-    # A percentile bootstrap of 1,000 resamples against Student's interval.
+    # A BCa bootstrap of 1,000 resamples against Student's interval.
     assert (test["low"], test["high"]) == pytest.approx((low, high), abs=0.01)
+    changed = int((a != b).sum())
+    assert test["p"] == binomtest(int((a < b).sum()), changed).pvalue
     assert pair["gained"] == ((a == 0) & (b == 1)).sum()
     assert pair["lost"] == ((a == 1) & (b == 0)).sum() > 6
     assert len(pair["forgotten"]) == 6
@@ -113,8 +117,9 @@ def test_differences_are_those_of_pairs(before, tmp_path):
 def test_a_checkpoint_against_itself(before, tmp_path):
     same = altered(before, tmp_path / "same", lambda row: None)
     found = compare([before, same])
-    for test in found["pairs"][0]["differences"].values():
-        assert test["value"] == 0 and test["p"] == test["holm"] == 1
+    for name, test in found["pairs"][0]["differences"].items():
+        assert test["value"] == 0
+        assert test["p"] == test["holm"] == (None if name == "ece" else 1)
     assert headline(found["pairs"][0], found["runs"]).startswith("No difference")
 
 

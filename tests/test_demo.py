@@ -37,7 +37,7 @@ def test_the_lettered_form_stands_beside(asked, tmp_path):
     done = demo.demo(tmp_path / "run", progress=lambda *_: None)
     assert [(call["task"], call["limit"]) for call in asked] == [
         ("easy-vqa", 800),
-        ("easy-vqa-letters", 200),
+        ("easy-vqa-letters", 800),
     ]
     assert asked[1]["out"] == tmp_path / "run" / "beside" / "easy-vqa-letters"
     results = open_run(tmp_path / "run").results
@@ -55,14 +55,17 @@ def test_the_command_prints_a_small_table_and_the_path_last(asked, tmp_path, mon
     assert ran.exit_code == 0, ran.output
     lines = ran.output.rstrip().splitlines()
     assert lines[-1] == "runs/demo/report.html"
-    assert any(line.startswith("When it says") for line in lines)
-    table = {line[:15].strip(): line[15:].split() for line in lines}
-    assert len(table["ECE"]) == 2
+    for asked_for in ("Asked for a word:", "Asked for a letter:"):
+        assert any(line.startswith(asked_for) for line in lines)
+    table = {line[:27].strip(): line[27:].split() for line in lines}
+    assert len(table["ECE"]) == 5  # value (if calibrated) before and after; a dash for p
+    assert len(table["NLL"]) >= 3
     accuracy = table["accuracy"]
-    assert accuracy[:2] == accuracy[2:]
+    assert accuracy[:2] == accuracy[2:4]
     assert max(map(len, lines)) <= 80
 
 
 def test_nothing_is_lost_when_there_is_too_little_to_fit(asked, tmp_path):
     done = demo.demo(tmp_path / "run", limit=1, progress=lambda *_: None)
     assert [row[2] for row in done.rows] == ["–", "–"]
+    assert "It is given no temperature: fewer than 50 questions are scored (1)." in done.findings[1]

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from calib import cli
 from calib.fit import COLDEST, HOTTEST, DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.records import InputError
+from calib.summary.remedies import fit_runs
 
 ORACLES = Path(__file__).parent / "data" / "oracles" / "vlm_uncertainty_bench"
 
@@ -236,3 +239,72 @@ def test_unfitted_and_unknown_method_are_refused():
         TemperatureScaling().transform(np.zeros((1, 2)))
     with pytest.raises(InputError, match="method"):
         TemperatureScaling(method="lbfgs")
+
+
+def test_bounds_hold_the_true_temperature():
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        z = rng.normal(0, 3, (200, 4))
+        y = (rng.random((200, 1)) > softmax(z / 2).cumsum(axis=1)).sum(axis=1)
+        fitted = TemperatureScaling().fit(z, y)
+        held += fitted.low_ <= 2 <= fitted.high_
+        assert fitted.low_ < fitted.temperature_ < fitted.high_
+    assert 180 <= held <= 199  # 190 are due; both limits are three standard errors away
+
+
+def test_bounds_allow_for_clusters():
+    _, _, z, y = next(golden_sets())
+    z, y = z[:300], y[:300]
+    alone = TemperatureScaling().fit(z, y)
+    copied = TemperatureScaling().fit(
+        np.repeat(z, 9, axis=0), np.repeat(y, 9), clusters=np.repeat(np.arange(300), 9)
+    )
+    blind = TemperatureScaling().fit(np.repeat(z, 9, axis=0), np.repeat(y, 9))
+    assert (copied.low_, copied.high_) == pytest.approx((alone.low_, alone.high_), rel=1e-9)
+    ratio = math.log(alone.high_ / alone.low_) / math.log(blind.high_ / blind.low_)
+    assert ratio == pytest.approx(3, rel=0.01)  # nine rows for one; Student's t moves it by 0.3 %
+
+
+def test_bounds_of_a_tensor_are_those_of_its_array():
+    _, _, z, y = next(golden_sets())
+    theirs = TemperatureScaling().fit(z.astype(np.float32), y)
+    ours = TemperatureScaling().fit(torch.tensor(z, dtype=torch.float32), y)
+    # The sums of a tensor are float32's.
+    assert (ours.low_, ours.high_) == pytest.approx((theirs.low_, theirs.high_), rel=1e-5)
+
+
+def test_bounds_are_kept_in_the_file(tmp_path: Path):
+    _, _, z, y = next(golden_sets())
+    fitted = TemperatureScaling().fit(z, y)
+    loaded = TemperatureScaling.load(fitted.save(tmp_path / "t.json"))
+    assert (loaded.low_, loaded.high_) == (fitted.low_, fitted.high_)
+
+
+def test_probabilities_in_place_of_logits_are_warned_of():
+    _, _, z, y = next(golden_sets())
+    for p in (softmax(z), torch.tensor(softmax(z), dtype=torch.float32)):
+        with pytest.warns(UserWarning, match="pass logits or log-probabilities"):
+            TemperatureScaling().fit(p, y)
+
+
+def test_judging_on_what_was_fitted_to_is_refused(make_run, tmp_path: Path):
+    run, other = make_run(tmp_path / "run", n=120), make_run(tmp_path / "other", n=100)
+    with pytest.raises(InputError, match=r"100 of its 100 questions are those of .*--in_sample"):
+        fit_runs(run, other, method="exact", seed=0)
+    with pytest.raises(InputError, match="120 of its 120"):
+        fit_runs(run, run, method="exact", seed=0)
+    _, judged = fit_runs(run, other, method="exact", seed=0, in_sample=True)
+    assert "in sample" in judged["split"]
+    ran = CliRunner().invoke(cli.app, ["fit", str(run), "--evaluate", str(run)])
+    assert ran.exit_code == 2
+    ran = CliRunner().invoke(cli.app, ["fit", str(run), "--evaluate", str(run), "--in_sample"])
+    assert ran.exit_code == 0, ran.output
+
+
+def test_few_questions_keep_their_temperature(make_run, tmp_path: Path):
+    run = make_run(tmp_path / "run", n=40)
+    ran = CliRunner().invoke(cli.app, ["fit", str(run)], env={"COLUMNS": "80"})
+    assert ran.exit_code == 0, ran.output
+    assert "T = 1 is kept: fewer than 50 questions are scored (40)" in ran.output
+    assert TemperatureScaling.load(run / "temperature.json").temperature_ == 1.0

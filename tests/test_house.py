@@ -16,25 +16,42 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
-    {"bins", "checks", "backend", "dispatch", "grid", "philox"},
+    {"bins", "checks", "backend", "dispatch", "grid", "philox", "transforms"},
     {"coarse"},
     {"reference", "native", "gpu"},
     {"ops", "rows", "gradient", "loss", "sampling"},
-    {"lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
+    {"counted", "lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
     {"histogram"},
     {"sweep"},
 ]
 CALIB_LAYERS = [
     {"records"},
-    {"metrics", "easy_vqa", "capitals", "task_files", "images", "shards", "prompt_file"},
-    {"intervals", "likelihood", "prompts", "tasks", "runs", "loss", "tally"},
+    {
+        "metrics",
+        "easy_vqa",
+        "capitals",
+        "task_files",
+        "images",
+        "shards",
+        "prompt_file",
+        "record_rows",
+    },
+    {"intervals", "likelihood", "thresholds", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"sample"},
     {"reason"},
     {"score", "summary", "judge", "semantic"},
     {"idk", "measures", "side_by_side", "p_true", "compare"},
     {"plots", "plots_answers", "formats"},
-    {"report", "report_answers", "report_compare", "crosscheck", "doctor", "preview"},
+    {
+        "report",
+        "report_words",
+        "report_answers",
+        "report_compare",
+        "crosscheck",
+        "doctor",
+        "preview",
+    },
     {"demo", "arguments"},
     {"cli"},
 ]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import partial
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import calib
 from calib import metrics
-from calib.intervals import under_calibration
+from calib.intervals import all_under_calibration, bootstrap_all, debiased, under_calibration
+from calib.intervals.clusters import members_of
+from calib.intervals.weighted import weighted
+from calib.metrics.prepared import prepared
 
 
 def deserved(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +25,7 @@ def deserved(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def brute_force(c, a, members, bins=15):
-    """CE2 and its jackknife error, one group at a time, in plain loops."""
+    """CE2 and its jackknife error, one cluster at a time, in plain loops."""
 
     def square(kept):
         total = 0.0
@@ -29,8 +34,9 @@ def brute_force(c, a, members, bins=15):
             inside = kept & (c >= lower) & ((c < upper) | (b == bins - 1))
             n = inside.sum()
             if n > 1:
-                r = (c - a)[inside]
-                total += (r.sum() ** 2 - (r**2).sum()) / (n - 1)
+                accuracy = a[inside].mean()
+                gap = c[inside].mean() - accuracy
+                total += n * (gap**2 - accuracy * (1 - accuracy) / (n - 1))
         return total / kept.sum()
 
     names = np.unique(members)
@@ -45,30 +51,55 @@ def test_the_jackknife_is_the_loop():
     rng = np.random.default_rng(0)
     c, a = deserved(300, rng)
     a = a & (rng.random(300) < 0.8)
-    members = rng.integers(60, size=300)
-    estimate, error = brute_force(c, a, members)
-    found = calib.bootstrap(metrics.ece, c, a, groups=members)
-    assert found.value == metrics.ece(c, a)
-    assert found.low == pytest.approx(math.sqrt(max(0, estimate - 1.959963985 * error)), abs=1e-9)
-    assert found.high == pytest.approx(math.sqrt(estimate + 1.959963985 * error), abs=1e-9)
-    assert "jackknife" in found.method
+    clusters = rng.integers(60, size=300)
+    cells = debiased.Cells.of(metrics.debiased_rmsce, c, a)
+    found = debiased.jackknife([cells], members_of(clusters, 300))
+    assert found == pytest.approx(brute_force(c, a, clusters), abs=1e-14)
 
 
-def test_the_paired_jackknife_is_the_loop():
+@pytest.mark.parametrize("strategy", ["width", "mass"])
+def test_value_and_bounds_are_roots_of_one_squared_error(strategy):
+    rng = np.random.default_rng(0)
+    metric = partial(metrics.debiased_rmsce, strategy=strategy, bins=10)
+    for _ in range(50):
+        c, a = deserved(150, rng)
+        found = calib.bootstrap(metric, c, a)
+        assert found.value == metric(c, a)
+        assert found.low <= found.value <= found.high
+        assert found.method == "root of the debiased squared error, jackknife"
+
+
+PLUG_IN = ["ece", "mce", "rmsce", "ace", "ence", "smooth_ece", "ks", "classwise_ece"]
+
+
+@pytest.mark.parametrize("name", PLUG_IN)
+def test_a_plug_in_error_has_no_interval_and_no_test(name):
+    c, a = deserved(200, np.random.default_rng(1))
+    for metric in (getattr(metrics, name), partial(getattr(metrics, name))):
+        alone = calib.bootstrap(metric, c, a)
+        assert (alone.value, alone.low, alone.high) == (metric(c, a), None, None)
+        assert alone.method.startswith("none: ")
+        pair = calib.paired_difference(metric, (c, a), (c**0.7, a))
+        assert pair.value == metric(c, a) - metric(c**0.7, a)
+        assert (pair.low, pair.high, pair.p) == (None, None, None)
+
+
+def test_a_difference_of_debiased_errors_is_one_of_squares():
     rng = np.random.default_rng(1)
     c, a = deserved(200, rng)
     other = c**0.7
-    found = calib.paired_difference(metrics.ece, (c, a), (other, a))
+    found = calib.paired_difference(metrics.debiased_rmsce, (c, a), (other, a))
     first, second = brute_force(c, a, np.arange(200))[0], brute_force(other, a, np.arange(200))[0]
-    assert (found.low + found.high) / 2 == pytest.approx(first - second, abs=1e-12)
-    assert found.value == metrics.ece(c, a) - metrics.ece(other, a)
+    assert found.value == pytest.approx(first - second, abs=1e-14)
+    assert (found.low + found.high) / 2 == pytest.approx(found.value, abs=1e-14)
+    assert found.method == "difference of debiased squared errors, jackknife"
 
 
 def test_a_calibrated_model_is_rarely_called_miscalibrated():
     """True error 0: the lower bound stays at 0, which no percentile bootstrap manages."""
     rng = np.random.default_rng(2)
-    left_zero = sum(calib.bootstrap(metrics.ece, *deserved(400, rng)).low > 0 for _ in range(200))
-    assert left_zero <= 14  # nominal 5 in 200 on this side; 14 has a chance below 1e-3
+    lows = [calib.bootstrap(metrics.debiased_rmsce, *deserved(400, rng)).low for _ in range(200)]
+    assert sum(low > 0 for low in lows) <= 14  # 2.5 % nominal, 5 in 200; 14 has a chance < 1e-3
     p = [under_calibration(metrics.ece, *deserved(200, rng), n=99).p for _ in range(200)]
     assert abs(np.mean(np.array(p) <= 0.1) - 0.1) < 0.07  # three standard errors
     assert abs(np.mean(p) - 0.5) < 0.065
@@ -78,11 +109,11 @@ def test_a_miscalibrated_model_is_found():
     rng = np.random.default_rng(3)
     c = rng.beta(4, 1.5, 1000)
     a = rng.random(1000) < c - 0.15 * c
-    found = calib.bootstrap(metrics.ece, c, a)
+    found = calib.bootstrap(metrics.debiased_rmsce, c, a)
     assert 0.05 < found.low < found.high < 0.2
     null = under_calibration(metrics.ece, c, a)
     assert null.p < 0.01
-    assert null.expected < found.value
+    assert null.expected < metrics.ece(c, a)
 
 
 def test_sharpness_is_no_difference_in_calibration():
@@ -93,22 +124,70 @@ def test_sharpness_is_no_difference_in_calibration():
         sharp = rng.beta(0.5, 0.5, 400)
         a = rng.random(400) < sharp
         blunt = np.full(400, 0.5)
-        rejected += calib.paired_difference(metrics.ece, (sharp, a), (blunt, a)).p < 0.05
+        pair = calib.paired_difference(metrics.debiased_rmsce, (sharp, a), (blunt, a))
+        rejected += pair.p < 0.05
     assert rejected <= 17  # nominal 7.5; 17 has a chance below 1e-3
 
 
-def test_percentile_bootstrap_agrees_with_scipy():
-    stats = pytest.importorskip("scipy.stats")
+@pytest.mark.parametrize("metric", [metrics.brier, metrics.auroc])
+def test_bca_agrees_with_scipy(metric):
     rng = np.random.default_rng(5)
-    c, a = deserved(500, rng)
-    ours = calib.bootstrap(metrics.brier, c, a, n=4000)
+    c, a = deserved(150, rng)
+    a = a & (c > 0.3)
+    ours = calib.bootstrap(metric, c, a, n=4000)
     theirs = stats.bootstrap(
-        (c, a), metrics.brier, paired=True, vectorized=False, method="percentile", n_resamples=4000
+        (c, a), metric, paired=True, vectorized=False, method="BCa", n_resamples=4000
     ).confidence_interval
     width = theirs.high - theirs.low
     # Ends of two runs of 4,000 resamples differ by some 2 % of the width.
     assert ours.low == pytest.approx(theirs.low, abs=0.1 * width)
     assert ours.high == pytest.approx(theirs.high, abs=0.1 * width)
+    assert "BCa" in ours.method
+
+
+def test_a_mean_by_its_sums_is_the_mean_by_its_rows():
+    rng = np.random.default_rng(6)
+    c, a = deserved(300, rng)
+    clusters = rng.integers(80, size=300)
+    by_sums = calib.bootstrap(metrics.brier, c, a, clusters=clusters, n=4000)
+    by_rows = calib.bootstrap(lambda c, a: metrics.brier(c, a), c, a, clusters=clusters, n=4000)
+    width = by_rows.high - by_rows.low
+    assert by_sums.low == pytest.approx(by_rows.low, abs=0.1 * width)  # as above
+    assert by_sums.high == pytest.approx(by_rows.high, abs=0.1 * width)
+
+
+def test_accuracy_of_rows_alone_has_wilsons_interval():
+    c, a = deserved(200, np.random.default_rng(7))
+    found = calib.bootstrap(metrics.accuracy, c, a)
+    theirs = stats.binomtest(int(a.sum()), 200).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert found.method == "Wilson"
+    clustered = calib.bootstrap(metrics.accuracy, c, a, clusters=np.arange(200) // 4)
+    assert "BCa" in clustered.method
+
+
+def test_right_and_wrong_answers_are_tested_exactly():
+    first = np.array([1, 1, 1, 1, 1, 0, 0, 1, 0, 1] * 3)
+    second = np.array([0, 1, 0, 1, 0, 0, 0, 0, 1, 1] * 3)
+    c = np.full(30, 0.7)
+    found = calib.paired_difference(metrics.accuracy, (c, first), (c, second))
+    assert found.p == stats.binomtest(12, 15).pvalue  # 12 gained, 3 lost
+    assert "McNemar" in found.method
+    assert calib.paired_difference(metrics.accuracy, (c, first), (c, first)).p == 1.0
+
+
+def test_exchanges_of_clusters_are_all_exchanges():
+    """Against every one of the 2^10 exchanges of ten clusters."""
+    rng = np.random.default_rng(8)
+    c, a = deserved(40, rng)
+    other = np.clip(c + rng.normal(0.05, 0.1, 40), 0, 1)
+    clusters = np.repeat(np.arange(10), 4)
+    found = calib.paired_difference(metrics.brier, (c, a), (other, a), clusters=clusters)
+    parts = np.bincount(clusters, (c - a) ** 2 - (other - a) ** 2)
+    signs = np.array(list(itertools.product((-1, 1), repeat=10)))
+    exact = np.mean(np.abs(signs @ parts) >= abs(parts.sum()) * (1 - 1e-12))
+    assert found.p == pytest.approx(exact, abs=0.02)  # four standard errors of 10,000 exchanges
+    assert found.least_p == 1 / 10_001
 
 
 def test_groups_are_drawn_whole():
@@ -143,39 +222,78 @@ def test_paired_bootstrap_cancels_what_is_common():
     assert found.low < found.value < found.high
     assert found.p < 0.05
     assert calib.paired_difference(metrics.brier, (c, a), (c, a)).p == 1.0
-    assert calib.paired_difference(metrics.ece, (c, a), (c, a)).p == 1.0
-
-
-def test_classes_have_an_interval_too():
-    rng = np.random.default_rng(9)
-    p = rng.dirichlet(np.ones(3), 500)
-    y = (p.cumsum(axis=1) > rng.random((500, 1))).argmax(axis=1)
-    offered = np.ones((500, 3), bool)
-    metric = partial(metrics.classwise_ece, bins=10)
-    found = calib.bootstrap(metric, p, y)
-    assert found.low == 0.0
-    assert "jackknife" in found.method
-    assert found == calib.bootstrap(partial(metric, offered=offered), p, y)
-
-
-def test_bins_and_strategy_are_the_metrics_own():
-    c, a = deserved(300, np.random.default_rng(10))
-    a = a & (c < 0.9)
-    by_width, by_mass = (
-        calib.bootstrap(partial(metrics.ece, strategy=s), c, a) for s in ("width", "mass")
-    )
-    assert by_width.high != by_mass.high
-    assert calib.bootstrap(metrics.ace, c, a).high == by_mass.high
+    assert calib.paired_difference(metrics.debiased_rmsce, (c, a), (c, a)).p == 1.0
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="two groups"):
-        calib.bootstrap(metrics.ece, [0.5, 0.5], [1, 0], groups=[3, 3])
-    with pytest.raises(ValueError, match=r"groups must be \(2,\)"):
+    with pytest.raises(ValueError, match="two clusters"):
+        calib.bootstrap(metrics.brier, [0.5, 0.5], [1, 0], groups=[3, 3])
+    with pytest.raises(ValueError, match=r"clusters must be \(2,\)"):
         calib.bootstrap(metrics.ece, [0.5, 0.5], [1, 0], groups=[3])
     with pytest.raises(ValueError, match="as many, got 2 and 1"):
-        calib.paired_difference(metrics.ece, ([0.5, 0.5], [1, 0]), ([0.5], [1]))
+        calib.paired_difference(metrics.brier, ([0.5, 0.5], [1, 0]), ([0.5], [1]))
     with pytest.raises(ValueError, match="only one kind"):
         calib.bootstrap(metrics.auroc, [0.5, 0.5], [1, 1])
-    with pytest.raises(ValueError, match="resamples only"):
-        calib.bootstrap(metrics.auroc, [0.5, 0.4], [1, 0], n=200)
+    with pytest.raises(ValueError, match="pass one"):
+        calib.bootstrap(metrics.brier, [0.5, 0.5], [1, 0], groups=[1, 2], clusters=[1, 2])
+
+
+def test_groups_is_the_old_name_of_clusters():
+    c, a = deserved(60, np.random.default_rng(9))
+    names = np.arange(60) // 3
+    by_old = calib.bootstrap(metrics.brier, c, a, groups=names)
+    assert by_old == calib.bootstrap(metrics.brier, c, a, clusters=names)
+
+
+def test_a_metric_that_seldom_exists_has_no_interval():
+    found = calib.bootstrap(metrics.auroc, [0.5, 0.4], [1, 0], n=200)
+    assert (found.value, found.low, found.high) == (1.0, None, None)
+    assert "fewer than half" in found.method
+
+
+@pytest.mark.parametrize("metric", [metrics.auroc, metrics.aurc, metrics.brier, metrics.accuracy])
+def test_weights_stand_for_repeated_rows(metric):
+    rng = np.random.default_rng(11)
+    c = np.round(rng.random(60), 1)  # many ties
+    a = rng.random(60) < c
+    weights = rng.integers(0, 4, 60).astype(float)
+    rows = np.repeat(np.arange(60), weights.astype(int))
+    assert weighted(metric, c, a)(weights) == pytest.approx(metric(c[rows], a[rows]), abs=1e-14)
+
+
+def test_metrics_together_are_metrics_alone():
+    c, a = deserved(100, np.random.default_rng(12))
+    clusters = np.arange(100) // 3
+    cases = {name: (getattr(metrics, name), c, a) for name in ("ece", "auroc", "brier", "accuracy")}
+    for name, found in bootstrap_all(cases, clusters=clusters, n=300).items():
+        assert found == calib.bootstrap(cases[name][0], c, a, clusters=clusters, n=300)
+    errors = {"ece": metrics.ece, "mce": partial(metrics.mce, bins=10), "ks": metrics.ks}
+    for name, null in all_under_calibration(errors, c, a, n=100).items():
+        assert null == under_calibration(errors[name], c, a, n=100)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.ece,
+        partial(metrics.ece, strategy="mass", bins=7),
+        partial(metrics.ece, strategy="quantile"),
+        partial(metrics.mce, min_count=3, closed="right"),
+        metrics.rmsce,
+        metrics.debiased_rmsce,
+        partial(metrics.ace, bins=5),
+        metrics.ence,
+        partial(metrics.ence, kind="bernoulli"),
+        partial(metrics.ence, kind="bernoulli", strategy="mass", bins=4, min_count=2),
+        metrics.smooth_ece,
+        metrics.ks,
+        metrics.brier,
+    ],
+)
+def test_bins_found_once_are_the_metrics_bins(metric):
+    rng = np.random.default_rng(13)
+    c = np.append(rng.random(200), [0.0, 1.0, 0.2, 0.4])
+    value = prepared(metric, c)
+    for _ in range(5):
+        a = (rng.random(204) < c).astype(float)
+        assert value(a) == metric(c, a)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
+import pickle
+from copy import copy, deepcopy
 from typing import Any
 
 import pytest
 import torch
-from calib_kernels import row_stats
+from calib_kernels import CalibrationHistogram, row_stats
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import CausalLMOutput, SequenceClassifierOutput
 
 from calib import CalibratedCrossEntropy
+from calib.tally import Tally
 
 
 def drawn(*shape: int, classes: int = 11) -> tuple[torch.Tensor, torch.Tensor]:
@@ -140,15 +144,181 @@ def test_it_works_under_autocast() -> None:
     assert layer.weight.grad is not None and criterion.log_temperature.grad is not None
 
 
-def test_a_checkpointed_forward_counts_once() -> None:
+def counted(criterion: CalibratedCrossEntropy) -> int:
+    return int(criterion.histogram.count.sum())
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpointed_forward_counts_once(reentrant: bool) -> None:
     layer = nn.Linear(6, 11)
-    x, (_, labels) = torch.randn(8, 6), drawn(8)
+    x, (_, labels) = torch.randn(8, 6, requires_grad=True), drawn(8)
     criterion = CalibratedCrossEntropy()
-    loss = checkpoint(lambda: criterion(layer(x), labels), use_reentrant=False)
-    loss.backward()
-    assert int(criterion.histogram.count.sum()) == 7
-    again = torch.autograd.grad(F.cross_entropy(layer(x), labels), layer.weight)[0]
+    for rounds in (1, 2):
+        loss = checkpoint(lambda x: criterion(layer(x), labels), x, use_reentrant=reentrant)
+        loss.backward()
+        assert counted(criterion) == 7 * rounds
+    again = torch.autograd.grad(2 * F.cross_entropy(layer(x), labels), layer.weight)[0]
     torch.testing.assert_close(layer.weight.grad, again)
+    plain = CalibratedCrossEntropy()
+    for _ in range(2):
+        plain(layer(x), labels)
+    assert torch.equal(criterion.get_extra_state(), plain.get_extra_state())
+
+
+@pytest.mark.parametrize("outer", [True, False])
+@pytest.mark.parametrize("inner", [True, False])
+def test_nested_checkpoints_count_once(outer: bool, inner: bool) -> None:
+    layer = nn.Linear(6, 11)
+    x, (_, labels) = torch.randn(8, 6, requires_grad=True), drawn(8)
+    criterion = CalibratedCrossEntropy()
+
+    def head(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        return scale * criterion(layer(x), labels)
+
+    def two_losses(x: torch.Tensor) -> torch.Tensor:
+        first = criterion(layer(x), labels)
+        return first + checkpoint(head, x, first, use_reentrant=inner)
+
+    checkpoint(lambda x: head(x, x.sum()), x, use_reentrant=outer).backward()
+    assert counted(criterion) == 7
+    criterion.histogram.reset()
+    checkpoint(two_losses, x, use_reentrant=outer).backward()
+    assert counted(criterion) == 14
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoints_count_what_is_trained_on(reentrant: bool) -> None:
+    layer = nn.Linear(6, 11)
+    x, (_, labels) = torch.randn(8, 6, requires_grad=True), drawn(8)
+    criterion = CalibratedCrossEntropy()
+
+    def forward(x: torch.Tensor) -> Any:
+        return checkpoint(lambda x: criterion(layer(x), labels), x, use_reentrant=reentrant)
+
+    with torch.no_grad():
+        forward(x)
+    criterion.eval()
+    forward(x).backward()
+    assert counted(criterion) == 0
+    criterion.train()
+    loss = forward(x)
+    loss.backward(retain_graph=True)
+    loss.backward()
+    assert counted(criterion) == 7
+    torch._dynamo.reset()
+    torch.compile(forward, backend="aot_eager")(x).backward()
+    assert counted(criterion) == 14
+
+
+@pytest.mark.parametrize("learnable", [True, False])
+def test_it_compiles_as_one_graph(learnable: bool) -> None:
+    logits, labels = drawn(3, 5)
+    criterion = CalibratedCrossEntropy(z_loss=1e-3, learnable=learnable)
+    loss = criterion(logits, labels, num_items_in_batch=torch.tensor(9))
+    alone = criterion.get_extra_state()
+    torch._dynamo.reset()
+    compiled = torch.compile(criterion, fullgraph=True, backend="aot_eager")
+    again = compiled(logits, labels, num_items_in_batch=torch.tensor(9))
+    assert torch.equal(again, loss)
+    assert torch.equal(criterion.get_extra_state(), 2 * alone)
+    gradients = [torch.autograd.grad(value, logits)[0] for value in (loss, again)]
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("learnable", [True, False])
+def test_inference_mode_leaves_no_trace(learnable: bool) -> None:
+    logits, labels = drawn(8)
+    outside = CalibratedCrossEntropy(learnable=learnable)
+    outside(logits, labels)
+    with torch.inference_mode():
+        inside = CalibratedCrossEntropy(learnable=learnable)
+        inside.load_state_dict(outside.state_dict())
+        copied = deepcopy(outside)
+        outside(logits, labels)
+        for criterion in (inside, copied, outside):
+            criterion.histogram.merge(outside.histogram)
+    for criterion in (inside, copied, outside):
+        assert counted(criterion) == 14
+        criterion(logits, labels).backward()
+        assert counted(criterion) == 21 and criterion.histogram.values()["entropy"] > 0
+        criterion.histogram.reset()
+    if learnable:
+        assert inside.log_temperature.grad is not None
+
+
+@pytest.mark.parametrize("shape", [{}, {"z_loss": 1e-2, "softcap": 5.0, "label_smoothing": 0.1}])
+def test_entropy_stands_beside_the_histogram(shape: dict[str, Any]) -> None:
+    logits, labels = drawn(3, 5)
+    criterion = CalibratedCrossEntropy(temperature=1.7, bins=10, **shape)
+    for part, told in zip(logits, labels, strict=True):
+        criterion(part, told)
+    kept = labels.flatten() != -100
+    u = criterion.capped(logits.detach()).flatten(0, 1)[kept]
+    wanted = Tally.of_logits(u, labels.flatten()[kept], bins=10, temperature=1.7)
+    found = criterion.histogram.values()
+    assert list(found) == list(wanted.values())
+    assert found == pytest.approx(wanted.values(), abs=1e-5)
+    # Rows that come without entropies are no part of a mean.
+    criterion.histogram.update([0.5], [1])
+    assert "entropy" not in criterion.histogram.values()
+    criterion.histogram.reset()
+    criterion(logits, labels)
+    assert "entropy" in criterion.histogram.values()
+    criterion.histogram.merge(CalibrationHistogram(10))
+    assert "entropy" in criterion.histogram.values()
+
+
+def test_a_tally_is_the_same_in_any_order() -> None:
+    logits, labels = drawn(64)
+    parts = [
+        Tally.of_logits(x, y, bins=5)
+        for x, y in zip(logits.detach().split(9), labels.split(9), strict=True)
+    ]
+    whole = Tally.of_logits(logits, labels, bins=5)
+    backwards = sum(reversed(parts))
+    for again in (backwards, copy(whole), pickle.loads(pickle.dumps(whole)), whole.all_reduce()):
+        assert isinstance(again, Tally)
+        assert again.values() == whole.values() and "entropy" in whole.values()
+    state = copy(whole).state_dict()
+    assert state["entropies"][1] == 0
+    copied = copy(whole)
+    copied.reset()
+    assert whole.state_dict()["entropies"].tolist() == state["entropies"].tolist()
+
+
+def test_states_of_before_are_read() -> None:
+    """A temperature without an axis, and a histogram without entropies."""
+    logits, labels = drawn(8)
+    criterion = CalibratedCrossEntropy(learnable=True)
+    criterion(logits, labels)
+    state = criterion.state_dict()
+    assert state["log_temperature"].shape == (1,)
+    old = {"log_temperature": torch.tensor(0.7), "_extra_state": state["_extra_state"][:46]}
+    for assign in (False, True):
+        other = CalibratedCrossEntropy(learnable=True)
+        other.load_state_dict(old, assign=assign)
+        assert other.log_temperature.shape == (1,)
+        assert other.temperature.shape == ()
+        assert other.temperature.item() == pytest.approx(math.exp(0.7))
+        assert counted(other) == 7
+        assert "entropy" not in other.histogram.values()
+        other.histogram.reset()
+        other(logits, labels)
+        assert other.histogram.values()["entropy"] > 0
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("items", [0, torch.tensor(0), torch.tensor(0.0)], ids=str)
+def test_no_items_are_the_call_without(reduction: str, items: Any) -> None:
+    logits, labels = drawn(4)
+    criterion = CalibratedCrossEntropy(reduction=reduction)
+    for told in (torch.full_like(labels, -100), labels):
+        wanted = criterion(logits, told)
+        for mode in (criterion.train(), criterion.eval()):
+            torch.testing.assert_close(mode(logits, told, num_items_in_batch=items), wanted)
+    ignored = criterion.train()(logits, torch.full_like(labels, -100), num_items_in_batch=items)
+    assert float(ignored.detach()) == 0.0
+    assert not torch.autograd.grad(ignored, logits)[0].any()
 
 
 @pytest.mark.parametrize(
@@ -157,6 +327,7 @@ def test_a_checkpointed_forward_counts_once() -> None:
         (lambda: CalibratedCrossEntropy(temperature=0.0), "temperature must be positive"),
         (lambda: CalibratedCrossEntropy()({}, torch.zeros(1)), "outputs must be logits"),
         (lambda: CalibratedCrossEntropy()(torch.zeros(2, 3), torch.zeros(3).long()), "labels must"),
+        (lambda: CalibratedCrossEntropy()(torch.zeros(2, 3), None), "got NoneType: Trainer hands"),
     ],
 )
 def test_unfit_arguments_are_named(call: Any, message: str) -> None:

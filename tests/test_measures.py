@@ -12,9 +12,11 @@ from sklearn.metrics import roc_auc_score
 
 from calib import metrics
 from calib.measures import (
+    CHANCE,
     MEASURES,
     against_correctness,
     of_samples,
+    paired_tests,
     rank_correlations,
     uncertainties,
     unstated,
@@ -145,7 +147,39 @@ def test_groups_widen_the_interval() -> None:
         row = against_correctness(tenfold, np.tile(correct, 10), n=300, **given)[0]
         return row["auroc_high"] - row["auroc_low"]
 
-    assert width(groups=groups) > 2 * width()
+    assert width(clusters=groups) > 2 * width()
+
+
+def test_measures_are_tested_in_pairs() -> None:
+    rng = np.random.default_rng(5)
+    right = rng.random(400) < 0.6
+    good = np.where(right, 0.0, 1.0) + rng.normal(0, 1, 400)
+    found = pd.DataFrame(
+        {
+            "entropy": good,
+            "predictive_entropy": good + rng.normal(0, 0.02, 400),  # almost the same order
+            "disagreement": rng.normal(0, 1, 400),
+        }
+    )
+    tests = paired_tests(found, right, n=400)
+    assert tests["best"] in ("entropy", "predictive_entropy") and tests["n"] == 400
+    p = {(test["first"], test["second"]): test["holm"] for test in tests["against"]}
+    assert p["entropy", CHANCE] < 0.05 < p["disagreement", CHANCE]
+    other = "predictive_entropy" if tests["best"] == "entropy" else "entropy"
+    assert p[tests["best"], "disagreement"] < 0.05 < p[tests["best"], other]
+    assert len(p) == 5
+    assert paired_tests(found, np.ones(400))["best"] is None
+
+
+def test_at_chance_there_is_no_winner() -> None:
+    """Of 20 sets of noise at most three name a measure: each does with 5 % or less."""
+    named = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        noise = pd.DataFrame(rng.normal(size=(60, 4)), columns=list(MEASURES)[:4])
+        tests = paired_tests(noise, rng.random(60) < 0.7, n=200)
+        named += any(test["second"] == CHANCE and test["holm"] < 0.05 for test in tests["against"])
+    assert named <= 3
 
 
 def test_what_does_not_exist_is_none() -> None:

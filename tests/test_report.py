@@ -8,13 +8,16 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from calib.formats import count, fixed, percent, points, pvalue
-from calib.report import caveats, picture, verdict, write_report
+from calib.intervals import wilson
+from calib.report import picture, write_report
+from calib.report_words import caveats, headline, remedy, verdict
 from calib.runs import open_run
 
 BROWSER = next(
@@ -194,12 +197,76 @@ def test_large_pictures_are_scaled_down(tmp_path):
         assert name in picture(tmp_path, name)["missing"]
 
 
-def test_verdicts_follow_p_and_the_gap():
-    numbers = {"n": 100, "accuracy": 0.7, "ece": 0.1, "expected": 0.05}
-    assert verdict({**numbers, "confidence": 0.8, "gap": 0.1, "p": 0.4}).startswith("So many")
-    assert "over-confident" in verdict({**numbers, "confidence": 0.8, "gap": 0.1, "p": 0.001})
-    assert "under-confident" in verdict({**numbers, "confidence": 0.6, "gap": -0.1, "p": 0.001})
-    assert "in places" in verdict({**numbers, "confidence": 0.7, "gap": 0.001, "p": 0.001})
+def test_verdicts_follow_the_corrected_p_and_the_gap():
+    numbers = {"n": 100, "accuracy": 0.7, "ece": 0.1, "expected": 0.05, "p": 0.001}
+
+    def told(confidence: float, holm: float, at_most: bool = False) -> str:
+        own = {"confidence": confidence, "gap": confidence - 0.7, "holm": holm, "at_most": at_most}
+        return verdict({**numbers, **own})
+
+    assert told(0.8, 0.06).startswith("No miscalibration is shown.")
+    assert "over-confident" in told(0.8, 0.01)
+    assert "under-confident" in told(0.6, 0.01)
+    assert "in places" in told(0.701, 0.01)
+    assert "(p ≤ 0.010)" in told(0.8, 0.01, at_most=True)
+
+
+def bin_of(n: int, correct: int, confidence: float = 0.996, planned: int = 0) -> dict[str, Any]:
+    low, high = wilson(correct, n)
+    return {
+        "counts": {"total": n, "planned": planned or n},
+        "overall": {"n": n},
+        "diagram": {
+            "rows": [
+                {"n": 0},
+                {
+                    "n": n,
+                    "correct": correct,
+                    "confidence": confidence,
+                    "accuracy_low": low,
+                    "accuracy_high": high,
+                },
+            ]
+        },
+    }
+
+
+def test_a_headline_never_rounds_to_certainty():
+    """683 of 684, as the demo has it; all of 50; and two questions."""
+    told = headline(bin_of(684, 683))
+    assert "says 99.6\u00a0%" in told and "683 times of 684" in told
+    assert "99\u00a0% to 99.97\u00a0%" in told
+    told = headline(bin_of(50, 50, confidence=1.0 - 1e-9))
+    assert "about over 99.999" not in told and "at least 93\u00a0%" in told
+    assert "over 99.999\u00a0%" in told
+    assert headline(bin_of(2, 1)) == "2 questions are too few to say what its confidence is worth."
+    for right in (684, 683, 600, 0):
+        assert "100\u00a0%" not in headline(bin_of(684, right))
+
+
+def test_an_unfinished_run_says_so_first():
+    assert headline(bin_of(60, 50, planned=800)).startswith("Unfinished, 60 of 800: When it says")
+    assert headline(bin_of(38, 38, planned=40)).startswith("Unfinished, 38 of 40: 38 questions are")
+
+
+TESTS = {
+    name: {"label": name, "value": -0.1, "p": 0.01, "holm": holm, "least_p": 0.0}
+    for name, holm in (("debiased_rmsce", 0.4), ("brier", 0.06), ("nll", 0.03))
+}
+ECE = {"before": {"value": 0.02, "expected": 0.018}, "after": {"value": 0.01, "expected": 0.01}}
+
+
+def test_a_remedy_claims_what_its_tests_show():
+    fitted = {"value": 0.456, "low": 0.4, "high": 0.52, "metrics": {"ece": ECE}, "tests": TESTS}
+    told = remedy({"temperature": fitted, "temperature_kept": None})
+    assert "0.46 (95 % interval 0.40 to 0.52)" in told
+    assert "lowers the nll (p = 0.030) of the other half" in told
+    assert "brier" not in told and "calibrated answers would give 0.018 and 0.010" in told
+    none = {**fitted, "tests": {name: {**test, "holm": 0.2} for name, test in TESTS.items()}}
+    told = remedy({"temperature": none, "temperature_kept": None})
+    assert "no improvement is shown" in told and "lowers" not in told
+    kept = remedy({"temperature": None, "temperature_kept": "15 questions are fewer than 50"})
+    assert kept == "It is given no temperature: 15 questions are fewer than 50."
 
 
 def test_what_a_reader_must_know_first_is_said():

@@ -27,6 +27,7 @@ from calib.hf.scoring import Scores
 from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError, InputError, Item
 from calib.runs import create, open_run
+from calib.runs import replace as write_whole
 from calib.score import score
 from calib.tasks import Task
 
@@ -85,6 +86,7 @@ class Stub:
         labels = torch.tensor([-1 if a is None else a for a in answers])
         columns = {
             "mass": prob.sum(1) / 2,
+            "parsed": torch.ones(len(prob), dtype=torch.bool),
             "confidence_options": prob.amax(1),
             "confidence_vocab": prob.amax(1) / 2,
             "prediction": prediction,
@@ -386,15 +388,15 @@ def test_a_run_goes_on_under_other_circumstances(tmp_path: Path, uncut: Path):
 
 def test_two_writers_of_one_folder(tmp_path: Path):
     folder = tmp_path / "run"
-    first, done = create(folder, {"a": 1}, [1, 1])
+    first, done = create(folder, {"a": 1}, [[0], [1]])
     assert done == 0
     first.append([{"index": 0, "batch": 0, "of_batch": 1}])
     before = contents(folder)
-    with pytest.raises(InputError, match="another process is writing"):
-        create(folder, {"a": 1}, [1, 1])
+    with pytest.raises(InputError, match=r"(process \d+|another process) is writing"):
+        create(folder, {"a": 1}, [[0], [1]])
     assert contents(folder) == before
     first.close()
-    second, done = create(folder, {"a": 1}, [1, 1])
+    second, done = create(folder, {"a": 1}, [[0], [1]])
     assert done == 1
     second.close()
 
@@ -402,7 +404,7 @@ def test_two_writers_of_one_folder(tmp_path: Path):
 def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path):
     code = (
         "import sys, pathlib, calib.runs as r\n"
-        "run, _ = r.create(pathlib.Path(sys.argv[1]), {'a': 1}, [1])\n"
+        "run, _ = r.create(pathlib.Path(sys.argv[1]), {'a': 1}, [[0]])\n"
         "print('open', flush=True); sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
@@ -414,10 +416,10 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path):
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(InputError, match="another process is writing"):
-            create(tmp_path / "run", {"a": 1}, [1])
+        with pytest.raises(InputError, match=r"(process \d+|another process) is writing"):
+            create(tmp_path / "run", {"a": 1}, [[0]])
         holder.kill()
-    create(tmp_path / "run", {"a": 1}, [1])[0].close()
+    create(tmp_path / "run", {"a": 1}, [[0]])[0].close()
 
 
 def test_of_two_that_begin_at_once_one_has_the_folder(
@@ -427,7 +429,7 @@ def test_of_two_that_begin_at_once_one_has_the_folder(
 
     def begin(temperature: float) -> None:
         with contextlib.suppress(InputError):
-            opened.append(create(folder, {"temperature": temperature}, [1])[0])
+            opened.append(create(folder, {"temperature": temperature}, [[0]])[0])
 
     def meanwhile() -> dict[str, Any]:
         monkeypatch.setattr(runs, "circumstances", plain)
@@ -442,7 +444,7 @@ def test_of_two_that_begin_at_once_one_has_the_folder(
 
 
 def test_not_a_number_is_null(tmp_path: Path):
-    opened, _ = create(tmp_path / "run", {}, [1])
+    opened, _ = create(tmp_path / "run", {}, [[0]])
     nan, inf = float("nan"), float("inf")
     opened.append([{"index": 0, "a": nan, "b": [1.0, -inf, 0], "c": inf, "d": [[nan]], "e": True}])
     opened.close()
@@ -494,7 +496,7 @@ def test_records_that_cannot_be_opened(tmp_path: Path):
     (tmp_path / "run" / "records.jsonl").mkdir(parents=True)
     (tmp_path / "run" / "config.json").write_text("{}")
     with pytest.raises(CalibError, match=r"records\.jsonl"):
-        create(tmp_path / "run", {}, [1])
+        create(tmp_path / "run", {}, [[0]])
 
 
 def test_progress_counts_questions(tmp_path: Path):
@@ -643,3 +645,13 @@ def test_a_killed_run_goes_on(tmp_path: Path, uncut: Path):
     model = run(folder)
     assert records(folder) == records(uncut)
     assert len(model.asked) <= QUESTIONS - 6 * ROWS
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for number in (dead.pid, os.getpid()):
+        (tmp_path / f".config.json.{number}.new").write_text("half")
+    (tmp_path / ".other.json.1.new").write_text("half")
+    write_whole(tmp_path / "config.json", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.json.1.new", "config.json"]

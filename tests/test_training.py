@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from calib.easy_vqa import COLOURS, SHAPES, load, told
+from training import example
 from training.example import predicted
 from training.packing import Branch, pack
 from training.questions import ask, sentence
+from training.tiny import LETTERS, Lines
 
 
 def test_a_packed_row_gives_every_branch_the_logits_it_gets_alone() -> None:
@@ -104,3 +111,36 @@ def test_a_letter_names_the_option_that_holds_the_answer() -> None:
     for question, reply in lettered:
         assert f"({reply}) teal" in question
     assert len({reply for _, reply in lettered}) == len(COLOURS)
+
+
+def test_the_example_trains_a_tiny_model_and_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["example", "--steps", "4", "--out", str(tmp_path)])
+    example.main()
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert [record["step"] for record in numbers["evaluations"]] == [0, 4]
+    assert [line["step"] for line in numbers["training"]] == [2, 4]
+    for line in (*numbers["evaluations"], *numbers["training"]):
+        assert 0 <= line["ece_width15_left"] <= 1 and line["entropy"] > 0
+    assert (tmp_path / "ece.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_the_example_ends_within_a_minute(tmp_path: Path) -> None:
+    """Two cores, the whole command, as its page says."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "training.example", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    assert time.monotonic() - began < 60
+
+
+def test_a_line_of_the_tiny_model_asks_what_it_learns() -> None:
+    pictures, _ = example.pictures(8, 1)
+    lines = Lines(pictures)
+    batch = lines.collate([lines[i] for i in range(8)])
+    for picture, ids, labels in zip(pictures, batch["input_ids"], batch["labels"], strict=True):
+        text = "".join(LETTERS[i] for i in ids).rstrip("\n")
+        answer = "".join(LETTERS[i] for i in labels[labels != -100])
+        question = text.removeprefix(f"{picture.colour} {picture.shape} ").removesuffix(answer[:-1])
+        assert (question.strip(), answer[:-1]) in picture.questions

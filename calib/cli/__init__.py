@@ -1,16 +1,18 @@
 """The ``calib`` command: flags in, progress and tables out. What it does is done elsewhere.
 
-Exit codes: 0 done; 1 failed while running; 2 refused before a model was loaded.
+Exit codes: 0 done; 1 failed while running; 2 refused before a model was loaded; 130 and 143 stopped
+by SIGINT and SIGTERM.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import typer
 
 from calib.cli import about, idk, measuring, sampling
-from calib.cli.base import app, readable
+from calib.cli.base import app, on_terminate, readable
 
 # In the order of ``calib --help``, each with the example that its own help ends with.
 COMMANDS: dict[Callable[..., None], str] = {
@@ -43,4 +45,5 @@ for _command, _example in idk.IDK.items():
 
 def main() -> None:
     """Entry point of the ``calib`` command."""
+    signal.signal(signal.SIGTERM, on_terminate)
     app()

@@ -83,6 +83,14 @@ Device = Annotated[
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: the command ends as at an interrupt, with an exit code of its own."""
+
+
+def on_terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
 def readable(command: Callable[P, R]) -> Callable[P, R]:
     """Turn the errors a user can meet into one paragraph and an exit code, warnings into notes."""
 
@@ -102,8 +110,8 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
             complain(f"{error.filename or 'a file'}: {error.strerror or error}")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as stop:
-            complain("stopped; the same command goes on from here")
-            raise typer.Exit(130) from stop
+            complain("stopped; what was done is kept, and the same command goes on from there")
+            raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from stop
 
     return wrapped
 

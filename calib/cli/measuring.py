@@ -46,8 +46,10 @@ def demo(
             device=device,
             progress=tell,
         )
-    out.print(f"\n{done.headline}\n")
-    show(("on the judged half", "as it is", "after temperature"), done.rows)
+    for finding in done.findings:
+        out.print(f"\n{finding}")
+    out.print()
+    show(("letters, on the judged half", "as it is", "after temperature", "p"), done.rows)
     out.print(f"\n{done.report}", soft_wrap=True)
 
 
@@ -96,7 +98,8 @@ def score(
 
     from calib.hf.model import load_model
     from calib.hf.scoring import check_scoring
-    from calib.report import headline, write_report
+    from calib.report import write_report
+    from calib.report_words import headline
     from calib.score import check_items
     from calib.score import score as run_score
 
@@ -128,8 +131,9 @@ def score(
                 bins=bins,
                 progress=announcing(tell, folder),
             )
-        report = write_report(run)
-        out.print(f"{headline(run.results['diagram']['rows'])}\n{report}", soft_wrap=True)
+        with progress() as tell:
+            report = write_report(run, progress=tell)
+        out.print(f"{headline(run.results)}\n{report}", soft_wrap=True)
 
 
 def fit(
@@ -141,6 +145,10 @@ def fit(
     method: Annotated[
         str, typer.Option(metavar="NAME", help="exact, or grid (0.01 to 9.99).")
     ] = "exact",
+    in_sample: Annotated[
+        bool,
+        typer.Option("--in_sample", help="Judge on questions it was fitted on, too. Default: no."),
+    ] = False,
     output_path: Annotated[
         Path | None,
         typer.Option("--output_path", metavar="FILE", help="Default: RUN/temperature.json."),
@@ -148,15 +156,18 @@ def fit(
     seed: Seed = 0,
 ) -> None:
     """Fit a temperature and judge it on other questions."""
-    from calib.report import temperature_rows
+    from calib.report_words import temperature_rows, temperature_span
     from calib.summary.remedies import fit_runs
 
-    fitted, judged = fit_runs(run, evaluate, method=method, seed=seed)
+    fitted, judged = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
     path = fitted.save(output_path or run / "temperature.json", facts=judged["facts"])
-    rows = [(row["name"], row["before"], row["after"]) for row in temperature_rows(judged)]
-    show(
-        (f"on {judged['n_judged']:,} questions", "as it is", f"T = {fitted.temperature_:.3f}"), rows
-    )
+    if fitted.reason_ is not None:
+        out.print(f"{fitted.reason_}\n")
+    rows = [
+        (row["name"], row["before"], row["after"], row["p"]) for row in temperature_rows(judged)
+    ]
+    heading = f"T = {fitted.temperature_:.3f}{temperature_span(judged)}"
+    show((f"on {judged['n_judged']:,} questions", "as it is", heading, "p"), rows)
     out.print(f"\n{path}", soft_wrap=True)
 
 
@@ -211,4 +222,6 @@ def report(
         return
     if given:
         raise InputError(f"{run}: --answers and --scores go with a run of calib sample")
-    out.print(str(write_report(opened)), soft_wrap=True)
+    with progress() as tell:
+        page = write_report(opened, progress=tell)
+    out.print(str(page), soft_wrap=True)

@@ -15,19 +15,23 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from calib_kernels import CalibrationHistogram
+from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
+from transformers.utils.generic import find_labels
 
 from calib.hf.listening import Listener
 from calib.loss import CalibratedCrossEntropy
 from calib.metrics.binning import BINS
 from calib.records import InputError
-from calib.tally import Tally, named
+from calib.tally import Tally
 
 UNHEARD = (
     "CalibrationCallback saw no logits (..., V) with integer labels (...) in this evaluation. If "
     "a compute_loss_func takes the labels, say CalibrationCallback().bind(trainer)."
+)
+UNCOUNTED = (
+    "CalibrationCallback counted no row in this evaluation: {}, so there is nothing to measure."
 )
 FACTS = ("name", "step", "epoch", "rows", "invalid")
 
@@ -59,9 +63,10 @@ class CalibrationCallback(TrainerCallback, ExportableState):
         """A record an evaluation or save: name, step, epoch, rows, invalid, and the numbers."""
         self.histograms: dict[str, dict[str, Any]] = {}
         """By name, the last evaluation's ``CalibrationHistogram.state_dict``, in lists."""
-        self._window = CalibrationHistogram(bins)
+        self._window = Tally(bins)
         self._saved = Tally(bins)  # evaluated since the last save, on all ranks
         self._running = Tally(bins)  # the evaluation under way, on this rank
+        self._heard = False  # whether any batch of it was
         self._loader: Any = None  # of the evaluation under way
         self._at: dict[str, Any] = {"step": 0, "epoch": None}
         self._trainer: Any = None
@@ -83,11 +88,15 @@ class CalibrationCallback(TrainerCallback, ExportableState):
             trainer.add_callback(self)
         trainer.add_callback(_Keeper(self, trainer.callback_handler))
         self._trainer = trainer
+        self._listener.label_names = list(trainer.label_names)
         self._listener.attend(trainer.model)
         if trainer.compute_loss_func is not None:
             trainer.compute_loss_func = self._listener.attend_loss(trainer.compute_loss_func)
         if self._training is not None:
-            self._window = CalibrationHistogram(self._training.bins)
+            self._window = Tally(self._training.bins)
+            if "labels" not in trainer.label_names and trainer.loss_is_scaled_for_ga is None:
+                # Without labels of that name Trainer counts no items: the loss is a batch's mean.
+                trainer.loss_is_scaled_for_ga = False
         return self
 
     # What a checkpoint holds.
@@ -118,12 +127,12 @@ class CalibrationCallback(TrainerCallback, ExportableState):
     def on_init_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._listener.attend(kwargs["model"])
+        self._attend(args, kwargs["model"])
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._listener.attend(kwargs["model"])
+        self._attend(args, kwargs["model"])
         self._saved = Tally(self.bins)
         self._window.reset()
         if self._training is not None:
@@ -154,7 +163,7 @@ class CalibrationCallback(TrainerCallback, ExportableState):
     ) -> None:
         if "loss" in kwargs["logs"] and self._training is not None:
             self._fold(args.device)
-            values = named(self._window)
+            values = self._window.values()
             self._window.reset()
             self._log(state, values)
 
@@ -163,9 +172,11 @@ class CalibrationCallback(TrainerCallback, ExportableState):
     ) -> None:
         if kwargs["eval_dataloader"] is not self._loader:
             self._running = Tally(self.bins, args.device)
+            self._heard = False
             self._loader = kwargs["eval_dataloader"]
         if self._listener.heard is not None:
             self._running.merge(self._listener.heard)
+            self._heard = True
             self._listener.heard = None
 
     def on_evaluate(
@@ -197,18 +208,23 @@ class CalibrationCallback(TrainerCallback, ExportableState):
     # Steps of those.
 
     @property
-    def _training(self) -> CalibrationHistogram | None:
-        """The histogram that the trainer's loss fills, if it is one that does."""
+    def _training(self) -> Tally | None:
+        """The tally that the trainer's loss fills, if it is one that does."""
         loss = None if self._trainer is None else self._trainer.compute_loss_func
         return loss.histogram if isinstance(loss, CalibratedCrossEntropy) else None
+
+    def _attend(self, args: TrainingArguments, model: Any) -> None:
+        if self._trainer is None and model is not None:
+            self._listener.label_names = args.label_names or find_labels(type(model))
+        self._listener.attend(model)
 
     def _note(self, state: Any) -> None:
         self._at = {"step": state.global_step, "epoch": state.epoch}
 
     def _fold(self, device: Any) -> None:
-        """Move the loss's histogram into the window, over all ranks: a checkpoint is one rank's."""
+        """Move the loss's tally into the window, over all ranks: a checkpoint is one rank's."""
         if self._training is not None:
-            here = CalibrationHistogram(self._training.bins, device).merge(self._training)
+            here = Tally(self._training.bins, device).merge(self._training)
             self._training.reset()
             self._window.merge(here.all_reduce())
 
@@ -218,14 +234,15 @@ class CalibrationCallback(TrainerCallback, ExportableState):
         tally.merge(self._running)
         tally.all_reduce()
         self._running, self._loader = Tally(self.bins), None
+        heard, self._heard = self._heard, False
         values = tally.values()
         if not values:
-            warnings.warn(UNHEARD, UserWarning, stacklevel=3)
+            warnings.warn(_silence(tally, heard), UserWarning, stacklevel=3)
             return tally
         self._note(state)
         prefix = prefix_of(metrics)
         self.history.append(self._record(prefix, tally, values))
-        self.histograms[prefix] = _in_lists(tally.histogram)
+        self.histograms[prefix] = _in_lists(tally)
         reported = {f"{prefix}_{name}": value for name, value in values.items()}
         metrics.update(reported)
         self._log(state, reported)
@@ -238,8 +255,8 @@ class CalibrationCallback(TrainerCallback, ExportableState):
 
     def _record(self, name: str, tally: Tally, values: dict[str, float]) -> dict[str, Any]:
         counts = {
-            "rows": int(tally.histogram.count.sum()),
-            "invalid": int(tally.histogram.invalid),
+            "rows": int(tally.count.sum()),
+            "invalid": int(tally.invalid),
         }
         return {"name": name, **self._at, **counts, **values}
 
@@ -273,12 +290,20 @@ class _Keeper(TrainerCallback):
                 callbacks[copies[0]] = self.callback
 
 
+def _silence(tally: Tally, heard: bool) -> str:
+    """Why an evaluation has no numbers."""
+    invalid = int(tally.invalid)
+    if invalid:
+        return UNCOUNTED.format(f"{invalid} are invalid (NaN logits, or labels of no class)")
+    return UNCOUNTED.format("every label is ignored") if heard else UNHEARD
+
+
 def prefix_of(metrics: dict[str, Any]) -> str:
     """``eval``, ``eval_<set>`` or ``test``: what Trainer put before its own ``_runtime``."""
     timed = [name.removesuffix("_runtime") for name in metrics if name.endswith("_runtime")]
     return min(timed, key=len, default="eval")
 
 
-def _in_lists(histogram: CalibrationHistogram) -> dict[str, Any]:
-    saved = histogram.state_dict()
-    return {**saved, "sums": saved["sums"].tolist()}
+def _in_lists(tally: Tally) -> dict[str, Any]:
+    saved = tally.state_dict()
+    return {k: v.tolist() if isinstance(v, Tensor) else v for k, v in saved.items()}

@@ -1,15 +1,17 @@
 """Overhear the logits and labels of evaluations, where a Trainer gives them to nobody.
 
 A forward hook on the model sees both, unless a loss function takes the labels away before: then
-the ear is at the loss. Only forwards without gradient are heard, and a batch is reduced to a
-``Tally`` at once, so no logits outlive the hook and nothing waits for the device.
+the ear is at the loss. Labels that ``label_names`` calls otherwise than "labels" reach the model
+and no loss function, so the hook keeps them for the loss. Only forwards without gradient are heard,
+and a batch is reduced to a ``Tally`` at once, so no logits outlive the hook and nothing waits for
+the device.
 """
 
 from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -26,12 +28,15 @@ class Listener:
     """Hears forwards of one model; ``heard`` is the tally of the last one, or None.
 
     ``shift``: whether position i predicts label i + 1; None asks the loss, or the model.
+    ``label_names`` are Trainer's; the labels are the first of those that fit the logits.
     """
 
     def __init__(self, bins: int, shift: bool | None) -> None:
         self.bins, self.shift = bins, shift
         self.heard: Tally | None = None
+        self.label_names: list[str] = []
         self._model: nn.Module | None = None
+        self._labels: Tensor | None = None  # of the last forward
 
     def attend(self, model: nn.Module | None) -> None:
         """Hook ``model``, once. The hook dies with this object."""
@@ -41,10 +46,12 @@ class Listener:
 
     def attend_loss(self, loss: Callable[..., Any]) -> Callable[..., Any]:
         """``loss(outputs, labels, ...)``, overheard: a module gets a hook, a function a wrapper."""
+        if isinstance(loss, CalibratedCrossEntropy):
+            loss.register_forward_pre_hook(_weak(self._before_loss), with_kwargs=True)
         if isinstance(loss, nn.Module):
             loss.register_forward_hook(_weak(self._after_loss), with_kwargs=True)
             return loss
-        hear = _weak(self._hear)
+        hear = _weak(self._hear_function)
 
         @functools.wraps(loss)
         def overheard(outputs: Any, labels: Any, **how: Any) -> Any:
@@ -58,15 +65,28 @@ class Listener:
             self.heard = None
         if (shifted := kwargs.get("shift_labels")) is not None:
             self._hear(outputs, shifted, shift=False)
-        else:
-            self._hear(outputs, kwargs.get("labels"))
+            return
+        self._labels = labels_of(kwargs, self.label_names, logits_of(outputs))
+        self._hear(outputs, self._labels)
+
+    def _before_loss(self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Hand on the labels that Trainer has not handed on."""
+        given = _named(args, kwargs)
+        if given.get("labels") is None and self._labels is not None:
+            return (), {**given, "labels": self._labels}
+        return None
 
     def _after_loss(
         self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any
     ) -> None:
-        given = {**dict(zip(("outputs", "labels"), args, strict=False)), **kwargs}
+        given = _named(args, kwargs)
         known = loss if isinstance(loss, CalibratedCrossEntropy) else None
-        self._hear(given.get("outputs"), given.get("labels"), known)
+        self._hear_function(given.get("outputs"), given.get("labels"), known)
+
+    def _hear_function(
+        self, outputs: Any, labels: Any, loss: CalibratedCrossEntropy | None = None
+    ) -> None:
+        self._hear(outputs, self._labels if labels is None else labels, loss)
 
     def _hear(
         self,
@@ -84,7 +104,7 @@ class Listener:
             shift = self.shift
         if loss is not None:
             shift = loss.shifts(outputs) if shift is None else shift
-            self.heard = Tally.of(
+            self.heard = Tally.of_logits(
                 *flat_rows(loss.capped(logits), labels, shift, loss.ignore_index),
                 bins=self.bins,
                 temperature=loss.temperature,
@@ -92,8 +112,17 @@ class Listener:
                 vocab_size=loss.vocab_size,
             )
         else:
-            shift = shifts(self._model) if shift is None else shift
-            self.heard = Tally.of(*flat_rows(logits, labels, shift), bins=self.bins)
+            shift = shifts(self._model, outputs) if shift is None else shift
+            self.heard = Tally.of_logits(*flat_rows(logits, labels, shift), bins=self.bins)
+
+
+def labels_of(inputs: Mapping[str, Any], names: Sequence[str], logits: Tensor | None) -> Any:
+    """The first of the inputs so called that fits the logits, or the one called "labels"."""
+    if logits is not None:
+        for name in (*names, "labels"):
+            if readable(logits, inputs.get(name)):
+                return inputs[name]
+    return None
 
 
 def readable(logits: Tensor, labels: Any) -> bool:
@@ -103,9 +132,14 @@ def readable(logits: Tensor, labels: Any) -> bool:
     return logits.shape[:-1] == labels.shape
 
 
-def shifts(model: Any) -> bool:
-    """Whether the model's own loss compares position i with label i + 1; Trainer's rule."""
-    causal = LOSS_MAPPING.get(getattr(model, "loss_type", None) or "") is ForCausalLMLoss
+def shifts(model: Any, outputs: Any = None) -> bool:
+    """Whether the model's own loss compares position i with label i + 1; Trainer's rule.
+
+    A module around a model does not say which loss it is; there the kind of its outputs decides.
+    """
+    if not hasattr(model, "loss_type"):
+        return "CausalLM" in type(outputs).__name__
+    causal = LOSS_MAPPING.get(model.loss_type or "") is ForCausalLMLoss
     return causal and not getattr(getattr(model, "config", None), "is_encoder_decoder", False)
 
 
@@ -122,14 +156,19 @@ def own_samples(batch: int) -> int:
     return min(batch, max(0, int(state.remainder) - rank * batch))
 
 
-def _weak(method: Any) -> Callable[..., None]:
+def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a loss under their names."""
+    names = ("outputs", "labels", "num_items_in_batch")
+    return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _weak(method: Any) -> Callable[..., Any]:
     """``method`` without keeping its object alive: models outlive callbacks. Not compiled."""
     held = weakref.WeakMethod(method)
 
-    def call(*args: Any, **kwargs: Any) -> None:
+    def call(*args: Any, **kwargs: Any) -> Any:
         alive = held()
-        if alive is not None:
-            alive(*args, **kwargs)
+        return None if alive is None else alive(*args, **kwargs)
 
-    found: Callable[..., None] = torch.compiler.disable(call)
+    found: Callable[..., Any] = torch.compiler.disable(call)
     return found

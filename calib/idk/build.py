@@ -43,12 +43,16 @@ class Draws:
         return self.correct >= need(tau, self.n)
 
     @property
-    def interval(self) -> Interval:
-        """The 95 % Clopper-Pearson interval of the item's true accuracy."""
+    def bounds(self) -> tuple[float, float]:
+        """The 95 % Clopper-Pearson bounds of the item's true accuracy."""
         k, n, tail = self.correct, self.n, (1 - LEVEL) / 2
         low = float(stats.beta.ppf(tail, k, n - k + 1)) if k else 0.0
         high = float(stats.beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
-        return Interval(self.accuracy, low, high, f"Clopper-Pearson, {n} draws")
+        return low, high
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(self.accuracy, *self.bounds, f"Clopper-Pearson, {self.n} draws")
 
     @property
     def cluster(self) -> str:
@@ -107,11 +111,11 @@ def sweep(draws: Sequence[Draws], taus: Iterable[float] = TAUS) -> list[dict[str
     ``uncertain`` counts the items whose interval holds the threshold: a repetition might label
     them otherwise. What nobody can answer is unknown without doubt.
     """
-    intervals = [drawn.interval for drawn in draws if answerable(drawn.item)]
+    bounds = [drawn.bounds for drawn in draws if answerable(drawn.item)]
     rows: list[dict[str, float | int]] = []
     for tau in taus:
         known = sum(drawn.known(tau) for drawn in draws)
-        uncertain = sum(interval.low < tau <= interval.high for interval in intervals)
+        uncertain = sum(low < tau <= high for low, high in bounds)
         rows.append(
             {
                 "tau": tau,

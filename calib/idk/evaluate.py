@@ -11,14 +11,15 @@ labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from calib.intervals import Difference, Interval, bootstrap, paired_difference
+from calib.intervals import Difference, Interval, Ratio, bootstrap, paired_difference, wilson
 from calib.records import Verdict
-from calib.summary.curves import wilson
 
 QUADRANTS = ("Ik-Ik", "Ik-Idk", "Idk-Ik", "Idk-Idk")
 Mask = NDArray[np.bool_]
@@ -112,7 +113,7 @@ def compare(
     shares = zip(RATES, masks(first).values(), masks(second).values(), strict=True)
     for name, a, b in shares:
         try:
-            found[name] = paired_difference(share, a, b, groups=groups, n=n, seed=seed)
+            found[name] = paired_difference(share, a, b, clusters=groups, n=n, seed=seed)
         except ValueError:  # no refusal to be precise about, no known item, one image
             found[name] = None
     return found
@@ -142,12 +143,11 @@ def masks(outcomes: Sequence[Outcome]) -> dict[str, tuple[Mask, Mask]]:
     }
 
 
-def share(hit: ArrayLike, base: ArrayLike) -> float:
+@Ratio
+def share(hit: Any, base: Any) -> tuple[Any, Any]:
     """The share of hits among the items that count; ValueError where none does."""
     counted = np.asarray(base, dtype=bool)
-    if not counted.any():
-        raise ValueError("no item counts for this share")
-    return float(np.asarray(hit, dtype=bool)[counted].mean())
+    return np.asarray(hit, dtype=bool) & counted, counted
 
 
 def rate(hit: Mask, base: Mask, groups: NDArray[np.int64], n: int, seed: int) -> Interval | None:
@@ -156,11 +156,10 @@ def rate(hit: Mask, base: Mask, groups: NDArray[np.int64], n: int, seed: int) ->
     value, hits, items = share(hit, base), int((hit & base).sum()), int(base.sum())
     images = len(np.unique(groups[base]))
     if 0 < hits < items and images < items:
-        try:
-            found = bootstrap(share, hit, base, groups=groups, n=n, seed=seed)
-            return replace(found, method=f"{found.method} of images")
-        except ValueError:  # one image, or a base too rare to be in half of the resamples
-            pass
+        with suppress(ValueError):  # one image
+            found = bootstrap(share, hit, base, clusters=groups, n=n, seed=seed)
+            if found.low is not None:  # None: a base too rare to be in half of the resamples
+                return replace(found, method=f"{found.method} of images")
     # With all alike, what is known is known of so many images; it may be less than the items.
     return Interval(value, *wilson(round(value * images), images), f"Wilson, n = {images}")
 

@@ -114,7 +114,7 @@ def label_set(
     """
     old = labels_of(out)
     again = label(old.run, old.tau if tau is None else tau, judge or old.judge)
-    before = json.loads((Path(out) / RESULTS).read_text()).get("copy_images", False)
+    before = json.loads((Path(out) / RESULTS).read_text(encoding="utf-8")).get("copy_images", False)
     return write_set(Path(out), again, copy_images or before)
 
 
@@ -123,7 +123,7 @@ def labels_of(out: str | Path) -> Labelled:
     out = Path(out)
     if not (out / RESULTS).is_file() or not (out / SAMPLES / CONFIG).is_file():
         raise InputError(f"{out}: this is no IDK set; calib idk build makes one")
-    told = json.loads((out / RESULTS).read_text())
+    told = json.loads((out / RESULTS).read_text(encoding="utf-8"))
     return label(open_run(out / SAMPLES), told["tau"], told["judge"])
 
 

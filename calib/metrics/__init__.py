@@ -21,7 +21,7 @@ from calib.metrics.binned import (
     rmsce,
 )
 from calib.metrics.binning import ReliabilityCurve
-from calib.metrics.proper import brier, nll
+from calib.metrics.proper import accuracy, brier, nll
 from calib.metrics.ranking import aurc, auroc, risk_coverage
 from calib.metrics.regression import ence_regression, uce
 from calib.metrics.unbinned import ks, smooth_ece
@@ -29,6 +29,7 @@ from calib.metrics.unbinned import ks, smooth_ece
 __all__ = [
     "CalibrationError",
     "ReliabilityCurve",
+    "accuracy",
     "ace",
     "aurc",
     "auroc",

@@ -12,8 +12,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calib.metrics.binning import Closed, ReliabilityCurve, Strategy, curve, is_histogram, pairs
-from calib.metrics.regression import ence_regression
+from calib.metrics.arrays import numbers, probabilities
+from calib.metrics.binning import (
+    Closed,
+    ReliabilityCurve,
+    Strategy,
+    curve,
+    is_histogram,
+    pairs,
+)
+from calib.metrics.regression import ence_bernoulli_of
 
 
 def ece(
@@ -32,8 +40,7 @@ def ece(
     ``histogram.equal_mass(bins).bound`` of the same rows' value; take one of 4,096 bins for that.
     Raises ValueError on empty or unfit arrays.
     """
-    found = curve(confidence, correct, bins, strategy, closed)
-    return float(found.weight @ found.gap) if len(found.count) else math.nan
+    return ece_of(curve(confidence, correct, bins, strategy, closed))
 
 
 def mce(
@@ -49,9 +56,7 @@ def mce(
 
     Arguments as for ``ece``. Sparse bins rule it: look at ``reliability_curve`` too.
     """
-    found = curve(confidence, correct, bins, strategy, closed)
-    kept = found.at_least(min_count)
-    return float(found.gap[kept].max()) if kept.any() else math.nan
+    return mce_of(curve(confidence, correct, bins, strategy, closed), min_count=min_count)
 
 
 def rmsce(
@@ -63,8 +68,7 @@ def rmsce(
     closed: Closed = "left",
 ) -> float:
     """Root mean square calibration error, sqrt(sum of n_b/n gap_b^2). Arguments as for ``ece``."""
-    found = curve(confidence, correct, bins, strategy, closed)
-    return math.sqrt(found.weight @ found.gap**2) if len(found.count) else math.nan
+    return rmsce_of(curve(confidence, correct, bins, strategy, closed))
 
 
 def debiased_rmsce(
@@ -80,12 +84,7 @@ def debiased_rmsce(
     Kumar et al. 2019's estimate without the plug-in's upward bias; bins of one row add nothing.
     Arguments as for ``ece``.
     """
-    found = curve(confidence, correct, bins, strategy, closed)
-    if not len(found.count):
-        return math.nan
-    noise = found.accuracy * (1 - found.accuracy) / np.maximum(found.count - 1, 1)
-    square = np.where(found.count > 1, found.gap**2 - noise, 0.0)
-    return math.sqrt(max(0.0, float(found.weight @ square)))
+    return debiased_of(curve(confidence, correct, bins, strategy, closed))
 
 
 def ace(confidence: Any, correct: Any = None, *, bins: int | None = None) -> float:
@@ -96,7 +95,7 @@ def ace(confidence: Any, correct: Any = None, *, bins: int | None = None) -> flo
     """
     if is_histogram(confidence):
         raise ValueError("ace needs the rows: a histogram has bins of equal width")
-    return float(curve(confidence, correct, bins, "mass", "left").gap.mean())
+    return ace_of(curve(confidence, correct, bins, "mass", "left"))
 
 
 def ence(
@@ -122,14 +121,10 @@ def ence(
         c, a = pairs(confidence, correct)
         if strategy == "quantile":
             raise ValueError("ence(kind='bernoulli') takes strategy 'width' or 'mass'")
-        return ence_regression(
-            c, np.sqrt(c * (1 - c)), a, bins=bins, strategy=strategy, min_count=min_count
-        )
+        return ence_bernoulli_of(c, bins=bins, strategy=strategy, min_count=min_count)(a)
     if kind != "confidence":
         raise ValueError(f"kind must be 'confidence' or 'bernoulli', got {kind!r}")
-    found = curve(confidence, correct, bins, strategy, closed)
-    kept = found.at_least(min_count) & (found.confidence > 0)
-    return float((found.gap[kept] / found.confidence[kept]).mean()) if kept.any() else math.nan
+    return ence_of(curve(confidence, correct, bins, strategy, closed), min_count=min_count)
 
 
 def classwise_ece(
@@ -147,7 +142,7 @@ def classwise_ece(
     offered: (N, K) bool; a class is judged on the rows that offer it, for questions whose answers
     differ. Raises ValueError on unfit values.
     """
-    p, y = np.asarray(p, dtype=np.float64), np.asarray(y)
+    p, y = probabilities("p", p), numbers("y", y)
     if p.ndim == 1:
         return ece(p, y, bins=bins, strategy=strategy, closed=closed)
     y = class_numbers(p, y)
@@ -166,10 +161,10 @@ def class_numbers(p: np.ndarray, y: np.ndarray) -> np.ndarray:
     """y as (N,) int64, checked against p (N, K)."""
     if p.ndim != 2 or y.shape != p.shape[:1] or p.size == 0:
         raise ValueError(f"p must be (N, K) with y (N,), N > 0, got {p.shape} and {y.shape}")
-    numbers = y.astype(np.int64)
-    if (numbers != y).any() or (numbers < 0).any() or (numbers >= p.shape[1]).any():
+    classes = y.astype(np.int64)
+    if (classes != y).any() or (classes < 0).any() or (classes >= p.shape[1]).any():
         raise ValueError(f"y must hold class numbers 0..{p.shape[1] - 1}")
-    return numbers
+    return classes
 
 
 def reliability_curve(
@@ -182,3 +177,33 @@ def reliability_curve(
 ) -> ReliabilityCurve:
     """What a reliability diagram draws: the bins that are not empty. Arguments as for ``ece``."""
     return curve(confidence, correct, bins, strategy, closed)
+
+
+def ece_of(found: ReliabilityCurve) -> float:
+    return float(found.weight @ found.gap) if len(found.count) else math.nan
+
+
+def mce_of(found: ReliabilityCurve, min_count: int = 1) -> float:
+    kept = found.at_least(min_count)
+    return float(found.gap[kept].max()) if kept.any() else math.nan
+
+
+def rmsce_of(found: ReliabilityCurve) -> float:
+    return math.sqrt(found.weight @ found.gap**2) if len(found.count) else math.nan
+
+
+def debiased_of(found: ReliabilityCurve) -> float:
+    if not len(found.count):
+        return math.nan
+    noise = found.accuracy * (1 - found.accuracy) / np.maximum(found.count - 1, 1)
+    square = np.where(found.count > 1, found.gap**2 - noise, 0.0)
+    return math.sqrt(max(0.0, float(found.weight @ square)))
+
+
+def ace_of(found: ReliabilityCurve) -> float:
+    return float(found.gap.mean())
+
+
+def ence_of(found: ReliabilityCurve, min_count: int = 1) -> float:
+    kept = found.at_least(min_count) & (found.confidence > 0)
+    return float((found.gap[kept] / found.confidence[kept]).mean()) if kept.any() else math.nan

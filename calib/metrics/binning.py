@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calib.metrics.arrays import numbers
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Strategy = Literal["width", "mass", "quantile"]
@@ -58,8 +60,8 @@ class ReliabilityCurve:
 
 def pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
     """Both as float64 (N,), checked. Raises ValueError, restating what was handed in."""
-    c = np.asarray(confidence, dtype=np.float64)
-    a = np.asarray(correct, dtype=np.float64)
+    c = numbers("confidence", confidence).astype(np.float64)
+    a = numbers("correct", correct).astype(np.float64)
     if c.ndim != 1 or a.shape != c.shape:
         raise ValueError(
             f"confidence and correct must be 1-D of one length, got {c.shape} and {a.shape}"
@@ -115,6 +117,37 @@ def place(c: Floats, edges: Floats, closed: Closed) -> Ints:
     return np.searchsorted(edges, c, side="right" if closed == "left" else "left")
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The bins of N confidences, whatever was right: R of them are filled."""
+
+    where: Ints  # (N,) the place of each row's bin among the filled ones
+    low: Floats  # (R,)
+    high: Floats  # (R,)
+    count: Ints  # (R,)
+    confidence: Floats  # (R,)
+
+    @classmethod
+    def of(cls, c: Floats, bins: int | None, strategy: Strategy, closed: Closed) -> Placed:
+        bins = BINS if bins is None else bin_count(bins)
+        edges, side = inner_edges(c, bins, strategy, closed)
+        filled, where, count = np.unique(
+            place(c, edges, side), return_inverse=True, return_counts=True
+        )
+        if strategy == "width":
+            low, high = filled / bins, (filled + 1) / bins
+        else:
+            ordered = np.sort(c)
+            ends = np.cumsum(count)
+            low, high = ordered[ends - count], ordered[ends - 1]
+        return cls(where, low, high, count, np.bincount(where, c) / count)
+
+    def curve(self, correct: Floats) -> ReliabilityCurve:
+        """With what was right of them (N,)."""
+        accuracy = np.bincount(self.where, correct) / self.count
+        return ReliabilityCurve(self.low, self.high, self.count, self.confidence, accuracy)
+
+
 def curve(
     confidence: Any, correct: Any, bins: int | None, strategy: Strategy, closed: Closed
 ) -> ReliabilityCurve:
@@ -122,25 +155,7 @@ def curve(
     if is_histogram(confidence):
         return _of_histogram(confidence, correct, bins, strategy, closed)
     c, a = pairs(confidence, correct)
-    bins = BINS if bins is None else bin_count(bins)
-    edges, side = inner_edges(c, bins, strategy, closed)
-    where = place(c, edges, side)
-    count = np.bincount(where, minlength=len(edges) + 1)
-    filled = np.flatnonzero(count)
-    count = count[filled]
-    if strategy == "width":
-        low, high = filled / bins, (filled + 1) / bins
-    else:
-        ordered = np.sort(c)
-        ends = np.cumsum(count)
-        low, high = ordered[ends - count], ordered[ends - 1]
-    return ReliabilityCurve(
-        low,
-        high,
-        count,
-        np.bincount(where, c)[filled] / count,
-        np.bincount(where, a)[filled] / count,
-    )
+    return Placed.of(c, bins, strategy, closed).curve(a)
 
 
 def is_histogram(values: Any) -> bool:

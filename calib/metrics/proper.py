@@ -1,12 +1,25 @@
-"""Proper scores, in float64: they reward calibration and sharpness together and need no bins."""
+"""Means over rows, in float64: the share of right answers, and proper scores, which reward
+calibration and sharpness together and need no bins.
+
+``rights``, ``squares`` and ``surprises`` are the rows of which the metrics are the means.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calib.metrics.arrays import numbers, probabilities
 from calib.metrics.binned import class_numbers
 from calib.metrics.binning import Floats, pairs
+
+
+def accuracy(confidence: ArrayLike, correct: ArrayLike) -> float:
+    """The share of right answers; the confidence is checked and not used.
+
+    confidence (N,), correct (N,) of 0 and 1. Raises ValueError on empty or unfit arrays.
+    """
+    return float(rights(confidence, correct).mean())
 
 
 def brier(p: ArrayLike, y: ArrayLike) -> float:
@@ -15,13 +28,7 @@ def brier(p: ArrayLike, y: ArrayLike) -> float:
 
     Raises ValueError where a value is not a probability or the shapes do not fit.
     """
-    p = _probabilities(p)
-    if p.ndim == 1:
-        c, a = pairs(p, y)
-        return float(np.mean((c - a) ** 2))
-    numbers = class_numbers(p, np.asarray(y))
-    gold = p[np.arange(len(p)), numbers]
-    return float(np.mean((p**2).sum(axis=1) - 2 * gold + 1))
+    return float(squares(p, y).mean())
 
 
 def nll(p: ArrayLike, y: ArrayLike) -> float:
@@ -29,18 +36,32 @@ def nll(p: ArrayLike, y: ArrayLike) -> float:
 
     inf where a row gave what happened a probability of 0: nothing is clipped. Raises as ``brier``.
     """
-    p = _probabilities(p)
+    return float(surprises(p, y).mean())
+
+
+def rights(confidence: ArrayLike, correct: ArrayLike) -> Floats:
+    """(N,) 1 for a right answer, else 0."""
+    return pairs(confidence, correct)[1]
+
+
+def squares(p: ArrayLike, y: ArrayLike) -> Floats:
+    """(N,) the squared error of each row; see ``brier``."""
+    p = probabilities("p", p)
+    if p.ndim == 1:
+        c, a = pairs(p, y)
+        return np.asarray((c - a) ** 2)
+    classes = class_numbers(p, numbers("y", y))
+    gold = p[np.arange(len(p)), classes]
+    return np.asarray((p**2).sum(axis=1) - 2 * gold + 1)
+
+
+def surprises(p: ArrayLike, y: ArrayLike) -> Floats:
+    """(N,) -ln of the probability that each row gave to what happened; see ``nll``."""
+    p = probabilities("p", p)
     if p.ndim == 1:
         c, a = pairs(p, y)
         likelihood = np.where(a == 1, c, 1 - c)
     else:
-        likelihood = p[np.arange(len(p)), class_numbers(p, np.asarray(y))]
+        likelihood = p[np.arange(len(p)), class_numbers(p, numbers("y", y))]
     with np.errstate(divide="ignore"):
-        return float(-np.log(likelihood).mean())
-
-
-def _probabilities(p: ArrayLike) -> Floats:
-    values = np.asarray(p, dtype=np.float64)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError("p must hold probabilities: finite values in [0, 1]")
-    return values
+        return np.asarray(-np.log(likelihood))

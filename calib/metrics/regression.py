@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calib.metrics.arrays import numbers
 from calib.metrics.binning import BINS, Floats, Ints, bin_count
 
 
@@ -28,17 +30,38 @@ def ence_regression(
     unfit arrays.
     """
     squared, variance = _errors(mean, std, target)
-    spread = np.sqrt(variance)
-    if strategy == "mass":
-        order = np.argsort(spread, kind="stable")
-        where = np.empty(len(order), dtype=np.int64)
-        parts = np.array_split(order, min(_bins(bins), len(order)))
-        for number, part in enumerate(parts):
-            where[part] = number
-    elif strategy == "width":
-        where = _equal_width(spread, _bins(bins))
-    else:
+    where = _places(np.sqrt(variance), _bins(bins), strategy)
+    return _ence(where, squared, variance, min_count)
+
+
+def ence_bernoulli_of(
+    c: Floats,
+    *,
+    bins: int | None = None,
+    strategy: Literal["width", "mass"] = "width",
+    min_count: int = 1,
+) -> Callable[[Floats], float]:
+    """``ence_regression`` with mean c (N,), std sqrt(c (1 - c)) and target correct, as a function
+    of correct (N,)."""
+    spread = np.sqrt(c * (1 - c))
+    where, variance = _places(spread, _bins(bins), strategy), spread**2
+    return lambda correct: _ence(where, (c - correct) ** 2, variance, min_count)
+
+
+def _places(spread: Floats, bins: int, strategy: str) -> Ints:
+    """The bin of each row (N,) by its spread."""
+    if strategy == "width":
+        return _equal_width(spread, bins)
+    if strategy != "mass":
         raise ValueError(f"strategy must be 'width' or 'mass', got {strategy!r}")
+    order = np.argsort(spread, kind="stable")
+    where = np.empty(len(order), dtype=np.int64)
+    for number, part in enumerate(np.array_split(order, min(bins, len(order)))):
+        where[part] = number
+    return where
+
+
+def _ence(where: Ints, squared: Floats, variance: Floats, min_count: int) -> float:
     count, mse, mv = _bin_means(where, squared, variance)
     kept = (mv > 0) & (count >= min_count)
     if not kept.any():
@@ -63,7 +86,8 @@ def _bins(bins: int | None) -> int:
 
 def _errors(mean: ArrayLike, std: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
     """Squared errors and variances (N,), checked."""
-    m, s, t = (np.asarray(values, dtype=np.float64) for values in (mean, std, target))
+    named = {"mean": mean, "std": std, "target": target}
+    m, s, t = (numbers(name, values).astype(np.float64) for name, values in named.items())
     if m.ndim != 1 or not m.shape == s.shape == t.shape:
         raise ValueError(
             f"mean, std and target must be 1-D of one length, got {m.shape}, {s.shape}, {t.shape}"

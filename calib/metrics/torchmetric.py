@@ -9,6 +9,7 @@ from calib_kernels import CalibrationHistogram
 from torch import Tensor
 from torchmetrics import Metric
 
+from calib.metrics.arrays import SIXTEEN_BITS, SUM
 from calib.metrics.binned import ece, mce, rmsce
 from calib.metrics.binning import BINS
 
@@ -42,10 +43,28 @@ class CalibrationError(Metric):
         empty = CalibrationHistogram(bins).state_dict()["sums"]
         self.add_state("sums", default=empty, dist_reduce_fx="sum")
 
-    def update(self, confidence: Tensor, correct: Tensor) -> None:
-        """Add rows: confidence (N,) in [0, 1], correct (N,) bool or 0/1."""
+    def update(
+        self,
+        confidence: Tensor | None = None,
+        correct: Tensor | None = None,
+        *,
+        preds: Tensor | None = None,
+        target: Tensor | None = None,
+    ) -> None:
+        """Add rows: confidence (N,) in [0, 1], correct (N,) bool or 0/1.
+
+        What torchmetrics calls ``preds`` and ``target`` is taken under these names and in these
+        places: probabilities (N,) of the class 1 and 0/1, which is confidence and correct, or
+        probabilities (N, C) and class numbers (N,), of which the likeliest class is the answer.
+        Logits are not guessed at: rows (N, C) that are no probabilities raise ValueError.
+        """
+        first, second = (preds, target) if confidence is None else (confidence, correct)
+        if first is None or second is None or (confidence is not None and preds is not None):
+            raise ValueError("update takes confidence and correct, or preds and target")
+        if first.ndim == 2:
+            first, second = likeliest(first, second)
         rows = CalibrationHistogram(self.bins, self.sums.device)
-        rows.update(confidence, correct)
+        rows.update(first, second)
         self.sums = self.sums + rows.state_dict()["sums"]
 
     @property
@@ -63,3 +82,18 @@ class CalibrationError(Metric):
     def plot(self, val: Any = None, ax: Any = None) -> tuple[Any, Any]:
         """Draw ``val``, a value or a list of them, or what ``compute`` gives; figure and axes."""
         return self._plot(val, ax)
+
+
+def likeliest(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """(N,) the largest of each row's probabilities, and whether it is that of the target class."""
+    rows = preds.float()
+    tolerance = SIXTEEN_BITS if preds.element_size() == 2 else SUM
+    off = ((rows.sum(1) - 1).abs() > tolerance) | (rows < 0).any(1)
+    if target.shape != preds.shape[:1] or bool(off.any()):
+        raise ValueError(
+            "preds must be (N,), or (N, C) with rows of probabilities that sum to 1, and target "
+            f"(N,), got {tuple(preds.shape)} and {tuple(target.shape)}"
+            + (f", and {int(off.sum())} rows do not sum to 1" if bool(off.any()) else "")
+        )
+    confidence, prediction = rows.max(1)
+    return confidence, prediction == target

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calib.metrics.binning import Floats, pairs
+from calib.metrics.binning import Floats, Ints, pairs
 
 BISECTIONS = 10
 LEAST_BANDWIDTH = 0.001
@@ -27,24 +29,62 @@ def smooth_ece(confidence: ArrayLike, correct: ArrayLike) -> float:
     relplot, whose values these are. Raises ValueError on unfit arrays.
     """
     c, a = pairs(confidence, correct)
-    low, high = 0.0, 1.0
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        if middle < LEAST_BANDWIDTH or middle < _error_at(c, a - c, middle):
-            low = middle
-        else:
-            high = middle
-    return _error_at(c, a - c, high)
+    return smooth_ece_of(c)(a)
 
 
-def _error_at(c: Floats, residual: Floats, bandwidth: float) -> float:
-    intervals = max(GRID, 2 * round(5 / bandwidth))
-    cell = np.minimum((c * intervals).astype(np.int64), intervals - 1)
-    upper = c * intervals - cell
-    rows = np.empty((2, intervals + 1))
-    for row, weight in zip(rows, (residual, np.ones_like(c)), strict=True):
-        row[:] = np.bincount(cell, (1 - upper) * weight, intervals + 1)
-        row += np.bincount(cell + 1, upper * weight, intervals + 1)
+def smooth_ece_of(c: Floats) -> Callable[[Floats], float]:
+    """``smooth_ece`` of the confidences c (N,) as a function of correct (N,)."""
+    grids: dict[int, Grid] = {}
+
+    def value(a: Floats) -> float:
+        residual = a - c
+        rows: dict[int, Floats] = {}  # gathered once for all bandwidths that share a grid
+
+        def error_at(bandwidth: float) -> float:
+            intervals = max(GRID, 2 * round(5 / bandwidth))
+            grid = grids.get(intervals) or grids.setdefault(intervals, Grid.of(c, intervals))
+            if intervals not in rows:
+                rows[intervals] = grid.gather(residual)
+            return error_on(np.stack([rows[intervals], grid.count]), bandwidth)
+
+        low, high = 0.0, 1.0
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            if middle < LEAST_BANDWIDTH or middle < error_at(middle):
+                low = middle
+            else:
+                high = middle
+        return error_at(high)
+
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Confidences between the points of an even grid, each shared by its two neighbours."""
+
+    cell: Ints  # (N,)
+    upper: Floats  # (N,) the share of the upper neighbour
+    count: Floats  # (intervals + 1,)
+
+    @classmethod
+    def of(cls, c: Floats, intervals: int) -> Grid:
+        cell = np.minimum((c * intervals).astype(np.int64), intervals - 1)
+        grid = cls(cell, c * intervals - cell, np.zeros(intervals + 1))
+        grid.count[:] = grid.gather(np.ones_like(c))
+        return grid
+
+    def gather(self, weight: Floats) -> Floats:
+        """The weights (N,) on the grid."""
+        points = len(self.count)
+        row = np.asarray(np.bincount(self.cell, (1 - self.upper) * weight, points), np.float64)
+        row += np.bincount(self.cell + 1, self.upper * weight, points)
+        return row
+
+
+def error_on(rows: Floats, bandwidth: float) -> float:
+    """Mean |smoothed residual| of the rows (2, intervals + 1): residuals, and how many."""
+    intervals = rows.shape[1] - 1
     mirrored = np.concatenate([rows[:, :0:-1], rows, rows[:, -2::-1]], axis=1)
     transform, size = _kernel(bandwidth, intervals)
     smoothed = np.fft.irfft(np.fft.rfft(mirrored, size) * transform, size)
@@ -73,6 +113,15 @@ def ks(confidence: ArrayLike, correct: ArrayLike) -> float:
     unfit arrays.
     """
     c, a = pairs(confidence, correct)
+    return ks_of(c)(a)
+
+
+def ks_of(c: Floats) -> Callable[[Floats], float]:
+    """``ks`` of the confidences c (N,) as a function of correct (N,)."""
     values, where = np.unique(c, return_inverse=True)
-    drift = np.cumsum(np.bincount(where, a - c, len(values)))
-    return float(np.abs(drift).max() / len(c))
+
+    def value(a: Floats) -> float:
+        drift = np.cumsum(np.bincount(where, a - c, len(values)))
+        return float(np.abs(drift).max() / len(c))
+
+    return value

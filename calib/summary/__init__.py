@@ -2,60 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calib.runs import open_run
+from calib.intervals import holm
+from calib.runs import Progress, open_run
 from calib.summary.curves import diagram, risk_coverage
-from calib.summary.remedies import abstain, split, temperature
+from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
-from calib.summary.table import entry, measure, specs
+from calib.summary.table import measure, specs
 
 FORMAT = "calib.results/1"
 BINS = 15
 MISTAKES = 10
+STEPS = 13
 BESIDE = "beside"
 """A run folder's sub-folder of runs that its report shows in one line each."""
 
 
-def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
+def summarize(
+    run: Any, *, seed: int | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """Everything a report says about ``run``, as plain JSON values.
 
     ``seed`` (default: the run's own) rules the split into halves and the resampling, so the same
-    records give the same file. Raises CalibError where no row can be judged.
+    records give the same file. ``progress`` is told of ``STEPS`` steps. Raises CalibError where no
+    row can be judged.
     """
     config = dict(run.config)
     seed = int(config.get("seed") or 0) if seed is None else seed
     bins = int(config.get("bins") or BINS)
-    rows = run.rows()
-    scored, kept, counts = collect(rows, vocabulary=_vocabulary(config))
+    tell = progress or (lambda done, total, note: None)
+    tell(0, STEPS, "report")
+    scored, kept, counts = collect(run.rows(), vocabulary=_vocabulary(config))
     fit, judge = split(scored.cluster, seed)
     table = specs(bins)
-    results = {
-        "format": FORMAT,
-        "counts": counts,
-        "overall": overall(scored, bins, seed),
-        "metrics": measure(scored, table, seed),
-        "diagram": {
+    steps: dict[str, Callable[[], Any]] = {
+        "format": lambda: FORMAT,
+        "counts": lambda: {**counts, "planned": config.get("questions", counts["total"])},
+        "overall": lambda: overall(scored, bins, seed),
+        "metrics": lambda: measure(scored, table, seed),
+        "diagram": lambda: {
             "bins": bins,
             "closed": "left",
             "strategy": "width",
             "rows": diagram(scored, bins),
         },
-        "risk_coverage": risk_coverage(scored),
-        "temperature": temperature(scored, fit, judge, bins, seed),
-        "abstain": abstain(scored, fit, judge),
-        "groups": [
+        "risk_coverage": lambda: risk_coverage(scored),
+        "temperature": lambda: temperature(scored, fit, judge, bins, seed),
+        "temperature_kept": lambda: kept_because(scored, fit),
+        "abstain": lambda: abstain(scored, seed),
+        "groups": lambda: [
             {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
             for name in sorted(set(scored.group))
         ],
-        "beside": beside(Path(run.path) / BESIDE, seed),
-        "mistakes": mistakes(scored, kept),
-        "facts": {**config, "report seed": seed},
+        "beside": lambda: beside(Path(run.path) / BESIDE, seed),
+        "mistakes": lambda: mistakes(scored, kept),
+        "facts": lambda: {**config, "report seed": seed},
     }
+    results: dict[str, Any] = {}
+    for done, (name, step) in enumerate(steps.items(), start=1):
+        results[name] = step()
+        tell(done, STEPS, "report")
+    correct_for_number(results)
     names = sorted(set(scored.task))
     if len(names) > 1:
         results["tasks"] = {
@@ -65,9 +77,23 @@ def summarize(run: Any, *, seed: int | None = None) -> dict[str, Any]:
     return plain
 
 
+def correct_for_number(results: dict[str, Any]) -> None:
+    """Add ``holm`` to every test of the page: its p corrected for all of them (Holm 1979).
+
+    ``at_most``: the test could give no smaller p. The overall ECE is the metric's own test.
+    """
+    remedied = (results["temperature"] or {}).get("tests", {})
+    listed = [*results["metrics"].values(), *results["groups"], *results["beside"]]
+    tests = [test for test in [*listed, *remedied.values()] if test.get("p") is not None]
+    for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test |= {"holm": corrected, "at_most": test["p"] <= test["least_p"]}
+    own = results["metrics"]["ece"]
+    results["overall"] |= {"holm": own["holm"], "at_most": own["at_most"]}
+
+
 def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
     """The handful of numbers that stand for a group of questions in a table."""
-    ece = entry(scored, next(spec for spec in specs(bins) if spec.name == "ece"), seed)
+    ece = measure(scored, [spec for spec in specs(bins) if spec.name == "ece"], seed)["ece"]
     accuracy, confidence = float(scored.correct.mean()), float(scored.confidence.mean())
     return {
         "n": len(scored),
@@ -77,6 +103,7 @@ def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
         "ece": ece["value"],
         "expected": ece["expected"],
         "p": ece["p"],
+        "least_p": ece["least_p"],
         "mass": float(scored.mass.mean()),
         "parse_rate": float(scored.parsed.mean()),
     }

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from calib import metrics
+from calib.intervals import wilson
 from calib.summary.rows import Scored
 
-Z95 = 1.959963984540054
 CURVE_POINTS = 200
-
-
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share; n must not be 0."""
-    share, square = successes / n, Z95 * Z95
-    centre = (share + square / (2 * n)) / (1 + square / n)
-    half = Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:

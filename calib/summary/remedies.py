@@ -1,14 +1,15 @@
 """What can be done about it, judged on questions that were not used to choose it.
 
 One seeded split by cluster (all questions about one image stay on one side): the temperature is
-fitted and the abstention thresholds are chosen on the first half, both are judged on the second.
+fitted on the first half and judged on the second. A threshold needs no split: it comes with a
+promise about new questions.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.fit import DegenerateTemperatureWarning, TemperatureScaling, softmax
-from calib.records import CalibError
+from calib.intervals import holm, paired_difference
+from calib.records import CalibError, InputError
 from calib.runs import open_run
-from calib.summary.curves import diagram, wilson
-from calib.summary.rows import Scored, collect
-from calib.summary.table import measure, specs
+from calib.summary.curves import diagram
+from calib.summary.rows import Row, Scored, collect
+from calib.summary.table import RESAMPLES, Spec, measure, specs
+from calib.thresholds import Threshold, abstention
 
 Rows = NDArray[np.int64]
 
+LEAST_QUESTIONS = 50
+"""A run of fewer questions is given no temperature: its interval spans a factor of two and more."""
+JUDGED = ("ece", "mce", "debiased_rmsce", "brier", "nll", "accuracy", "confidence")
+TESTED = ("debiased_rmsce", "brier", "nll")
+"""What a temperature is to lower: tested after against before on the same questions."""
+
 TARGETS = (0.80, 0.90, 0.95, 0.99)
-LEAST_ANSWERED = 20
-"""A threshold that leaves fewer answers than this on the choosing half is luck: not offered."""
-JUDGED = ("ece", "mce", "brier", "nll", "accuracy", "confidence")
+DELTA = 0.05
+"""How often a promised accuracy may fail, of all runs of so many questions."""
 
 
 def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
@@ -38,10 +46,22 @@ def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
     return np.flatnonzero(first), np.flatnonzero(~first)
 
 
+def kept_because(scored: Scored, fit: Rows) -> str | None:
+    """Why a run keeps the temperature 1; None where it can be given another."""
+    if len(scored) < LEAST_QUESTIONS:
+        return f"fewer than {LEAST_QUESTIONS} questions are scored ({len(scored)})"
+    right = int(scored.correct[fit].sum())
+    if right in (0, len(fit)):
+        return f"all {len(fit)} answers to fit to are {'right' if right else 'wrong'}"
+    return None
+
+
 def temperature(
     scored: Scored, fit: Rows, judge: Rows, bins: int, seed: int
 ) -> dict[str, Any] | None:
-    """Before and after on the judged half; None where a half is empty."""
+    """Before and after on the judged half; None where T stays 1 or a half is empty."""
+    if kept_because(scored, fit) is not None:
+        return None
     fitted = fit_on(scored, fit)
     if fitted is None or len(judge) == 0:
         return None
@@ -62,6 +82,8 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
     first, second = measure(before, chosen, seed), measure(after, chosen, seed)
     return {
         "value": fitted.temperature_,
+        "low": fitted.low_,
+        "high": fitted.high_,
         "method": fitted.method,
         "degenerate": fitted.degenerate_,
         "reason": fitted.reason_,
@@ -73,9 +95,34 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
             name: {"label": first[name]["label"], "before": first[name], "after": second[name]}
             for name in JUDGED
         },
+        "tests": tests_of(before, after, chosen, seed),
         "before": diagram(before, bins),
         "after": diagram(after, bins),
     }
+
+
+def tests_of(
+    before: Scored, after: Scored, chosen: Sequence[Spec], seed: int
+) -> dict[str, dict[str, Any]]:
+    """After minus before of what is to be lowered, p corrected for their number (Holm)."""
+    tests: dict[str, dict[str, Any]] = {}
+    for spec in chosen:
+        if spec.name not in TESTED or len(np.unique(before.cluster)) < 2:
+            continue
+        first, second, *_ = spec.arrays(after)
+        difference = paired_difference(
+            spec.function,
+            (first, second),
+            (spec.arrays(before)[0], spec.arrays(before)[1]),
+            clusters=before.cluster,
+            n=RESAMPLES,
+            seed=seed,
+        )
+        tests[spec.name] = {"label": spec.label, **asdict(difference)}
+    ps = [1.0 if test["p"] is None else test["p"] for test in tests.values()]
+    for test, corrected in zip(tests.values(), holm(ps), strict=True):
+        test["holm"] = corrected
+    return tests
 
 
 def fit_on(scored: Scored, rows: Rows, method: str = "exact") -> TemperatureScaling | None:
@@ -85,7 +132,9 @@ def fit_on(scored: Scored, rows: Rows, method: str = "exact") -> TemperatureScal
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateTemperatureWarning)
-        return TemperatureScaling(method=method).fit(scored.logprob[usable], scored.answer[usable])
+        return TemperatureScaling(method=method).fit(
+            scored.logprob[usable], scored.answer[usable], clusters=scored.cluster[usable]
+        )
 
 
 def rescaled(scored: Scored, temperature: float) -> Scored:
@@ -100,68 +149,95 @@ def rescaled(scored: Scored, temperature: float) -> Scored:
     )
 
 
-def abstain(scored: Scored, choose: Rows, judge: Rows) -> dict[str, Any] | None:
-    """The confidence to ask for, per wanted accuracy, and what it gives on the other half."""
-    if len(choose) == 0 or len(judge) == 0:
-        return None
-    rows = []
+def abstain(scored: Scored, seed: int) -> dict[str, Any]:
+    """The confidence to ask for, per promised accuracy, by ``calib.abstention`` on all questions.
+
+    ``utility`` is the mean over questions of +1 for a right answer, -``cost`` for a wrong one and 0
+    for none; at that cost, answering with exactly the promised accuracy is worth nothing.
+    ``utility_all`` is that of answering everything.
+    """
+    rows: list[dict[str, Any]] = []
     for target in TARGETS:
-        threshold = lowest_threshold(scored.confidence[choose], scored.correct[choose], target)
-        if threshold is None:
-            rows.append({"target": target, "threshold": None})
-            continue
-        answered = scored.confidence[judge] >= threshold
-        right, n = int(scored.correct[judge][answered].sum()), int(answered.sum())
-        low, high = wilson(right, n) if n else (math.nan, math.nan)
-        rows.append(
-            {
-                "target": target,
-                "threshold": threshold,
-                "n": n,
-                "coverage": n / len(judge),
-                "accuracy": right / n if n else math.nan,
-                "low": low,
-                "high": high,
-            }
+        cost = target / (1 - target)
+        found = abstention(
+            scored.confidence,
+            scored.correct,
+            risk=1 - target,
+            delta=DELTA,
+            clusters=scored.cluster,
+            seed=seed,
         )
-    return {"n_choose": len(choose), "n_judged": len(judge), "rows": rows}
+        assert found is None or isinstance(found, Threshold)  # a dict comes with groups only
+        row = {"target": target, "cost": cost, "utility_all": utility(scored, 0.0, cost)}
+        rows.append(row | ({"threshold": None} if found is None else numbers(found)))
+        if found is not None:
+            rows[-1]["utility"] = utility(scored, found.value, cost)
+    return {"n": len(np.unique(scored.cluster)), "delta": DELTA, "rows": rows}
 
 
-def lowest_threshold(
-    confidence: NDArray[Any], correct: NDArray[Any], target: float
-) -> float | None:
-    """The lowest confidence above which the answers are right with the target share."""
-    order = np.argsort(-confidence, kind="stable")
-    ranked, right = confidence[order], np.cumsum(correct[order])
-    answered = np.arange(1, len(order) + 1)
-    # Equal confidences are answered together, so only the last of them is a threshold.
-    last = np.append(ranked[1:] != ranked[:-1], True)
-    reached = last & (answered >= LEAST_ANSWERED) & (right >= target * answered)
-    return float(ranked[np.flatnonzero(reached)[-1]]) if reached.any() else None
+def numbers(found: Threshold) -> dict[str, Any]:
+    return {
+        "threshold": found.value,
+        "coverage": found.coverage,
+        "risk": found.risk,
+        "bound": found.bound,
+    }
+
+
+def utility(scored: Scored, threshold: float, cost: float) -> float:
+    worth = np.where(scored.correct, 1.0, -cost)
+    return float(np.where(scored.confidence >= threshold, worth, 0.0).mean())
+
+
+def unfitted(method: str, reason: str) -> TemperatureScaling:
+    """The temperature 1, and why it stays."""
+    scaling = TemperatureScaling(method=method)
+    scaling.temperature_, scaling.degenerate_ = 1.0, True
+    scaling.reason_ = f"T = 1 is kept: {reason}"
+    return scaling
+
+
+def refuse_overlap(rows: Sequence[Row], others: Sequence[Row], run: Path, evaluate: Path) -> None:
+    def questions(of: Sequence[Row]) -> set[tuple[str, str, tuple[str, ...]]]:
+        return {(str(row["id"]), row["question"], tuple(row["options"])) for row in of}
+
+    shared = questions(rows) & questions(others)
+    if shared:
+        raise InputError(
+            f"{evaluate}: {len(shared):,} of its {len(others):,} questions are those of {run}, to "
+            "which the temperature is fitted; judge it on others, leave --evaluate out to judge on "
+            "half of the run, or insist with --in_sample"
+        )
 
 
 def fit_runs(
-    run: Path, evaluate: Path | None, *, method: str, seed: int
+    run: Path, evaluate: Path | None, *, method: str, seed: int, in_sample: bool = False
 ) -> tuple[TemperatureScaling, dict[str, Any]]:
     """Fit on one run and judge on another, or fit on half of a run and judge on its other half.
 
-    Returns the fit and what ``temperature`` returns, with the facts of both runs.
+    Returns the fit and what ``temperature`` returns, with the facts of both runs. Raises InputError
+    where the two runs share questions, unless ``in_sample`` insists.
     """
     opened = open_run(run)
-    scored, _, _ = collect(opened.rows(), vocabulary=False)
+    scored, rows, _ = collect(opened.rows(), vocabulary=False)
     fit_rows, judge_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     judged_rows = scored.take(judge_rows)
     if evaluate is not None:
         other = open_run(evaluate)
         facts["judged on"] = dict(other.config)
-        judged_rows, _, _ = collect(other.rows(), vocabulary=False)
+        judged_rows, others, _ = collect(other.rows(), vocabulary=False)
+        if not in_sample:
+            refuse_overlap(rows, others, run, evaluate)
         fit_rows = np.arange(len(scored))
-    fitted = fit_on(scored, fit_rows, method)
+    reason = kept_because(scored, fit_rows)
+    fitted = fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
     if fitted is None or len(judged_rows) == 0:
         raise CalibError(
             f"{run}: too few questions to fit a temperature on some and judge it on others"
         )
     how = f"half of the clusters, seed {seed}" if evaluate is None else str(evaluate)
+    if evaluate is not None and in_sample:
+        how += ", in sample: questions may be those it was fitted on"
     bins = int(opened.config.get("bins") or 15)
     return fitted, {**judged(fitted, judged_rows, bins, seed), "split": how, "facts": facts}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -16,6 +15,8 @@ from calib import intervals, metrics
 from calib.summary.rows import Scored
 
 RESAMPLES = 1000
+LEAST_P = 1 / (RESAMPLES + 1)
+"""Of what was redrawn so often no smaller p can come."""
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
@@ -79,6 +80,13 @@ def binned(bins: int) -> list[Spec]:
         ("mce", "MCE", f"largest {gap}; {equal}", metrics.mce, {**width, "norm": "max"}),
         ("rmsce", "RMSCE", f"√(Σ n_b/n · {gap}²); {equal}", metrics.rmsce, {**width, "norm": "l2"}),
         (
+            "debiased_rmsce",
+            "RMSCE, debiased",
+            f"√(Σ n_b/n · (gap² − acc(1 − acc)/(n_b − 1))), not below 0; {equal}",
+            metrics.debiased_rmsce,
+            {**width, "norm": "l2", "debiased": True},
+        ),
+        (
             "ence",
             "ENCE, confidence",
             f"mean over bins of {gap} / confidence; {equal}",
@@ -121,7 +129,7 @@ def binned(bins: int) -> list[Spec]:
             convention,
             bound(function, facts),
             lambda r: (r.confidence, r.correct),
-            True,
+            function is not metrics.debiased_rmsce,
             facts,
         )
         for name, label, convention, function, facts in rows
@@ -169,34 +177,57 @@ def proper_and_ranking() -> list[Spec]:
     ]
 
 
-def mean(values: Any, _: Any) -> float:
-    return float(np.mean(values))
+mean = intervals.mean_of(lambda values, _: np.asarray(values, float))
 
 
 def measure(scored: Scored, chosen: Sequence[Spec], seed: int) -> dict[str, dict[str, Any]]:
-    """One entry of results.json per metric."""
-    return {spec.name: entry(scored, spec, seed) for spec in chosen}
+    """One entry of results.json per metric: its interval, and its value if calibrated.
 
-
-def entry(scored: Scored, spec: Spec, seed: int) -> dict[str, Any]:
-    """A metric with its interval; None with the reason where it does not exist (one class only)."""
-    facts = {"label": spec.label, "convention": spec.convention, **spec.facts, "n": len(scored)}
-    first, second, *offered = spec.arrays(scored)
-    function = partial(spec.function, offered=offered[0]) if offered else spec.function
-    try:
-        value = float(function(first, second))
-    except ValueError as reason:
-        facts["convention"] += f"; not defined here ({reason})"
-        return {"value": None, "low": None, "high": None, "method": None, **facts}
-    found: dict[str, Any] = {"value": value, "low": None, "high": None, "method": None}
-    with suppress(ValueError):  # one cluster, or too few resamples with both classes
-        bounds = intervals.bootstrap(
-            function, first, second, groups=scored.cluster, n=RESAMPLES, seed=seed
-        )
-        found |= {"low": bounds.low, "high": bounds.high, "method": bounds.method}
-    if not spec.null:
-        return {**found, **facts}
-    null = intervals.under_calibration(
-        spec.function, scored.confidence, scored.correct, n=RESAMPLES, seed=seed
+    None with the reason for what does not exist (answers of one kind only); without bounds for what
+    has none. Metrics share their resamples and redraws.
+    """
+    functions, cases, missing = {}, {}, {}
+    for spec in chosen:
+        first, second, *offered = spec.arrays(scored)
+        function = partial(spec.function, offered=offered[0]) if offered else spec.function
+        try:
+            function(first, second)
+        except ValueError as reason:
+            missing[spec.name] = f"not defined here ({reason})"
+            continue
+        functions[spec.name], cases[spec.name] = spec.function, (function, first, second)
+    bounds = intervals_of(cases, scored, seed)
+    nulls = intervals.all_under_calibration(
+        {spec.name: functions[spec.name] for spec in chosen if spec.null and spec.name in cases},
+        scored.confidence,
+        scored.correct,
+        n=RESAMPLES,
+        seed=seed,
     )
-    return {**found, **facts, "expected": null.expected, "p": null.p}
+    entries = {}
+    for spec in chosen:
+        facts = {"label": spec.label, "convention": spec.convention, **spec.facts, "n": len(scored)}
+        if spec.name in missing:
+            facts["convention"] += f"; {missing[spec.name]}"
+            entries[spec.name] = {"value": None, "low": None, "high": None, "method": None, **facts}
+            continue
+        entries[spec.name] = {**asdict(bounds[spec.name]), **facts}
+        if spec.name in nulls:
+            null = nulls[spec.name]
+            entries[spec.name] |= {"expected": null.expected, "p": null.p, "least_p": LEAST_P}
+    return entries
+
+
+def intervals_of(
+    cases: Mapping[str, tuple[Callable[..., float], NDArray[Any], NDArray[Any]]],
+    scored: Scored,
+    seed: int,
+) -> dict[str, intervals.Interval]:
+    """With one cluster there is a value and no interval."""
+    if len(np.unique(scored.cluster)) > 1:
+        return intervals.bootstrap_all(cases, clusters=scored.cluster, n=RESAMPLES, seed=seed)
+    why = "none: all questions are one cluster"
+    return {
+        name: intervals.Interval(float(metric(*arrays)), None, None, why)
+        for name, (metric, *arrays) in cases.items()
+    }

@@ -16,7 +16,9 @@ to import this package; the other two backends are used where they are available
 from __future__ import annotations
 
 from calib_kernels.backend import available_backends, use_backend
+from calib_kernels.bins import entropy_sums
 from calib_kernels.coarse import CoarseBins
+from calib_kernels.counted import CountedLoss, counted_cross_entropy
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.lm_head import linear_cross_entropy
 from calib_kernels.lm_head_options import linear_option_scores
@@ -31,12 +33,15 @@ __version__ = "0.1.0"
 __all__ = [
     "CalibrationHistogram",
     "CoarseBins",
+    "CountedLoss",
     "OptionScores",
     "RowStats",
     "Sample",
     "Sweep",
     "available_backends",
+    "counted_cross_entropy",
     "cross_entropy",
+    "entropy_sums",
     "histogram_delta",
     "linear_cross_entropy",
     "linear_option_scores",

@@ -7,7 +7,8 @@ is >= k/B, which is what ``edges`` holds.
 
 A histogram is one flat int64 vector of 3B + 1 numbers: B counts, B counts of correct rows, B sums
 of trunc(c * 2^32), and the number of invalid rows. Integer addition is associative, so any order,
-split, device or rank gives the same bits.
+split, device or rank gives the same bits. Beside one, the entropies of its rows are two such
+numbers: their sum, each rounded to a multiple of 2^-24 nats, and how many are not known.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 MAX_BINS = 65536
+NATS = 2.0**24  # entropies: room for 4e10 rows of 12 nats
 SCALE = 2.0**32  # room for 2.1e9 rows of confidence 1 in a bin; truncation costs < 2^-32 a row
 
 
@@ -37,3 +39,13 @@ def edges(bins: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     below = rounded.astype(np.float64) < quotients
     rounded[below] = np.nextafter(rounded[below], np.float32(np.inf))
     return torch.from_numpy(rounded).to(device)
+
+
+def entropy_sums(entropy: Tensor) -> Tensor:
+    """(2,) int64 of entropies (N,) in nats: their sum, in 2^-24 nats, and how many are NaN.
+
+    An entropy of 0 adds nothing, so that of a row that does not count must be 0.
+    """
+    unknown = entropy.isnan()
+    fixed = (entropy.masked_fill(unknown, 0.0) * NATS).round().to(torch.int64)
+    return torch.stack((fixed.sum(), unknown.sum()))

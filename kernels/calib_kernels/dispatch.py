@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calib_kernels import transforms
+
 LOG2_E = math.log2(math.e)
 _MODULES = {
     ("native", "cross_entropy"): "calib_kernels.native",
@@ -35,16 +37,35 @@ def launcher(backend: str, op: str) -> Any:
     return getattr(importlib.import_module(_MODULES[backend, op]), op)
 
 
-def register(name: str, signature: str, run: Any, fake: Any) -> Any:
-    """``torch.ops.calib_kernels.<name>``, functional and opaque."""
+def register(
+    name: str, signature: str, run: Any, fake: Any, save: Any = None, backward: Any = None
+) -> Any:
+    """``torch.ops.calib_kernels.<name>``, functional and opaque.
+
+    ``save`` and ``backward`` are those of ``register_autograd``.
+    """
     op = torch.library.custom_op(f"calib_kernels::{name}", mutates_args=(), schema=signature)(run)
     op.register_fake(fake)
-    return op
+    op.register_vmap(transforms.one_by_one(name, op))
+    if backward is None:
+        return op
+    op.register_autograd(backward, setup_context=save)
+    transformed = transforms.reverse_mode(name, op, save, backward)
+
+    def call(*arguments: Any) -> Any:
+        return transformed(*arguments) if transforms.active() else op(*arguments)
+
+    return call
 
 
 def traced(x: Tensor) -> bool:
-    """Whether something must see the registered op: a compiler, or a tensor of another kind."""
-    return torch.compiler.is_compiling() or type(x) not in (Tensor, torch.nn.Parameter)
+    """Whether something must see the registered op.
+
+    A compiler, a transform of torch.func, or a tensor of another kind.
+    """
+    if torch.compiler.is_compiling() or transforms.active():
+        return True
+    return type(x) not in (Tensor, torch.nn.Parameter)
 
 
 def columns(logits: Tensor, vocab_size: int) -> Tensor:

@@ -8,14 +8,14 @@ bin rule and the fixed-point layout are in ``calib_kernels.bins``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from calib_kernels import bins as binning
-from calib_kernels import checks, coarse, ops
+from calib_kernels import checks, coarse, ops, transforms
 from calib_kernels.coarse import CoarseBins
 
 
@@ -24,12 +24,15 @@ class CalibrationHistogram:
 
     Without a device it settles on that of the first rows. Rows whose confidence is NaN or outside
     [0, 1], or whose correctness is neither 0 nor 1, are counted in ``invalid`` and in no bin.
+    Copies, shallow ones too, have sums of their own. What is made inside ``torch.inference_mode``
+    may be changed outside.
     """
 
     def __init__(self, bins: int = 15, device: torch.device | str | None = None) -> None:
         self.bins = checks.bin_count(bins)
         self._settled = device is not None
-        self._sums = torch.zeros(binning.length(bins), dtype=torch.int64, device=device)
+        with torch.inference_mode(False):
+            self._sums = torch.zeros(binning.length(bins), dtype=torch.int64, device=device)
 
     @classmethod
     def of(cls, delta: Tensor) -> CalibrationHistogram:
@@ -76,27 +79,33 @@ class CalibrationHistogram:
         self.add(ops.histogram_delta(confidence, correct, valid, bins=self.bins))
 
     def add(self, delta: Tensor) -> None:
-        """Add a vector of ``histogram_delta``."""
+        """Add a vector of ``histogram_delta``. Raises RuntimeError inside torch.func and vmap."""
+        if transforms.active():
+            raise RuntimeError(
+                "a CalibrationHistogram cannot be filled inside torch.vmap or torch.func: leave "
+                "histogram=None there (a loss module: call eval()) and fill it outside"
+            )
         if delta.device != self._sums.device:
             if self._settled:
                 raise ValueError(f"histogram is on {self.device}, the rows are on {delta.device}")
-            self._sums = self._sums.to(delta.device)
+            with torch.inference_mode(False):
+                self._sums = self._sums.to(delta.device)
         self._settled = True
         self._sums += delta
 
-    def merge(self, other: CalibrationHistogram) -> CalibrationHistogram:
+    def merge(self, other: CalibrationHistogram) -> Self:
         """Add another histogram of as many bins, in place; returns self."""
         if other.bins != self.bins:
             raise ValueError(f"histogram to merge must have bins={self.bins}, got {other.bins}")
         self._sums += other._sums.to(self._sums.device)
         return self
 
-    def __add__(self, other: object) -> CalibrationHistogram:
+    def __add__(self, other: object) -> Self:
         if not isinstance(other, CalibrationHistogram):
             return NotImplemented
         return self._copy().merge(other)
 
-    def __radd__(self, other: object) -> CalibrationHistogram:
+    def __radd__(self, other: object) -> Self:
         """``sum(histograms)`` starts with 0."""
         return self._copy() if other == 0 else NotImplemented
 
@@ -107,7 +116,7 @@ class CalibrationHistogram:
             raise ValueError(f"bins must divide {self.bins}, got {bins}")
         coarse = CalibrationHistogram(bins, self.device)
         inner = self._sums[:-1].view(3, bins, self.bins // bins).sum(2)
-        coarse._sums = torch.cat((inner.flatten(), self._sums[-1:]))
+        coarse._sums.copy_(torch.cat((inner.flatten(), self._sums[-1:])))
         return coarse
 
     def equal_width(self, bins: int) -> CoarseBins:
@@ -135,7 +144,8 @@ class CalibrationHistogram:
 
     def state_dict(self) -> dict[str, Any]:
         """``bins``, the fixed-point ``scale`` and a copy of the integer ``sums``."""
-        return {"bins": self.bins, "scale": binning.SCALE, "sums": self._sums.clone()}
+        with torch.inference_mode(False):
+            return {"bins": self.bins, "scale": binning.SCALE, "sums": self._sums.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the histogram saved; number of bins included, device kept."""
@@ -149,19 +159,34 @@ class CalibrationHistogram:
                 f"state's sums must be int64 ({expected},), got {sums.dtype} {tuple(sums.shape)}"
             )
         self.bins = bins
-        self._sums = sums.to(self._sums.device, copy=True)
+        with torch.inference_mode(False):
+            self._sums = sums.to(self._sums.device, copy=True)
 
-    def all_reduce(self, group: Any = None) -> CalibrationHistogram:
+    def all_reduce(self, group: Any = None) -> Self:
         """Sum over the ranks of a process group, in place; nothing without one. Returns self."""
         if dist.is_available() and dist.is_initialized():
             dist.all_reduce(self._sums, group=group)
         return self
 
-    def _copy(self) -> CalibrationHistogram:
-        copy = CalibrationHistogram(self.bins, self.device)
-        copy._sums.copy_(self._sums)
-        copy._settled = self._settled
+    def _copy(self) -> Self:
+        copy = type(self).__new__(type(self))
+        with torch.inference_mode(False):
+            copy.__dict__.update(
+                {k: v.clone() if isinstance(v, Tensor) else v for k, v in self.__dict__.items()}
+            )
         return copy
+
+    def __copy__(self) -> Self:
+        return self._copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        memo[id(self)] = copy = self._copy()
+        return copy
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read back by pickle, which makes tensors as the mode that is on has them made."""
+        self.__dict__.update(state)
+        self.__dict__.update(self._copy().__dict__)
 
     def __repr__(self) -> str:
         return f"CalibrationHistogram(bins={self.bins}, device='{self.device}')"

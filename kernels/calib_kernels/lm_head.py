@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from calib_kernels import bins as binning
-from calib_kernels import checks, dispatch, rows  # noqa: F401  (registers row_stats)
+from calib_kernels import checks, dispatch, rows, transforms  # noqa: F401  (registers row_stats)
 from calib_kernels import lm_head_tiles as tiles
 from calib_kernels.lm_head_gradient import Rows, gradients
 
@@ -162,27 +162,6 @@ def _fake_linear_cross_entropy_backward(
     )
 
 
-_HEAD = (
-    "Tensor hidden, Tensor weight, Tensor labels, Tensor? bias, float temperature, "
-    "Tensor? row_temperature"
-)
-_linear_cross_entropy_op = dispatch.register(
-    "linear_cross_entropy",
-    f"({_HEAD}, int ignore_index, SymInt vocab_size, int bins, bool store) -> "
-    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-    _linear_cross_entropy,
-    _fake_linear_cross_entropy,
-)
-_linear_cross_entropy_backward_op = dispatch.register(
-    "linear_cross_entropy_backward",
-    f"({_HEAD}, SymInt vocab_size, Tensor top, Tensor log2_d, Tensor stored, Tensor d_loss, "
-    "bool[] wanted) -> "
-    "(Tensor, Tensor, Tensor)",
-    _linear_cross_entropy_backward,
-    _fake_linear_cross_entropy_backward,
-)
-
-
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     *head, temperature, row_temperature, ignore_index, vocab_size, _bins, _store = inputs
     loss, top, log2_d, entropy, _seen, stored = output
@@ -215,12 +194,28 @@ def _backward(ctx: Any, d_loss: Tensor | None, *_others: None) -> tuple[Tensor |
     return d_hidden, d_weight, None, d_bias, None, d_row_temperature, None, None, None, None
 
 
-def _no_second_derivative(_ctx: Any, *_gradients: Tensor) -> None:
-    raise RuntimeError("linear_cross_entropy has a first derivative and no second")
-
-
-_linear_cross_entropy_op.register_autograd(_backward, setup_context=_save)
-_linear_cross_entropy_backward_op.register_autograd(_no_second_derivative)
+_HEAD = (
+    "Tensor hidden, Tensor weight, Tensor labels, Tensor? bias, float temperature, "
+    "Tensor? row_temperature"
+)
+_linear_cross_entropy_op = dispatch.register(
+    "linear_cross_entropy",
+    f"({_HEAD}, int ignore_index, SymInt vocab_size, int bins, bool store) -> "
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    _linear_cross_entropy,
+    _fake_linear_cross_entropy,
+    _save,
+    _backward,
+)
+_linear_cross_entropy_backward_op = dispatch.register(
+    "linear_cross_entropy_backward",
+    f"({_HEAD}, SymInt vocab_size, Tensor top, Tensor log2_d, Tensor stored, Tensor d_loss, "
+    "bool[] wanted) -> "
+    "(Tensor, Tensor, Tensor)",
+    _linear_cross_entropy_backward,
+    _fake_linear_cross_entropy_backward,
+    *transforms.once("linear_cross_entropy"),
+)
 
 
 def _kept(labels: Tensor, ignore_index: int, vocab_size: int) -> Tensor:
@@ -249,6 +244,7 @@ def linear_cross_entropy(
     correctness are added in the same pass. The loss has gradients in hidden, weight, bias and in a
     temperature that is a tensor, once. Under torch.autocast the inputs are cast as F.linear casts.
     """
+    transforms.refuse_tangents("linear_cross_entropy", hidden, weight, bias, temperature)
     hidden, weight, bias = tiles.cast(hidden, weight, bias)
     count, columns = hidden.shape[0], weight.shape[0]
     size = checks.vocab_size(vocab_size, columns)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from calib_kernels import backend, checks, dispatch, reference
+from calib_kernels import backend, checks, dispatch, reference, transforms
 from calib_kernels import bins as binning
 from calib_kernels.gradient import PLAIN, logits_gradient
 
@@ -217,27 +217,6 @@ def _fake_row_stats_backward(
     return logits.new_empty(logits.shape), lse.new_empty(lse.shape[0] if sloped else 0)
 
 
-_ARGUMENTS = (
-    "Tensor logits, Tensor? labels, float temperature, Tensor? row_temperature, "
-    "int ignore_index, SymInt vocab_size"
-)
-_row_stats_op = dispatch.register(
-    "row_stats",
-    f"({_ARGUMENTS}, int bins) -> "
-    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-    _run_row_stats,
-    _fake_row_stats,
-)
-_row_stats_backward_op = dispatch.register(
-    "row_stats_backward",
-    f"({_ARGUMENTS}, Tensor lse, Tensor prediction, Tensor entropy, Tensor label_logprob, "
-    "Tensor log2_d, Tensor? d_lse, Tensor? d_entropy, Tensor? d_label_logprob, bool sloped) -> "
-    "(Tensor, Tensor)",
-    _row_stats_backward,
-    _fake_row_stats_backward,
-)
-
-
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     logits, labels, temperature, row_temperature, ignore_index, vocab_size, _bins = inputs
     lse, _confidence, prediction, entropy, _sum_p2, label_logprob, *_, log2_d = output
@@ -263,7 +242,28 @@ def _backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
     return wanted, None, None, d_row_temperature if sloped else None, None, None, None
 
 
-_row_stats_op.register_autograd(_backward, setup_context=_save)
+_ARGUMENTS = (
+    "Tensor logits, Tensor? labels, float temperature, Tensor? row_temperature, "
+    "int ignore_index, SymInt vocab_size"
+)
+_row_stats_op = dispatch.register(
+    "row_stats",
+    f"({_ARGUMENTS}, int bins) -> "
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    _run_row_stats,
+    _fake_row_stats,
+    _save,
+    _backward,
+)
+_row_stats_backward_op = dispatch.register(
+    "row_stats_backward",
+    f"({_ARGUMENTS}, Tensor lse, Tensor prediction, Tensor entropy, Tensor label_logprob, "
+    "Tensor log2_d, Tensor? d_lse, Tensor? d_entropy, Tensor? d_label_logprob, bool sloped) -> "
+    "(Tensor, Tensor)",
+    _row_stats_backward,
+    _fake_row_stats_backward,
+    *transforms.once("row_stats"),
+)
 
 
 def row_stats(
@@ -281,6 +281,7 @@ def row_stats(
     and correctness are added in the same pass. lse, entropy and label_logprob have gradients in
     logits and in a temperature that is a tensor; the other results have none.
     """
+    transforms.refuse_tangents("row_stats", logits, temperature)
     plain = checks.logits(logits)
     rows, columns = plain.shape
     size = checks.vocab_size(vocab_size, columns)

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from trainers import Logger, WithLoss, make_trainer  # this folder is the script's path
 
@@ -79,6 +81,31 @@ def module(folder: Path) -> dict[str, Any]:
     }
 
 
+def sharded(folder: Path) -> dict[str, Any]:
+    dist.init_process_group("gloo")
+    ids = torch.load(folder / "ids.pt", weights_only=True)
+    model = WithLoss()
+    fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+    try:
+        model.criterion(torch.randn(3, 5), torch.arange(3))
+        refusal = ""
+    except RuntimeError as error:
+        refusal = str(error)
+    model(ids[dist.get_rank() :: 2]).backward()
+    criterion, head = model.criterion, model.model.lm_head.weight
+    found = {
+        "sums": criterion.histogram.all_reduce().state_dict()["sums"],
+        "grad": criterion.log_temperature.grad.full_tensor(),
+        "temperature": criterion.temperature,
+        "shown": repr(criterion),
+        "refusal": refusal,
+        "head": head.grad.full_tensor(),
+    }
+    model.eval()
+    with torch.no_grad():
+        return {**found, "evaluated": model(ids)}
+
+
 def metric(folder: Path) -> dict[str, Any]:
     dist.init_process_group("gloo")
     confidence, correct = torch.load(folder / "rows.pt", weights_only=True)
@@ -94,7 +121,7 @@ def metric(folder: Path) -> dict[str, Any]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     task, folder = sys.argv[1], Path(sys.argv[2])
-    known = (evaluate, train, resume, module, metric)
+    known = (evaluate, train, resume, module, sharded, metric)
     result = {function.__name__: function for function in known}[task](folder)
     torch.save(result, folder / f"{task}-{os.environ['RANK']}.pt")
     # A rank that left while another still talked to it would take that one down.

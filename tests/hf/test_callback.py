@@ -13,6 +13,7 @@ import torch
 from calib_kernels import CalibrationHistogram, use_backend
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 from transformers import LlamaConfig, LlamaForSequenceClassification, TrainerCallback
 from transformers.modeling_outputs import CausalLMOutput
 
@@ -200,6 +201,40 @@ def test_labels_never_seen_are_said(tmp_path: Path) -> None:
         calib.CalibrationCallback().bind(smoothing)
 
 
+@pytest.mark.parametrize("criterion", [None, calib.CalibratedCrossEntropy()], ids=["own", "ours"])
+def test_an_evaluation_without_a_row_says_so(tmp_path: Path, criterion: Any) -> None:
+    data = rows(5, seed=1)
+    ignored = [{**row, "labels": torch.full_like(row["labels"], -100)} for row in data]
+    trainer = make_trainer(tmp_path, eval_dataset=ignored, compute_loss_func=criterion)
+    callback = calib.CalibrationCallback().bind(trainer)
+    with pytest.warns(UserWarning, match="counted no row in this evaluation: every label is ign"):
+        found = trainer.evaluate()
+    assert f"eval_{ECE}" not in found and callback.history == []
+    if criterion is not None:
+        assert found["eval_loss"] == 0.0
+    with torch.no_grad():
+        trainer.model.lm_head.weight.fill_(torch.nan)
+    with pytest.warns(UserWarning, match=r"counted no row in this evaluation: \d+ are invalid"):
+        trainer.evaluate(data)
+
+
+def test_a_training_line_has_the_entropy_of_what_was_trained_on(tmp_path: Path) -> None:
+    """At a learning rate of 0 the model stays what it is, so that it can be asked again."""
+    data = rows(4)
+    trainer = make_trainer(
+        tmp_path,
+        train_dataset=data,
+        max_steps=2,
+        logging_steps=2,
+        learning_rate=0.0,
+        compute_loss_func=calib.CalibratedCrossEntropy(),
+    )
+    calib.CalibrationCallback().bind(trainer)
+    trainer.train()
+    (line,) = (entry for entry in trainer.state.log_history if ECE in entry)
+    agrees(line, expected(trainer.model, data))
+
+
 def resumable(folder: Path, **changed: Any) -> tuple[Any, Any, Any]:
     """A trainer whose logging windows (3 steps) reach across its saves (every 2)."""
     logger = Logger()
@@ -231,6 +266,8 @@ def test_a_resumed_run_goes_on_where_it_was(tmp_path: Path, restore: bool) -> No
     assert resumed.histograms == whole.histograms
     # Rows of steps 1 and 2 come from the checkpoint, those of step 3 are new.
     assert relogged.under(ECE) == logger.under(ECE)
+    assert relogged.under("entropy") == logger.under("entropy")
+    assert len(logger.under("entropy")) == 2
     assert [step for step, _ in relogged.under(ECE)] == [3, 6]
     state = json.loads((tmp_path / "b" / "checkpoint-4" / "trainer_state.json").read_text())
     kept = state["stateful_callbacks"]["CalibrationCallback"]["attributes"]
@@ -239,6 +276,21 @@ def test_a_resumed_run_goes_on_where_it_was(tmp_path: Path, restore: bool) -> No
     listed = [type(c).__name__ for c in again.callback_handler.callbacks]
     assert listed.count("CalibrationCallback") == 1
     assert resumed in again.callback_handler.callbacks
+
+
+def test_a_window_without_entropies_is_resumed_without(tmp_path: Path) -> None:
+    """As checkpoints were: the first line after it has no entropy, the second one has."""
+    trainer, _, logger = resumable(tmp_path / "a")
+    trainer.train()
+    path = tmp_path / "a" / "checkpoint-2" / "trainer_state.json"
+    state = json.loads(path.read_text())
+    window = state["stateful_callbacks"]["CalibrationCallback"]["attributes"]["window"]
+    del window["entropies"]
+    path.write_text(json.dumps(state))
+    again, _, relogged = resumable(tmp_path / "b")
+    again.train(resume_from_checkpoint=str(path.parent))
+    assert relogged.under(ECE) == logger.under(ECE)
+    assert relogged.under("entropy") == logger.under("entropy")[1:]
 
 
 def test_a_checkpoint_without_the_callback_can_be_resumed_with_it(tmp_path: Path) -> None:
@@ -322,6 +374,22 @@ def test_nothing_waits_for_the_device_in_a_batch(tmp_path: Path, temperature: fl
     assert callback._running.values()["top1_accuracy"] >= 0.0
     with pytest.raises(AssertionError), Waiting():
         labels.sum().item()
+
+
+@pytest.mark.parametrize("reentrant", [None, True, False])
+def test_nothing_waits_for_the_device_in_a_training_step(reentrant: bool | None) -> None:
+    criterion = calib.CalibratedCrossEntropy(learnable=True, z_loss=1e-4)
+    logits, labels = torch.randn(2, 5, 40, requires_grad=True), torch.randint(40, (2, 5))
+
+    def loss(logits: Any) -> Any:
+        return criterion(logits, labels, num_items_in_batch=torch.tensor(10))
+
+    with use_backend("reference"), Waiting():
+        if reentrant is None:
+            loss(logits).backward()
+        else:
+            checkpoint(loss, logits, use_reentrant=reentrant, preserve_rng_state=False).backward()
+    assert int(criterion.histogram.count.sum()) == 10
 
 
 def test_the_prefix_is_what_trainer_put_before_its_own_numbers() -> None:

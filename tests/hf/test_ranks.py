@@ -65,11 +65,30 @@ def test_a_learnable_temperature_and_the_histogram_under_ddp(tmp_path: Path) -> 
         model(ids).backward()
     assert first["own"] == second["own"] == 2 * 4 * 6  # no rank's count overwrites another's
     assert torch.equal(first["sums"], second["sums"])
-    assert torch.equal(first["sums"], model.criterion.get_extra_state())
+    assert torch.equal(first["sums"], model.criterion.get_extra_state()[:-2])
     for found in (first, second):
         grad = model.criterion.log_temperature.grad
         torch.testing.assert_close(found["temperature"], grad, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(found["head"], model.model.lm_head.weight.grad)
+
+
+def test_a_learnable_temperature_is_sharded(tmp_path: Path) -> None:
+    ids = torch.stack([row["input_ids"] for row in rows(8)])
+    torch.save(ids, tmp_path / "ids.pt")
+    model = WithLoss()
+    model(ids).backward()
+    criterion = model.criterion
+    sums, grad = criterion.get_extra_state()[:-2], criterion.log_temperature.grad
+    evaluated = model.eval()(ids).detach()
+    for found in two_ranks("sharded", tmp_path):
+        assert torch.equal(found["sums"], sums)
+        torch.testing.assert_close(found["grad"], grad, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(found["head"], model.model.lm_head.weight.grad)
+        assert found["temperature"].shape == ()
+        assert found["temperature"].item() == pytest.approx(1.5)
+        assert "sharded (learnable)" in found["shown"]
+        assert "inside the forward" in found["refusal"]
+        torch.testing.assert_close(found["evaluated"], evaluated)
 
 
 def test_torchmetrics_adds_the_ranks(tmp_path: Path) -> None:

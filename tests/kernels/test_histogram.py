@@ -6,14 +6,15 @@ import math
 import pickle
 import subprocess
 import sys
-from copy import deepcopy
+from copy import copy, deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from calib_kernels import CalibrationHistogram
+from calib_kernels import CalibrationHistogram, row_stats, temperature_sweep
 from torch import Tensor
 
 
@@ -161,10 +162,69 @@ def test_no_rank_no_reduction() -> None:
 
 def test_copies_and_pickles_are_histograms_of_their_own() -> None:
     h = filled(*rows(50))
-    for copy in (deepcopy(h), pickle.loads(pickle.dumps(h))):
-        assert sums(copy) == sums(h) and copy.bins == h.bins and copy.device == h.device
-        copy.update([0.5], [1])
-        assert sums(copy) != sums(h)
+    before = sums(h)
+    for again in (copy(h), deepcopy(h), pickle.loads(pickle.dumps(h)), deepcopy([h, h])[1]):
+        assert sums(again) == before and again.bins == h.bins and again.device == h.device
+        again.update([0.5], [1])
+        assert sums(again) != before
+        again.reset()
+        assert sums(h) == before
+    pair = deepcopy([h, h])
+    assert pair[0] is pair[1]
+    # What is settled stays so, what is not may still go elsewhere.
+    for made in (CalibrationHistogram(15), CalibrationHistogram(15, "cpu")):
+        delta = torch.zeros(46, dtype=torch.int64, device="meta")
+        if made._settled:
+            with pytest.raises(ValueError, match="histogram is on cpu"):
+                copy(made).add(delta)
+        else:
+            copy(made).add(delta)
+
+
+MADE_INSIDE: dict[str, Any] = {
+    "made": lambda h: CalibrationHistogram(15, "cpu"),
+    "undecided": lambda h: CalibrationHistogram(15),
+    "added": lambda h: h + h,
+    "summed": lambda h: sum([h, h]),
+    "rebinned": lambda h: h.rebin(5),
+    "copied": copy,
+    "copied deeply": deepcopy,
+    "pickled": lambda h: pickle.loads(pickle.dumps(h)),
+    "of a delta": lambda h: CalibrationHistogram.of(h.state_dict()["sums"]),
+    "loaded": lambda h: loaded(h.state_dict()),
+    "merged": lambda h: CalibrationHistogram(15).merge(h),
+    "of a sweep": lambda h: temperature_sweep(
+        torch.eye(3), torch.arange(3), [1.0], bins=15
+    ).histograms[0],
+}
+
+
+def loaded(state: dict[str, Any]) -> CalibrationHistogram:
+    h = CalibrationHistogram(3)
+    h.load_state_dict(state)
+    return h
+
+
+@pytest.mark.parametrize("how", MADE_INSIDE)
+def test_inference_mode_leaves_no_trace(backend: str, how: str) -> None:
+    """Whatever is made on one side of torch.inference_mode may be changed on the other."""
+    c, correct = rows(50)
+    plain = filled(c, correct)
+    alike = MADE_INSIDE[how](plain)
+    with torch.inference_mode():
+        plain.update(c, correct)
+        inside = MADE_INSIDE[how](filled(c, correct))
+        inside.update(c, correct)
+        state = inside.state_dict()
+    alike.update(c, correct)
+    assert sums(inside) == sums(alike)
+    state["sums"] += 1
+    inside.merge(inside)
+    inside.update(c, correct)
+    row_stats(torch.eye(3), torch.arange(3), histogram=inside)
+    inside.reset()
+    assert not any(sums(inside))
+    plain.reset()
 
 
 def test_a_state_goes_to_the_device_of_its_reader() -> None:

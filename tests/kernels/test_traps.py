@@ -89,7 +89,8 @@ def test_a_trap_is_tested_or_excused(trap: Trap, op: str) -> None:
 
 def test_every_test_file_is_of_an_op_or_of_all() -> None:
     others = {
-        "backend", "checks", "fuzz", "lm_head_memory", "reference", "sanitized", "traps", "tuning",
+        "backend", "checks", "counted", "fuzz", "lm_head_memory", "reference", "sanitized",
+        "transforms", "traps", "tuning",
     }  # fmt: skip
     found = {path.stem[5:] for path in HERE.rglob("test_*.py")}
     assert found == others.union(OF_ALL, *FILES.values())

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from calib_kernels import CalibrationHistogram
 
 from calib import metrics
@@ -166,3 +167,48 @@ def test_containers_are_the_same_to_it():
     expected = metrics.ece(c, a)
     assert metrics.ece(torch.tensor(c, dtype=torch.float64), torch.tensor(a)) == expected
     assert metrics.ece(np.array(c), np.array(a, dtype=np.int8)) == expected
+
+
+ROWS = ([0.9, 0.8, 0.6, 0.7], [1, 1, 0, 1])
+
+
+@pytest.mark.parametrize("name", [*TOP, "nll", "auroc", "accuracy"])
+def test_tensors_are_taken_as_they_are(name):
+    metric = getattr(metrics, name)
+    exact = torch.tensor(ROWS[0], dtype=torch.bfloat16, requires_grad=True)
+    same = metric(exact.detach().double().numpy(), ROWS[1])
+    assert metric(exact, torch.tensor(ROWS[1])) == same
+    assert metric(exact, torch.tensor(ROWS[1]).bool()) == same
+    assert metric([torch.tensor(value) for value in exact.tolist()], ROWS[1]) == same
+
+
+BAD = {
+    "masked": np.ma.masked_array(ROWS[0], [False, True, False, False]),
+    "complex": np.array(ROWS[0]) + 0j,
+    "text": [str(value) for value in ROWS[0]],
+    "dates": np.array(["2020-01-01"] * 4, dtype="datetime64[D]"),
+    "none": [0.9, None, 0.6, 0.7],
+    "generator": iter(ROWS[0]),
+}
+
+
+@pytest.mark.parametrize("name", [*TOP, "nll", "auroc", "accuracy", "risk_coverage"])
+@pytest.mark.parametrize("kind", BAD)
+def test_what_holds_no_numbers_is_refused(name, kind):
+    values = iter(ROWS[0]) if kind == "generator" else BAD[kind]
+    with pytest.raises(ValueError, match=r"masked|must hold numbers|must be a sequence"):
+        getattr(metrics, name)(values, ROWS[1])
+
+
+def test_a_mask_that_masks_nothing_is_no_mask():
+    c = np.ma.masked_array(ROWS[0], [False] * 4)
+    assert metrics.ece(c, ROWS[1]) == metrics.ece(*ROWS)
+
+
+@pytest.mark.parametrize("name", ["brier", "nll", "classwise_ece"])
+def test_rows_of_probabilities_sum_to_one(name):
+    metric = getattr(metrics, name)
+    with pytest.raises(ValueError, match=r"sum to 1, got 0\.9 in row 1"):
+        metric([[0.5, 0.5], [0.5, 0.4]], [0, 1])
+    coarse = torch.tensor([[0.7, 0.2, 0.1]], dtype=torch.bfloat16)  # sums to 1.0009765625
+    metric(coarse, [0])

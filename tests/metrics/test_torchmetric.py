@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 from torchmetrics import MetricCollection
+from torchmetrics.classification import BinaryCalibrationError, MulticlassCalibrationError
 
 from calib import metrics
 
@@ -77,3 +78,47 @@ def test_it_draws_values_as_torchmetrics_does(rows):
     assert point.get_ydata()[0] == pytest.approx(float(metric.compute()))
     _, over_time = metric.plot([metric.compute(), torch.tensor(0.5)], ax=figure.add_subplot())
     assert [len(line.get_ydata()) for line in over_time.get_lines()] == [2]
+
+
+def test_torchmetrics_own_arguments():
+    """Classes' probabilities and classes, as torchmetrics takes them; 15 bins, none at an edge."""
+    generator = torch.Generator().manual_seed(0)
+    preds = torch.softmax(torch.randn(2000, 4, generator=generator), dim=1)
+    target = torch.randint(4, (2000,), generator=generator)
+    theirs = MulticlassCalibrationError(num_classes=4, n_bins=15)
+    theirs.update(preds, target)
+    for arguments, keywords in (((preds, target), {}), ((), {"preds": preds, "target": target})):
+        ours = metrics.CalibrationError()
+        ours.update(*arguments, **keywords)
+        assert float(ours.compute()) == pytest.approx(float(theirs.compute()), abs=1e-6)
+    binary, own = BinaryCalibrationError(n_bins=15), metrics.CalibrationError()
+    binary.update(preds[:, 0], target == 0)
+    own.update(preds[:, 0], target == 0)
+    assert float(own.compute()) == pytest.approx(float(binary.compute()), abs=1e-6)
+
+
+def test_logits_are_not_guessed_at():
+    metric = metrics.CalibrationError()
+    with pytest.raises(ValueError, match="1 rows do not sum to 1"):
+        metric.update(torch.tensor([[2.0, -1.0]]), torch.tensor([0]))
+    with pytest.raises(ValueError, match="confidence and correct, or preds and target"):
+        metric.update(torch.tensor([0.5]))
+
+
+def test_inference_mode_leaves_no_trace() -> None:
+    confidence, correct = torch.rand(20), torch.rand(20) > 0.5
+    plain = metrics.CalibrationError()
+    with torch.inference_mode():
+        inside, clone = metrics.CalibrationError(), plain.clone()
+        for metric in (inside, clone, plain):
+            metric.update(confidence, correct)
+            metric(confidence, correct)
+        histogram = plain.histogram
+    histogram.update(confidence, correct)
+    for metric in (inside, clone, plain):
+        metric.update(confidence, correct)
+        assert metric(confidence, correct) == metric.compute() == inside.compute()
+        metric.reset()
+        metric.update(confidence, correct)
+        assert int(metric.histogram.count.sum()) == 20
+        metric.update(confidence, correct)

@@ -1,0 +1,229 @@
+"""How sure a metric is: intervals, paired differences, and what perfect calibration would give.
+
+An interval belongs to the quantity beside it, or there is none:
+
+* **Plug-in errors** (``PLUG_IN``) are above 0 even under perfect calibration, and resampling adds
+  to that, so that no resampling interval covers a true value near 0. They have no interval. What
+  stands beside them is ``under_calibration``: their expectation and p when every confidence is
+  deserved.
+* ``metrics.debiased_rmsce`` has one: value and bounds are roots of one debiased squared error, by
+  leaving out one cluster at a time.
+* A **share** of rows that each stand for themselves has Wilson's.
+* Everything else has a BCa bootstrap over clusters (Efron 1987).
+
+``clusters`` are rows that belong together, such as the questions about one image: they are drawn,
+left out and exchanged together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from calib import metrics
+from calib.intervals import debiased
+from calib.intervals.clusters import Members, clusters_or_groups, members_of, refuse_one
+from calib.intervals.nulls import Null, all_under_calibration, under_calibration
+from calib.intervals.ratios import Ratio, mean_of, ratio_of
+from calib.intervals.resampling import LEVEL, resampled
+from calib.intervals.shares import FLIPS, flips, holm, mcnemar, wilson
+from calib.intervals.weighted import Weighted, weighted
+from calib.metrics.arrays import numbers
+
+__all__ = [
+    "LEVEL",
+    "PLUG_IN",
+    "Difference",
+    "Interval",
+    "Null",
+    "Ratio",
+    "all_under_calibration",
+    "bootstrap",
+    "bootstrap_all",
+    "holm",
+    "mean_of",
+    "paired_difference",
+    "under_calibration",
+    "wilson",
+]
+
+Metric = Callable[[Any, Any], float]
+
+PLUG_IN = (
+    metrics.ece,
+    metrics.mce,
+    metrics.rmsce,
+    metrics.ace,
+    metrics.ence,
+    metrics.smooth_ece,
+    metrics.ks,
+    metrics.classwise_ece,
+)
+"""Errors without an interval; ``functools.partial`` of one counts as that one."""
+
+NO_INTERVAL = (
+    "none: a plug-in error is above 0 even under perfect calibration; its expectation and p then "
+    "stand beside it, and metrics.debiased_rmsce has an interval"
+)
+
+TOO_RARE = "none: the metric exists on fewer than half of the resamples"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A metric and its 95 % interval; ``method`` says how, and of what, the bounds were made.
+
+    ``low`` and ``high`` are None where the quantity has no interval, and ``method`` says why.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Interval):
+    """First minus second, with the two-sided p of no difference; None where there is no test.
+
+    ``least_p`` is the smallest p that the test could have given: a p that equals it is "at most".
+    """
+
+    p: float | None
+    least_p: float = 0.0
+
+
+def bootstrap(
+    metric: Metric,
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    n: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The 95 % interval of ``metric(confidence, correct)``; see the module for its kind.
+
+    confidence, correct: whatever two arrays the metric takes, N rows each. clusters: (N,) labels of
+    rows that belong together; each row for itself by default. ``groups`` is its old name. n:
+    resamples, where there are any; a metric that exists on fewer than half of them has no interval.
+
+    Raises ValueError as the metric does, and where an interval is due with fewer than two clusters.
+    """
+    labels = clusters_or_groups(clusters, groups)
+    case = {"": (metric, confidence, correct)}
+    return bootstrap_all(case, clusters=labels, n=n, seed=seed)[""]
+
+
+def bootstrap_all(
+    cases: Mapping[str, tuple[Metric, ArrayLike, ArrayLike]],
+    *,
+    clusters: ArrayLike | None = None,
+    n: int = 2000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """``bootstrap`` of several metrics of the same N rows, each on the same resamples."""
+    intervals: dict[str, Interval] = {}
+    drawn: dict[str, tuple[float, Weighted]] = {}
+    members = None
+    for name, (metric, confidence, correct) in cases.items():
+        first, second = numbers("confidence", confidence), numbers("correct", correct)
+        value = float(metric(first, second))
+        members = members_of(clusters, len(second))
+        if _base(metric) in PLUG_IN:
+            intervals[name] = Interval(value, None, None, NO_INTERVAL)
+            continue
+        refuse_one(members)
+        ratio = ratio_of(metric)
+        if _base(metric) is metrics.debiased_rmsce:
+            intervals[name] = Interval(value, *_debiased_bounds(metric, first, second, members))
+        elif ratio is not None and members.alone and (rows := ratio.rows(first, second)).is_share:
+            ends = wilson(round(rows.above.sum()), round(rows.below.sum()))
+            intervals[name] = Interval(value, *ends, "Wilson")
+        else:
+            drawn[name] = (value, weighted(metric, first, second))
+    if drawn and members is not None:
+        statistics = {name: statistic for name, (_, statistic) in drawn.items()}
+        for name, each in resampled(statistics, members, n, seed).items():
+            value = drawn[name][0]
+            intervals[name] = (
+                Interval(value, None, None, TOO_RARE)
+                if each is None
+                else Interval(value, *each.bounds(), f"BCa bootstrap, {n:,} resamples")
+            )
+    return {name: intervals[name] for name in cases}
+
+
+def _debiased_bounds(
+    metric: Metric, first: Any, second: Any, members: Members
+) -> tuple[float, float, str]:
+    cells = debiased.Cells.of(metric, first, second)
+    ends = debiased.bounds(cells, *debiased.jackknife([cells], members))
+    low, high = (math.sqrt(max(0.0, end)) for end in ends)
+    return low, high, "root of the debiased squared error, jackknife"
+
+
+def paired_difference(
+    metric: Metric,
+    first: tuple[ArrayLike, ArrayLike],
+    second: tuple[ArrayLike, ArrayLike],
+    *,
+    clusters: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    n: int = 2000,
+    seed: int = 0,
+) -> Difference:
+    """``metric(*first) - metric(*second)`` for two models on the same N rows, in the same order.
+
+    first, second: (confidence, correct) of each. A ``PLUG_IN`` error has neither bounds nor p: two
+    models can differ in ECE because one is sharper, which is no difference in calibration. For
+    ``metrics.debiased_rmsce`` value, bounds and p are those of the difference of the debiased
+    *squared* errors, which may be below 0. Means of rows (accuracy, Brier, NLL) are tested by
+    exchanging the two models in whole clusters: exactly (McNemar) for right and wrong answers of
+    rows that stand for themselves, else by 10,000 random exchanges. Other metrics are tested by a
+    paired bootstrap, p being twice the smaller tail. clusters, groups, n, seed and errors as for
+    ``bootstrap``.
+    """
+    a, b = (
+        (numbers("confidence", pair[0]), numbers("correct", pair[1])) for pair in (first, second)
+    )
+    if len(a[1]) != len(b[1]):
+        raise ValueError(f"paired rows must be as many, got {len(a[1])} and {len(b[1])}")
+    value = float(metric(*a)) - float(metric(*b))
+    members = members_of(clusters_or_groups(clusters, groups), len(a[1]))
+    if _base(metric) in PLUG_IN:
+        return Difference(value, None, None, NO_INTERVAL, None)
+    refuse_one(members)
+    if _base(metric) is metrics.debiased_rmsce:
+        cells = [debiased.Cells.of(metric, *a), debiased.Cells.of(metric, *b)]
+        square, error = debiased.jackknife(cells, members)
+        reach = debiased.REACH * error
+        how = "difference of debiased squared errors, jackknife"
+        return Difference(
+            square, square - reach, square + reach, how, debiased.two_sided(square, error)
+        )
+    one, other = weighted(metric, *a), weighted(metric, *b)
+    found = resampled({"": lambda w: one(w) - other(w)}, members, n, seed)[""]
+    if found is None:
+        return Difference(value, None, None, TOO_RARE, None)
+    low, high = found.bounds()
+    how = f"paired BCa bootstrap, {n:,} resamples"
+    ratio = ratio_of(metric)
+    if ratio is None:
+        return Difference(value, low, high, how, found.tail, 2 / (n + 1))
+    rows, others = ratio.rows(*a), ratio.rows(*b)
+    if members.alone and rows.is_right_or_wrong and others.is_right_or_wrong:
+        p = mcnemar(rows.above, others.above)
+        return Difference(value, low, high, f"{how}; p: exact McNemar", p)
+    p, least = flips(rows.per_cluster(members), others.per_cluster(members), seed)
+    return Difference(value, low, high, f"{how}; p: {FLIPS:,} exchanges of clusters", p, least)
+
+
+def _base(metric: Metric) -> Metric:
+    return metric.func if isinstance(metric, partial) else metric

@@ -1,0 +1,69 @@
+"""Shares and paired means: Wilson's interval, McNemar's test, exchanges of whole clusters; Holm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Z95 = 1.959963984540054
+FLIPS = 10_000
+CHUNK = 1 << 22
+"""Numbers per array of exchanges."""
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a share; n must not be 0."""
+    share, square = successes / n, Z95 * Z95
+    centre = (share + square / (2 * n)) / (1 + square / n)
+    half = Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mcnemar(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """The exact two-sided p of two models' hits (N,) of 0 and 1 (McNemar 1947, binomial form)."""
+    gained, lost = int((first > second).sum()), int((first < second).sum())
+    if gained + lost == 0:
+        return 1.0
+    return float(stats.binomtest(gained, gained + lost, 0.5).pvalue)
+
+
+def flips(
+    first: NDArray[np.float64], second: NDArray[np.float64], seed: int
+) -> tuple[float, float]:
+    """The two-sided p of exchanging the models in each cluster at random, and the least possible.
+
+    first, second: (2, G), the sums above and below the line of each cluster. p counts the observed
+    order as one of the exchanges, so it is at least 1 / (FLIPS + 1).
+    """
+    observed = abs(ratio(first.sum(axis=1)) - ratio(second.sum(axis=1)))
+    half, total = (first - second) / 2, (first + second) / 2
+    centre = total.sum(axis=1)
+    rng = np.random.default_rng(seed)
+    reached = 0
+    step = max(1, CHUNK // half.shape[1])
+    for start in range(0, FLIPS, step):
+        size = min(step, FLIPS - start)
+        signs = rng.integers(0, 2, size=(size, half.shape[1]), dtype=np.int8) * 2 - 1
+        moved = signs @ half.T  # (size, 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            difference = ratio((centre + moved).T) - ratio((centre - moved).T)
+        # Without a row that counts there is no difference. Equal sums differ in their last bits.
+        reached += int((np.nan_to_num(abs(difference)) >= observed * (1 - 1e-12)).sum())
+    return (1 + reached) / (FLIPS + 1), 1 / (FLIPS + 1)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p values corrected for their number (Holm 1979), in the order they came in."""
+    corrected, largest = [0.0] * len(ps), 0.0
+    for place, number in enumerate(sorted(range(len(ps)), key=lambda k: ps[k])):
+        largest = max(largest, min(1.0, (len(ps) - place) * ps[number]))
+        corrected[number] = largest
+    return corrected
+
+
+def ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(sums[0] / sums[1])

@@ -1,0 +1,67 @@
+"""What users hold, as NumPy arrays: lists, arrays, pandas columns, tensors on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIXTEEN_BITS = 2e-2
+"""How far the sum of a row of 16-bit probabilities may be from 1: each is rounded by up to 0.2 %
+(bfloat16)."""
+SUM = 1e-3
+"""The same for 32 bits and more: probabilities that were printed with few digits."""
+
+
+def numbers(name: str, values: Any) -> NDArray[Any]:
+    """``values`` as an array of booleans, integers or floats, at least as it is.
+
+    A tensor is taken off its graph and device; bfloat16 becomes float32, which loses nothing.
+    ``name`` is the argument's, for errors. Raises ValueError for masked entries, complex numbers,
+    dates, texts and what is no sequence.
+    """
+    if isinstance(values, Iterator):
+        raise ValueError(f"{name} must be a sequence of numbers, got a {type(values).__name__}")
+    if hasattr(values, "detach"):
+        tensor = values.detach().cpu()
+        array = np.asarray(tensor.float() if "bfloat16" in str(tensor.dtype) else tensor)
+    else:
+        if masked := int(np.ma.getmaskarray(values).sum() if np.ma.is_masked(values) else 0):
+            raise ValueError(f"{name} has {masked} masked entries; leave such rows out")
+        array = np.asarray(values)
+    if array.dtype.kind == "O":
+        array = of_objects(name, array)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold numbers, got {array.dtype}")
+    return array
+
+
+def of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
+    """Python numbers, and zero-dimensional tensors, as float64."""
+    flat = [values.item() if hasattr(values, "item") else values for values in array.ravel()]
+    wrong = next((v for v in flat if not isinstance(v, (bool, int, float))), None)
+    if wrong is not None or None in flat:
+        raise ValueError(f"{name} must hold numbers, got {wrong!r} among them")
+    return np.array(flat, dtype=np.float64).reshape(array.shape)
+
+
+def probabilities(name: str, values: Any) -> NDArray[np.float64]:
+    """Probabilities, (N,) or (N, K); of rows of K, each sums to 1.
+
+    Raises ValueError where a value is outside [0, 1] or a row's sum is not 1.
+    """
+    array = numbers(name, values)
+    coarse = array.dtype.itemsize == 2 or "bfloat16" in str(getattr(values, "dtype", ""))
+    p = array.astype(np.float64)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"{name} must hold probabilities: finite values in [0, 1]")
+    if p.ndim == 2 and p.size:
+        away = np.abs(p.sum(axis=1) - 1)
+        if away.max() > (SIXTEEN_BITS if coarse else SUM):
+            row = int(away.argmax())
+            raise ValueError(
+                f"{name} must have rows that sum to 1, got {p[row].sum():.6g} in row {row}"
+            )
+    return p

@@ -1,0 +1,138 @@
+"""The confidence above which answers may be trusted, with a promise that holds.
+
+Learn then test (Angelopoulos et al. 2021), with fixed sequences from several starts: thresholds are
+set by the confidences alone, before any outcome is looked at. Beginning at each of five starts and
+going down, "more than ``risk`` of the answers given at this threshold are wrong" is tested by the
+exact binomial tail at delta / 5, until it is not rejected for the first time. The lowest threshold
+so reached is returned: with probability 1 - delta the promise holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from calib.metrics import binning
+
+STARTS = 5
+STEPS = 50
+"""Thresholds that are tried, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Answer where confidence >= ``value``.
+
+    ``coverage`` and ``risk`` are the share of rows answered and the share of wrong ones among them,
+    of the rows it was chosen on. ``bound`` is the exact upper bound of the risk at the level of the
+    test, never above the risk that was asked for. ``n`` counts those rows: one a cluster.
+    """
+
+    value: float
+    coverage: float
+    risk: float
+    bound: float
+    n: int
+
+
+def abstention(
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    *,
+    risk: float,
+    delta: float = 0.05,
+    clusters: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+) -> Threshold | dict[str, Threshold | None] | None:
+    """The lowest threshold at which at most ``risk`` of the answers given are wrong.
+
+    With probability 1 - ``delta`` over the rows handed in, the share of wrong answers among new
+    ones with confidence >= value is at most ``risk``; None where no threshold can promise that.
+
+    confidence (N,) in [0, 1], correct (N,) of 0 and 1. clusters: (N,) labels of rows that belong
+    together: one row of each, drawn by ``seed``, is looked at. groups: (N,) labels of
+    sub-populations: each gets a threshold of its own, in a dict by its label, and delta is divided
+    among them so that all promises hold together.
+
+    Raises ValueError on unfit arrays and for a risk or delta not between 0 and 1.
+    """
+    c, a = binning.pairs(confidence, correct)
+    for name, share in (("risk", risk), ("delta", delta)):
+        if not 0 < share < 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {share!r}")
+    kept = one_a_cluster(labels("clusters", clusters, len(c)), len(c), seed)
+    of = labels("groups", groups, len(c))
+    if of is None:
+        return promised(c[kept], a[kept], risk, delta)
+    names = np.unique(of)
+    each = {str(name): kept[of[kept] == name] for name in names}
+    return {
+        name: promised(c[rows], a[rows], risk, delta / len(each)) for name, rows in each.items()
+    }
+
+
+def labels(name: str, values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must be ({n},), one per row, got {array.shape}")
+    return array
+
+
+def one_a_cluster(clusters: NDArray[np.generic] | None, n: int, seed: int) -> NDArray[np.int64]:
+    """Numbers of rows of which no two share a cluster, in order."""
+    if clusters is None:
+        return np.arange(n)
+    order = np.random.default_rng(seed).permutation(n)
+    _, first = np.unique(clusters[order], return_index=True)
+    return np.sort(order[first])
+
+
+def promised(
+    c: NDArray[np.float64], a: NDArray[np.float64], risk: float, delta: float
+) -> Threshold | None:
+    """The lowest threshold that the tests reach; None where every start fails at once."""
+    values = candidates(c)
+    answered = np.array([(c >= value).sum() for value in values])
+    wrong = np.array([(a[c >= value] == 0).sum() for value in values])
+    level = delta / STARTS
+    holds = stats.binom.cdf(wrong, answered, risk) <= level
+    reached = [
+        end for start in starts(len(values)) if (end := last_of_run(holds, start)) is not None
+    ]
+    if not reached:
+        return None
+    best = max(reached)
+    n, errors = int(answered[best]), int(wrong[best])
+    return Threshold(
+        value=float(values[best]),
+        coverage=n / len(c),
+        risk=errors / n,
+        bound=float(stats.beta.ppf(1 - level, errors + 1, n - errors)),
+        n=len(c),
+    )
+
+
+def candidates(c: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distinct thresholds from high to low, at even steps of coverage; the last answers all."""
+    ranks = np.unique(np.ceil(np.linspace(0, len(c), STEPS + 1)[1:]).astype(int)) - 1
+    return np.unique(np.sort(c)[::-1][ranks])[::-1]
+
+
+def starts(count: int) -> Iterable[int]:
+    """Places of the starts among ``count`` thresholds, the first at the top, none at the end."""
+    return sorted({count * k // STARTS for k in range(STARTS)})
+
+
+def last_of_run(holds: NDArray[np.bool_], start: int) -> int | None:
+    """The last place of the unbroken run of rejections that begins at ``start``."""
+    if not holds[start]:
+        return None
+    broken = np.flatnonzero(~holds[start:])
+    return start + int(broken[0]) - 1 if len(broken) else len(holds) - 1

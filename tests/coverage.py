@@ -1,0 +1,124 @@
+"""How often intervals and promises hold, by simulation: ``python -m tests.coverage --sets 2000``.
+
+A population has confidences c = logistic of a normal, folded to [0.5, 1], and is right with
+probability c ("calibrated") or c^1.3 ("over-confident"); clustered rows come in fours that share a
+shift. Its true values are those of 800,000 rows. A cell counts on how many sets the interval holds
+the population's value. The thresholds' cells count how often the promised risk is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib import metrics
+from calib.intervals import bootstrap
+from calib.thresholds import Threshold, abstention
+
+Floats = NDArray[np.float64]
+TRUTH = 800_000
+RESAMPLES = 500
+METRICS = {
+    name: getattr(metrics, name)
+    for name in ("accuracy", "brier", "nll", "auroc", "aurc", "debiased_rmsce")
+}
+
+
+@dataclass(frozen=True)
+class Population:
+    exponent: float  # right with probability c ** exponent
+    clustered: bool
+
+    def rows(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Confidence, correct and cluster of n rows, a multiple of four."""
+        cluster = np.arange(n) // 4 if self.clustered else np.arange(n)
+        shift = 0.7 * rng.normal(size=n)[cluster] if self.clustered else 0.0
+        c = 1 / (1 + np.exp(-(rng.normal(1.5, 1.2, n) + shift)))
+        c = np.maximum(c, 1 - c)
+        return c, (rng.random(n) < c**self.exponent).astype(float), cluster.astype(float)
+
+
+def coverage(name: str, population: Population, n: int, sets: int, seed: int = 0) -> float:
+    """The share of ``sets`` intervals of n rows that hold the population's value of a metric."""
+    rng = np.random.default_rng(seed)
+    metric = METRICS[name]
+    c, a, _ = population.rows(TRUTH, rng)
+    true = metric(c, a)
+    holds = 0
+    for number in range(sets):
+        c, a, cluster = population.rows(n, rng)
+        found = bootstrap(metric, c, a, clusters=cluster, n=RESAMPLES, seed=number)
+        assert found.low is not None and found.high is not None
+        holds += found.low <= true <= found.high
+    return holds / sets
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Confidences uniform in [0, 1], wrong with a probability that depends on them."""
+
+    wrong: Callable[[Floats], Floats]
+    risk: float
+
+    def rows(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        c = rng.random(n)
+        return c, (rng.random(n) >= self.wrong(c)).astype(float)
+
+    def true_risk(self, threshold: float) -> float:
+        return float(self.wrong(np.linspace(threshold, 1, 20_001)).mean())
+
+    @property
+    def best_coverage(self) -> float:
+        """The largest share that can be answered at the promised risk."""
+        at = np.linspace(0, 1, 1001)[:-1]
+        return float(max((1 - t for t in at if self.true_risk(t) <= self.risk), default=0.0))
+
+
+ABOVE = Answers(lambda c: np.full_like(c, 0.105), 0.10)
+CROSSING = Answers(lambda c: np.where(c > 0.4, 0.03, 0.4), 0.10)
+
+
+def promises(answers: Answers, n: int, sets: int, seed: int = 0) -> tuple[int, float]:
+    """Promises broken in ``sets`` sets of n rows, and the mean share of answers given."""
+    rng = np.random.default_rng(seed)
+    broken, answered = 0, []
+    for _ in range(sets):
+        c, a = answers.rows(n, rng)
+        found = abstention(c, a, risk=answers.risk)
+        assert found is None or isinstance(found, Threshold)
+        if found is not None:
+            broken += answers.true_risk(found.value) > answers.risk
+        answered.append(0.0 if found is None else 1 - found.value)
+    return broken, float(np.mean(answered))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=int, default=2000)
+    sets = parser.parse_args().sets
+    print("metric          rows  rows stand  calibrated  over-confident   (share of intervals)")
+    for name in METRICS:
+        for n in (200, 2000):
+            for clustered in (False, True):
+                cells = [
+                    coverage(name, Population(exponent, clustered), n, sets)
+                    for exponent in (1.0, 1.3)
+                ]
+                how = "in fours" if clustered else "alone"
+                told = "  ".join(f"{100 * cell:9.1f} %" for cell in cells)
+                print(f"{name:15s} {n:4d}  {how:10s} {told}", flush=True)
+    error = 100 * math.sqrt(0.05 * 0.95 / sets)
+    print(f"One standard error of a cell at 95 %: {error:.1f} points.")
+    for title, answers in (("just above the promise", ABOVE), ("crossing it", CROSSING)):
+        broken, answered = promises(answers, 1000, sets)
+        best = f", {answered / answers.best_coverage:.0%} of the best" if answered > 0.1 else ""
+        print(f"risk {title}: {broken} of {sets} promises broken, {answered:.1%} answered{best}")
+
+
+if __name__ == "__main__":
+    main()

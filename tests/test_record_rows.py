@@ -1,0 +1,163 @@
+"""Records that were damaged or cannot be are refused by their line; a torn end is none of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from calib import cli
+from calib.records import InputError
+from calib.report import write_report
+from calib.runs import open_run
+
+N = 40
+
+
+@pytest.fixture
+def damaged(make_run, tmp_path: Path):
+    """A finished run of N questions whose lines a function has changed."""
+
+    def change(function: Any) -> Path:
+        folder = make_run(tmp_path / "run", n=N)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "questions": N}))
+        records = folder / "records.jsonl"
+        lines = records.read_bytes().splitlines(keepends=True)
+        records.write_bytes(b"".join(function(lines)))
+        return folder
+
+    return change
+
+
+def edited(line: bytes, **values: Any) -> bytes:
+    return json.dumps({**json.loads(line), **values}).encode() + b"\n"
+
+
+def without(line: bytes, name: str) -> bytes:
+    row = json.loads(line)
+    del row[name]
+    return json.dumps(row).encode() + b"\n"
+
+
+BAD_LINES = {
+    "garbage": b"garbage\n",
+    "blank": b"\n",
+    "a list": b"[]\n",
+    "no text": b"\xff\xfe\n",
+    "many digits": b'{"id": ' + b"1" * 5000 + b"}\n",
+    "deep": b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}\n",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_LINES)
+def test_a_bad_line_among_others_is_damage(damaged, kind: str):
+    folder = damaged(lambda lines: [*lines[:10], BAD_LINES[kind], *lines[11:]])
+    with pytest.raises(InputError, match=r"records.jsonl, line 11: this is no record, and other"):
+        open_run(folder).rows()
+
+
+@pytest.mark.parametrize("tail", [*BAD_LINES.values(), b'{"id": "q', b"\0" * 4096])
+def test_a_torn_end_is_passed_over(damaged, tail: bytes):
+    folder = damaged(lambda lines: [*lines, tail])
+    assert len(open_run(folder).rows()) == N
+
+
+CHANGES = {
+    "doubled line": (lambda lines: [*lines[:5], lines[4], *lines[5:]], "index 4 is there already"),
+    "doubled file": (lambda lines: lines * 2, "line 41: index 0 is there already, in line 1"),
+    "doubled id": (
+        lambda lines: [lines[0], edited(lines[1], id="q0000"), *lines[2:]],
+        "id 'q0000' is there already, in line 1",
+    ),
+    "out of plan": (
+        lambda lines: [*lines[:-1], edited(lines[-1], index=99)],
+        "line 40: index 99 is not of this run",
+    ),
+    "a lie": (
+        lambda lines: [edited(lines[0], correct=not json.loads(lines[0])["correct"]), *lines[1:]],
+        "line 1: correct is",
+    ),
+    "a text for a truth value": (
+        lambda lines: [edited(lines[0], correct="false"), *lines[1:]],
+        "correct: expected true, false or null, got 'false'",
+    ),
+    "log-probability above 0": (
+        lambda lines: [edited(lines[0], logprob=[5.0, -1.0]), *lines[1:]],
+        "logprob: expected a list of numbers not above 0",
+    ),
+    "confidence": (lambda lines: [edited(lines[0], confidence=2.5), *lines[1:]], "confidence: exp"),
+    "confidence in words": (
+        lambda lines: [edited(lines[0], confidence="high"), *lines[1:]],
+        "confidence: expected a number from 0 to 1 or null, got 'high'",
+    ),
+    "short prob": (
+        lambda lines: [edited(lines[0], prob=[1.0]), *lines[1:]],
+        "prob has 1 values, but there are 2 options",
+    ),
+    "answer": (lambda lines: [edited(lines[0], answer=99), *lines[1:]], "answer 99 is none of 2"),
+    "prediction in words": (
+        lambda lines: [edited(lines[0], prediction="yes"), *lines[1:]],
+        "prediction: expected an option's index or null",
+    ),
+    "options": (lambda lines: [edited(lines[0], options=None), *lines[1:]], "options: expected a"),
+    **{
+        f"no {name}": (
+            lambda lines, name=name: [*lines[:2], without(lines[2], name), *lines[3:]],
+            f"line 3: {name} is missing",
+        )
+        for name in ("id", "index", "mass", "options", "confidence", "parsed", "correct", "prob")
+    },
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_rows_that_cannot_be_are_refused(damaged, kind: str):
+    change, message = CHANGES[kind]
+    folder = damaged(change)
+    with pytest.raises(InputError) as caught:
+        open_run(folder).rows()
+    assert message in str(caught.value)
+    ran = CliRunner().invoke(cli.app, ["report", str(folder)])
+    assert ran.exit_code == 2, ran.output
+
+
+def test_an_unfinished_run_is_reported_as_such(damaged):
+    folder = damaged(lambda lines: lines[:32])
+    page = write_report(open_run(folder)).read_text(encoding="utf-8")
+    assert "Unfinished, 32 of 40" in page
+
+
+SETTINGS = {
+    "bins": (10**9, "bins: expected a whole number from 1 to 10,000, got '1000000000'"),
+    "seed": ("x", "seed: expected a whole number from 0, got 'x'"),
+    "samples": (-3, "samples: expected a whole number from 1, got '-3'"),
+    "questions": (True, "questions: expected a whole number from 1, got 'True'"),
+    "model": (["a"], "model: expected text"),
+    "task": ("\ud800", "task: expected text"),
+    "anything": ("\ud800", "half of a surrogate pair"),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_that_cannot_be_are_refused(damaged, name: str):
+    value, message = SETTINGS[name]
+    folder = damaged(lambda lines: lines)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, name: value}))
+    with pytest.raises(InputError) as caught:
+        open_run(folder)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"seed": ' + "1" * 5000 + "}", "{", "[]", "\udc80"]
+)
+def test_a_config_that_is_none_is_refused(damaged, text: str):
+    folder = damaged(lambda lines: lines)
+    (folder / "config.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(InputError, match=r"config\.json: "):
+        open_run(folder)
