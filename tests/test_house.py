@@ -26,16 +26,8 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
-    {
-        "metrics",
-        "easy_vqa",
-        "capitals",
-        "task_files",
-        "images",
-        "shards",
-        "prompt_file",
-        "record_rows",
-    },
+    {"metrics", "easy_vqa", "capitals", "task_files", "images", "record_rows"},
+    {"run_config", "shards", "prompt_file"},
     {"intervals", "likelihood", "thresholds", "prompts", "tasks", "runs", "loss", "tally"},
     {"fit", "hf"},
     {"sample"},
