@@ -57,11 +57,11 @@ gpu:
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training
 
-# The README's pictures: the committed benchmarks, the first screen of the demo's report.
+# The README's pictures: the committed benchmarks, the first screen of the demo's report on letters.
 figures: demo
 	$(BIN)/python -m bench.figures
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1260 \
-		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/report.html
+		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/beside/easy-vqa-letters/report.html
 
 clean:
 	rm -rf build dist runs .torchvision *.egg-info kernels/*.egg-info kernels/calib_kernels/*.so

@@ -111,17 +111,20 @@ def remedy(results: Mapping[str, Any]) -> str:
         reason = results["temperature_kept"]
         return f"It is given no temperature: {reason}." if reason else ""
     metrics, tests = temperature["metrics"], temperature["tests"]
-    lower = [name for name, test in tests.items() if shown(test) and test["value"] < 0]
-    higher = [name for name, test in tests.items() if shown(test) and test["value"] > 0]
+    lower = [test for test in tests.values() if shown(test) and test["value"] < 0]
+    higher = [test for test in tests.values() if shown(test) and test["value"] > 0]
     between = temperature_span(temperature)
     sentence = (
         f"A temperature of {fixed(temperature['value'], 2)}{between}, fitted on one half of the "
         "questions, changes no answer"
     )
     if lower or higher:
-        done = [f"lowers the {name_of(tests, name)}" for name in lower]
-        done += [f"raises the {name_of(tests, name)}" for name in higher]
-        sentence += f" and {', '.join(done)} of the other half"
+        done = [
+            f"{verb} " + " and ".join(f"{test['label']} (p {p_of(test)})" for test in moved)
+            for verb, moved in (("lowers", lower), ("raises", higher))
+            if moved
+        ]
+        sentence += f". On the other half it {' and '.join(done)}"
     else:
         told = ", ".join(f"{test['label']} p {p_of(test)}" for test in tests.values())
         sentence += f"; on the other half no improvement is shown ({told})"
@@ -137,14 +140,10 @@ def shown(test: Mapping[str, Any]) -> bool:
     return test["p"] is not None and test["holm"] < LEVEL
 
 
-def name_of(tests: Mapping[str, Any], name: str) -> str:
-    metric, p = tests[name]["label"], p_of(tests[name])
-    return f"{metric} (p {p})"
-
-
-def p_of(test: Mapping[str, Any]) -> str:
+def p_of(test: Mapping[str, Any], relation: bool = True) -> str:
+    """The corrected p of a test, "≤" before the smallest that it can give."""
     at_most = test["p"] is not None and test["p"] <= test["least_p"]
-    return pvalue(test["holm"], relation=True, at_most=at_most)
+    return pvalue(test["holm"], relation, at_most)
 
 
 def temperature_span(temperature: Mapping[str, Any]) -> str:
@@ -186,7 +185,7 @@ def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, st
             "name": entry["label"],
             "before": side_of(name, entry["before"]),
             "after": side_of(name, entry["after"]),
-            "p": pvalue(tests[name]["holm"]) if name in tests else "–",
+            "p": p_of(tests[name], relation=False) if name in tests else "–",
         }
         for name, entry in temperature["metrics"].items()
     ]

@@ -260,7 +260,7 @@ def test_a_remedy_claims_what_its_tests_show():
     fitted = {"value": 0.456, "low": 0.4, "high": 0.52, "metrics": {"ece": ECE}, "tests": TESTS}
     told = remedy({"temperature": fitted, "temperature_kept": None})
     assert "0.46 (95 % interval 0.40 to 0.52)" in told
-    assert "lowers the nll (p = 0.030) of the other half" in told
+    assert "On the other half it lowers nll (p = 0.030)." in told
     assert "brier" not in told and "calibrated answers would give 0.018 and 0.010" in told
     none = {**fitted, "tests": {name: {**test, "holm": 0.2} for name, test in TESTS.items()}}
     told = remedy({"temperature": none, "temperature_kept": None})

@@ -33,6 +33,9 @@ JUDGED = ("ece", "mce", "debiased_rmsce", "brier", "nll", "accuracy", "confidenc
 TESTED = ("debiased_rmsce", "brier", "nll")
 """What a temperature is to lower: tested after against before on the same questions."""
 
+SQUARED = "the debiased squared calibration error"
+"""What a difference of ``debiased_rmsce`` is one of."""
+
 TARGETS = (0.80, 0.90, 0.95, 0.99)
 DELTA = 0.05
 """How often a promised accuracy may fail, of all runs of so many questions."""
@@ -118,7 +121,8 @@ def tests_of(
             n=RESAMPLES,
             seed=seed,
         )
-        tests[spec.name] = {"label": spec.label, **asdict(difference)}
+        squared = spec.name == "debiased_rmsce"
+        tests[spec.name] = {"label": SQUARED if squared else spec.label, **asdict(difference)}
     ps = [1.0 if test["p"] is None else test["p"] for test in tests.values()]
     for test, corrected in zip(tests.values(), holm(ps), strict=True):
         test["holm"] = corrected
