@@ -185,7 +185,7 @@ def difference_row(name: str, test: Mapping[str, Any]) -> list[str]:
         shown(test["value"]),
         between,
         pvalue(test["p"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
-        pvalue(test["holm"]),
+        pvalue(test["holm"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
     ]
 
 

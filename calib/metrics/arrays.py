@@ -54,6 +54,8 @@ def probabilities(name: str, values: Any) -> NDArray[np.float64]:
     """
     array = numbers(name, values)
     coarse = array.dtype.itemsize == 2 or "bfloat16" in str(getattr(values, "dtype", ""))
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{name} must be (N,) or (N, K), got {array.shape}")
     p = array.astype(np.float64)
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"{name} must hold probabilities: finite values in [0, 1]")

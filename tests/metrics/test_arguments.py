@@ -200,6 +200,13 @@ def test_what_holds_no_numbers_is_refused(name, kind):
         getattr(metrics, name)(values, ROWS[1])
 
 
+@pytest.mark.parametrize("name", [*TOP, "nll", "auroc", "classwise_ece"])
+@pytest.mark.parametrize("one", [0.5, True, np.float32(1)])
+def test_one_number_is_no_row(name, one):
+    with pytest.raises(ValueError, match=r"\(N,|1-D"):
+        getattr(metrics, name)(one, [])
+
+
 def test_a_mask_that_masks_nothing_is_no_mask():
     c = np.ma.masked_array(ROWS[0], [False] * 4)
     assert metrics.ece(c, ROWS[1]) == metrics.ece(*ROWS)
