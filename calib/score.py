@@ -18,6 +18,7 @@ from calib.hf.thinking import MODES
 from calib.prompts import FORMS, check
 from calib.reason import THOUGHTS, thought
 from calib.records import InputError, Item
+from calib.run_config import MOST_BINS
 from calib.runs import Progress, Run, create, keep_prompts, saved, slug
 from calib.tasks import Task, digest, load_task
 
@@ -56,6 +57,8 @@ def score(
         if value not in allowed:
             raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
     check_scoring(confidence=confidence, normalize=normalize, temperature=temperature)
+    if not 1 <= bins <= MOST_BINS:
+        raise InputError(f"bins: expected a whole number from 1 to {MOST_BINS:,}, got {bins!r}")
     items = task.selection(limit, seed)
     check_items(items, form)
     model = load_model(model) if isinstance(model, str) else model

@@ -655,3 +655,10 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path):
     (tmp_path / ".other.json.1.new").write_text("half")
     write_whole(tmp_path / "config.json", "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.json.1.new", "config.json"]
+
+
+@pytest.mark.parametrize("bins", [0, -3, 10_001, 10**9])
+def test_bins_that_no_report_has_are_refused_before_a_run(tmp_path: Path, bins: int):
+    with pytest.raises(InputError, match="bins: expected a whole number from 1 to 10,000"):
+        score(Stub(), TASK, out=tmp_path / "run", bins=bins)
+    assert not (tmp_path / "run").exists()

@@ -22,6 +22,8 @@ Strategy = Literal["width", "mass", "quantile"]
 Closed = Literal["left", "right"]
 
 BINS = 15
+MOST = 1_000_000
+"""More bins than any set has rows for; a thousand million would take gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ def pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
 def bin_count(bins: int) -> int:
     if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
         raise ValueError(f"bins must be a positive integer, got {bins!r}")
+    if bins > MOST:
+        raise ValueError(f"bins must be at most {MOST:,}, got {bins}")
     return int(bins)
 
 

@@ -54,6 +54,11 @@ def test_bins_is_a_positive_integer(bad):
         metrics.ece([0.5], [1], bins=bad)
 
 
+def test_bins_are_bounded():
+    with pytest.raises(ValueError, match="bins must be at most 1,000,000, got 1000000000"):
+        metrics.ece([0.5], [1], bins=10**9)
+
+
 def test_unknown_words_are_named():
     with pytest.raises(ValueError, match="strategy must be"):
         metrics.ece([0.5], [1], strategy="even")
