@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 
@@ -51,12 +50,6 @@ def pvalue(value: float | None, relation: bool = False, at_most: bool = False) -
 
 def count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
-
-
-def span(row: Mapping[str, Any], percent_digits: int) -> str:
-    if row["low"] is None:
-        return "–"
-    return f"{percent(row['low'], percent_digits)} … {percent(row['high'], percent_digits)}"
 
 
 def cell(value: Any) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 BLOCK_VALUES = 1 << 22  # logits looked at together
+FIRST_ROWS = 64  # of which one at least sums to another number than 1 where rows are logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,10 @@ class ArrayLikelihood:
 
     @property
     def probabilities(self) -> bool:
-        z = self.logits
-        return bool((z >= 0).all() and (abs(z.sum(axis=1, dtype=np.float64) - 1) < 1e-3).all())
+        def sum_to_one(z: NDArray[Any]) -> bool:
+            return bool((z >= 0).all() and (abs(z.sum(axis=1, dtype=np.float64) - 1) < 1e-3).all())
+
+        return sum_to_one(self.logits[:FIRST_ROWS]) and sum_to_one(self.logits)
 
     def blocks(self) -> Iterator[tuple[Floats, Floats]]:
         """Float64 logits shifted so that each row's maximum is 0, and the gold class's."""
@@ -197,9 +200,11 @@ class TensorLikelihood:
     def probabilities(self) -> bool:
         import torch
 
-        z = self.logits
-        sums = z.sum(1, dtype=torch.float32)
-        return bool(((sums - 1).abs() < 1e-2).all() and (z.amin() >= 0))
+        def sum_to_one(z: Tensor) -> bool:
+            near = (z.sum(1, dtype=torch.float32) - 1).abs() < 1e-2
+            return bool(near.all() & (z.amin() >= 0))
+
+        return sum_to_one(self.logits[:FIRST_ROWS]) and sum_to_one(self.logits)
 
     def ends(self) -> Ends:
         import torch
@@ -237,17 +242,12 @@ class TensorLikelihood:
         return Moments(*three.tolist())
 
     def slopes(self, beta: float) -> Floats:
-        import torch
+        from calib_kernels import row_stats
 
-        parts = []
-        rows = max(1, BLOCK_VALUES // self.logits.shape[1])
-        for start in range(0, self.n, rows):
-            z = self.logits[start : start + rows].float()
-            y = self.labels[start : start + rows]
-            finite = z.masked_fill(z.isneginf(), 0.0)
-            expected = (torch.softmax(beta * z, dim=1) * finite).sum(1)
-            parts.append(expected - z.gather(1, y[:, None])[:, 0])
-        return np.asarray(torch.cat(parts).double().cpu())
+        # With the entropy H = lse - b E_p[z] and ln p[y] = b z_y - lse, both from one read.
+        rows = row_stats(self.logits, self.labels, temperature=1 / beta)
+        assert rows.label_logprob is not None
+        return np.asarray(-(rows.entropy + rows.label_logprob).double().cpu() / beta)
 
     def losses(self, temperatures: Sequence[float]) -> Sequence[float]:
         from calib_kernels import temperature_sweep

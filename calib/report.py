@@ -27,7 +27,6 @@ from calib.formats import (
     points,
     printable,
     pvalue,
-    span,
 )
 from calib.images import format_of, open_image
 from calib.prompt_file import first_prompt, title_of
@@ -91,7 +90,6 @@ def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
         pvalue=pvalue,
         count=count,
         cell=cell,
-        span_percent=lambda row: span(row, percent_digits=1),
     )
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     page = {**context, "css": css, "version": own_version()}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from calib.metrics import binning
 
@@ -102,7 +102,7 @@ def promised(
     answered = np.array([(c >= value).sum() for value in values])
     wrong = np.array([(a[c >= value] == 0).sum() for value in values])
     level = delta / STARTS
-    holds = stats.binom.cdf(wrong, answered, risk) <= level
+    holds = special.bdtr(wrong, answered, risk) <= level
     reached = [
         end for start in starts(len(values)) if (end := last_of_run(holds, start)) is not None
     ]
@@ -114,7 +114,7 @@ def promised(
         value=float(values[best]),
         coverage=n / len(c),
         risk=errors / n,
-        bound=float(stats.beta.ppf(1 - level, errors + 1, n - errors)),
+        bound=float(special.betaincinv(errors + 1, n - errors, 1 - level)),
         n=len(c),
     )
 

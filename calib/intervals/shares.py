@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Z95 = 1.959963984540054
 FLIPS = 10_000
@@ -25,10 +24,10 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 def mcnemar(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """The exact two-sided p of two models' hits (N,) of 0 and 1 (McNemar 1947, binomial form)."""
+    from scipy import special  # takes 0.15 s, and most metrics do without
+
     gained, lost = int((first > second).sum()), int((first < second).sum())
-    if gained + lost == 0:
-        return 1.0
-    return float(stats.binomtest(gained, gained + lost, 0.5).pvalue)
+    return min(1.0, 2 * float(special.bdtr(min(gained, lost), gained + lost, 0.5)))
 
 
 def flips(

@@ -26,7 +26,6 @@ from calib.task_files.marked_answer import marked_answer
 from calib.task_files.marked_options import Marked, marked_options
 from calib.task_files.notes import Notes
 from calib.task_files.placeholders import pictures_of, without_placeholders
-from calib.task_files.places import number_in
 from calib.task_files.values import shown
 
 UNLISTED = "turns without options marked (A), [A], A., A) or A:, one of them A"
@@ -69,7 +68,7 @@ def conversation_rows(
             questions.append((place, told | ({"turns": list(before)} if before else {})))
         before.append([text, without_placeholders(answer.text, len(images))])
         images = images + pictures[2 * number - 1]
-    name = row.get("id", number_in(where))
+    name = row["id"]
     if len(questions) > 1:
         cluster = {} if pictures[0] else {"cluster": str(name)}
         questions = [

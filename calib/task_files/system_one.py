@@ -4,7 +4,7 @@
 ``{"type", "instructions", "criteria"}``.
 
 * Each question becomes an item ``id#name``; those of one line are one cluster, and those of one
-  name a group unless the line has ``group``. Without an id the line's number stands for it.
+  name a group unless the line has ``group``. ``shapes.expanded`` gives it an id where it has none.
 * ``state`` is ``context``: a text as it is, anything else as indented JSON.
 * Options and labels: see ``decisions``. A description is shown behind its option; the option's
   own name is what counts as the answer. The labels may also stand under ``targets``, ``gold``,
@@ -28,7 +28,6 @@ from calib.task_files.conversation import PLACEHOLDER
 from calib.task_files.decisions import Decision, decision_of, label_index, readable
 from calib.task_files.notes import Notes
 from calib.task_files.placeholders import without_placeholders
-from calib.task_files.places import number_in
 from calib.task_files.values import mapping, parse, shown
 
 LABELS = ("answers", "targets", "gold", "labels", "expected")
@@ -70,7 +69,7 @@ def decision_rows(
     state = readable(state_of(row["state"]) if encoded else row["state"])
     assets = mapping(row.get("assets") or {}, f"{where}: assets")
     own = columns.pop("images", columns.pop("image", None)) or []
-    name_of_line = columns.pop("id", number_in(where))
+    name_of_line = columns.pop("id")
     mentioned: set[str] = set()
     for name, question in questions.items():
         place = f"{where}, question {name!r}"
