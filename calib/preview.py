@@ -40,7 +40,7 @@ def preview(task: Task, form: str, n: int) -> Iterator[Line]:
 
 
 def facts(task: Task) -> Iterator[Line]:
-    """How many questions have how many options, pictures and earlier turns, and their groups."""
+    """How many questions have how many options and pictures, and their groups."""
     for name, numbers in (
         ("options", Counter(len(item.options) for item in task)),
         ("pictures", Counter(len(item.images) for item in task)),

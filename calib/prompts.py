@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from calib.records import InputError, Item, Prompt
 from calib.task_files import LETTERS
+from calib.task_files.checks import alike
 
 ASK_FOR_TEXT = "Answer with one word or a short phrase."
 ASK_FOR_LETTER = "Answer with the option's letter."
@@ -181,7 +182,7 @@ def refuse_unlettered(item: Item, form: str, needed: bool) -> None:
 
 
 def refuse_alike(item: Item, form: str) -> None:
-    if len({option.strip() for option in item.options}) < len(item.options):
+    if alike(item.options):
         raise InputError(
             f"item {item.id!r}: two of its options {short(list(item.options))} are the same text, "
             f"and prompt {form} scores texts; prompt letters tells them apart"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -123,7 +124,8 @@ def is_count(value: Any) -> bool:
 
 def is_number(value: Any, low: float, high: float) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and low <= value <= high
+    # An integer may be larger than any float: it is compared and not made one.
+    return number and abs(value) <= sys.float_info.max and low <= value <= high
 
 
 def is_share(value: Any) -> bool:
@@ -140,11 +142,13 @@ def or_null(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def is_text(value: Any) -> bool:
     """Whether it is a text that can be written down: half of a surrogate pair cannot."""
-    return isinstance(value, str) and (value.isascii() or not any(map(is_half, value)))
-
-
-def is_half(character: str) -> bool:
-    return "\ud800" <= character <= "\udfff"
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from calib.record_rows import is_text
+from calib.record_rows import is_count, is_list, is_text
 from calib.records import InputError
 
 CONFIG = "config.json"
@@ -16,7 +16,7 @@ MOST_BINS = 10_000
 
 
 def is_whole(low: int, high: float) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and value is not True and low <= value <= high
+    return lambda value: is_count(value) and low <= value <= high
 
 
 SETTINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -24,10 +24,7 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "seed": ("a whole number from 0", is_whole(0, math.inf)),
     "questions": ("a whole number from 1", is_whole(1, math.inf)),
     "samples": ("a whole number from 1", is_whole(1, math.inf)),
-    "parts": (
-        "a list of whole numbers",
-        lambda v: isinstance(v, list) and all(map(is_whole(1, math.inf), v)),
-    ),
+    "parts": ("a list of whole numbers", is_list(is_whole(1, math.inf))),
     "model": ("text", is_text),
     "task": ("text", is_text),
 }

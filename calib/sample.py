@@ -36,7 +36,7 @@ from calib.shards import (
     shard,
     whole_parts,
 )
-from calib.tasks import Task, digest, load_task
+from calib.tasks import Task, checked, digest, load_task
 
 BATCHING = ("plan", "packed")
 
@@ -65,7 +65,7 @@ def sample(
     same call goes on where an earlier one was stopped, and one with more samples draws those that a
     run of fewer lacks. Raises InputError for what can be refused at once.
     """
-    task = task if isinstance(task, Task) else load_task(task)
+    task = checked(task) if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
     for name, value, allowed in (
         ("prompt", form, tuple(FORMS)),

@@ -20,7 +20,7 @@ from calib.reason import THOUGHTS, thought
 from calib.records import InputError, Item
 from calib.run_config import MOST_BINS
 from calib.runs import Progress, Run, create, keep_prompts, saved, slug
-from calib.tasks import Task, digest, load_task
+from calib.tasks import Task, checked, digest, load_task
 
 
 def score(
@@ -51,7 +51,7 @@ def score(
     the template. The same call goes on where an earlier one was stopped. Raises InputError for what
     can be refused at once.
     """
-    task = task if isinstance(task, Task) else load_task(task)
+    task = checked(task) if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
     for name, value, allowed in (("prompt", form, tuple(FORMS)), ("thinking", thinking, MODES)):
         if value not in allowed:

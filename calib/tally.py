@@ -94,7 +94,8 @@ class Tally(CalibrationHistogram):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become what was saved; the rows of a histogram come without their entropies."""
         super().load_state_dict(state)
-        entropies = state.get("entropies", (0, int(self.count.sum())))
+        known = "entropies" in state
+        entropies = state["entropies"] if known else (0, int(self.count.sum()))
         with torch.inference_mode(False):
             self._entropies = torch.as_tensor(entropies).to(self.device, torch.int64, copy=True)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from calib import capitals, easy_vqa
 from calib.images import check_images
+from calib.images.places import key_of
 from calib.records import EncodedImage, ImageRef, InputError, Item
 from calib.task_files import LETTERS, SUFFIXES, read_file
 from calib.task_files.checks import check_item
@@ -57,8 +58,8 @@ def load_task(
 ) -> Task:
     """A task by name (``calib tasks`` lists them), from a file, a function or items themselves.
 
-    Files are JSONL, CSV or JSON (see ``docs/files.md``). All but a built-in task and a Task are
-    asked in the form that ``default_form`` says. Raises InputError, naming the place, for
+    Files are JSONL, CSV, TSV, JSON or Parquet (``docs/files.md``). All but a built-in task and a
+    Task are asked in the form that ``default_form`` says. Raises InputError, naming the place, for
     what cannot be asked: no items, an id given twice, an item without an answer or with fewer than
     two options, texts that are none (``calib.task_files.checks`` has them all), an image that is
     missing, broken or too large.
@@ -209,14 +210,13 @@ def digest(items: Iterable[Item]) -> str:
     """Twelve characters that change with any question, option, answer or image of ``items``."""
     hashed = hashlib.sha256()
     names = {"ask_for_text": "instruction"}
-    seen: dict[Path, str] = {}  # several questions may be about one image
+    seen: dict[Path | EncodedImage | int, str] = {}  # several questions may be about one image
 
     def named(image: ImageRef) -> str:
-        if not isinstance(image, Path):
-            return image_name(image)
-        if image not in seen:
-            seen[image] = image_name(image)
-        return seen[image]
+        key = key_of(image)
+        if key not in seen:
+            seen[key] = image_name(image)
+        return seen[key]
 
     for item in items:
         images = [named(image) for image in item.images]

@@ -298,7 +298,7 @@ def test_a_stated_confidence_is_not_judged(tmp_path: Path) -> None:
             return [[Answer("42\nConfidence: 80%")] * how.samples for _ in items]
 
     model = Stating("stating", make_llama(), make_tokenizer(), None)
-    items = [Item(str(i), "6 x 7?", meta={"aliases": [42 + i]}) for i in range(2)]
+    items = [Item(str(i), "6 x 7?", meta={"aliases": [str(42 + i)]}) for i in range(2)]
     settings = {**SETTINGS, "prompt": "verbalized", "judge": "numeric"}
     made = build_set(model, Task("sums", tuple(items)), tmp_path, **settings)
     assert made["counts"]["known"] == 1

@@ -333,3 +333,9 @@ def test_no_items_are_the_call_without(reduction: str, items: Any) -> None:
 def test_unfit_arguments_are_named(call: Any, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_a_tally_counts_in_the_ops_unit():
+    """One row over two equal classes: ln 2 nats, in integers as ``entropy_sums`` has them."""
+    tally = Tally.of_logits(torch.zeros(1, 2), torch.tensor([0]), bins=5)
+    assert tally.values()["entropy"] == pytest.approx(math.log(2), abs=2**-23)

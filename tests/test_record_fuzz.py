@@ -25,7 +25,7 @@ QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandom
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(-3, 10**9), st.floats(), st.text(max_size=6),
-        st.sampled_from(["\ud800", "<script>", 1e308, -0.0, 2.5]),
+        st.sampled_from(["\ud800", "<script>", 1e308, -0.0, 2.5, 10**400]),
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=5,

@@ -90,6 +90,10 @@ CHANGES = {
         "logprob: expected a list of numbers not above 0",
     ),
     "confidence": (lambda lines: [edited(lines[0], confidence=2.5), *lines[1:]], "confidence: exp"),
+    "confidence of 400 digits": (
+        lambda lines: [edited(lines[0], confidence=10**400), *lines[1:]],
+        "confidence: expected a number from 0 to 1 or null",
+    ),
     "confidence in words": (
         lambda lines: [edited(lines[0], confidence="high"), *lines[1:]],
         "confidence: expected a number from 0 to 1 or null, got 'high'",

@@ -534,7 +534,7 @@ def with_images(*pairs: tuple[str, Image.Image]) -> Task:
 
 def test_images_in_memory_are_kept_with_the_run(tmp_path: Path):
     # Names that are the same once what a file system dislikes is gone.
-    names = {"a/b": "red", "a b": "lime", "a_b": "blue", "../x": "white", "": "black"}
+    names = {"a/b": "red", "a b": "lime", "a_b": "blue", "../x": "white", ".": "black"}
     task = with_images(*((n, Image.new("RGB", (4, 4), c)) for n, c in names.items()))
     opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
     for row in opened.rows():

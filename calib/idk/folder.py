@@ -30,7 +30,7 @@ from calib.measures import unstated
 from calib.prompts import build as prompt_of
 from calib.records import InputError, Item
 from calib.runs import CONFIG, RESULTS, Progress, Run, open_run, replace
-from calib.tasks import Task, load_task
+from calib.tasks import Task, checked, load_task
 
 SAMPLES = "samples"
 SHARES = {"train": 0.8, "test": 0.2}
@@ -82,7 +82,7 @@ def build_set(
     goes on where an earlier one was stopped. Raises InputError for what can be refused before a
     model is loaded.
     """
-    task = load_task(task) if isinstance(task, str) else task
+    task = checked(task) if isinstance(task, Task) else load_task(task)
     check(tau, samples)
     refuse_unjudgeable(task.selection(limit, seed), judge)
     run = draw(

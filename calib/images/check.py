@@ -66,7 +66,7 @@ def check_file(image: Path | EncodedImage) -> int:
         whole = WHOLE.get(kind)
         if kind != "PNG" or "exif" in read.info:  # else PIL would decode a PNG to look for some
             read.getexif()  # which may be broken, and is needed for the right way up
-        if whole is None:
+        if kind not in WHOLE:
             if kind == "TIFF":
                 check_strips(read)
             read.load()
@@ -132,8 +132,8 @@ BLOCK = 1 << 20
 JPEG_END, SCAN = b"\xff\xd9", b"\xda"
 WITHOUT_LENGTH = frozenset(bytes([code]) for code in (0x01, *range(0xD0, 0xD8)))
 
-WHOLE: dict[str, Callable[[BinaryIO], bool]] = {
-    "PNG": lambda file: True,  # ``verify`` has compared the checksums of all its parts
+WHOLE: dict[str, Callable[[BinaryIO], bool] | None] = {
+    "PNG": None,  # ``verify`` has compared the checksums of all its parts
     "JPEG": ends_as_jpeg,
     "MPO": ends_as_jpeg,
     "WEBP": has_length_of_riff,

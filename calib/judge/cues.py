@@ -134,9 +134,13 @@ BARE_SUBJECT = re.compile(
     rf"{'|'.join(BEHIND)})",
     re.I,
 )
+# Abbreviations of what a letter then numbers: "see fig. B".
+ABBREVIATED = re.compile(
+    r"\b(?:vit|figs?|tab|sect?|eqs?|no|al|approx|col|para|apt|ch|vol|pp?|ref|type)\.\s*\(?\Z", re.I
+)
 # The last clause of an answer is a letter: "A and B are wrong; C".
 LAST_CLAUSE = re.compile(
-    r"[a-z]{2}[\"')]?\s?[;:,.!?—–](?<!\b[Vv]it\.)(?<!\b[Ff]ig\.)\s+(?:(?:so|thus|hence|then)\s*,?\s*)?\(?([A-Z])\)?[.!]?\s*\Z"
+    r"[a-z]{2}[\"')]?\s?[;:,.!?—–]\s+(?:(?:so|thus|hence|then)\s*,?\s*)?\(?([A-Z])\)?[.!]?\s*\Z"
 )
 # What may stand between a cue and the letter.
 NAMED = re.compile(rf"\A(?:(?:{NAMES})\s*){{0,3}}(?::\s*|-\s+(?=[(\[]?[^\W\d_]))?", re.I)

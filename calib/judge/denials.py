@@ -30,19 +30,20 @@ DENYING_WORDS = (
     "barely scarcely unlikely doubt doubts doubtful except excluding exclude excludes excluded "
     "unlike absent absence deny denies denied ruled eliminate eliminated wrong "
     "incorrect false untrue impossible opposite besides",
-    "nicht kein keine keinen keiner keines nie niemals außer ausser niet geen inte ingen inget "
-    "ikke",
+    "nicht kein keine keinen keiner keines nie niemals ausser niet geen inte ingen inget ikke",
     "pas jamais aucun aucune sauf nunca tampoco ningun ninguna ninguno excepto non mai nessun "
     "nessuno nessuna tranne nao nem nenhum nenhuma exceto",
-    "nie żaden zaden oprocz degil yok haric bukan tidak kecuali khong",
+    "zaden oprocz degil yok haric bukan tidak kecuali khong",
     "не нет ни никак нельзя никогда кроме без ні немає крім",
     "ليس ليست لا غير לא אינו אין नहीं नही না নয়",
 )
+# What stands before "but" in "everyone but Alice", which denies what follows.
+EXCEPT = ("anything", "everything", "anyone", "everyone", "anybody", "everybody", "all")
 DENYING_PHRASES = (
     "other than",
     "rather than",
     "instead of",
-    "(?:anything|everything|everyone|all) but",
+    f"(?:{'|'.join(EXCEPT)}) but",
     "far from",
     "negative for",
     "free (?:of|from)",
@@ -82,7 +83,7 @@ REJECTS = re.compile(
 SUPPOSES = re.compile(
     r"(?<!\w)(?:if|unless|whether|suppose|supposing|supposedly|imagine|thought|might think|"
     r"(?:could|would|may|might) have|had|nobody|no one|some say|they say|people say|"
-    r"wenn|falls|ob|si fuera|se fosse|если|если бы|бы)(?!\w)|如果|假如|もし|만약"
+    r"wenn|falls|ob|si fuera|se fosse|если|бы)(?!\w)|如果|假如|もし|만약"
 )
 SUPPOSED_TEXT = re.compile(r"(?<!\w)(?:i|we|you)(?: \w+)? (?:thought|guessed)\b|\bmight think\b")
 # Right before a text: another thing or amount is meant.
@@ -99,7 +100,7 @@ COMPOUND = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)+(?![\w-])")
 SHAPE = re.compile(r"(?<=\w)-((?:hand|handed|shaped|sided|side|colou?red)\b)")
 BREAK = re.compile(
     r"(?<!\d)[.,:](?=\s|\Z)|(?<=\d)[.,:](?=\s+\D|\s*\Z)|[;!?…。、,;!?？！，；\n()]+|\.\.+|\s[-–—]+\s|—"
-    r"|\b(?<!nothing )(?<!anything )(?<!everything )(?<!all )(?<!none )(?=but\b)"
+    rf"|\b{''.join(f'(?<!{word} )' for word in (*EXCEPT, 'nothing', 'none'))}(?=but\b)"
     r"|\s+(?=(?:because|since|so|therefore|sondern|sino|mais|(?:instead|rather)\s(?:of|than))\s)",
     re.I,
 )
@@ -118,7 +119,7 @@ def without_compounds(text: str, parts: Iterable[str]) -> str:
 
 
 def clauses(text: str) -> list[str]:
-    """The folded clauses of a text; idioms that deny nothing are gone."""
+    """The folded clauses of a text."""
     folded = (normalized_text(clause) for clause in BREAK.split(plain(text)) if clause.strip())
     return [clause for clause in folded if clause]
 
@@ -151,9 +152,9 @@ def only_affirmed(part: str, text: str, longer: Iterable[str] = ()) -> bool:
     longer: texts that hold ``part`` and are something else.
     """
     for sentence in STOP.split(text):
-        if stands_in(part, normalized_text(sentence)) and SUPPOSES.search(
-            IDIOMS.sub(" ", normalized_text(sentence).replace(part, " "))
-        ):
+        folded = normalized_text(sentence)
+        rest = IDIOMS.sub(" ", folded.replace(part, " "))
+        if stands_in(part, folded) and SUPPOSES.search(rest):
             return False
     said = clauses(text)
     for other in longer:

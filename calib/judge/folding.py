@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from calib.judge.plain import plain
 from calib.judge.signs import Place, Token, kind_of, placed
@@ -64,6 +65,7 @@ LONG = 5000
 PLAIN_WORDS = re.compile(r"(?:[a-z]{3,}|\d+)(?: (?:[a-z]{3,}|\d+))*")
 
 
+@lru_cache(1024)
 def normalized_text(text: str) -> str:
     """``text`` without what says nothing; see the module.
 

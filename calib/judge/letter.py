@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 
 from calib.judge.cues import (
+    ABBREVIATED,
     ALONE,
     ALONE_TOGETHER,
     ARTICLE_USE,
@@ -342,8 +343,9 @@ class _Reader:
         return NOTHING
 
     def last_sentence(self, text: str) -> Found:
-        clause = LAST_CLAUSE.search(text[-BEFORE:])
-        if clause:
+        end = text[-BEFORE:]
+        clause = LAST_CLAUSE.search(end)
+        if clause and not ABBREVIATED.search(end[: clause.start(1)]):
             return self.index(clause[1], "last sentence")
         for sentence in reversed(SENTENCE.split(text)[-LAST:]):
             found = strong(self.options, sentence)

@@ -51,7 +51,7 @@ SAYS = {
 }
 # Words for yes and no. They stand in many phrases that are no answer: "no doubt", "not", "yes-man".
 POLAR = re.compile(
-    r"yes|no|ja|nein|oui|non|si|sim|não|nao|да|нет|tak|nie|evet|hayır|是|否|不是|有|没有|對|对|错|はい|"
+    r"yes|no|ja|nein|oui|non|si|sim|nao|да|нет|tak|nie|evet|hayır|是|否|不是|有|没有|對|对|错|はい|"
     r"いいえ|네|예|아니요|아니오|हाँ|नहीं|نعم|لا"
 )
 LONGER = {

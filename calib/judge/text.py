@@ -8,14 +8,13 @@ from collections.abc import Callable
 from calib.judge.cues import NUMBERED, POLAR_CLAUSE
 from calib.judge.denials import affirmed, without_compounds
 from calib.judge.folding import normalized_text
-from calib.judge.options import same_word
+from calib.judge.options import POLAR, same_word
 from calib.judge.plain import plain
 from calib.judge.refusal import is_refusal
 from calib.judge.said import boxed, text_of, unwrapped
 from calib.judge.whole import stands_in
 from calib.records import Answer, Item, Verdict
 
-POLAR_WORDS = re.compile(r"yes|no|ja|nein|oui|non|si|sim|nao")
 CUE = re.compile(r"^(?:(?:the|my) )?(?:final |correct )?answer\b(?: is\b)?\s*:?\s*", re.I)
 
 
@@ -76,7 +75,7 @@ def says_text(alias: str, text: str, said: str) -> bool:
 
     "yes" and "no" must be a clause of their own: there is no "no" in "no doubt".
     """
-    if POLAR_WORDS.fullmatch(alias):
+    if POLAR.fullmatch(alias):
         bare = stated(text)
         told = {same_word(clause[1]) for clause in POLAR_CLAUSE.finditer(bare)}
         return alias in told and not NUMBERED.match(bare)
@@ -88,10 +87,11 @@ def says_text(alias: str, text: str, said: str) -> bool:
 
 def stated(text: str) -> str:
     """What the last box holds, else the first line that is more than "The answer is"."""
-    held = boxed(unwrapped(text))
+    text = unwrapped(text)
+    held = boxed(text)
     if held is not None:
         return held
-    lines = (CUE.sub("", line).strip() for line in plain(unwrapped(text)).splitlines())
+    lines = (CUE.sub("", line).strip() for line in plain(text).splitlines())
     return next(filter(None, lines), "")
 
 

@@ -77,15 +77,10 @@ def check_options(item: Item, where: str) -> None:
         )
 
 
-def alike(options: Sequence[str]) -> tuple[str, str] | None:
-    """Two options that are the same text but for outer white space."""
-    texts: dict[str, str] = {}
-    for option in options:
-        text = unicodedata.normalize("NFC", option).strip()
-        if text in texts:
-            return texts[text], option
-        texts[text] = option
-    return None
+def alike(options: Sequence[str]) -> bool:
+    """Whether two options are the same text but for outer white space."""
+    texts = {unicodedata.normalize("NFC", option).strip() for option in options}
+    return len(texts) < len(options)
 
 
 def check_answer(item: Item, where: str) -> None:

@@ -72,6 +72,8 @@ OPTIONS = {
 }
 """Columns of options: A, choice_a, Option B; choice0, option_1."""
 
+MANY = re.compile(r"(?:choice|option)[1-9][0-9]{1,3}")
+
 PICTURES = {f"image{number}": number for number in range(1, 10)}
 """Columns of pictures, which are shown in this order."""
 
@@ -132,6 +134,11 @@ class Row:
                 self.put(MEANINGS[known], name, value)
             elif known in MEANINGS:
                 stand_ins.append(name)
+            elif MANY.fullmatch(known):
+                raise InputError(
+                    f"{where}: {shown(name)} is beyond the ten columns of numbered options that "
+                    "are read; write them as a JSON list in one column options"
+                )
             elif known in OPTIONS:
                 self.note(options, OPTIONS[known], name)
             elif known in PICTURES:

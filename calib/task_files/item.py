@@ -183,6 +183,8 @@ def answer_in(row: Row, read: Mapping[str, Any], options: Options | None) -> int
     answer: str | None = read.get("answer")
     index: int | None = read.get("answer_index")
     if options is None:
+        if "answer_letter" in read:
+            raise InputError(f"{row.where}: answer_letter names an option, and there are none")
         return index
     if index is not None and index >= len(options.names):
         raise InputError(
@@ -207,7 +209,7 @@ def answer_in(row: Row, read: Mapping[str, Any], options: Options | None) -> int
         meant = {labelled(answer, options.labels, row.where)}
     elif index is None and row.whole_number and is_truth(options.names):
         row.over_truth = True
-        meant = {read_answer(answer, options.names, row.where, truth=False)}
+        meant = {read_answer(answer, options.names, row.where, row.first, truth=False)}
     elif index is None:
         meant = {read_answer(answer, options.names, row.where, row.first)}
         row.by_index = {how for how, _ in readings_of(answer, options.names)} == {BY_INDEX}

@@ -18,7 +18,7 @@ from calib.records import InputError
 from calib.task_files.notes import Notes
 from calib.task_files.scienceqa import is_problem, problem_row
 from calib.task_files.shapes import expanded, is_of_a_shape
-from calib.task_files.values import mapping, parse, shown
+from calib.task_files.values import is_absent, mapping, parse, shown
 
 BESIDE = "what stands beside the list"
 
@@ -69,7 +69,8 @@ def by_id(
     splits: Counter[str] = Counter()
     for number, (name, entry) in enumerate(entries.items()):
         where = f"{path}, entry {name!r}"
-        if str(entry.get("id", name)) != name:
+        own = entry.get("id")
+        if not is_absent(own) and str(own) != name:
             raise InputError(f"{where}: its own id is {shown(entry['id'])}; keep one of the two")
         row = {**entry, "id": name}
         if is_problem(row):

@@ -12,22 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from calib.images.formats import ALLOWED, format_of
 from calib.records import EncodedImage, ImageRef, InputError, at_home
 from calib.task_files.values import is_absent, list_in, shown
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]*={0,2}\s*")
-HEAD = 64  # characters of base64, enough for every header below
-HEADERS = (
-    re.compile(rb"\x89PNG\r\n\x1a\n"),
-    re.compile(rb"\xff\xd8\xff"),
-    re.compile(rb"GIF8[79]a"),
-    re.compile(rb"RIFF....WEBP", re.S),
-    re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
-    re.compile(rb"BM....\0\0\0\0", re.S),
-    re.compile(rb"....ftyp", re.S),
-    re.compile(rb"\0\0\0\x0cjP  "),
-)
-"""How image files begin; whether their format is read is for ``calib.images`` to say."""
+CHARACTERS = 64
+"""Of base64, by which it is told from a path."""
 
 DATA = re.compile(r"data:[^,]{0,200},", re.I)
 ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]{1,30}://|(?:https?|s3|gs|ftp|file|hf):)", re.I)
@@ -36,11 +27,11 @@ LONGEST = 4096  # characters of a path
 
 
 class Pictures:
-    """Reads the image columns of one file; a text of base64 that comes again is decoded once."""
+    """Reads the image columns of one file; a picture that comes again is read once."""
 
     def __init__(self, file: Path) -> None:
         self.folder = file.parent
-        self._decoded: dict[str, EncodedImage] = {}
+        self._known: dict[str | bytes, EncodedImage] = {}
 
     def read(self, value: Any, where: str) -> tuple[ImageRef, ...]:
         """A picture or a list of them. InputError for what can be none.
@@ -100,20 +91,22 @@ class Pictures:
         )
 
     def encoded(self, data: bytes, where: str) -> EncodedImage:
-        if not begins_as_image(data):
-            raise InputError(f"{where}: {len(data):,} bytes are not those of a picture")
-        return EncodedImage(data, name=where.rpartition(": ")[0])
+        if data not in self._known:
+            if format_of(data) is None:
+                raise InputError(f"{where}: {len(data):,} bytes are not those of a picture")
+            self._known[data] = EncodedImage(data, name=where.rpartition(": ")[0])
+        return self._known[data]
 
     def decoded(self, text: str, where: str) -> EncodedImage:
-        if text not in self._decoded:
+        if text not in self._known:
             try:
                 data = base64.b64decode(standard(text), validate=True)
             except (binascii.Error, ValueError) as error:
                 raise InputError(f"{where}: the base64 is broken or cut off ({error})") from error
-            if not begins_as_image(data):
+            if format_of(data) is None:
                 raise InputError(f"{where}: the base64 {shown(text)} is not that of a picture")
-            self._decoded[text] = EncodedImage(data, name=where.rpartition(": ")[0])
-        return self._decoded[text]
+            self._known[text] = self.encoded(data, where)
+        return self._known[text]
 
 
 def existing(path: Path) -> Path:
@@ -133,15 +126,12 @@ def standard(text: str) -> str:
 
 def is_base64(text: str) -> bool:
     """Whether ``text`` begins as the base64 of an image file: no path does so by chance."""
-    head = standard(text[: 2 * HEAD])[:HEAD]
+    head = standard(text[: 2 * CHARACTERS])[:CHARACTERS]
     if len(head) < 16 or not BASE64.fullmatch(head):
         return False
     head = head.rstrip("=")
-    return begins_as_image(base64.b64decode(head[: len(head) // 4 * 4]))
-
-
-def begins_as_image(data: bytes) -> bool:
-    return any(header.match(data) for header in HEADERS)
+    known = format_of(base64.b64decode(head[: len(head) // 4 * 4]))
+    return known in ALLOWED and known != "PPM"  # which two characters tell
 
 
 def cluster_of(image: ImageRef, written: Any) -> str:

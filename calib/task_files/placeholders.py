@@ -18,11 +18,7 @@ def pictures_of(row: Mapping[str, Any], turns: Sequence[Turn], where: str) -> li
 
     Raises InputError unless there are as many placeholders as pictures.
     """
-    columns = [row[name] for name in ("images", "image") if not is_absent(row.get(name))]
-    if len(columns) > 1:
-        raise InputError(f"{where}: it has both image and images; keep one")
-    column = columns[0] if columns else []
-    own = list_in(column if isinstance(column, (list, tuple)) else [column], where)
+    own = own_pictures(row, where)
     pictures = [list(turn.images) for turn in turns]
     named = [picture for part in pictures for picture in part]
     unnamed = named.count(None)
@@ -37,6 +33,15 @@ def pictures_of(row: Mapping[str, Any], turns: Sequence[Turn], where: str) -> li
         )
     rest = iter(own)
     return [[next(rest) if one is None else one for one in part] for part in pictures]
+
+
+def own_pictures(row: Mapping[str, Any], where: str) -> list[Any]:
+    """What stands under ``images`` or ``image``. InputError for both."""
+    columns = [row[name] for name in ("images", "image") if not is_absent(row.get(name))]
+    if len(columns) > 1:
+        raise InputError(f"{where}: it has both image and images; keep one")
+    column = columns[0] if columns else []
+    return list_in(column if isinstance(column, (list, tuple)) else [column], where)
 
 
 def without_placeholders(text: str, shown_before: int) -> str:

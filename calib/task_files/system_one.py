@@ -27,8 +27,8 @@ from calib.records import InputError
 from calib.task_files.conversation import PLACEHOLDER
 from calib.task_files.decisions import Decision, decision_of, label_index, readable
 from calib.task_files.notes import Notes
-from calib.task_files.placeholders import without_placeholders
-from calib.task_files.values import mapping, parse, shown
+from calib.task_files.placeholders import own_pictures, without_placeholders
+from calib.task_files.values import is_absent, mapping, parse, shown
 
 LABELS = ("answers", "targets", "gold", "labels", "expected")
 OF_ONE = ("question", "type", "options", "label")
@@ -68,7 +68,8 @@ def decision_rows(
         raise InputError(f"{where}: {labelled[0]}: {unasked[0]!r} is none of the questions")
     state = readable(state_of(row["state"]) if encoded else row["state"])
     assets = mapping(row.get("assets") or {}, f"{where}: assets")
-    own = columns.pop("images", columns.pop("image", None)) or []
+    own = own_pictures(row, where)
+    columns = {name: value for name, value in columns.items() if name not in ("image", "images")}
     name_of_line = columns.pop("id")
     mentioned: set[str] = set()
     for name, question in questions.items():
@@ -79,7 +80,7 @@ def decision_rows(
         if labels.get(name) is None:
             notes.add(UNLABELLED, place)
             continue
-        images = [*(own if isinstance(own, list) else [own])]
+        images = list(own)
         first = len(images) + shown_assets.index(PLACEHOLDER) if PLACEHOLDER in shown_assets else 0
         pictures = 1 if PLACEHOLDER in shown_assets else len(images)
         context, asked = placed(state, decision, first, pictures, place)
@@ -168,8 +169,9 @@ def state_of(state: Any) -> Any:
 
 def has_group(columns: Mapping[str, Any]) -> bool:
     meta = columns.get("meta")
-    places = (columns, meta if isinstance(meta, Mapping) else {})
-    return any(name in place for place in places for name in ("group", "category"))
+    own = [columns.get("group"), columns.get("category")]
+    named = meta.get("group") if isinstance(meta, Mapping) else None
+    return not all(map(is_absent, [*own, named]))
 
 
 def mentions(assets: Mapping[str, Any], texts: list[str]) -> list[str]:

@@ -85,8 +85,7 @@ def check_regular(path: Path) -> None:
 def bytes_of(path: Path) -> bytes:
     """The bytes of a regular file. InputError for what is none, before it is opened."""
     check_regular(path)
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES)
+    return path.read_bytes()
 
 
 def decoded(data: bytes, path: Path) -> str:

@@ -189,4 +189,4 @@ class CalibrationHistogram:
         self.__dict__.update(self._copy().__dict__)
 
     def __repr__(self) -> str:
-        return f"CalibrationHistogram(bins={self.bins}, device='{self.device}')"
+        return f"{type(self).__name__}(bins={self.bins}, device='{self.device}')"

@@ -142,7 +142,8 @@ def test_parse_rate_of_published_responses() -> None:
 
 def test_published_responses_that_were_read_otherwise_before() -> None:
     """All that changed when the folding rule and the wordings did, each read by eye."""
-    for row in rows("mmmu_pro", "changed.jsonl"):
-        assert row["parsed"][0] != row["parsed"][1]
-        assert row["reads"] in ("better", "as good", "worse")
-    assert not [row for row in rows("mmmu_pro", "changed.jsonl") if row["reads"] == "worse"]
+    whole = [row for row in rows("mmmu_pro", "changed.jsonl") if " [...] " not in row["response"]]
+    assert len(whole) >= 9  # of the others an excerpt is kept
+    for row in whole:
+        item = Item(row["id"], "", (), tuple(row["options"]), row["gold"])
+        assert letter(row["response"], item).parsed == row["parsed"][1], row["id"]

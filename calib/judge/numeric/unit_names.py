@@ -11,7 +11,8 @@ ALIASES = {
     **{"lbs": "pound", "kgs": "kilogram", "hrs": "hour", "yrs": "year", "mins": "minute"},
     **{"secs": "second", "wk": "week", "wks": "week", "mth": "month", "mo": "month"},
     **{"mi": "mile", "sq": "square", "rpm": "rpm", "sec": "second", "a.u.": "astronomical_unit"},
-    **{"celcius": "degC", "centigrade": "degC", "C°": "degC", "F°": "degF", "kelvins": "kelvin"},
+    **{"celcius": "degree_Celsius", "centigrade": "degree_Celsius", "kelvins": "kelvin"},
+    **{"C°": "degree_Celsius", "F°": "degree_Fahrenheit"},
     **{"hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz"},
     **{"kg": "kilogram", "km": "kilometer", "cm": "centimeter", "mm": "millimeter"},
     **{"kpa": "kilopascal", "kj": "kilojoule", "kw": "kilowatt", "kwh": "kilowatt_hour"},
@@ -76,7 +77,12 @@ ALIASES = {
 }
 # Scripts without spaces: the longest of these that begins the text after a number.
 SCRIPT_UNITS = {
-    **{"平方米": "meter**2", "立方米": "meter**3", "平方公里": "kilometer**2", "摄氏度": "degC"},
+    **{
+        "平方米": "meter**2",
+        "立方米": "meter**3",
+        "平方公里": "kilometer**2",
+        "摄氏度": "degree_Celsius",
+    },
     **{"公里": "kilometer", "千米": "kilometer", "厘米": "centimeter", "毫米": "millimeter"},
     **{"米": "meter", "英寸": "inch", "英尺": "foot", "英里": "mile", "公斤": "kilogram"},
     **{"千克": "kilogram", "毫克": "milligram", "克": "gram", "吨": "metric_ton", "秒": "second"},
