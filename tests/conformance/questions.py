@@ -27,16 +27,22 @@ def picture(width: int, height: int, seed: int) -> Image.Image:
 
 SMALL, OTHER, LARGE = picture(40, 24, 1), picture(40, 24, 5), picture(96, 64, 3)
 
+
+def free(name: str, question: str, *images: Image.Image) -> Item:
+    """A question without options, whose right answer no check looks at."""
+    return Item(name, question, images, meta={"aliases": ("yes",)})
+
+
 TEXTS = (
-    Item("text-0", "Is it so?"),
-    Item("text-1", "What is the colour of the sea at noon?"),
-    Item("text-2", "Why?"),
+    free("text-0", "Is it so?"),
+    free("text-1", "What is the colour of the sea at noon?"),
+    free("text-2", "Why?"),
 )
-ONE = Item("one-small", "What colour is it?", (SMALL,))
-REPAINTED = Item("one-repainted", ONE.question, (OTHER,))
-EQUAL = Item("one-equal", "Is there anything red in this picture?", (OTHER,))
-WIDE = Item("one-large", "Which?", (LARGE,))
-TWO = Item("two", "Which of these two is the darker?", (SMALL, LARGE))
+ONE = free("one-small", "What colour is it?", SMALL)
+REPAINTED = free("one-repainted", ONE.question, OTHER)
+EQUAL = free("one-equal", "Is there anything red in this picture?", OTHER)
+WIDE = free("one-large", "Which?", LARGE)
+TWO = free("two", "Which of these two is the darker?", SMALL, LARGE)
 
 TEXT_ALONE = "text alone"
 TEXT_GROUPS = {TEXT_ALONE: TEXTS}
