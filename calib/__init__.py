@@ -9,43 +9,41 @@ Names are loaded at their first use, so ``import calib`` is quick and imports no
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as _version
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from calib import metrics as metrics
-    from calib.compare import compare as compare
-    from calib.fit import TemperatureScaling as TemperatureScaling
+    from calib.calibrators.abstention import Threshold as Threshold
+    from calib.calibrators.abstention import abstention as abstention
+    from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
+    from calib.drive.sample import sample as sample
+    from calib.drive.score import score as score
     from calib.hf.callback import CalibrationCallback as CalibrationCallback
+    from calib.hf.decoding.shared_prefix import shared_prefix as shared_prefix
     from calib.hf.model import load_model as load_model
-    from calib.hf.shared_prefix import shared_prefix as shared_prefix
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
     from calib.judge import judge_for as judge_for
-    from calib.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
-    from calib.p_true import p_true as p_true
     from calib.records import Answer as Answer
     from calib.records import CalibError as CalibError
     from calib.records import InputError as InputError
     from calib.records import Item as Item
     from calib.records import Verdict as Verdict
-    from calib.report import write_report as write_report
-    from calib.report_compare import write_comparison as write_comparison
+    from calib.report.comparison import write_comparison as write_comparison
+    from calib.report.page import write_report as write_report
     from calib.runs import Run as Run
     from calib.runs import open_run as open_run
-    from calib.sample import sample as sample
-    from calib.score import score as score
-    from calib.semantic import SemanticEntropy as SemanticEntropy
-    from calib.semantic import semantic_entropy as semantic_entropy
     from calib.summary import summarize as summarize
+    from calib.summary.compare import compare as compare
     from calib.tasks import load_task as load_task
-    from calib.thresholds import Threshold as Threshold
-    from calib.thresholds import abstention as abstention
+    from calib.train.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
+    from calib.uncertainty.p_true import p_true as p_true
+    from calib.uncertainty.semantic import SemanticEntropy as SemanticEntropy
+    from calib.uncertainty.semantic import semantic_entropy as semantic_entropy
 
 try:
     __version__ = _version("mllm-calib")
@@ -55,31 +53,31 @@ except PackageNotFoundError:  # a source folder on sys.path
 _HOMES = {
     "Answer": "calib.records",
     "CalibError": "calib.records",
-    "CalibratedCrossEntropy": "calib.loss",
+    "CalibratedCrossEntropy": "calib.train.loss",
     "CalibrationCallback": "calib.hf.callback",
     "InputError": "calib.records",
     "Interval": "calib.intervals",
     "Item": "calib.records",
     "Run": "calib.runs",
-    "SemanticEntropy": "calib.semantic",
-    "TemperatureScaling": "calib.fit",
-    "Threshold": "calib.thresholds",
+    "SemanticEntropy": "calib.uncertainty.semantic",
+    "TemperatureScaling": "calib.calibrators.temperature",
+    "Threshold": "calib.calibrators.abstention",
     "Verdict": "calib.records",
-    "abstention": "calib.thresholds",
+    "abstention": "calib.calibrators.abstention",
     "bootstrap": "calib.intervals",
-    "compare": "calib.compare",
+    "compare": "calib.summary.compare",
     "judge_for": "calib.judge",
     "load_model": "calib.hf.model",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
-    "p_true": "calib.p_true",
+    "p_true": "calib.uncertainty.p_true",
     "paired_difference": "calib.intervals",
-    "sample": "calib.sample",
-    "score": "calib.score",
-    "semantic_entropy": "calib.semantic",
-    "shared_prefix": "calib.hf.shared_prefix",
+    "sample": "calib.drive.sample",
+    "score": "calib.drive.score",
+    "semantic_entropy": "calib.uncertainty.semantic",
+    "shared_prefix": "calib.hf.decoding.shared_prefix",
     "summarize": "calib.summary",
-    "write_comparison": "calib.report_compare",
+    "write_comparison": "calib.report.comparison",
     "write_report": "calib.report",
 }
 _MODULES = ("metrics",)
@@ -99,18 +97,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """A package where ``calib.score`` stays the function although ``calib/score.py`` exists.
-
-    Importing a submodule stores it on its package under its name; that is left out where the name
-    is a public function's.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

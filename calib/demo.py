@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calib.formats import percent
+from calib.drive.score import score
 from calib.hf.model import load_model
-from calib.report import write_report
-from calib.report_words import remedy, temperature_rows, verdict
-from calib.score import score
+from calib.report.formats import percent
+from calib.report.page import write_report
+from calib.report.words import remedy, temperature_rows, verdict
 from calib.summary import BESIDE
 from calib.tasks import load_task
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import metrics
+from calib.calibrators.abstention import Threshold, abstention
 from calib.intervals import bootstrap
-from calib.thresholds import Threshold, abstention
 
 Floats = NDArray[np.float64]
 TRUTH = 800_000

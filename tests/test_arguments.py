@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from calib import arguments
+from calib.cli import arguments
 from calib.records import InputError
 
 

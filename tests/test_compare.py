@@ -13,10 +13,10 @@ from scipy.stats import binomtest, ttest_rel
 from typer.testing import CliRunner
 
 from calib import cli
-from calib.compare import compare, correct_for_number
 from calib.records import InputError
-from calib.report_compare import headline, write_comparison
+from calib.report.comparison import headline, write_comparison
 from calib.runs import Run, open_run
+from calib.summary.compare import compare, correct_for_number
 from tests.test_report import Page
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from calib import crosscheck
+from calib.checks import crosscheck
 from calib.runs import open_run
 from calib.summary.rows import collect
 

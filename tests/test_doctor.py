@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from calib import doctor
+from calib.checks import doctor
 
 torch = pytest.importorskip("torch")
 calib_kernels = pytest.importorskip("calib_kernels")

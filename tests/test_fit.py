@@ -12,7 +12,13 @@ import torch
 from typer.testing import CliRunner
 
 from calib import cli
-from calib.fit import COLDEST, HOTTEST, DegenerateTemperatureWarning, TemperatureScaling, softmax
+from calib.calibrators.temperature import (
+    COLDEST,
+    HOTTEST,
+    DegenerateTemperatureWarning,
+    TemperatureScaling,
+    softmax,
+)
 from calib.records import InputError
 from calib.summary.remedies import fit_runs
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from calib import cli, sample, score
 from calib.hf.model import Model
 from calib.records import EncodedImage, Item
-from calib.report import write_report
+from calib.report.page import write_report
 from calib.runs import open_run
 from calib.tasks import Task
 from tests.test_idk_command import COLOURS

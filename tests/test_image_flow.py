@@ -17,8 +17,9 @@ from calib import cli, open_run, sample, score
 from calib.hf.model import Model
 from calib.idk.build import cluster_of
 from calib.records import EncodedImage, Item
-from calib.report import picture
-from calib.tasks import digest, image_name, load_task
+from calib.report.page import picture
+from calib.tasks import load_task
+from calib.tasks.task import digest, image_name
 from tests.hf.conftest import make_llava, make_processor
 from tests.test_image_files import DATA, encoded
 from tests.test_images import noise, png_of_size

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import CausalLMOutput, SequenceClassifierOutput
 
 from calib import CalibratedCrossEntropy
-from calib.tally import Tally
+from calib.train.tally import Tally
 
 
 def drawn(*shape: int, classes: int = 11) -> tuple[torch.Tensor, torch.Tensor]:

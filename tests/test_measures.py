@@ -11,7 +11,8 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from calib import metrics
-from calib.measures import (
+from calib.records import Answer
+from calib.uncertainty.measures import (
     CHANCE,
     MEASURES,
     against_correctness,
@@ -22,7 +23,6 @@ from calib.measures import (
     unstated,
     verbalized,
 )
-from calib.records import Answer
 
 
 @pytest.mark.parametrize(

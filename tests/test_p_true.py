@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 import calib
 from calib import cli
 from calib.hf.model import Model
-from calib.p_true import questions
-from calib.prompts import build
 from calib.records import InputError, Item
 from calib.runs import open_run
-from calib.side_by_side import cases, p_true_in, side_by_side
 from calib.tasks import Task
+from calib.tasks.prompts import build
+from calib.uncertainty.p_true import questions
+from calib.uncertainty.side_by_side import cases, p_true_in, side_by_side
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
 from tests.test_side_by_side import make
 

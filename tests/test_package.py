@@ -22,7 +22,13 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.parametrize(
-    "first", ["import calib.score", "from calib.score import score", "import calib.fit", "pass"]
+    "first",
+    [
+        "import calib.drive.score",
+        "from calib.drive.score import score",
+        "import calib.calibrators.temperature",
+        "pass",
+    ],
 )
 def test_score_stays_the_function(first):
     code = (

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.colors import to_rgb
 
-from calib import plots
+from calib.report import plots
 
 
 def a_bin(low: float, n: int, confidence: float, right: int) -> dict:

@@ -11,8 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from calib import cli
-from calib.formats import beginning
 from calib.records import Item
+from calib.report.formats import beginning
 from calib.tasks import load_task
 
 ROWS: list[dict[str, Any]] = [
@@ -128,7 +128,7 @@ def test_the_list_stands_as_it_did():
 
 
 def test_questions_that_nobody_can_answer_and_many_options():
-    from calib.preview import preview
+    from calib.cli.preview import preview
 
     meta = {"answerable": False}
     many = Item("m", "?", options=tuple(map(str, range(40))), answer=None, meta=meta)

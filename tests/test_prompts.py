@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from calib.prompts import FORMS, build
 from calib.records import InputError, Item
 from calib.tasks import load_task
+from calib.tasks.prompts import FORMS, build
 
 DATA = Path(__file__).parent / "data" / "prompts.jsonl"
 ITEM = Item(

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from calib.drive.reason import reasoned
+from calib.drive.score import score
 from calib.hf.model import Model
 from calib.hf.speakers import Speakers
 from calib.judge import verdicts
 from calib.judge.text import normalized_text
-from calib.prompts import build
-from calib.reason import reasoned
 from calib.records import Item
-from calib.score import score
 from calib.tasks import Task, load_task
+from calib.tasks.prompts import build
 from tests.hf.conftest import make_llama, make_tokenizer
 
 ITEM = Item("q", "Which?", options=("red", "no"), answer=0, meta={"reasoning": "It glows. "})
@@ -85,6 +85,6 @@ def test_questions_that_no_picture_answers() -> None:
 
 @pytest.mark.parametrize("name", ["capitals", "easy-vqa-idk"])
 def test_tasks_are_listed(name: str) -> None:
-    from calib.tasks import TASKS
+    from calib.tasks.builtin import BUILTIN
 
-    assert name in TASKS
+    assert name in BUILTIN

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calib import metrics
+from calib.calibrators.abstention import abstention
 from calib.intervals import bootstrap, paired_difference
 from calib.records import CalibError
 from calib.runs import open_run
 from calib.summary import remedies, summarize, table
-from calib.thresholds import abstention
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 VALUES: st.SearchStrategy[Any] = st.recursive(

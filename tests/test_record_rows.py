@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from calib import cli
 from calib.records import InputError
-from calib.report import write_report
+from calib.report.page import write_report
 from calib.runs import open_run
 
 N = 40

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calib.formats import count, fixed, percent, points, pvalue
 from calib.intervals import wilson
-from calib.report import picture, write_report
-from calib.report_words import caveats, headline, remedy, verdict
+from calib.report.formats import count, fixed, percent, points, pvalue
+from calib.report.page import picture, write_report
+from calib.report.words import caveats, headline, remedy, verdict
 from calib.runs import open_run
 
 BROWSER = next(

@@ -22,13 +22,14 @@ import torch
 from PIL import Image
 
 from calib import runs
+from calib.drive.score import score
 from calib.hf.encoding import Encoded
 from calib.hf.scoring import Scores
-from calib.prompt_file import first_prompt, title_of
 from calib.records import CalibError, InputError, Item
-from calib.runs import create, open_run
-from calib.runs import replace as write_whole
-from calib.score import score
+from calib.runs import open_run
+from calib.runs.begin import create
+from calib.runs.durable import replace as write_whole
+from calib.runs.prompts import first_prompt, title_of
 from calib.tasks import Task
 
 QUESTIONS, ROWS = 50, 6

@@ -17,11 +17,11 @@ import torch
 from markupsafe import escape
 
 import calib
+from calib.drive.sample import sample
 from calib.hf.model import Model
 from calib.records import CalibError, InputError, Item
-from calib.report_answers import write_measures_report
-from calib.sample import sample
-from calib.shards import read_items, whole_parts
+from calib.report.answers import write_measures_report
+from calib.runs.shards import read_items, whole_parts
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -291,7 +291,7 @@ def test_a_folder_of_another_run(llama: Model, tmp_path: Path) -> None:
 def test_running_out_of_memory_halves_what_decodes_at_once(
     llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from calib.hf import sampling
+    from calib.hf.decoding import sampling
 
     expected = sample(llama, questions(), out=tmp_path / "plenty", **SETTINGS).answers()
     sizes: list[int] = []
@@ -480,7 +480,7 @@ def test_a_hundred_thousand_items_open_in_a_minute(tmp_path: Path) -> None:
             out.write("".join(line % (index, s, index) for s in range(64)))
     code = (
         "import resource, sys, time; from pathlib import Path\n"
-        "from calib.shards import whole_parts\n"
+        "from calib.runs.shards import whole_parts\n"
         "start = time.perf_counter(); (done,), end = whole_parts(Path(sys.argv[1]), [64])\n"
         "print(len(done), end, time.perf_counter() - start,"
         " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

@@ -14,7 +14,12 @@ from scipy.stats import entropy as scipy_entropy
 
 import calib
 from calib.records import Answer
-from calib.semantic import Settings, predictive_entropy, semantic_entropies, semantic_entropy
+from calib.uncertainty.semantic import (
+    Settings,
+    predictive_entropy,
+    semantic_entropies,
+    semantic_entropy,
+)
 
 # Six samples in clusters 0 0 1 0 2 1, with the log-probabilities of their tokens.
 TEXTS = ["a", "a", "b", "a", "c", "b"]

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from calib import cli
-from calib.measures import of_samples
 from calib.records import InputError
 from calib.runs import open_run
-from calib.side_by_side import side_by_side, table_of
+from calib.uncertainty.measures import of_samples
+from calib.uncertainty.side_by_side import side_by_side, table_of
 
 SAID = {"known": ["Rome", "Rome", "Rome."], "guessed": ["Oslo", "Bern", "Paris"]}
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STOPPED = """
 import os, signal, sys, threading, time
 import calib.report
-calib.report.write_report = lambda run, progress=None: time.sleep(60)
+calib.report.page.write_report = lambda run, progress=None: time.sleep(60)
 from calib.cli import main
 threading.Timer(0.5, os.kill, (os.getpid(), int(sys.argv.pop(1)))).start()
 main()

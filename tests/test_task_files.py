@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from calib.records import InputError, Item
-from calib.task_files import read_file
+from calib.tasks.files import read_file
 
 ROW = {"id": "a", "question": "Which?", "options": ["red", "green", "blue"], "answer": "green"}
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from calib.prompts import build
 from calib.records import EncodedImage, InputError, Item
-from calib.tasks import Task, digest, load_task
+from calib.tasks import Task, load_task
+from calib.tasks.prompts import build
+from calib.tasks.task import digest
 
 
 def items(count: int) -> list[Item]:

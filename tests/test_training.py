@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from calib.easy_vqa import COLOURS, SHAPES, load, told
+from calib.tasks.builtin.easy_vqa import COLOURS, SHAPES, load, told
 from training import example
 from training.example import predicted
 from training.packing import Branch, pack

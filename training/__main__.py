@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from calib.easy_vqa import COLOURS, SHAPES, load
 from calib.hf.embedded import WEIGHTS, assemble, base_folder, load_processor
+from calib.tasks.builtin.easy_vqa import COLOURS, SHAPES, load
 from training.align import train_stage1
 from training.replies import Tokens, pixels_of
 from training.tower import train_tower

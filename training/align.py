@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calib.easy_vqa import Picture
+from calib.tasks.builtin.easy_vqa import Picture
 from training.packing import Branch, pack
 from training.progress import Schedule
 from training.questions import describe

@@ -19,9 +19,9 @@ import torch
 import transformers
 
 import calib
-from calib.easy_vqa import kind_of, load
 from calib.hf.embedded import WEIGHTS
 from calib.metrics import ece
+from calib.tasks.builtin.easy_vqa import kind_of, load
 
 KINDS = ("yes/no", "colour", "shape")
 # State, task, and the share of the held-out questions it is scored on.

@@ -21,8 +21,8 @@ import torch
 from transformers import Trainer, TrainingArguments, logging
 
 import calib
-from calib import plots
-from calib.easy_vqa import Picture, load
+from calib.report import plots
+from calib.tasks.builtin.easy_vqa import Picture, load
 from training.packing import Packed, pack
 from training.replies import Tokens, pixels_of
 from training.tiny import Lines, tiny_model

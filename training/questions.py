@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from calib.easy_vqa import COLOURS, OPTIONS, SHAPES, Picture, kind_of, negated
+from calib.tasks.builtin.easy_vqa import COLOURS, OPTIONS, SHAPES, Picture, kind_of, negated
 
 DESCRIPTIONS = (
     "The image shows a {colour} {shape}.",

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from calib.easy_vqa import Picture
+from calib.tasks.builtin.easy_vqa import Picture
 
 LETTERS = "\n abcdefghijklmnopqrstuvwxyz?"  # numbered by place; 0 ends a line, and pads
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPVisionModel
 
-from calib.easy_vqa import COLOURS, SHAPES
+from calib.tasks.builtin.easy_vqa import COLOURS, SHAPES
 from training.progress import Schedule
 
 SHIFT = 6  # pixels of 48

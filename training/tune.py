@@ -15,7 +15,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from calib.easy_vqa import Picture
+from calib.tasks.builtin.easy_vqa import Picture
 from training.packing import Branch, pack
 from training.progress import Schedule
 from training.questions import ask, describe, pick

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from bench.cases import Case, Compiler, Given, Op, Rival, Run, close
-from calib.hf.decoding import Decoded, decode
-from calib.hf.draws import by_address
-from calib.hf.sampling import Sampling, settings_of
+from calib.hf.decoding.draws import by_address
+from calib.hf.decoding.loop import Decoded, decode
+from calib.hf.decoding.sampling import Sampling, settings_of
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Answers:
     """What is timed; ``decode_seconds`` are those of the last call behind its first token."""
 
     def __init__(self, case: Case, way: str | None) -> None:
-        """``way``: one of ``calib.hf.prefix.WAYS``; None is plain generation."""
+        """``way``: one of ``calib.hf.decoding.prefix.WAYS``; None is plain generation."""
         self.case, self.way, self.tokens = case, way, MODES[case.mode].answer
         self.decode_seconds = 0.0
         self.replayed = 0  # steps of the last call that were a CUDA graph's

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bench.cases import Case, Compiler, Given, Op, Rival, Run, close, normal_logits
 from bench.ops.temperature_sweep import plain_sweep
-from calib.fit import TemperatureScaling
+from calib.calibrators.temperature import TemperatureScaling
 
 STEPS = 50
 TOLERANCE = 1e-6  # of u

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from calib.arguments import load, one_of
+from calib.cli.arguments import load, one_of
 from calib.cli.base import Folder, Include, Prompt, out, show
 from calib.records import InputError
 
@@ -22,9 +22,9 @@ def tasks(
     include_path: Include = None,
 ) -> None:
     """List the tasks; show questions as a model will see them."""
-    from calib.prompts import FORMS
-    from calib.task_files import SUFFIXES
-    from calib.tasks import TASKS
+    from calib.tasks.builtin import BUILTIN
+    from calib.tasks.files import SUFFIXES
+    from calib.tasks.prompts import FORMS
 
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
@@ -34,7 +34,7 @@ def tasks(
         if not shown:
             raise InputError("calib tasks show: expected the name of a task or a file")
     for name in shown:
-        from calib.preview import preview
+        from calib.cli.preview import preview
 
         task = load(name, include_path)
         for left, text in preview(task, prompt or task.prompt, n):
@@ -42,7 +42,7 @@ def tasks(
                 out.print(Text(" " * left) + row)
     if shown:
         return
-    show(("task", "what it asks"), [(name, about) for name, about in TASKS.items()])
+    show(("task", "what it asks"), [(name, task.about) for name, task in BUILTIN.items()])
     out.print(
         f"\nA file of your own ({', '.join(SUFFIXES)}) has the columns id, question,\n"
         "images, options, answer and, if you like, group. An answer is a letter, an\n"
@@ -52,7 +52,7 @@ def tasks(
 
 def doctor() -> None:
     """Say what is installed and used; check the kernels."""
-    from calib.doctor import examine
+    from calib.checks.doctor import examine
 
     marks = {"ok": ("ok", "green"), "note": ("–", "yellow"), "bad": ("BAD", "red")}
     bad = 0
@@ -70,7 +70,7 @@ def crosscheck(
     bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
 ) -> None:
     """Compare our numbers with other libraries'."""
-    from calib.crosscheck import crosscheck_run
+    from calib.checks.crosscheck import crosscheck_run
 
     found = crosscheck_run(run, bins)
     words = {True: "agrees", False: "DIFFERS", None: ""}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from calib.arguments import load, model_arguments, one_of
+from calib.cli.arguments import load, model_arguments, one_of
 from calib.cli.base import (
     Device,
     Include,
@@ -65,7 +65,7 @@ def build(
 
     Given again with another --tau or --judge it labels anew and draws nothing.
     """
-    from calib.prompts import FORMS, check
+    from calib.tasks.prompts import FORMS, check
 
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
@@ -137,11 +137,11 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Ask again in several ways; report what is refused."""
-    from calib.formats import percent
     from calib.idk.ask import EVALUATION, ask_set
     from calib.idk.draw import Subject
     from calib.idk.folder import labels_of
-    from calib.report_answers import write_idk_report
+    from calib.report.answers import write_idk_report
+    from calib.report.formats import percent
 
     model = str(labels_of(folder).run.config["model"])
     name, arguments = model_arguments(model, model_args, device)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calib.arguments import batch, chosen, model_arguments, one_of
+from calib.cli.arguments import batch, chosen, model_arguments, one_of
 from calib.cli.base import (
     Batch,
     Device,
@@ -85,7 +85,7 @@ def score(
 ) -> None:
     """Score a model on a task; write its report."""
     from calib.hf.thinking import MODES
-    from calib.prompts import FORMS
+    from calib.tasks.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
@@ -96,12 +96,12 @@ def score(
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
 
+    from calib.drive.score import check_items
+    from calib.drive.score import score as run_score
     from calib.hf.model import load_model
     from calib.hf.scoring import check_scoring
-    from calib.report import write_report
-    from calib.report_words import headline
-    from calib.score import check_items
-    from calib.score import score as run_score
+    from calib.report.page import write_report
+    from calib.report.words import headline
 
     for task, _ in asked:
         check_items(task.selection(limit, seed), prompt or task.prompt)
@@ -111,7 +111,7 @@ def score(
     subject = load_model(name, **arguments)
     for task, folder in asked:
         if reason:
-            from calib.reason import reasoned
+            from calib.drive.reason import reasoned
 
             with progress() as tell:
                 task = reasoned(subject, task, folder, limit=limit, seed=seed, progress=tell)
@@ -156,7 +156,7 @@ def fit(
     seed: Seed = 0,
 ) -> None:
     """Fit a temperature and judge it on other questions."""
-    from calib.report_words import temperature_rows, temperature_span
+    from calib.report.words import temperature_rows, temperature_span
     from calib.summary.remedies import fit_runs
 
     fitted, judged = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
@@ -182,9 +182,9 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Compare runs of the same questions with the first of them."""
-    from calib.compare import compare as compare_runs
-    from calib.report_compare import headline, tables, write_comparison
+    from calib.report.comparison import headline, tables, write_comparison
     from calib.runs import open_run
+    from calib.summary.compare import compare as compare_runs
 
     results = compare_runs([open_run(run) for run in runs], seed=seed)
     report = write_comparison(results, output_path or runs[-1] / "compare")
@@ -207,9 +207,10 @@ def report(
 ) -> None:
     """Write the report of a run again; of samples, their measures."""
     from calib.records import InputError
-    from calib.report import write_report
-    from calib.report_answers import write_idk_report, write_measures_report
-    from calib.runs import CONFIG, open_run
+    from calib.report.answers import write_idk_report, write_measures_report
+    from calib.report.page import write_report
+    from calib.runs import open_run
+    from calib.runs.folder import CONFIG
 
     if not (run / CONFIG).exists() and (run / "arms").is_dir():
         out.print(str(write_idk_report(run)), soft_wrap=True)

@@ -23,8 +23,8 @@ from rich.progress import (
 from rich.text import Text
 
 from calib.cli.base import err
-from calib.formats import beginning, printable
-from calib.prompt_file import first_prompt, title_of
+from calib.report.formats import beginning, printable
+from calib.runs.prompts import first_prompt, title_of
 
 
 class Rate(ProgressColumn):

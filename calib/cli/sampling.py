@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calib.arguments import batch, chosen, generation, model_arguments, one_of
+from calib.cli.arguments import batch, chosen, generation, model_arguments, one_of
 from calib.cli.base import (
     Batch,
     Device,
@@ -54,7 +54,7 @@ def sample(
 ) -> None:
     """Draw several answers to each question of a task."""
     from calib.hf.thinking import MODES
-    from calib.prompts import FORMS, check
+    from calib.tasks.prompts import FORMS, check
 
     name, arguments = model_arguments(model, model_args, device)
     settings = generation(gen_kwargs)
@@ -66,10 +66,10 @@ def sample(
     for task, _ in asked:
         check(task.selection(limit, seed), prompt or task.prompt)
 
+    from calib.drive.sample import device_of_rank
+    from calib.drive.sample import sample as run_sample
+    from calib.hf.decoding.sampling import Sampling
     from calib.hf.model import load_model
-    from calib.hf.sampling import Sampling
-    from calib.sample import device_of_rank
-    from calib.sample import sample as run_sample
 
     Sampling(samples=samples, seed=seed, **settings)  # refused before a model is loaded
     arguments.setdefault("device", device_of_rank())
@@ -110,8 +110,8 @@ def p_true(
     device: Device = None,
 ) -> None:
     """Ask a model of its sampled answers: are they true?"""
-    from calib.prompts import FORMS
     from calib.runs import open_run
+    from calib.tasks.prompts import FORMS
 
     size = batch(batch_size)
     one_of("--prompt", prompt, FORMS)
@@ -120,8 +120,8 @@ def p_true(
     name, arguments = model_arguments(str(sampled.config.get("model")), model_args, device)
 
     from calib.hf.model import load_model
-    from calib.p_true import p_true as run_p_true
-    from calib.p_true import questions
+    from calib.uncertainty.p_true import p_true as run_p_true
+    from calib.uncertainty.p_true import questions
 
     questions(sampled, separate, shown=shown)  # refused before a model is loaded
     with progress() as tell:

@@ -20,11 +20,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 from transformers.utils.generic import find_labels
 
-from calib.hf.listening import Listener
-from calib.loss import CalibratedCrossEntropy
+from calib.hf.decoding.listening import Listener
 from calib.metrics.binning import BINS
 from calib.records import InputError
-from calib.tally import Tally
+from calib.train.loss import CalibratedCrossEntropy
+from calib.train.tally import Tally
 
 UNHEARD = (
     "CalibrationCallback saw no logits (..., V) with integer labels (...) in this evaluation. If "

@@ -12,19 +12,19 @@ import torch
 
 from calib.hf.batching import fitting, plan
 from calib.hf.classes import parts_of
+from calib.hf.decoding.packing import CannotPack, Packing
+from calib.hf.decoding.sampling import Sampling, sample_answers
 from calib.hf.encoding import Encoded, encode, refuse_overlong
 from calib.hf.ends import end_tokens, nested
 from calib.hf.loading import load
-from calib.hf.packing import CannotPack, Packing
 from calib.hf.placement import device_map, input_device
 from calib.hf.reader import Reader
 from calib.hf.refusals import naming
-from calib.hf.sampling import Sampling, sample_answers
 from calib.hf.scoring import Scores, check_scoring, joined, score_batch
 from calib.hf.speakers import Speakers
-from calib.prompts import build
 from calib.records import Answer, CalibError, InputError, Item
-from calib.tasks import default_form
+from calib.tasks.load import default_form
+from calib.tasks.prompts import build
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Model:
     ) -> list[dict[str, Any]]:
         """One dict per item, in the items' order; ``calib.score`` is this with a run folder.
 
-        ``prompt`` is a form of ``calib.prompts``; by default that of ``calib.tasks.default_form``.
+        ``prompt`` is one of ``calib.tasks.prompts.FORMS``; the default is ``default_form``.
         ``scoring`` goes to ``calib.hf.scoring.score_batch``: confidence, temperature, normalize,
         histogram. Raises InputError, naming the item, for one without options and for an answer
         that is none of them.
@@ -169,7 +169,7 @@ class Model:
         """``n`` answers to each item, one item at a time; ``calib.sample`` is this with a folder.
 
         ``prompt``: as of ``option_scores``; ``sampling``: the other fields of
-        ``calib.hf.sampling.Sampling``.
+        ``calib.hf.decoding.sampling.Sampling``.
         """
         how, form = Sampling(samples=n, **sampling), prompt or default_form(items)
         return [self.sample_batch([item], form, how)[0] for item in items]

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import torch
 from PIL import ImageOps
 
+from calib.hf.decoding.prefix import way_of
+from calib.hf.decoding.stepping import rows_step_apart
 from calib.hf.encoding import Encoded, collate
 from calib.hf.placement import input_device
-from calib.hf.prefix import way_of
 from calib.hf.reading import (
     Learned,
     ReadPrompts,
@@ -29,7 +30,6 @@ from calib.hf.reading import (
 )
 from calib.hf.refusals import sentence
 from calib.hf.speakers import Speakers
-from calib.hf.stepping import rows_step_apart
 from calib.images import open_image, size_of
 from calib.records import CalibError, InputError
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from calib.hf.batching import fitting
-from calib.hf.prefix import way_of
+from calib.hf.decoding.prefix import way_of
 
 Inputs = dict[str, Any]
 Learned = dict[tuple[Any, ...], Any]

@@ -22,10 +22,11 @@ from calib.idk.evaluate import Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
 from calib.judge import answerable, verdicts
 from calib.judge.text import gold_texts
-from calib.measures import unstated
 from calib.records import ImageRef, InputError, Item, Verdict
-from calib.runs import RESULTS, Progress, replace
+from calib.runs.durable import replace
+from calib.runs.folder import RESULTS, Progress
 from calib.tasks import Task
+from calib.uncertainty.measures import unstated
 
 EVALUATION = "evaluation"
 EXAMPLES = 3

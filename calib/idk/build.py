@@ -17,7 +17,7 @@ from calib.images import key_of
 from calib.intervals import LEVEL, Interval
 from calib.judge import answerable
 from calib.records import Answer, CalibError, ImageRef, Item, Verdict
-from calib.tasks import image_name
+from calib.tasks.task import image_name
 
 TAUS = tuple(tenth / 10 for tenth in range(1, 11))
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from calib.drive.sample import asked, sample
+from calib.hf.decoding.sampling import Sampling
 from calib.hf.model import Model, load_model
-from calib.hf.sampling import Sampling
-from calib.runs import CONFIG, Progress, Run, open_run, refuse_other
-from calib.sample import asked, sample
-from calib.shards import whole_items
+from calib.runs import Run, open_run
+from calib.runs.begin import refuse_other
+from calib.runs.folder import CONFIG, Progress
+from calib.runs.shards import whole_items
 from calib.tasks import Task
 
 

@@ -26,11 +26,14 @@ from calib.idk.export import card, file_name, preference_rows, record_rows, sft_
 from calib.idk.pictures import OWN_PICTURES, Contents, Copies
 from calib.judge import answerable, refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
-from calib.measures import unstated
-from calib.prompts import build as prompt_of
 from calib.records import InputError, Item
-from calib.runs import CONFIG, RESULTS, Progress, Run, open_run, replace
-from calib.tasks import Task, checked, load_task
+from calib.runs import Run, open_run
+from calib.runs.durable import replace
+from calib.runs.folder import CONFIG, RESULTS, Progress
+from calib.tasks import Task, load_task
+from calib.tasks.load import checked
+from calib.tasks.prompts import build as prompt_of
+from calib.uncertainty.measures import unstated
 
 SAMPLES = "samples"
 SHARES = {"train": 0.8, "test": 0.2}

@@ -10,8 +10,8 @@ from pathlib import Path
 from calib.images import key_of, open_image, suffix_of
 from calib.images.kept import FOLDER, NAMES, copies_in
 from calib.records import CalibError, EncodedImage, ImageRef
-from calib.runs import replace
-from calib.tasks import image_name
+from calib.runs.durable import replace
+from calib.tasks.task import image_name
 
 PICTURES = "pictures.json"
 DIGITS = 32

@@ -18,7 +18,7 @@ from calib.judge.cues import (
 )
 from calib.judge.folding import normalized_text
 from calib.judge.options import Options
-from calib.task_files import LETTERS
+from calib.tasks.files import LETTERS
 
 GAP = 300
 """Characters between two labels of one list, at most."""

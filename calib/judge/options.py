@@ -9,7 +9,7 @@ from calib.judge.denials import only_affirmed, without_compounds
 from calib.judge.folding import normalized_text
 from calib.judge.plain import plain
 from calib.judge.whole import occurrences, stands_in
-from calib.task_files import LETTERS
+from calib.tasks.files import LETTERS
 
 Texts = Sequence[Sequence[str]]
 

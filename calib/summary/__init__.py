@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from calib.intervals import holm
-from calib.runs import Progress, open_run
+from calib.runs import open_run
+from calib.runs.folder import Progress
 from calib.summary.curves import diagram, risk_coverage
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.fit import DegenerateTemperatureWarning, TemperatureScaling, softmax
+from calib.calibrators.abstention import Threshold, abstention
+from calib.calibrators.temperature import DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.summary.curves import diagram
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
-from calib.thresholds import Threshold, abstention
 
 Rows = NDArray[np.int64]
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.fit import softmax
+from calib.calibrators.temperature import softmax
 from calib.records import CalibError
 
 Floats = NDArray[np.float64]

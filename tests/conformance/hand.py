@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoProcessor, AutoTokenizer, GenerationConfig
 
 from calib import Item
-from calib.prompts import build
+from calib.tasks.prompts import build
 from tests.conformance.questions import ONE
 from tests.conformance.records import BOUND, Unsettled, told
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 import calib
 from calib import Item
+from calib.hf.decoding.prefix import Rows
 from calib.hf.model import Model
-from calib.hf.prefix import Rows
 from tests.conformance.hand import Hand, Tokens, apart
 from tests.conformance.questions import ONE, TEXTS, TWO, WIDE
 from tests.conformance.records import BOUND, Check, Unsettled, checked

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from calib.easy_vqa import load
 from calib.hf import embedded
 from calib.records import InputError
+from calib.tasks.builtin.easy_vqa import load
 
 TEXT = "<|im_start|>user\nName a city in Italy.<|im_end|>\n<|im_start|>assistant\n"
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from calib.hf import flash
-from calib.hf.shared_attention import attention_and_lse, plainly
+from calib.hf.decoding import flash
+from calib.hf.decoding.shared_attention import attention_and_lse, plainly
 
 
 def inputs(keys: int = 100, size: int = 16) -> tuple[Tensor, Tensor, Tensor]:

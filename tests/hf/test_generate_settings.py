@@ -15,7 +15,7 @@ from transformers import (
     TextIteratorStreamer,
 )
 
-from calib.hf.shared_prefix import shared_prefix
+from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families
 from tests.hf.test_shared_prefix import TOKENS, agree, answers, both, decoded
 from tests.hf.test_ways import ENDS, way

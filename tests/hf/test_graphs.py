@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from calib.hf import decoding, graphs, prefix
-from calib.hf.shared_prefix import shared_prefix
+from calib.hf.decoding import graphs, prefix
+from calib.hf.decoding import loop as decoding
+from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families
 from tests.hf.test_shared_prefix import SHARED, agree, answers, both, decoded
 
@@ -36,7 +37,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[decoding.Decoded]:
         found.append(original(*args, **kwargs))
         return found[-1]
 
-    monkeypatch.setattr("calib.hf.shared_prefix.decode", watched)
+    monkeypatch.setattr("calib.hf.decoding.shared_prefix.decode", watched)
     return found
 
 

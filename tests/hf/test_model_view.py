@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from calib.hf.decoding.shared_prefix import shared_prefix
 from calib.hf.model_view import View
-from calib.hf.shared_prefix import shared_prefix
 from tests.hf import families
 from tests.hf.test_shared_prefix import agree, both, decoded
 from tests.hf.test_ways import ENDS, way

@@ -14,7 +14,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from calib.hf.nli import NLI, classes_of, load_nli
 from calib.records import CalibError, InputError
-from calib.semantic import semantic_entropy
+from calib.uncertainty.semantic import semantic_entropy
 
 # Words of one row mean the same; an animal is entailed by each.
 ROWS = [["cat", "feline", "kitty"], ["dog", "hound"], ["bird", "fowl"]]

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from calib.hf import graphs
-from calib.hf.decoding import Drafts, Running
+from calib.hf.decoding import graphs
+from calib.hf.decoding.loop import Drafts, Running
+from calib.hf.decoding.packing import CannotPack, Packing
+from calib.hf.decoding.prefix import Rows
+from calib.hf.decoding.sampling import Sampling
 from calib.hf.encoding import collate
 from calib.hf.model import Model
-from calib.hf.packing import CannotPack, Packing
-from calib.hf.prefix import Rows
-from calib.hf.sampling import Sampling
 from calib.records import Answer, CalibError, Item
 from tests.hf import families, more_families
 from tests.hf.conftest import IMAGE, make_llama, make_llava, make_processor, make_tokenizer
@@ -296,7 +296,7 @@ def test_inputs_are_made_anew_where_rows_cannot_be_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three pictures for two prompts, and a way of going on that needs them for every row."""
-    from calib.hf import sampling
+    from calib.hf.decoding import sampling
 
     model, inputs = families.FAMILIES["llava"]()
     model.generation_config.eos_token_id = list(ENDS)
@@ -304,7 +304,7 @@ def test_inputs_are_made_anew_where_rows_cannot_be_repeated(
     expected = sampling.sample_answers(model, inputs, tokenizer, names, asked)
     # As in a transformers or a model that does not see to pictures before it repeats them.
     monkeypatch.setattr(type(model), "_supports_mm_encoder_outputs", lambda self: False)
-    monkeypatch.setattr("calib.hf.prefix.way_of", lambda cache, use_cache: "expanded")
+    monkeypatch.setattr("calib.hf.decoding.prefix.way_of", lambda cache, use_cache: "expanded")
     with pytest.raises(CalibError, match="pixel_values: 3 entries for 2 prompts do not say"):
         sampling.sample_answers(model, inputs, tokenizer, names, asked)
     orders: list[list[int]] = []

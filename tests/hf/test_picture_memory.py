@@ -114,7 +114,7 @@ def test_a_score_with_little_room_is_the_same(
 def test_no_processor_is_handed_more_than_fits(
     tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch, most: Together, way: str
 ):
-    from calib.hf.sampling import Sampling
+    from calib.hf.decoding.sampling import Sampling
 
     monkeypatch.setattr(batching, "BATCH_PIXELS", 3 * PIXELS)
     items = questions(tmp_path, ("ab", "cde", "y"))

@@ -11,9 +11,10 @@ from scipy.stats import chisquare
 from torch import Tensor
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from calib.hf import decoding, shared_attention
-from calib.hf.prefix import Rows
-from calib.hf.shared_prefix import shared_prefix
+from calib.hf.decoding import loop as decoding
+from calib.hf.decoding import shared_attention
+from calib.hf.decoding.prefix import Rows
+from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,7 +32,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         taken.append(found.way)
         return found
 
-    monkeypatch.setattr("calib.hf.shared_prefix.decode", watched)
+    monkeypatch.setattr("calib.hf.decoding.shared_prefix.decode", watched)
     yield taken
 
 
@@ -216,7 +217,7 @@ def decoded(
 
     asked = {"do_sample": True, "max_new_tokens": TOKENS, "n_samples": SAMPLES, "seed": 5}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("calib.hf.shared_prefix.decode", keeping)
+        patch.setattr("calib.hf.decoding.shared_prefix.decode", keeping)
         model.generate(**inputs, custom_generate=shared_prefix, **{**asked, **settings})
     return kept[0]
 

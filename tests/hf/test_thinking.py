@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from calib.drive.score import score
 from calib.hf.encoding import encode
 from calib.hf.model import Model
 from calib.hf.speakers import Speakers
 from calib.hf.thinking import closing, thinks
 from calib.records import InputError, Item, Prompt
 from calib.runs import open_run
-from calib.score import score
 from calib.tasks import Task
 from tests.hf.conftest import make_llama, make_processor, make_tokenizer
 

@@ -11,8 +11,8 @@ from PIL import Image
 from calib.hf.encoding import collate, encode
 from calib.hf.model import Model
 from calib.hf.speakers import Speakers
-from calib.prompts import build
 from calib.records import CalibError, Item, Prompt
+from calib.tasks.prompts import build
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from calib.hf.prefix import Rows
-from calib.hf.row_inputs import CannotRepeat, expanded
-from calib.hf.shared_prefix import shared_prefix
+from calib.hf.decoding.prefix import Rows
+from calib.hf.decoding.row_inputs import CannotRepeat, expanded
+from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families, more_families
 from tests.hf.test_shared_prefix import SAMPLES, TOKENS, agree, answers, both, decoded
 

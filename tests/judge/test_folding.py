@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calib.judge import normalized_text
-from calib.semantic.clustering import Equivalence
+from calib.uncertainty.semantic.clustering import Equivalence
 
 APART = [
     # signs of numbers and quantities

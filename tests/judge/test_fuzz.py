@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from calib.judge import JUDGES, is_refusal, normalized_text
 from calib.judge.refusal import idk_option
 from calib.records import InputError, Item
-from calib.semantic import semantic_entropy
+from calib.uncertainty.semantic import semantic_entropy
 
 CASES = 3000
 PIECES = (

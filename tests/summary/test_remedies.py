@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import calib
-from calib.fit import softmax
+from calib.calibrators.temperature import softmax
 from calib.summary.remedies import (
     abstain,
     fit_on,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from calib.records import InputError, Item
-from calib.task_files import read_file
+from calib.tasks.files import read_file
 
 Read = Callable[[str, "str | bytes"], tuple[Item, ...]]
 

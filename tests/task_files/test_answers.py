@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from calib.task_files.answers import clear_form, readings_of
+from calib.tasks.files.answers import clear_form, readings_of
 
 
 @pytest.mark.parametrize(

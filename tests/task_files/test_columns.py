@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calib.task_files.columns import COLUMNS, MEANINGS, STAND_INS, plain
+from calib.tasks.files.columns import COLUMNS, MEANINGS, STAND_INS, plain
 
 ROW: dict[str, Any] = {"id": "a", "question": "q", "options": ["x", "y"], "answer": "B"}
 

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from calib import cli
+from calib.drive.score import score
 from calib.records import InputError
-from calib.score import score
 
 GOOD = '{"id": "a", "question": "q", "options": ["yes", "no"], "answer": "yes"}\n'
 

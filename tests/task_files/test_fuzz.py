@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calib.records import EncodedImage, InputError, Item
-from calib.task_files import read_file
-from calib.task_files.checks import check_item
-from calib.task_files.columns import COLUMNS, OPTIONS, STAND_INS
+from calib.tasks.files import read_file
+from calib.tasks.files.checks import check_item
+from calib.tasks.files.columns import COLUMNS, OPTIONS, STAND_INS
 
 CASES = 2_000
 SECONDS = 1.0  # of wall time, beside other work; a case takes some milliseconds

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from calib.records import InputError, Item
-from calib.task_files import read_file
+from calib.tasks.files import read_file
 
 DATA = Path(__file__).parents[1] / "data" / "task_files"
 ASK = "Answer with the option's letter from the given choices directly."

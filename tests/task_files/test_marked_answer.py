@@ -7,7 +7,7 @@ import time
 import pytest
 
 from calib.records import InputError
-from calib.task_files.marked_answer import marked_answer
+from calib.tasks.files.marked_answer import marked_answer
 
 OPTIONS = {"A": "red", "B": "blue", "D": "dark blue"}
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from calib.records import InputError
-from calib.task_files.marked_options import marked_options
+from calib.tasks.files.marked_options import marked_options
 
 
 def options_of(text: str) -> dict[str, str] | None:

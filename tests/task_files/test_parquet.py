@@ -13,8 +13,8 @@ from PIL import Image
 from pyarrow import parquet
 
 from calib.records import EncodedImage, InputError, Item
-from calib.task_files import read_file
 from calib.tasks import load_task
+from calib.tasks.files import read_file
 
 
 def png(colour: str = "red") -> bytes:

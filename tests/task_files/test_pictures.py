@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from calib.records import EncodedImage
-from calib.tasks import digest
+from calib.tasks.task import digest
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from calib.records import EncodedImage, InputError, Item
-from calib.task_files import read_file
+from calib.tasks.files import read_file
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()
 QUESTIONS = {

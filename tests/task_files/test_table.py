@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calib.task_files import read_file
+from calib.tasks.files import read_file
 
 PLAIN = "id{0}question{0}A{0}B{0}answer\na{0}Which{0}x{0}y{0}B\n"
 

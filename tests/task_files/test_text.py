@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from calib.records import InputError
-from calib.task_files import read_file, text
 from calib.tasks import load_task
+from calib.tasks.files import read_file, text
 
 CSV = "id,question,A,B,answer\r\na,Schön → 見?,ja,nein,ja\r\n"
 JSONL = '{"id": "a", "question": "Schön → 見?", "options": ["ja", "nein"], "answer": "ja"}\n'

@@ -1,0 +1,1 @@
+"""What makes confidences right, or says which of them to trust."""

@@ -1,0 +1,1 @@
+"""Whether what is installed works, and whether other libraries say the same."""

@@ -1,0 +1,1 @@
+"""The two stories, a page each: options scored, answers sampled."""

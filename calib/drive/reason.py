@@ -1,0 +1,91 @@
+"""Reasoning before answering: a text is sampled, then the options are scored after it.
+
+The text is asked for (``reasoned``), or it is what a model thinks in the block that its chat
+template opens for that (``thought``). It is a sampled run of its own, in a folder of the scored
+one, so it is addressed by seed and item, kept, and not drawn again when the run goes on.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from calib.drive.sample import sample
+from calib.hf.model import Model
+from calib.records import InputError
+from calib.runs.folder import Progress
+from calib.tasks import Task
+
+TOKENS = 128
+"""Tokens of reasoning, at most."""
+THOUGHTS = 1024
+"""Tokens of thoughts, at most."""
+
+
+def reasoned(
+    model: Model,
+    task: Task,
+    out: Path,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **sampling: Any,
+) -> Task:
+    """The chosen questions of ``task``, each with one reasoning of ``model`` in its meta.
+
+    ``calib.score`` puts it before the options. ``sampling``: see ``calib.sample``.
+    """
+    settings = {"max_new_tokens": TOKENS, **sampling, "samples": 1, "seed": seed}
+    folder = out / "reasoning"
+    run = sample(
+        model, task, out=folder, limit=limit, prompt="reason", progress=progress, **settings
+    )
+    said = dict(zip(run.answers()["id"], run.answers()["text"], strict=True))
+    items = tuple(
+        replace(item, meta={**item.meta, "reasoning": said[item.id]})
+        for item in task.selection(limit, seed)
+    )
+    return Task(task.name, items, task.prompt)
+
+
+def thought(
+    model: Model,
+    task: Task,
+    out: Path,
+    form: str,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **sampling: Any,
+) -> Task:
+    """The chosen questions of ``task``, asked in prompt form ``form``, each with the thoughts of
+    ``model`` in its meta.
+
+    Thoughts that have not ended after ``max_new_tokens`` (default ``THOUGHTS``) are ended there,
+    and a warning says how many. Raises InputError where the chat template knows no thinking.
+    """
+    if not model.thinks:
+        raise InputError("thinking: expected off or own, as this model's chat template has none")
+    end = model.speakers.end_of_thoughts
+    settings = {"max_new_tokens": THOUGHTS, **sampling, "samples": 1, "seed": seed, "stop": (end,)}
+    run = sample(
+        model, task, out=out / "thinking", limit=limit, prompt=form, thinking="on",
+        progress=progress, **settings,
+    )  # fmt: skip
+    answers = run.answers()
+    if unended := int((answers["finish"] == "length").sum()):
+        warnings.warn(
+            f"{unended:,} of {len(answers):,} thoughts had not ended after "
+            f"{settings['max_new_tokens']:,} tokens and are ended there",
+            stacklevel=2,
+        )
+    thoughts = dict(zip(answers["id"], answers["text"], strict=True))
+    items = tuple(
+        replace(item, meta={**item.meta, "thinking": thoughts[item.id]})
+        for item in task.selection(limit, seed)
+    )
+    return Task(task.name, items, task.prompt)

@@ -1,0 +1,219 @@
+"""The report of a comparison: checkpoints on the same questions, in one page.
+
+HTML and Markdown from the numbers in results.json, as self-contained as ``calib.report``'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from calib.report.formats import count, fixed, percent, points, pvalue
+from calib.report.page import both, card, reliability_figure, write
+from calib.report.words import LEAST_MASS, LEVEL, flat, forced_choice
+from calib.runs.folder import RESULTS
+from calib.summary.compare import SHOWN
+
+SHARES = ("accuracy", "parse_rate", "mass", "confidence")
+
+
+def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
+    """Write what ``compare`` returned as results.json, report.md and report.html there.
+
+    Returns the last. Raises CalibError where they cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return both(
+        folder,
+        "compare",
+        {
+            "results": results,
+            "words": words(results),
+            "tables": tables(results),
+            "figures": [figure(k, run, results["n"]) for k, run in enumerate(results["runs"])],
+            "forgotten": [forgotten(each, results["runs"]) for each in results["pairs"]],
+        },
+    )
+
+
+def words(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The sentences of the report."""
+    runs, pairs = results["runs"], results["pairs"]
+    masses = {run["name"]: run["metrics"]["mass"]["value"] for run in runs}
+    caveats = [forced_choice(f"{k}'s", mass) for k, mass in masses.items() if mass < LEAST_MASS]
+    if more := ", ".join(f"{name} {count(n)}" for name, n in results["left_out"].items() if n):
+        caveats.append(f"Judged only in some runs, and not compared: {more}.")
+    task = ", ".join(dict.fromkeys(str(run["task"]) for run in runs))
+    return {
+        "title": f"{' against '.join(run['name'] for run in reversed(runs))} on {task}",
+        "headline": headline(pairs[-1], runs),
+        "lead": [verdict(each, runs) for each in pairs],
+        "caveats": caveats,
+        "tiles": [
+            {
+                "name": run["name"],
+                "value": percent(run["metrics"]["accuracy"]["value"], 1),
+                "note": f"right; {percent(run['metrics']['confidence']['value'], 1)} sure, ECE "
+                f"{fixed(run['metrics']['ece']['value'], 3)}",
+            }
+            for run in runs
+        ],
+        "metrics": f"All on the same {count(results['n'])} questions. In brackets what the error "
+        "would be if every confidence were true: binned errors are above zero even then.",
+        "differences": "Questions in pairs, resampled by image; shares in points. The last p is "
+        f"corrected for the {results['tests']} tests of this page (Holm). Calibration is tested by "
+        "the debiased squared error: a sharper model has a smaller ECE without being better "
+        "calibrated, so a difference of ECEs has neither interval nor p. Where p is large, no "
+        "difference is shown, which does not show that there is none.",
+        "changed": "Gained: wrong in the first run and right in the second; lost: the reverse.",
+        "temperature": "Each temperature was fitted on one half of the questions. On the other "
+        "half: the ECE and NLL of each run as it is, at the temperature of the first run, and at "
+        "its own.",
+        "parsed": f"On the {count(results['parsed']['n'])} questions to which the likeliest token "
+        "of every run was an option. A run that seldom answers in the asked form is judged on a "
+        "choice that it was forced to make.",
+        "facts": [("questions compared", count(results["n"])), *flat(results["facts"])],
+        "footer": "The numbers are in results.json.",
+    }
+
+
+def sides(
+    pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The two runs of a pair."""
+    named = {run["name"]: run for run in runs}
+    return named[pair["first"]], named[pair["second"]]
+
+
+def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
+    """Which of two runs deserves more of the confidence it has, if that is known."""
+    first, second = (metric_cell("ece", run["metrics"]["ece"]) for run in sides(pair, runs))
+    ece = f"ECE {first}, then {second}; in brackets what it would be if calibrated"
+    test = pair["differences"]["debiased_rmsce"]
+    if test["p"] is None or test["holm"] >= LEVEL:
+        return f"No difference in calibration is shown: {ece}."
+    # The test is of squared errors without their bias, whose order decides.
+    better = test["value"] < 0
+    return f"{pair['second']} is calibrated {'better' if better else 'worse'}: {ece}."
+
+
+def verdict(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
+    """What one run has gained and lost against the first."""
+    first, second = (run["metrics"] for run in sides(pair, runs))
+    test, gap = pair["differences"]["accuracy"], pair["differences"]["gap"]
+    shown = "" if test["holm"] is not None and test["holm"] < LEVEL else ", no difference shown"
+    return (
+        f"{pair['second']} is right {percent(second['accuracy']['value'], 1)} of the time, "
+        f"{pair['first']} {percent(first['accuracy']['value'], 1)} (p "
+        f"{pvalue(test['holm'], relation=True)}{shown}): {count(pair['gained'])} answers gained, "
+        f"{count(pair['lost'])} lost. Its confidence minus its accuracy is "
+        f"{points(second['gap']['value'])} points, that of {pair['first']} "
+        f"{points(first['gap']['value'])} (p {pvalue(gap['holm'], relation=True)})."
+    )
+
+
+def tables(results: Mapping[str, Any]) -> dict[str, Any]:
+    runs, pairs = results["runs"], results["pairs"]
+    parsed = results["parsed"]["runs"]
+    return {
+        "metrics": metric_table(runs, [run["metrics"] for run in runs]),
+        "parsed": None if parsed is None else metric_table(runs, parsed),
+        "differences": [
+            {
+                "head": [difference_name(each), "difference", "95 % interval", "p", "p, Holm"],
+                "rows": [difference_row(name, test) for name, test in each["differences"].items()],
+            }
+            for each in pairs
+        ],
+        "changed": {
+            "head": ["run", "both right", "gained", "lost", "both wrong", "same option"],
+            "rows": [
+                [
+                    difference_name(each),
+                    *(count(each[name]) for name in ("both_right", "gained", "lost", "both_wrong")),
+                    percent(each["same_answer"], 1),
+                ]
+                for each in pairs
+            ],
+        },
+        "temperature": {
+            "head": ["run", "T", "as it is", f"at the T of {runs[0]['name']}", "at its own T"],
+            "rows": [
+                [run["name"], fixed(run["temperature"], 3), *map(judged_cell, run["judged"])]
+                for run in runs
+            ],
+        },
+    }
+
+
+def metric_table(
+    runs: Sequence[Mapping[str, Any]], metrics: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "head": ["", *(run["name"] for run in runs)],
+        "rows": [
+            [metrics[0][name]["label"], *(metric_cell(name, each[name]) for each in metrics)]
+            for name in SHOWN
+        ],
+    }
+
+
+def metric_cell(name: str, entry: Mapping[str, Any]) -> str:
+    if name in SHARES:
+        return percent(entry["value"], 1)
+    if name == "gap":
+        return points(entry["value"])
+    expected = f" ({fixed(entry['expected'], 3)})" if entry.get("expected") is not None else ""
+    return f"{fixed(entry['value'], 3)}{expected}"
+
+
+def difference_name(pair: Mapping[str, Any]) -> str:
+    return f"{pair['second']} − {pair['first']}"
+
+
+def difference_row(name: str, test: Mapping[str, Any]) -> list[str]:
+    if test["value"] is None:
+        return [test["label"], "–", "–", "–", "–"]
+    shown = points if name in SHARES or name == "gap" else signed
+    between = "–" if test["low"] is None else f"{shown(test['low'])} … {shown(test['high'])}"
+    return [
+        test["label"],
+        shown(test["value"]),
+        between,
+        pvalue(test["p"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
+        pvalue(test["holm"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
+    ]
+
+
+def signed(value: float) -> str:
+    """A difference to three places, of squared errors to two significant ones."""
+    return fixed(value) if abs(value) >= 0.001 or value == 0 else f"{value:.1e}".replace("-", "−")
+
+
+def judged_cell(judged: Mapping[str, float] | None) -> str:
+    return "–" if judged is None else f"{fixed(judged['ece'])}, {fixed(judged['nll'])}"
+
+
+def figure(place: int, run: Mapping[str, Any], n: int) -> dict[str, Any]:
+    ece = run["metrics"]["ece"]
+    return reliability_figure(
+        f"run{place}",
+        run["name"],
+        run["diagram"],
+        {**ece, "ece": ece["value"]},
+        f"{run['task']}, {count(n)} questions.",
+    )
+
+
+def forgotten(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The answers that the second run lost, with their pictures."""
+    folder = Path(sides(pair, runs)[1]["path"])
+    return {
+        "title": f"Right with {pair['first']}, wrong with {pair['second']}",
+        "cards": [card(item, folder) for item in pair["forgotten"]],
+        "items": pair["forgotten"],
+    }

@@ -1,0 +1,149 @@
+"""A run folder: what was asked, one durable record per question, and what came of it.
+
+``config.json``    every argument, versions, machine facts.
+``prompts.jsonl``  what the model was given for each question, word for word; written once.
+``records.jsonl``  one JSON object per question, appended batch by batch and synced to disk.
+``results.json``, ``report.html``, ``report.md``  written by ``calib report``; may be deleted.
+
+A batch is the unit of resuming: records after the last whole batch are cut off when the folder is
+opened for writing, and that batch is run again, so records do not depend on where a run stopped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from io import FileIO
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calib.images import open_image, suffix_of
+from calib.images.kept import FOLDER, kept_name
+from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
+from calib.tasks.prompts import PASSAGES
+from calib.runs.record_rows import lines, whole_records
+from calib.records import CalibError, EncodedImage, InputError, Item
+from calib.runs.config import CONFIG as CONFIG
+from calib.runs.config import read_config
+from calib.runs.shards import read_answers, read_items
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORDS, RESULTS = "records.jsonl", "results.json"
+
+Progress = Callable[[int, int, str], None]
+"""Called with (questions done, questions in all, what is being done)."""
+
+
+@dataclass
+class Run:
+    """An opened run folder. Writing starts with ``create`` and ends with ``close``."""
+
+    path: Path
+    config: dict[str, Any]
+    _file: FileIO | None = field(default=None, repr=False)
+
+    @property
+    def results(self) -> Any:
+        """results.json as a dict, or None where it has not been written."""
+        path = self.path / RESULTS
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every whole record, checked, in the order of the task's questions.
+
+        Pictures that the run keeps are named relative to its folder. Raises InputError, naming the
+        line, where the file was damaged or its rows cannot be.
+        """
+        rows = whole_records(self.path / RECORDS, self.config.get("questions"))
+        for row in rows:
+            images = enumerate(map(str, row["images"] or ()))
+            row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
+        return sorted(rows, key=lambda row: int(row["index"]))
+
+    def scores(self) -> pd.DataFrame:
+        """One line per question: id, group, prediction, answer, confidence, correct, mass, ..."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def answers(self) -> pd.DataFrame:
+        """One line per sampled answer: id, sample, text, tokens, logprob, entropy, finish, ..."""
+        import pandas as pd
+
+        rows = pd.DataFrame(read_answers(self.path, self.config))
+        return rows.sort_values(["index", "sample"], ignore_index=True) if len(rows) else rows
+
+    def items(self) -> list[Item]:
+        """The questions of a sampled run."""
+        return read_items(self.path)
+
+    def prompts(self) -> dict[str, str]:
+        """Every question's prompt, by its id: the exact text that the tokenizer or processor is
+        given, from the chat template's first token to where the model answers.
+
+        Raises CalibError for a run that was begun before prompts were kept.
+        """
+        return {row["id"]: row["text"] for row in read_prompts(self.path)}
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write one batch's records and wait until they are on disk.
+
+        Raises CalibError where they cannot be written; the records before stay whole.
+        """
+        assert self._file is not None, "a run is written to between create() and close()"
+        data = memoryview("".join(json.dumps(finite(row)) + "\n" for row in rows).encode())
+        before = self._file.tell()
+        try:
+            while data:  # a full disk takes a part before it refuses
+                data = data[self._file.write(data) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(before)
+            self._file.seek(before)
+            raise CalibError(
+                f"{self.path / RECORDS}: writing failed ({error.strerror}); everything scored "
+                "before is kept, and the same command goes on from there"
+            ) from error
+
+    def cut(self, end: int) -> None:
+        """Go on writing at byte ``end``: what stands behind it was torn."""
+        assert self._file is not None, "a run is written to between begin() and close()"
+        self._file.truncate(end)
+        self._file.seek(end)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def open_run(path: str | Path) -> Run:
+    """An existing run folder, to read. InputError where ``path`` is none."""
+    return Run(Path(path), read_config(Path(path)))
+
+
+def finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with null for what JSON cannot hold: NaN and infinities."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return [clean(v) for v in value] if isinstance(value, list) else value
+
+    return {name: clean(value) for name, value in row.items()}
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text).strip("_")

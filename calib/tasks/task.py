@@ -1,0 +1,67 @@
+"""A task: questions in an order, and the prompt form they are meant for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from calib.images.places import key_of
+from calib.records import EncodedImage, ImageRef, InputError, Item
+
+
+@dataclass(frozen=True)
+class Task:
+    """A name, its items in their own order, and the prompt form they are meant for."""
+
+    name: str
+    items: tuple[Item, ...]
+    prompt: str = "options"
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def selection(self, limit: int | None, seed: int) -> tuple[Item, ...]:
+        """``limit`` items drawn by ``seed``, in the task's order; all without a limit."""
+        if limit is None or limit >= len(self.items):
+            return self.items
+        if limit < 1:
+            raise InputError(f"limit: expected a positive number of questions, got {limit}")
+        chosen = random.Random(seed).sample(range(len(self.items)), limit)
+        return tuple(self.items[index] for index in sorted(chosen))
+
+
+def digest(items: Iterable[Item]) -> str:
+    """Twelve characters that change with any question, option, answer or image of ``items``."""
+    hashed = hashlib.sha256()
+    names = {"ask_for_text": "instruction"}
+    seen: dict[Path | EncodedImage | int, str] = {}  # several questions may be about one image
+
+    def named(image: ImageRef) -> str:
+        key = key_of(image)
+        if key not in seen:
+            seen[key] = image_name(image)
+        return seen[key]
+
+    for item in items:
+        images = [named(image) for image in item.images]
+        row = [item.id, item.question, item.options, item.answer, item.group, images]
+        # Runs of built-in tasks begun before this key had a name of its own go on.
+        meta = {names.get(name, name): value for name, value in item.meta.items()}
+        hashed.update(json.dumps([*row, meta], default=str).encode())
+    return hashed.hexdigest()[:12]
+
+
+def image_name(image: ImageRef) -> str:
+    """What tells one image from another: the bytes of its file, or size and pixels in memory."""
+    if isinstance(image, (Path, EncodedImage)):
+        data = image.data if isinstance(image, EncodedImage) else image.read_bytes()
+        return hashlib.sha256(data).hexdigest()[:12]
+    kind = f"{image.mode} {image.size}".encode()
+    return hashlib.sha256(kind + image.tobytes()).hexdigest()[:12]

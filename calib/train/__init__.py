@@ -1,0 +1,1 @@
+"""What a training loop takes: the loss, and what is counted while it runs."""

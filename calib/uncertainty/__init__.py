@@ -1,0 +1,1 @@
+"""How unsure a model is, by many measures of its answers."""

@@ -1,0 +1,283 @@
+"""Measures of uncertainty side by side: do they agree, and which tells right from wrong best?
+
+Every measure is turned so that higher means less sure. They are compared by ranks alone, so it does
+not matter that some are probabilities and others nats.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from calib import metrics
+from calib.intervals import bootstrap, holm, paired_difference
+from calib.records import Answer
+from calib.uncertainty.semantic import LogProbs, semantic_entropy
+from calib.uncertainty.semantic.estimators import ESTIMATORS, lengths, logprob_of
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The column that a measure is read from, and how it becomes an uncertainty."""
+
+    column: str
+    label: str
+    turn: Callable[[Floats], Floats]
+
+
+CHANCE = "chance"
+
+
+def same(values: Floats) -> Floats:
+    return values
+
+
+def complement(values: Floats) -> Floats:
+    return 1 - values
+
+
+def negative(values: Floats) -> Floats:
+    return -values
+
+
+MEASURES = {
+    measure.column: measure
+    for measure in (
+        Measure("confidence", "1 − confidence", complement),
+        Measure("entropy", "option entropy", same),
+        Measure("mass", "1 − option mass", complement),
+        Measure("logprob", "−log p of the answer", negative),
+        Measure("mean_logprob", "−log p per token", negative),
+        Measure("predictive_entropy", "predictive entropy", same),
+        Measure("semantic_rao", "semantic entropy, rao", same),
+        Measure("semantic_mc", "semantic entropy, mc", same),
+        Measure("semantic_discrete", "semantic entropy, discrete", same),
+        Measure("disagreement", "sample disagreement", same),
+        Measure("verbalized", "1 − stated confidence", complement),
+        Measure("p_true", "1 − P(True)", complement),
+    )
+}
+
+
+def of_samples(
+    answers: Sequence[str] | Sequence[Answer],
+    *,
+    logprobs: LogProbs | None = None,
+    **semantic: Any,
+) -> dict[str, float]:
+    """The measures of one item's samples; those that need log-probabilities are nan without.
+
+    ``semantic`` goes to ``calib.semantic_entropy``: equivalence, match, nli, question.
+    ``disagreement`` is the share of samples outside the largest cluster.
+    """
+    plain = semantic_entropy(answers, estimator="discrete", **semantic)
+    found = {
+        "predictive_entropy": math.nan,
+        "semantic_rao": math.nan,
+        "semantic_mc": math.nan,
+        "semantic_discrete": plain.entropy,
+        "disagreement": 1 - max(Counter(plain.clusters).values()) / plain.n_samples,
+    }
+    if logprobs is None and None in map(logprob_of, answers):
+        return found
+    # The clusters are made once: they may have cost an NLI model's time.
+    for name, mean in (("rao", True), ("mc", False)):
+        logs = lengths(answers, logprobs, mean)
+        found[f"semantic_{name}"] = ESTIMATORS[name](plain.clusters, logs)
+    found["predictive_entropy"] = -float(lengths(answers, logprobs, True).mean())
+    return found
+
+
+# "80% sure", "confidence: 0.8", "I am 8/10 certain", "certainty of 80 out of 100".
+SURE = r"(?:sure|certain|confident|confidence|certainty|probability|likelihood|likely)"
+SHARE = r"(?<![\d.])(\d+(?:\.\d+)?|\.\d+)\s*(%|percent\b|per cent\b|/\s*\d+|out of \d+)?"
+STATED = (
+    re.compile(
+        rf"\b(?:confidence|certainty|probability|likelihood)\b(?:\s+(?:level|score|rating))?"
+        r"(?:\s+in\b[^.:\n]{0,40}?)?(?:\s+(?:is|of|at|would be|around|about))*"
+        rf"\s*[:=]?\s*~?{SHARE}",
+        re.I,
+    ),
+    re.compile(rf"{SHARE}\s*-?\s*{SURE}\b", re.I),
+    re.compile(rf"\b{SURE}\b[^.:\d\n]{{0,20}}[:(]?\s*{SHARE}", re.I),
+)
+
+
+ENDS_STATED = re.compile(rf"[\s.,;]*\bconfidence\s*[:=]\s*{SHARE}[\s.]*$", re.I)
+"""A closing "Confidence: 80%", as the prompt form ``verbalized`` asks for."""
+
+
+def verbalized(text: str) -> float | None:
+    """The confidence that an answer states in numbers, in [0, 1]; the last one; None without.
+
+    Read are percents, shares (0.8), and "8/10" or "80 out of 100". A bare number above 1 is taken
+    as percent; one of 1 as a share. What then lies outside [0, 1] is no confidence.
+    """
+    clean = text.replace("*", "")
+    found = []
+    for pattern in STATED:
+        for match in pattern.finditer(clean):
+            value = share_of(float(match[1]), (match[2] or "").strip().casefold())
+            if value is not None:
+                found.append((match.start(1), value))
+    return max(found)[1] if found else None
+
+
+def unstated(text: str) -> str:
+    """The answer without a closing "Confidence: 80%"; as it is where nothing else would be left."""
+    clean = text.replace("*", "")
+    bare = ENDS_STATED.sub("", clean)
+    return bare if bare.strip() and bare != clean else text
+
+
+def share_of(number: float, unit: str) -> float | None:
+    if unit.startswith(("/", "out")):
+        whole = float(re.sub(r"\D", "", unit))
+        value = number / whole if whole else math.inf
+    elif unit or number > 1:
+        value = number / 100
+    else:
+        value = number
+    return value if value <= 1 else None
+
+
+def uncertainties(table: pd.DataFrame | Mapping[str, ArrayLike]) -> pd.DataFrame:
+    """The measures found among the columns of ``table`` (N rows), each so that higher is less sure.
+
+    Columns named as in ``MEASURES`` are turned; nan stays nan. Raises ValueError without any.
+    """
+    frame = pd.DataFrame(table)
+    found = {
+        name: measure.turn(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        for name, measure in MEASURES.items()
+        if name in frame.columns
+    }
+    if not found:
+        raise ValueError(f"expected columns among {', '.join(MEASURES)}, got {list(frame.columns)}")
+    return pd.DataFrame(found, index=frame.index)
+
+
+def rank_correlations(uncertainty: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rank correlation of every two measures, over the rows where both are known.
+
+    nan where fewer than three rows are, or where a measure is the same in all of them.
+    """
+    names = list(uncertainty.columns)
+    matrix = pd.DataFrame(np.eye(len(names)), index=names, columns=names)
+    for number, first in enumerate(names):
+        for second in names[: number + 1]:
+            both = uncertainty[[first, second]].to_numpy()
+            a, b = both[~np.isnan(both).any(axis=1)].T
+            varies = len(a) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
+            value = float(stats.spearmanr(a, b).statistic) if varies else math.nan
+            matrix.loc[first, second] = matrix.loc[second, first] = value
+    return matrix
+
+
+def against_correctness(
+    uncertainty: pd.DataFrame,
+    correct: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    common: bool = False,
+    n: int = 1000,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """AUROC and AURC of every measure against correctness (N,), with 95 % intervals.
+
+    A measure is judged on the rows where it is known; with ``common`` on those where all are, so
+    that measures can be compared. clusters: (N,) labels of rows that are resampled together. An
+    entry is None where it does not exist: all rows right, or all wrong.
+    """
+    right = np.asarray(correct, dtype=bool)
+    members = np.arange(len(right)) if clusters is None else np.asarray(clusters)
+    known = ~np.isnan(uncertainty.to_numpy())
+    if len(right) != len(uncertainty) or len(members) != len(right):
+        raise ValueError(
+            f"correct and clusters must be ({len(uncertainty)},), one per row, got {len(right)} "
+            f"and {len(members)}"
+        )
+    rows = []
+    for column, name in enumerate(uncertainty.columns):
+        use = known.all(axis=1) if common else known[:, column]
+        row: dict[str, Any] = {"measure": name, "label": label(name), "n": int(use.sum())}
+        sureness = by_rank(uncertainty[name].to_numpy()[use])
+        for metric in (metrics.auroc, metrics.aurc):
+            try:
+                found = bootstrap(
+                    metric, sureness, right[use], clusters=members[use], n=n, seed=seed
+                )
+            except ValueError:
+                row |= dict.fromkeys((metric.__name__, f"{metric.__name__}_low"))
+                row[f"{metric.__name__}_high"] = None
+                continue
+            row[metric.__name__] = found.value
+            row[f"{metric.__name__}_low"] = found.low
+            row[f"{metric.__name__}_high"] = found.high
+        rows.append(row)
+    return rows
+
+
+def paired_tests(
+    uncertainty: pd.DataFrame,
+    correct: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    n: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Does a measure tell right from wrong, and does the best one do so better than the others?
+
+    ``best`` is the measure with the highest AUROC over the rows where all are known, ``against``
+    the tests, by paired bootstrap with p corrected for their number (Holm): each measure against
+    "chance", whose AUROC is one half, and the best against each other one. None where the rows are
+    all right or all wrong.
+    """
+    right = np.asarray(correct, dtype=bool)
+    known = ~np.isnan(uncertainty.to_numpy()).any(axis=1)
+    members = np.arange(len(right)) if clusters is None else np.asarray(clusters)
+    members, right = members[known], right[known]
+    if not 0 < right.sum() < len(right) or len(np.unique(members)) < 2:
+        return {"best": None, "n": len(right), "against": []}
+    names = [str(name) for name in uncertainty.columns]
+    sureness = {name: by_rank(uncertainty[name].to_numpy()[known]) for name in names}
+    sureness[CHANCE] = np.full(len(right), 0.5)
+    best = max(names, key=lambda name: metrics.auroc(sureness[name], right))
+    pairs = [(name, CHANCE) for name in names]
+    pairs += [(best, name) for name in names if name != best]
+    tests: list[dict[str, Any]] = []
+    for first, second in pairs:
+        difference = paired_difference(
+            metrics.auroc,
+            (sureness[first], right),
+            (sureness[second], right),
+            clusters=members,
+            n=n,
+            seed=seed,
+        )
+        tests.append({"first": first, "second": second, **asdict(difference)})
+    corrected = holm([1.0 if test["p"] is None else test["p"] for test in tests])
+    for test, p in zip(tests, corrected, strict=True):
+        test |= {"holm": p, "at_most": test["p"] is not None and test["p"] <= test["least_p"]}
+    return {"best": best, "n": len(right), "against": tests}
+
+
+def label(name: str) -> str:
+    return MEASURES[name].label if name in MEASURES else name
+
+
+def by_rank(uncertainty: Floats) -> Floats:
+    """Sureness in [0, 1] with the order and the ties of falling uncertainty."""
+    values, place = np.unique(uncertainty, return_inverse=True)
+    return 1 - place / max(1, len(values) - 1)

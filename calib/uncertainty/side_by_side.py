@@ -1,0 +1,200 @@
+"""The measures of a sampled run in one table, beside whether an answer was right.
+
+What is judged is never among the samples that the measures are made of: it is the answer of
+another run (``answers``, as one at a low temperature), else the first sample, and then the measures
+come from the others. A scored run of the same questions (``scores``) adds what its probabilities
+say, and P(True) of the judged answers is read where ``calib.p_true`` has put it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calib.judge import answerable, refuse_unjudgeable, verdicts
+from calib.judge.choice import AUTO
+from calib.judge.text import gold_texts
+from calib.records import Answer, InputError, Item
+from calib.runs import Run, open_run
+from calib.runs.folder import CONFIG
+from calib.summary import to_json
+from calib.uncertainty.measures import (
+    against_correctness,
+    label,
+    of_samples,
+    paired_tests,
+    rank_correlations,
+    uncertainties,
+    unstated,
+    verbalized,
+)
+
+OF_SCORES = ("confidence", "entropy", "mass")
+P_TRUE = "p_true"
+"""The folder, in that of a sampled run, with P(True) of its judged answers."""
+FACTS = ("temperature", "top_p", "max_new_tokens", "prompt", "seed", "versions", "machine", "git")
+
+
+def side_by_side(
+    run: Run, *, answers: Run | None = None, scores: Run | None = None, judge: str = AUTO
+) -> dict[str, Any]:
+    """AUROC and AURC of every measure with intervals, and their rank correlations.
+
+    Questions without a known answer are left out. Raises InputError where the runs do not hold the
+    same questions, or too few samples to measure anything.
+    """
+    items = run.items()
+    table = table_of(run, judgeable(items, judge), answers, scores, judge)
+    asked = p_true_of(run if answers is None else answers)
+    if asked is not None:
+        table = with_p_true(table, asked)
+    measured = uncertainties(table)
+    clusters = pd.factorize(table["cluster"])[0]
+    matrix = rank_correlations(measured)
+    found: dict[str, Any] = to_json(
+        {
+            "format": "calib.measures/1",
+            "model": run.config["model"],
+            "task": run.config["task"],
+            "questions": len(items),
+            "n": len(table),
+            "samples": run.config["samples"] - (answers is None),
+            "accuracy": float(table["correct"].mean()),
+            "judged": judged_of(answers),
+            "measures": against_correctness(measured, table["correct"], clusters=clusters),
+            "tests": paired_tests(measured, table["correct"], clusters=clusters),
+            "labels": [label(name) for name in measured.columns],
+            "correlations": matrix.to_numpy().tolist(),
+            "facts": {
+                "samples": str(run.path),
+                "judged": None if answers is None else str(answers.path),
+                "scores": None if scores is None else str(scores.path),
+                "P(True)": None if asked is None else str(asked.path),
+                "judge": judge,
+                **{name: run.config.get(name) for name in FACTS},
+            },
+        }
+    )
+    return found
+
+
+def judgeable(items: Sequence[Item], judge: str) -> list[Item]:
+    """The items whose right answer is known, or which nobody can answer.
+
+    Raises InputError where ``judge`` is none, or could not judge one of them.
+    """
+    found = [item for item in items if gold_texts(item) or not answerable(item)]
+    refuse_unjudgeable(found, judge)
+    return found
+
+
+def judged_of(answers: Run | None) -> str:
+    if answers is None:
+        return (
+            "Judged is the first sample of each question; the measures come from the others, so "
+            "that no answer vouches for itself."
+        )
+    how = "greedy" if answers.config["greedy"] else f"temperature {answers.config['temperature']:g}"
+    return f"Judged is one separate answer to each question ({how}), not among the samples."
+
+
+def table_of(
+    run: Run, items: Sequence[Item], answers: Run | None, scores: Run | None, judge: str
+) -> pd.DataFrame:
+    """One row per question: its measures under the names of ``MEASURES``, and correct."""
+    rows = []
+    for item, given, others in cases(run, items, answers, least=1):
+        row: dict[str, Any] = {
+            "id": item.id,
+            "cluster": item.meta.get("cluster", item.id),
+            "correct": bool(verdicts(item, [bare(given)], judge)[0].correct),
+            "logprob": given.logprob,
+            "mean_logprob": given.mean_logprob,
+            **of_samples([bare(answer) for answer in others]),
+        }
+        stated = stated_of(given, others)
+        if stated is not None:
+            row["verbalized"] = stated
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table if scores is None else with_scores(table, scores)
+
+
+def cases(
+    run: Run, items: Sequence[Item], answers: Run | None, *, least: int
+) -> Iterator[tuple[Item, Answer, list[Answer]]]:
+    """Each question with the answer that is judged and the samples beside it, ``least`` or more."""
+    drawn = by_item(run)
+    judged = {} if answers is None else by_item(answers)
+    need = least + (answers is None)
+    if not items or int(run.config["samples"]) < need or set(drawn) != {i.id for i in run.items()}:
+        raise InputError(
+            f"{run.path}: expected a finished run of {need} or more samples of questions that "
+            "can be judged"
+        )
+    if answers is not None and any(item.id not in judged for item in items):
+        raise InputError(f"{answers.path}: it lacks answers to questions of {run.path}")
+    for item in items:
+        samples = drawn[item.id]
+        if answers is None:
+            yield item, samples[0], samples[1:]
+        else:
+            yield item, judged[item.id][0], samples
+
+
+def bare(answer: Answer) -> Answer:
+    """The answer without the confidence that it was asked to state, as judged and compared."""
+    return replace(answer, text=unstated(answer.text))
+
+
+def stated_of(given: Answer, others: Sequence[Answer]) -> float | None:
+    """The confidence that the judged answer states, else the mean of what the samples state."""
+    own = verbalized(given.text)
+    if own is not None:
+        return own
+    stated = [value for answer in others if (value := verbalized(answer.text)) is not None]
+    return float(np.mean(stated)) if stated else None
+
+
+def by_item(run: Run) -> dict[str, list[Answer]]:
+    """Every question's answers, by its id."""
+    found: dict[str, list[Answer]] = {}
+    if run.config.get("kind") != "sample":
+        raise InputError(f"{run.path}: this is not a run of calib sample")
+    for row in run.answers().to_dict("records"):
+        answer = Answer(row["text"], row["tokens"], row["logprob"], row["entropy"], row["finish"])
+        found.setdefault(row["id"], []).append(answer)
+    return found
+
+
+def with_scores(table: pd.DataFrame, scores: Run) -> pd.DataFrame:
+    scored = scores.scores()
+    if not len(scored) or not set(table["id"]) <= set(scored["id"]):
+        raise InputError(f"{scores.path}: it does not score all of the sampled questions")
+    return table.merge(scored[["id", *OF_SCORES]], on="id", how="left", validate="one_to_one")
+
+
+def p_true_of(run: Run) -> Run | None:
+    """The scored run that holds P(True) of a sampled run's answers, where there is one."""
+    folder: Path = run.path / P_TRUE
+    return open_run(folder) if (folder / CONFIG).exists() else None
+
+
+def with_p_true(table: pd.DataFrame, asked: Run) -> pd.DataFrame:
+    """P(True) beside the measures; unknown where it was not asked for."""
+    found = {row["id"]: p_true_in(row, asked.config["confidence"]) for row in asked.rows()}
+    return table.assign(p_true=table["id"].map(found).astype(float))
+
+
+def p_true_in(row: dict[str, Any], confidence: str) -> float:
+    """The first option's probability, among both options or among all tokens."""
+    value = row["prob"][0] if confidence == "options" else row["logprob"][0]
+    if value is None:
+        return math.nan
+    return float(value) if confidence == "options" else math.exp(value)
