@@ -23,6 +23,7 @@ from calib.formats import (
     cell,
     count,
     fixed,
+    literal,
     percent,
     points,
     printable,
@@ -90,6 +91,7 @@ def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
         pvalue=pvalue,
         count=count,
         cell=cell,
+        literal=literal,
     )
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     page = {**context, "css": css, "version": own_version()}

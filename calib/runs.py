@@ -20,6 +20,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
@@ -27,6 +28,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calib.fields import read_object
 from calib.images import open_image, suffix_of
 from calib.images.kept import FOLDER, kept_name
 from calib.prompt_file import PROMPTS, prompt_lines, read_prompts
@@ -59,9 +61,9 @@ class Run:
 
     @property
     def results(self) -> Any:
-        """results.json as a dict, or None where it has not been written."""
+        """results.json, None where it has not been written; InputError where it is damaged."""
         path = self.path / RESULTS
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        return read_object(path) if path.exists() else None
 
     def rows(self) -> list[dict[str, Any]]:
         """Every whole record, checked, in the order of the task's questions.
@@ -341,8 +343,12 @@ def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
             file.writelines(p if isinstance(p, bytes) else p.encode() for p in pieces)
         sync(staging)
         staging.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # and not its draft's
+        raise
     finally:
-        staging.unlink(missing_ok=True)
+        with suppress(OSError):  # as where its folder is none
+            staging.unlink(missing_ok=True)
     sync(path.parent)
 
 

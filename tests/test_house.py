@@ -26,6 +26,7 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
+    {"fields"},
     {"metrics", "easy_vqa", "capitals", "task_files", "images", "record_rows"},
     {"run_config", "shards", "prompt_file"},
     {"intervals", "likelihood", "thresholds", "prompts", "tasks", "runs", "loss", "tally"},

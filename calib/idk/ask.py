@@ -28,6 +28,7 @@ from calib.runs import RESULTS, Progress, replace
 from calib.tasks import Task
 
 EVALUATION = "evaluation"
+FORMAT = "calib.idk.evaluation/1"
 EXAMPLES = 3
 """Examples of each quadrant in a report."""
 TEMPERATURE = 0.1
@@ -173,7 +174,7 @@ def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> 
     """Every number and example of the report in ``out``, as plain values."""
     first = arms[0]
     return {
-        "format": "calib.idk.evaluation/1",
+        "format": FORMAT,
         "model": labelled.run.config["model"],
         "task": labelled.run.config["task"],
         "tau": labelled.tau,
