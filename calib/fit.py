@@ -48,15 +48,15 @@ GRID: Floats = np.arange(1, 1000) / 100.0
 MAX_STEPS = 200
 FORMAT = "calib.temperature/1"
 POSITIVE = "a positive number", lambda value: is_number(value, sys.float_info.min, math.inf)
-ANY_NUMBER = "a number", lambda value: is_number(value, -math.inf, math.inf)
+LOSS = "a number", lambda value: isinstance(value, float)  # NaN, too: where nothing was fitted
 SAVED: Fields = {
     "method": ("exact or grid", lambda value: value in ("exact", "grid")),
     "temperature": POSITIVE,
     "degenerate": ("true or false", is_bool),
     "reason": ("text or null", or_null(is_text)),
     "n_fit": ("a whole number from 0", is_count),
-    "nll_before": ANY_NUMBER,
-    "nll_after": ANY_NUMBER,
+    "nll_before": LOSS,
+    "nll_after": LOSS,
 }
 BOUNDS: Fields = dict.fromkeys(
     ("low", "high"),

@@ -317,8 +317,8 @@ def test_few_questions_keep_their_temperature(make_run, tmp_path: Path):
         (np.eye(3) + 1j, None, "complex"),
         (np.eye(3).astype(str), None, "must hold numbers"),
         ((row for row in np.eye(3)), None, "sequence of numbers"),
-        ([[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]], [1, None, 2], "what each row belongs to, got None"),
-        ([[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]], [1, math.nan, 2], "got nan at row 1"),
+        ([[2.0, 1.0], [0.0, 1.0], [1.0, 0.0]], [1, None, 2], "what each row belongs to, got None"),
+        ([[2.0, 1.0], [0.0, 2.0], [1.0, 0.0]], [1, math.nan, 2], "got nan at row 1"),
     ],
 )
 def test_what_holds_no_numbers_is_refused(z, clusters, message):

@@ -136,10 +136,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str):
         run.answers()
 
 
-@pytest.mark.parametrize("value", [-1, 0, None, "x", float("nan"), 10**400])
+@pytest.mark.parametrize("value", [-1, 0, None, "x", float("nan"), 10**400], ids="abcdef")
 def test_a_temperature_that_cannot_be_is_refused(tmp_path: Path, value: object):
     path = tmp_path / "t.json"
-    TemperatureScaling().fit([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0]], [0, 1, 1]).save(path)
+    logits = [[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [2.0, 0.0]]
+    TemperatureScaling().fit(logits, [0, 1, 1, 0]).save(path)
     TemperatureScaling.load(path)
     path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": value}))
     with pytest.raises(CalibError, match="temperature: expected a positive number"):
