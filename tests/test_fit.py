@@ -314,3 +314,19 @@ def test_few_questions_keep_their_temperature(make_run, tmp_path: Path):
     assert ran.exit_code == 0, ran.output
     assert "T = 1 is kept: fewer than 50 questions are scored (40)" in ran.output
     assert TemperatureScaling.load(run / "temperature.json").temperature_ == 1.0
+
+
+@pytest.mark.parametrize(
+    ("z", "clusters", "message"),
+    [
+        (np.ma.masked_array(np.eye(3), np.eye(3)), None, "3 masked entries"),
+        (np.eye(3) + 1j, None, "complex"),
+        (np.eye(3).astype(str), None, "must hold numbers"),
+        ((row for row in np.eye(3)), None, "sequence of numbers"),
+        ([[2.0, 1.0], [0.0, 1.0], [1.0, 0.0]], [1, None, 2], "what each row belongs to, got None"),
+        ([[2.0, 1.0], [0.0, 2.0], [1.0, 0.0]], [1, math.nan, 2], "got nan at row 1"),
+    ],
+)
+def test_what_holds_no_numbers_is_refused(z, clusters, message):
+    with pytest.raises(InputError, match=message):
+        TemperatureScaling().fit(z, [0, 1, 1], clusters=clusters)

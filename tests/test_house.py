@@ -26,6 +26,7 @@ KERNEL_LAYERS = [
 ]
 CALIB_LAYERS = [
     {"records"},
+    {"fields"},
     {"metrics", "images"},
     {"intervals"},
     {"tasks", "train"},

@@ -244,7 +244,7 @@ def test_damaged_prompts_are_named(tmp_path: Path, line: str):
     run(tmp_path)
     path = tmp_path / "prompts.jsonl"
     path.write_text(path.read_text() + json.dumps(line)[1:-1].replace('\\"', '"') + "\n")
-    with pytest.raises(CalibError, match=r"prompts\.jsonl, line 51: expected an object with id"):
+    with pytest.raises(CalibError, match=r"prompts\.jsonl, line 51: "):
         open_run(tmp_path).prompts()
 
 

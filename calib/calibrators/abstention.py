@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from calib.metrics import binning
+from calib.metrics.arrays import labels
 
 STARTS = 5
 STEPS = 50
@@ -65,24 +66,16 @@ def abstention(
     for name, share in (("risk", risk), ("delta", delta)):
         if not 0 < share < 1:
             raise ValueError(f"{name} must lie between 0 and 1, got {share!r}")
-    kept = one_a_cluster(labels("clusters", clusters, len(c)), len(c), seed)
-    of = labels("groups", groups, len(c))
-    if of is None:
+    together = None if clusters is None else labels("clusters", clusters, len(c))
+    kept = one_a_cluster(together, len(c), seed)
+    if groups is None:
         return promised(c[kept], a[kept], risk, delta)
+    of = labels("groups", groups, len(c))
     names = np.unique(of)
     each = {str(name): kept[of[kept] == name] for name in names}
     return {
         name: promised(c[rows], a[rows], risk, delta / len(each)) for name, rows in each.items()
     }
-
-
-def labels(name: str, values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
-    if values is None:
-        return None
-    array = np.asarray(values)
-    if array.shape != (n,):
-        raise ValueError(f"{name} must be ({n},), one per row, got {array.shape}")
-    return array
 
 
 def one_a_cluster(clusters: NDArray[np.generic] | None, n: int, seed: int) -> NDArray[np.int64]:

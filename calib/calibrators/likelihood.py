@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calib.metrics.arrays import numbers
 from calib.records import InputError
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ def likelihood(logits: Any, labels: Any) -> Likelihood:
     return ArrayLikelihood.of(logits, labels)
 
 
-def as_array(values: Any) -> NDArray[Any]:
-    """A numpy array of an array-like or of a tensor on any device (bfloat16 becomes float32)."""
-    if hasattr(values, "detach"):
-        tensor = values.detach().cpu()
-        return np.asarray(tensor.float() if "bfloat16" in str(tensor.dtype) else tensor)
-    return np.asarray(values)
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """``calib.metrics.arrays.numbers``; InputError for what it refuses."""
+    try:
+        return numbers(name, values)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _check_labels(shape: Sequence[int], labels: NDArray[Any]) -> None:
@@ -112,7 +113,7 @@ class ArrayLikelihood:
 
     @classmethod
     def of(cls, logits: ArrayLike, labels: ArrayLike) -> ArrayLikelihood:
-        z, y = as_array(logits), as_array(labels)
+        z, y = as_array("logits", logits), as_array("labels", labels)
         _check_labels(z.shape, y)
         gold = z[np.arange(len(z)), y]
         _check_likely(bool((z.max(axis=1) < np.inf).all()), bool(np.isfinite(gold).all()))
@@ -185,7 +186,7 @@ class TensorLikelihood:
     def of(cls, logits: Tensor, labels: Any) -> TensorLikelihood:
         import torch
 
-        z, y = logits.detach(), as_array(labels)
+        z, y = logits.detach(), as_array("labels", labels)
         _check_labels(z.shape, y)
         at = torch.as_tensor(y.astype(np.int64)).to(z.device)
         gold = z.gather(1, at[:, None])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calib.calibrators.likelihood import Likelihood, as_array, likelihood
+from calib.fields import (
+    Fields,
+    check_fields,
+    is_bool,
+    is_count,
+    is_number,
+    is_text,
+    or_null,
+    read_object,
+)
+from calib.intervals.clusters import members_of
 from calib.records import InputError
 from calib.runs.durable import replace
 
@@ -35,6 +47,24 @@ GRID: Floats = np.arange(1, 1000) / 100.0
 
 MAX_STEPS = 200
 FORMAT = "calib.temperature/1"
+POSITIVE = "a positive number", lambda value: is_number(value, sys.float_info.min, math.inf)
+LOSS = "a number", lambda value: isinstance(value, float)  # NaN, too: where nothing was fitted
+SAVED: Fields = {
+    "method": ("exact or grid", lambda value: value in ("exact", "grid")),
+    "temperature": POSITIVE,
+    "degenerate": ("true or false", is_bool),
+    "reason": ("text or null", or_null(is_text)),
+    "n_fit": ("a whole number from 0", is_count),
+    "nll_before": LOSS,
+    "nll_after": LOSS,
+}
+BOUNDS: Fields = dict.fromkeys(
+    ("low", "high"),
+    (  # infinity, too: the bounds of few rows may be as far away as floats go
+        "a number from 0 or null",
+        or_null(lambda value: isinstance(value, float) and value >= 0),
+    ),
+)
 
 
 class DegenerateTemperatureWarning(UserWarning):
@@ -120,8 +150,11 @@ class TemperatureScaling:
         return np.asarray(logits) / temperature
 
     def predict_proba(self, logits: ArrayLike) -> Floats:
-        """Softmax of the transformed logits (N, K), in float64."""
-        return softmax(np.asarray(as_array(logits), dtype=np.float64) / self._fitted())
+        """Softmax of the transformed logits (N, K), in float64.
+
+        A row that holds NaN or +inf, or nothing but -inf, has no probabilities: it becomes NaN.
+        """
+        return softmax(np.asarray(as_array("logits", logits), dtype=np.float64) / self._fitted())
 
     def logits_processor(self) -> TemperatureLogitsProcessor:
         """A processor for ``model.generate(logits_processor=[...])`` that divides by T."""
@@ -150,16 +183,17 @@ class TemperatureScaling:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote. Raises InputError for a file that is not a temperature."""
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as cause:
+            content = read_object(Path(path))
+        except OSError as cause:
             raise InputError(f"{path}: cannot be read as a saved temperature ({cause})") from cause
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        if content.get("format") != FORMAT:
             raise InputError(f"{path}: expected a file with format {FORMAT!r}")
+        check_fields(content, str(path), SAVED, BOUNDS)
         fitted = cls(method=content["method"])
         fitted.temperature_ = float(content["temperature"])
-        fitted.degenerate_ = bool(content["degenerate"])
+        fitted.degenerate_ = content["degenerate"]
         fitted.reason_ = content["reason"]
-        fitted.n_fit_ = int(content["n_fit"])
+        fitted.n_fit_ = content["n_fit"]
         fitted.nll_before_ = float(content["nll_before"])
         fitted.nll_after_ = float(content["nll_after"])
         fitted.low_, fitted.high_ = content.get("low"), content.get("high")
@@ -188,10 +222,11 @@ def _bounds(
 
     beta = 1 / temperature
     slopes = data.slopes(beta)
-    members = np.arange(data.n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    if len(members) != data.n:
-        raise InputError(f"clusters: expected {data.n} labels, one per row, got {len(members)}")
-    sums = np.bincount(members, slopes)
+    try:
+        members = members_of(clusters, data.n)
+    except ValueError as unfit:
+        raise InputError(str(unfit)) from unfit
+    sums = np.bincount(members.of, slopes)
     slope = data.n * curvature * beta  # of the gradient's sum, in ln b
     if len(sums) < 2 or slope <= 0:
         return None, None

@@ -73,7 +73,7 @@ def crosscheck_run(path: Path, bins: int) -> list[Comparison]:
     """The same for a run folder."""
     run = open_run(path)
     vocabulary = run.config.get("confidence") == "vocab"
-    scored, _, _ = collect(run.rows(), vocabulary=vocabulary)
+    scored, _, _ = collect(run.rows(), vocabulary=vocabulary, of=path)
     return crosscheck(scored, bins)
 
 

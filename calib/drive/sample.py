@@ -64,9 +64,9 @@ def sample(
     ``sampling`` are the fields of ``calib.hf.decoding.sampling.Sampling``: samples=20,
     temperature=1.0, top_k, top_p, min_p, greedy, max_new_tokens=64, stop, seed=0 and rows, how many
     decode at once. ``limit`` questions are drawn by the seed. ``batching="packed"`` decodes several
-    questions together and fills the places of answers that have ended with the next, which is faster for
-    short prompts and few samples, and rounds differently. ``thinking="own"`` leaves it to the chat
-    template whether the model thinks before it answers; "off" and "on" say so
+    questions together and fills the places of answers that have ended with the next, which is
+    faster for short prompts and few samples, and rounds differently. ``thinking="own"`` leaves it
+    to the chat template whether the model thinks before it answers; "off" and "on" say so
     (``calib.hf.thinking``). Under ``torchrun`` every process takes its share of the questions. The
     same call goes on where an earlier one was stopped, and one with more samples draws those that a
     run of fewer lacks. Raises InputError for what can be refused at once.

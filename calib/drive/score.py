@@ -50,11 +50,11 @@ def score(
 
     ``limit`` questions are drawn by ``seed``. ``prompt`` is one of ``calib.tasks.prompts.FORMS``
     (default: the task's own), ``variants`` lets capitalised and spaced spellings count,
-    ``normalize`` is "sum" or "mean" over the tokens of longer options, ``bins`` are the report's. Where the
-    chat template lets a model think first, ``thinking="off"`` closes the block of thoughts empty,
-    "on" samples it, at most ``thinking_tokens`` (``calib.drive.reason``), and "own" leaves it to
-    the template. The same call goes on where an earlier one was stopped. Raises InputError for what
-    can be refused at once.
+    ``normalize`` is "sum" or "mean" over the tokens of longer options, ``bins`` are the report's.
+    Where the chat template lets a model think first, ``thinking="off"`` closes the block of
+    thoughts empty, "on" samples it, at most ``thinking_tokens`` (``calib.drive.reason``), and "own"
+    leaves it to the template. The same call goes on where an earlier one was stopped. Raises
+    InputError for what can be refused at once.
     """
     task = checked(task) if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt

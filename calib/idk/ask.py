@@ -29,6 +29,7 @@ from calib.tasks import Task
 from calib.uncertainty.measures import unstated
 
 EVALUATION = "evaluation"
+FORMAT = "calib.idk.evaluation/1"
 EXAMPLES = 3
 """Examples of each quadrant in a report."""
 TEMPERATURE = 0.1
@@ -174,7 +175,7 @@ def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> 
     """Every number and example of the report in ``out``, as plain values."""
     first = arms[0]
     return {
-        "format": "calib.idk.evaluation/1",
+        "format": FORMAT,
         "model": labelled.run.config["model"],
         "task": labelled.run.config["task"],
         "tau": labelled.tau,

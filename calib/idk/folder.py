@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calib.fields import Fields, check_fields, is_bool, is_share, is_text, read_object
 from calib.hf.model import Model
 from calib.idk.build import Draws, count, need, parts, sweep
 from calib.idk.draw import Subject, answered, draw
@@ -44,6 +45,10 @@ PROVENANCE = (
     "temperature", "top_p", "top_k", "min_p", "greedy", "max_new_tokens", "stop", "seed",
     "batching", "versions", "machine", "git", "started",
 )  # fmt: skip
+OF_RESULTS: Fields = {
+    "tau": ("a number from 0 to 1", is_share),
+    "judge": ("text", is_text),
+}
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def label_set(
     """
     old = labels_of(out)
     again = label(old.run, old.tau if tau is None else tau, judge or old.judge)
-    before = json.loads((Path(out) / RESULTS).read_text(encoding="utf-8")).get("copy_images", False)
+    before = told_of(Path(out)).get("copy_images", False)
     return write_set(Path(out), again, copy_images or before)
 
 
@@ -126,8 +131,15 @@ def labels_of(out: str | Path) -> Labelled:
     out = Path(out)
     if not (out / RESULTS).is_file() or not (out / SAMPLES / CONFIG).is_file():
         raise InputError(f"{out}: this is no IDK set; calib idk build makes one")
-    told = json.loads((out / RESULTS).read_text(encoding="utf-8"))
+    told = told_of(out)
     return label(open_run(out / SAMPLES), told["tau"], told["judge"])
+
+
+def told_of(out: Path) -> dict[str, Any]:
+    """What results.json of a set holds. InputError where it is damaged."""
+    told = read_object(out / RESULTS)
+    check_fields(told, str(out / RESULTS), OF_RESULTS, {"copy_images": ("true or false", is_bool)})
+    return told
 
 
 def label(run: Run, tau: float, judge: str) -> Labelled:

@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+from calib.fields import Fields, check_fields, is_mapping, is_text, read_object
 from calib.images import key_of, open_image, suffix_of
 from calib.images.kept import FOLDER, NAMES, copies_in
 from calib.records import CalibError, EncodedImage, ImageRef
@@ -14,6 +15,10 @@ from calib.runs.durable import replace
 from calib.tasks.task import image_name
 
 PICTURES = "pictures.json"
+OF_PICTURES: Fields = {
+    "items": ("text", is_text),
+    "pictures": ("an object of texts", is_mapping(is_text)),
+}
 DIGITS = 32
 """Of the SHA-256 of a file's bytes: no two pictures share a name, and no picture has two copies."""
 OWN_PICTURES = """
@@ -89,7 +94,8 @@ class Contents:
         self._items = items
         self._digests: dict[str, str] = {}
         if (out / PICTURES).is_file():
-            before = json.loads((out / PICTURES).read_text(encoding="utf-8"))
+            before = read_object(out / PICTURES)
+            check_fields(before, str(out / PICTURES), OF_PICTURES)
             if before["items"] == items:
                 self._digests = before["pictures"]
 

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+
+from calib.fields import check_fields, is_text, read_object
 
 FOLDER, NAMES = "images", "names.json"
 
@@ -56,5 +57,6 @@ def copies_in(folder: Path) -> Mapping[str, str]:
     file = folder / FOLDER / NAMES
     if not file.is_file():
         return {}
-    names: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    names = read_object(file)
+    check_fields(names, str(file), {}, dict.fromkeys(names, ("text", is_text)))
     return names

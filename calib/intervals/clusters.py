@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calib.metrics.arrays import labels
+
 Ints = NDArray[np.int64]
 
 
@@ -31,13 +33,10 @@ def clusters_or_groups(clusters: ArrayLike | None, groups: ArrayLike | None) -> 
 
 
 def members_of(clusters: ArrayLike | None, n: int) -> Members:
-    """The clusters of n rows. Raises ValueError for labels of another number."""
+    """The clusters of n rows. Raises ValueError for labels of another number, or that are none."""
     if clusters is None:
         return Members(np.arange(n), n)
-    names = np.asarray(clusters)
-    if names.shape != (n,):
-        raise ValueError(f"clusters must be ({n},), one per row, got {names.shape}")
-    distinct, of = np.unique(names, return_inverse=True)
+    distinct, of = np.unique(labels("clusters", clusters, n), return_inverse=True)
     return Members(of.astype(np.int64), len(distinct))
 
 

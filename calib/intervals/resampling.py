@@ -58,7 +58,12 @@ class Resampled:
 def resampled(
     statistics: Mapping[str, Weighted], members: Members, n: int, seed: int
 ) -> dict[str, Resampled | None]:
-    """Every statistic on the same n resamples; None of one that exists on fewer than half."""
+    """Every statistic on the same n resamples; None of one that exists on fewer than half.
+
+    Raises ValueError where n is not positive.
+    """
+    if n < 1:
+        raise ValueError(f"n must be a positive number of resamples, got {n}")
     every = np.ones(len(members.of))
     values = {name: float(statistic(every)) for name, statistic in statistics.items()}
     draws = {name: np.empty(n) for name in statistics}

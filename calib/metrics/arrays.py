@@ -38,6 +38,24 @@ def numbers(name: str, values: Any) -> NDArray[Any]:
     return array
 
 
+def labels(name: str, values: Any, n: int) -> NDArray[Any]:
+    """``values`` as an array (n,) of what rows belong to, as numbers or texts.
+
+    Raises ValueError for another number of them, and for one that is masked, NaN or None, of which
+    nobody knows what it belongs to.
+    """
+    if masked := int(np.ma.getmaskarray(values).sum() if np.ma.is_masked(values) else 0):
+        raise ValueError(f"{name} has {masked} masked entries; leave such rows out")
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must be ({n},), one per row, got {array.shape}")
+    absent = np.array([v is None or v != v for v in array]) if array.dtype.kind in "Ofc" else None
+    if absent is not None and absent.any():
+        row = int(absent.argmax())
+        raise ValueError(f"{name} must say what each row belongs to, got {array[row]} at row {row}")
+    return array
+
+
 def of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
     """Python numbers, and zero-dimensional tensors, as float64."""
     flat = [values.item() if hasattr(values, "item") else values for values in array.ravel()]

@@ -20,8 +20,8 @@ class CalibrationError(Metric):
     """ECE (``norm="l1"``), RMSCE (``"l2"``) or MCE (``"max"``) over all updates and ranks.
 
     The state is one int64 vector that ranks add up, so the order, split and number of ranks leave
-    the result's bits alone. Rows whose confidence is NaN or outside [0, 1] are counted in
-    ``histogram.invalid`` and in no bin.
+    the result's bits alone. Rows whose confidence is NaN or outside [0, 1], or whose ``correct`` is
+    neither 0 nor 1, are counted in ``histogram.invalid`` and in no bin.
     """
 
     is_differentiable = False
@@ -56,11 +56,16 @@ class CalibrationError(Metric):
         What torchmetrics calls ``preds`` and ``target`` is taken under these names and in these
         places: probabilities (N,) of the class 1 and 0/1, which is confidence and correct, or
         probabilities (N, C) and class numbers (N,), of which the likeliest class is the answer.
-        Logits are not guessed at: rows (N, C) that are no probabilities raise ValueError.
+        Logits are not guessed at: rows (N, C) that are no probabilities raise ValueError, and so do
+        classes that are none of them and what is no tensor of real numbers.
         """
         first, second = (preds, target) if confidence is None else (confidence, correct)
         if first is None or second is None or (confidence is not None and preds is not None):
             raise ValueError("update takes confidence and correct, or preds and target")
+        for given in (first, second):
+            if not isinstance(given, Tensor) or given.is_complex():
+                named = given.dtype if isinstance(given, Tensor) else type(given).__name__
+                raise ValueError(f"update takes tensors of real numbers, got {named}")
         if first.ndim == 2:
             first, second = likeliest(first, second)
         rows = CalibrationHistogram(self.bins, self.sums.device)
@@ -95,5 +100,8 @@ def likeliest(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
             f"(N,), got {tuple(preds.shape)} and {tuple(target.shape)}"
             + (f", and {int(off.sum())} rows do not sum to 1" if bool(off.any()) else "")
         )
+    if bool(((target < 0) | (target >= preds.shape[1])).any()):
+        low, high = target.min().item(), target.max().item()
+        raise ValueError(f"target must hold classes 0..{preds.shape[1] - 1}, got {low}..{high}")
     confidence, prediction = rows.max(1)
     return confidence, prediction == target

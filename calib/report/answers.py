@@ -12,6 +12,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from calib.fields import read_object
+from calib.idk.ask import FORMAT as EVALUATED
 from calib.idk.build import need
 from calib.idk.evaluate import QUADRANTS
 from calib.intervals import holm
@@ -42,7 +44,9 @@ def write_idk_report(folder: str | Path) -> Path:
     folder = Path(folder)
     if not (folder / RESULTS).is_file():
         raise InputError(f"{folder}: there is no {RESULTS}; calib idk evaluate writes one")
-    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    results = read_object(folder / RESULTS)
+    if results.get("format") != EVALUATED:
+        raise InputError(f"{folder / RESULTS}: expected a file with format {EVALUATED!r}")
     context = {
         "results": results,
         "words": idk_words(results),

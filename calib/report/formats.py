@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -53,8 +54,13 @@ def count(value: int | None) -> str:
 
 
 def cell(value: Any) -> str:
-    """Text that fits into one cell of a Markdown table."""
-    return " ".join(str(value).split()).replace("|", "\\|")
+    """Text that fits into one cell of a Markdown table, and stands there as it is."""
+    return literal(str(value)).replace("|", "\\|")
+
+
+def literal(text: str) -> str:
+    """Text in one line in which Markdown finds neither HTML nor a link."""
+    return re.sub(r"[\\<\[`]", r"\\\g<0>", " ".join(text.split()))
 
 
 def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:

@@ -20,7 +20,17 @@ from markupsafe import Markup
 from calib.images import format_of, open_image
 from calib.records import CalibError
 from calib.report import plots
-from calib.report.formats import beginning, cell, count, fixed, percent, points, printable, pvalue
+from calib.report.formats import (
+    beginning,
+    cell,
+    count,
+    fixed,
+    literal,
+    percent,
+    points,
+    printable,
+    pvalue,
+)
 from calib.report.words import words
 from calib.runs.durable import replace
 from calib.runs.folder import Progress
@@ -82,6 +92,7 @@ def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
         pvalue=pvalue,
         count=count,
         cell=cell,
+        literal=literal,
     )
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     page = {**context, "css": css, "version": own_version()}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from calib.runs.record_rows import is_count, is_list, is_text
+from calib.fields import Fields, check_fields, is_count, is_list, is_text, read_object
 from calib.records import InputError
 
 CONFIG = "config.json"
@@ -19,15 +20,22 @@ def is_whole(low: int, high: float) -> Callable[[Any], bool]:
     return lambda value: is_count(value) and low <= value <= high
 
 
-SETTINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+SETTINGS: Fields = {
     "bins": (f"a whole number from 1 to {MOST_BINS:,}", is_whole(1, MOST_BINS)),
     "seed": ("a whole number from 0", is_whole(0, math.inf)),
     "questions": ("a whole number from 1", is_whole(1, math.inf)),
     "samples": ("a whole number from 1", is_whole(1, math.inf)),
-    "parts": ("a list of whole numbers", is_list(is_whole(1, math.inf))),
+    "parts": ("a list of whole numbers that rise", lambda value: is_rising(value)),
     "model": ("text", is_text),
     "task": ("text", is_text),
 }
+
+SAMPLED = ("samples", "model", "task")
+"""What the config.json of a sampled run cannot be without."""
+
+
+def is_rising(value: Any) -> bool:
+    return is_list(is_whole(1, math.inf))(value) and all(a < b for a, b in pairwise(value))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -35,22 +43,23 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         raise InputError(f"{folder}: this is not a run folder ({CONFIG} is not there)")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: this is not JSON that can be read ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected an object with named fields")
+    content = read_object(path)
     check_config(content, path)
     return content
 
 
 def check_config(content: Mapping[str, Any], path: Path) -> None:
     """Raise InputError for a setting that reports compute with and cannot be."""
-    for name, (expected, fits) in SETTINGS.items():
-        value = content.get(name)
-        if value is not None and not fits(value):
-            raise InputError(f"{path}: {name}: expected {expected}, got {str(value)[:80]!r}")
+    needed = SAMPLED if content.get("kind") == "sample" else ()
+    check_fields(
+        {name: value for name, value in content.items() if name in needed or value is not None},
+        str(path),
+        {name: SETTINGS[name] for name in needed},
+        SETTINGS,
+    )
+    parts = content.get("parts")
+    if parts and parts[-1] != content.get("samples"):
+        raise InputError(f"{path}: parts: expected the last to end at samples, got {parts}")
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

@@ -13,10 +13,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from calib.fields import Fields, check_fields, is_count, is_list, is_text, read_objects
 from calib.images import size_of
 from calib.records import CalibError, Item
 
 PROMPTS = "prompts.jsonl"
+FIELDS: Fields = {
+    "id": ("text", is_text),
+    "text": ("text", is_text),
+    "images": (
+        "a list of widths and heights",
+        is_list(lambda size: is_list(is_count)(size) and len(size) == 2),
+    ),
+}
 
 
 def prompt_lines(items: Sequence[Item], texts: Sequence[str]) -> Iterator[str]:
@@ -35,15 +44,9 @@ def read_prompts(folder: Path) -> Iterator[dict[str, Any]]:
             f"{folder}: there is no {PROMPTS}; an earlier version of calib began this run and did "
             "not keep its prompts"
         )
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                yield {"id": str(row["id"]), "text": str(row["text"]), "images": row["images"]}
-            except (ValueError, TypeError, KeyError) as error:
-                raise CalibError(
-                    f"{path}, line {number}: expected an object with id, text and images"
-                ) from error
+    for row, where in read_objects(path):
+        check_fields(row, where, FIELDS)
+        yield row
 
 
 def first_prompt(folder: Path) -> dict[str, Any] | None:

@@ -10,14 +10,26 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from calib.fields import (
+    PLAIN,
+    SLACK,
+    Fields,
+    check_fields,
+    is_bool,
+    is_count,
+    is_list,
+    is_number,
+    is_plain,
+    is_share,
+    is_text,
+    or_null,
+    refuse_unread,
+)
 from calib.records import InputError
-
-SLACK = 1e-4
-"""How far rounding may take a probability past 1 and a log-probability past 0: they are float32."""
 
 Row = dict[str, Any]
 
@@ -29,6 +41,7 @@ def lines(path: Path) -> Iterator[tuple[Row | None, int]]:
     """
     if not path.exists():
         return
+    refuse_unread(path)
     position = 0
     with path.open("rb") as file:
         for line in file:
@@ -96,14 +109,7 @@ def check_all(rows: list[Row], path: Path, questions: int | None) -> None:
 
 
 def check_row(row: Mapping[str, Any], where: str) -> None:
-    for name, (expected, fits) in FIELDS.items():
-        if name not in row:
-            raise InputError(f"{where}: {name} is missing")
-        if not fits(row[name]):
-            raise InputError(f"{where}: {name}: expected {expected}, got {str(row[name])[:80]!r}")
-    for name, (expected, fits) in OPTIONAL.items():
-        if name in row and not fits(row[name]):
-            raise InputError(f"{where}: {name}: expected {expected}, got {str(row[name])[:80]!r}")
+    check_fields(row, where, FIELDS, OPTIONAL)
     count = len(row["options"])
     for name in ("logprob", "prob", "ranked"):
         if row.get(name) is not None and len(row[name]) != count:
@@ -121,40 +127,7 @@ def check_row(row: Mapping[str, Any], where: str) -> None:
         )
 
 
-def is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_number(value: Any, low: float, high: float) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # An integer may be larger than any float: it is compared and not made one.
-    return number and abs(value) <= sys.float_info.max and low <= value <= high
-
-
-def is_share(value: Any) -> bool:
-    return is_number(value, 0.0, 1.0 + SLACK)
-
-
-def is_list(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(fits, value))
-
-
-def or_null(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or fits(value)
-
-
-def is_text(value: Any) -> bool:
-    """Whether it is a text that can be written down: half of a surrogate pair cannot."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+FIELDS: Fields = {
     "id": ("text", is_text),
     "index": ("a whole number from 0", is_count),
     "question": ("text", is_text),
@@ -169,25 +142,18 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a list of numbers not above 0",
         is_list(or_null(lambda value: is_number(value, -math.inf, SLACK))),
     ),
-    "parsed": ("true or false", lambda value: isinstance(value, bool)),
-    "correct": ("true, false or null", or_null(lambda value: isinstance(value, bool))),
+    "parsed": ("true or false", is_bool),
+    "correct": ("true, false or null", or_null(is_bool)),
 }
 
-PLAIN = "text, a number or null"
-
-
-def is_plain(value: Any) -> bool:
-    return value is None or is_text(value) or isinstance(value, (int, float))
-
-
-OPTIONAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
+OPTIONAL: Fields = {
     "batch": ("a whole number from 0", is_count),
     "of_batch": ("a whole number from 0", is_count),
     "task": (PLAIN, is_plain),
     "group": (PLAIN, is_plain),
     "cluster": (PLAIN, is_plain),
-    "valid": ("true or false", lambda value: isinstance(value, bool)),
-    "ended": ("true, false or null", or_null(lambda value: isinstance(value, bool))),
+    "valid": ("true or false", is_bool),
+    "ended": ("true, false or null", or_null(is_bool)),
     "ranked": (
         "a list of numbers or null",
         or_null(is_list(or_null(lambda value: is_number(value, -math.inf, math.inf)))),

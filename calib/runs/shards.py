@@ -12,19 +12,53 @@ and config.json says where parts end (``parts: [8, 12]``).
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calib.fields import (
+    PLAIN,
+    Fields,
+    check_fields,
+    is_count,
+    is_list,
+    is_mapping,
+    is_number,
+    is_plain,
+    is_text,
+    object_in,
+    or_null,
+    read_objects,
+    refuse_unread,
+)
 from calib.images.kept import Kept
-from calib.runs.prompts import PROMPTS
 from calib.records import Answer, InputError, Item
+from calib.runs.prompts import PROMPTS
+from calib.tasks.files.checks import check_item
 
 ITEMS = "items.jsonl"
-HEAD = re.compile(rb'\{"index": (\d+), "sample": (\d+), ')
+HEAD = re.compile(rb'\{"index": (\d{1,18}), "sample": (\d{1,18}), ')
+
+OF_ITEM: Fields = {
+    "index": ("a whole number from 0", is_count),
+    "id": ("text", is_text),
+    "question": ("text", is_text),
+    "images": ("a list of paths", is_list(is_text)),
+    "options": ("a list of texts", is_list(is_text)),
+    "answer": ("an option's index or null", or_null(is_count)),
+    "group": (PLAIN, is_plain),
+    "cluster": (PLAIN, is_plain),
+    "meta": ("an object with named fields", is_mapping(lambda value: True)),
+}
+OF_ANSWER: Fields = {"id": ("text", is_text), "text": ("text", is_text)}
+ANY_NUMBER = ("a number or null", or_null(lambda value: is_number(value, -math.inf, math.inf)))
+OF_TOKENS: Fields = {
+    "tokens": ("a whole number from 0", is_count),
+    **dict.fromkeys(("logprob", "mean_logprob", "entropy"), ANY_NUMBER),
+}
 
 
 def shard(rank: int) -> str:
@@ -32,7 +66,10 @@ def shard(rank: int) -> str:
 
 
 def shards(path: Path) -> list[Path]:
-    return sorted(path.glob("records-*.jsonl"))
+    files = sorted(path.glob("records-*.jsonl"))
+    for file in files:
+        refuse_unread(file)
+    return files
 
 
 def parts_of(config: Mapping[str, Any]) -> list[int]:
@@ -136,28 +173,28 @@ def item_row(index: int, item: Item, images: Sequence[str]) -> dict[str, Any]:
 
 def read_items(path: Path) -> list[Item]:
     """The questions of a sampled run, in their order, with their pictures where they lie now."""
-    items = []
+    items: list[Item] = []
     kept = Kept(path)
     # Runs that kept no prompts are older than ``ask_for_text``, and called that ``instruction``.
     names = {} if (path / PROMPTS).exists() else {"instruction": "ask_for_text"}
-    with (path / ITEMS).open(encoding="utf-8") as lines:
-        for row in map(json.loads, lines):
-            items.append(
-                Item(
-                    id=row["id"],
-                    question=row["question"],
-                    images=tuple(
-                        kept(row["index"], k, name) for k, name in enumerate(row["images"])
-                    ),
-                    options=tuple(row["options"]),
-                    answer=row["answer"],
-                    group=row["group"],
-                    meta={
-                        "cluster": row["cluster"],
-                        **{names.get(name, name): value for name, value in row["meta"].items()},
-                    },
-                )
-            )
+    for row, where in read_objects(path / ITEMS):
+        check_fields(row, where, OF_ITEM)
+        if row["index"] != len(items):
+            raise InputError(f"{where}: index: expected {len(items)}, got {row['index']}")
+        item = Item(
+            id=row["id"],
+            question=row["question"],
+            images=tuple(kept(row["index"], k, name) for k, name in enumerate(row["images"])),
+            options=tuple(row["options"]),
+            answer=row["answer"],
+            group=row["group"],
+            meta={
+                "cluster": row["cluster"],
+                **{names.get(name, name): value for name, value in row["meta"].items()},
+            },
+        )
+        check_item(item, where)
+        items.append(item)
     return items
 
 
@@ -170,11 +207,13 @@ def read_answers(path: Path, config: Mapping[str, Any]) -> Iterator[dict[str, An
         here, end = whole_parts(file, parts)
         position = 0
         with file.open("rb") as lines:
-            for line in lines:
+            for number, line in enumerate(lines, start=1):
                 position += len(line)
                 if position > end:
                     break
-                row = json.loads(line)
+                where = f"{file}, line {number}"
+                row = object_in(line, where)
+                check_fields(row, where, OF_ANSWER, OF_TOKENS)
                 index, part = row["index"], bisect_right(parts, row["sample"])
                 if index in whole and index in here[part] and index not in seen[part]:
                     yield row

@@ -38,7 +38,7 @@ def summarize(
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)
     tell(0, STEPS, "report")
-    scored, kept, counts = collect(run.rows(), vocabulary=_vocabulary(config))
+    scored, kept, counts = collect(run.rows(), vocabulary=_vocabulary(config), of=run.path)
     fit, judge = split(scored.cluster, seed)
     table = specs(bins)
     steps: dict[str, Callable[[], Any]] = {
@@ -116,7 +116,7 @@ def beside(folder: Path, seed: int) -> list[dict[str, Any]]:
     for path in sorted(folder.glob("*/config.json")):
         other = open_run(path.parent)
         config = dict(other.config)
-        scored, _, _ = collect(other.rows(), vocabulary=_vocabulary(config))
+        scored, _, _ = collect(other.rows(), vocabulary=_vocabulary(config), of=other.path)
         found.append(overall(scored, int(config.get("bins") or BINS), seed))
     return found
 

@@ -134,7 +134,7 @@ def judged_rows(run: Run) -> dict[str, Row]:
     if run.config.get("kind") == "sample":
         raise InputError(f"{run.path}: this is a run of calib sample; compare takes calib score's")
     try:
-        _, kept, _ = collect(run.rows(), vocabulary=False)
+        _, kept, _ = collect(run.rows(), vocabulary=False, of=run.path)
     except CalibError as error:
         raise InputError(f"{run.path}: {error}") from error
     return {str(row["id"]): row for row in kept}

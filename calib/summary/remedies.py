@@ -223,14 +223,14 @@ def fit_runs(
     where the two runs share questions, unless ``in_sample`` insists.
     """
     opened = open_run(run)
-    scored, rows, _ = collect(opened.rows(), vocabulary=False)
+    scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
     fit_rows, judge_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     judged_rows = scored.take(judge_rows)
     if evaluate is not None:
         other = open_run(evaluate)
         facts["judged on"] = dict(other.config)
-        judged_rows, others, _ = collect(other.rows(), vocabulary=False)
+        judged_rows, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
         if not in_sample:
             refuse_overlap(rows, others, run, evaluate)
         fit_rows = np.arange(len(scored))

@@ -66,16 +66,18 @@ class Scored:
         return np.asarray(best[:, 0] == best[:, 1])
 
 
-def collect(rows: Sequence[Row], *, vocabulary: bool) -> tuple[Scored, list[Row], dict[str, int]]:
+def collect(
+    rows: Sequence[Row], *, vocabulary: bool, of: object = "this run"
+) -> tuple[Scored, list[Row], dict[str, int]]:
     """Arrays of the rows that can be judged, these rows, and what became of all.
 
-    Raises CalibError where not one row can be judged.
+    Raises CalibError, naming their run ``of``, where not one row can be judged.
     """
     kept = [row for row in rows if _judgeable(row)]
     unlabelled = sum(_missing(row.get("answer")) for row in rows)
     if not kept:
         raise CalibError(
-            f"this run holds {len(rows)} rows; none has both an answer and finite numbers, so "
+            f"{of} holds {len(rows)} rows; none has both an answer and finite numbers, so "
             "there is nothing to report"
         )
     logprob, classes = _options(kept)

@@ -19,7 +19,7 @@ from transformers.modeling_outputs import CausalLMOutput
 
 import calib
 from calib.hf.callback import prefix_of
-from calib.hf.decoding import listening
+from calib.hf.decoding.loop import listening
 from calib.metrics import ece, mce
 
 from .trainers import Logger, make_trainer, rows, tiny_llama

@@ -122,3 +122,13 @@ def test_inference_mode_leaves_no_trace() -> None:
         metric.update(confidence, correct)
         assert int(metric.histogram.count.sum()) == 20
         metric.update(confidence, correct)
+
+
+def test_classes_that_are_none_and_what_is_no_tensor_are_refused() -> None:
+    even = torch.full((2, 4), 0.25)
+    for target in (torch.tensor([0, 4]), torch.tensor([-1, 0])):
+        with pytest.raises(ValueError, match=r"classes 0\.\.3"):
+            metrics.CalibrationError().update(preds=even, target=target)
+    for given in ([0.5], torch.tensor([0.5 + 1j])):
+        with pytest.raises(ValueError, match="tensors of real numbers"):
+            metrics.CalibrationError().update(given, torch.tensor([1]))

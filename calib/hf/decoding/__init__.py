@@ -1,0 +1,1 @@
+"""Many answers behind one prompt: prefill once, decode together, draw by address."""
