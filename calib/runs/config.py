@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from calib.runs.record_rows import is_count, is_list, is_text
 from calib.records import InputError
+from calib.runs.record_rows import is_count, is_list, is_text
 
 CONFIG = "config.json"
 MOST_BINS = 10_000

@@ -11,30 +11,22 @@ opened for writing, and that batch is run again, so records do not depend on whe
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
-import platform
 import re
-import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib.images import open_image, suffix_of
-from calib.images.kept import FOLDER, kept_name
-from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
-from calib.tasks.prompts import PASSAGES
-from calib.runs.record_rows import lines, whole_records
-from calib.records import CalibError, EncodedImage, InputError, Item
+from calib.images.kept import kept_name
+from calib.records import CalibError, Item
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.config import read_config
+from calib.runs.prompts import read_prompts
+from calib.runs.record_rows import whole_records
 from calib.runs.shards import read_answers, read_items
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from calib.images.kept import Kept
-from calib.runs.prompts import PROMPTS
 from calib.records import Answer, InputError, Item
+from calib.runs.prompts import PROMPTS
 
 ITEMS = "items.jsonl"
 HEAD = re.compile(rb'\{"index": (\d+), "sample": (\d+), ')

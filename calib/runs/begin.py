@@ -1,0 +1,176 @@
+"""Open a run folder for writing: a new one, or one that goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calib.records import CalibError, InputError, Item
+from calib.runs.config import CONFIG as CONFIG
+from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
+from calib.runs.record_rows import lines
+from calib.tasks.prompts import PASSAGES
+
+if TYPE_CHECKING:
+    pass
+
+from calib.runs.circumstances import CIRCUMSTANCES, circumstances
+from calib.runs.durable import replace
+from calib.runs.folder import RECORDS, Run, open_run
+
+
+def create(
+    path: Path, config: Mapping[str, Any], batches: Sequence[Sequence[int]]
+) -> tuple[Run, int]:
+    """Open ``path`` for writing and say how many of its ``batches`` (of questions) are done.
+
+    Raises as ``begin`` does.
+    """
+    run = begin(path, config)
+    done, end = done_batches(path / RECORDS, batches)
+    run.cut(end)
+    return run, done
+
+
+Growth = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
+"""Of what config.json holds and what is asked for now: what it is to hold from now on instead."""
+
+
+def begin(
+    path: Path, config: Mapping[str, Any], records: str = RECORDS, growth: Growth | None = None
+) -> Run:
+    """Open ``path`` for writing into its file ``records``, behind what is there.
+
+    A new folder gets ``config`` and the circumstances; an old one must have been begun with the
+    same, but for what ``growth`` says. Raises InputError for a folder of another run or a file that
+    is being written, CalibError where nothing can be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: expected a folder for the run, found a file")
+    wanted = json.loads(json.dumps(dict(config), default=str))
+    if (path / CONFIG).exists():
+        agreed(open_run(path), wanted, growth)
+    elif (path / records).is_file() and (path / records).stat().st_size:
+        raise InputError(f"{path}: it holds records but no {CONFIG}; choose another folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Unbuffered, so that what could not be written is not tried again when the file is closed.
+        file = (path / records).open("ab", buffering=0)
+    except OSError as error:
+        where = error.filename or path
+        raise CalibError(f"{where}: the run cannot be begun there ({error.strerror})") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Looked at again: another process may have begun a run before this one had the lock.
+        if (path / CONFIG).exists():
+            before = open_run(path).config
+            run = Run(path, agreed(Run(path, before), wanted, growth))
+        else:
+            before, run = {}, Run(path, {**wanted, **circumstances()})
+        if run.config != before:
+            replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
+    except BlockingIOError as error:
+        file.close()
+        raise InputError(f"{path}: {writer_of(path / records)} is writing this run") from error
+    except OSError as error:
+        file.close()
+        raise CalibError(f"{path}: the run cannot be begun there ({error.strerror})") from error
+    except CalibError:
+        file.close()
+        raise
+    run._file = file
+    return run
+
+
+def agreed(run: Run, wanted: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:
+    """The configuration of a run that goes on; InputError where ``wanted`` is another's."""
+    grown = {} if growth is None else growth(run.config, wanted)
+    config = {**run.config, **grown}
+    refuse_other(Run(run.path, config), {**wanted, **grown})
+    return config
+
+
+def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
+    old = {name: value for name, value in run.config.items() if name not in CIRCUMSTANCES}
+    differ = sorted(name for name in {*old, *wanted} if old.get(name) != wanted.get(name))
+    if differ:
+        told = "; ".join(f"{n}: {old.get(n)!r} there, {wanted.get(n)!r} now" for n in differ)
+        raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
+
+
+def done_batches(path: Path, batches: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """How many batches stand whole at the start of the records, and the byte where they end.
+
+    ``batches``: the numbers of each batch's questions, in the order of their records.
+    """
+    done, rows, end = 0, 0, 0
+    for row, position in lines(path):
+        if row is None or done == len(batches):
+            break
+        if row.get("batch") != done or row.get("index") != batches[done][rows]:
+            break
+        rows += 1
+        if rows == len(batches[done]):
+            done, rows, end = done + 1, 0, position
+    return done, end
+
+
+def writer_of(file: Path) -> str:
+    """The process that holds the lock of ``file``, by its number where the system tells."""
+    try:
+        inode = file.stat().st_ino
+        told = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        held = [line.split() for line in told]
+        numbers = [row[4] for row in held if len(row) > 5 and row[5].endswith(f":{inode}")]
+    except (OSError, ValueError):
+        numbers = []
+    return f"process {numbers[0]}" if numbers else "another process"
+
+
+def keep_prompts(run: Run, items: Sequence[Item], texts: Sequence[str]) -> None:
+    """Write the prompts of ``items`` down, once.
+
+    A run that has records and no prompts was begun before they were kept, and goes on without.
+    Raises InputError where the run was begun with other prompts, or before they could hold what
+    ``items`` say.
+    """
+    path = run.path / PROMPTS
+    try:
+        if path.exists():
+            kept = ((row["id"], row["text"]) for row in read_prompts(run.path))
+            now = ((str(item.id), text) for item, text in zip(items, texts, strict=True))
+            for before, after in zip_longest(kept, now, fillvalue=("", "")):
+                if before != after:
+                    raise InputError(
+                        f"{run.path} belongs to a run with other prompts (item "
+                        f"{before[0] or after[0]!r} is not asked as in {PROMPTS}); choose another "
+                        "folder"
+                    )
+        elif any(file.stat().st_size for file in run.path.glob("records*.jsonl")):
+            refuse_untold(run, items)
+        else:
+            replace(path, prompt_lines(items, texts))
+    except OSError as error:
+        run.close()
+        raise CalibError(f"{path}: writing failed ({error.strerror})") from error
+    except CalibError:
+        run.close()
+        raise
+
+
+def refuse_untold(run: Run, items: Sequence[Item]) -> None:
+    """InputError where items say what was not yet shown when runs kept no prompts."""
+    untold = [*PASSAGES, "turns"]
+    if run.config.get("prompt") in ("letters", "llava", "paper"):
+        untold.append("instruction")
+    for item in items:
+        name = next((name for name in untold if item.meta.get(name)), None)
+        if name is not None:
+            raise InputError(
+                f"{run.path}: an earlier version of calib began this run and did not show the "
+                f"{name} of item {item.id!r}; choose another folder"
+            )

@@ -1,0 +1,47 @@
+"""What was there when a run was begun, and was not asked for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calib.runs.config import CONFIG as CONFIG
+
+if TYPE_CHECKING:
+    pass
+
+CIRCUMSTANCES = ("versions", "machine", "git", "started")
+"""Facts in config.json that may differ when a run goes on; everything else must be the same."""
+
+
+def circumstances() -> dict[str, Any]:
+    """Versions, machine and git revision: what was there, not what was asked for."""
+    names = ("mllm-calib", "torch", "transformers", "numpy", "triton")
+    return {
+        "versions": {"python": platform.python_version(), **{n: known(n) for n in names}},
+        "machine": {"system": platform.platform(), "processors": os.cpu_count()},
+        "git": revision(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def known(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def revision() -> str | None:
+    """The git revision this code was checked out at, if it was."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

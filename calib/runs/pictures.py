@@ -1,0 +1,35 @@
+"""Pictures that a run keeps: those that have no file of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib.images import open_image, suffix_of
+from calib.images.kept import FOLDER
+from calib.records import CalibError, EncodedImage, Item
+from calib.runs.config import CONFIG as CONFIG
+
+if TYPE_CHECKING:
+    pass
+
+
+def saved(folder: Path, item: Item, index: int, number: int) -> str:
+    """What a record calls an item's image: its path, or its place in the run folder.
+
+    There one is put that has no file of its own, so that it is found wherever the folder lies.
+    """
+    image = item.images[number]
+    if isinstance(image, Path):
+        return str(image)
+    suffix = suffix_of(image.data) if isinstance(image, EncodedImage) else ".png"
+    path = folder / FOLDER / f"{index}-{number}{suffix}"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        if isinstance(image, EncodedImage):
+            path.write_bytes(image.data)
+        else:
+            open_image(image).save(path)
+    except OSError as error:
+        raise CalibError(f"{path}: writing failed ({error})") from error
+    return f"{FOLDER}/{path.name}"
