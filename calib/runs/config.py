@@ -11,7 +11,6 @@ from typing import Any
 
 from calib.fields import Fields, check_fields, is_count, is_list, is_text, read_object
 from calib.records import InputError
-from calib.runs.record_rows import is_count, is_list, is_text
 
 CONFIG = "config.json"
 MOST_BINS = 10_000
