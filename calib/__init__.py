@@ -15,7 +15,12 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from calib import calibrators as calibrators
+    from calib import intervals as intervals
+    from calib import judge as judge
     from calib import metrics as metrics
+    from calib import records as records
+    from calib import tasks as tasks
     from calib.calibrators.abstention import Threshold as Threshold
     from calib.calibrators.abstention import abstention as abstention
     from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
@@ -80,7 +85,7 @@ _HOMES = {
     "write_comparison": "calib.report.comparison",
     "write_report": "calib.report",
 }
-_MODULES = ("metrics",)
+_MODULES = ("calibrators", "intervals", "judge", "metrics", "records", "tasks")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

@@ -68,12 +68,12 @@ def summarize(
     for done, (name, step) in enumerate(steps.items(), start=1):
         results[name] = step()
         tell(done, STEPS, "report")
-    correct_for_number(results)
     names = sorted(set(scored.task))
     if len(names) > 1:
         results["tasks"] = {
             name: measure(scored.take(scored.task == name), table, seed) for name in names
         }
+    correct_for_number(results)
     plain: dict[str, Any] = to_json(results)
     return plain
 
@@ -85,6 +85,8 @@ def correct_for_number(results: dict[str, Any]) -> None:
     """
     remedied = (results["temperature"] or {}).get("tests", {})
     listed = [*results["metrics"].values(), *results["groups"], *results["beside"]]
+    for task in results.get("tasks", {}).values():
+        listed += task.values()
     tests = [test for test in [*listed, *remedied.values()] if test.get("p") is not None]
     for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
         test |= {"holm": corrected, "at_most": test["p"] <= test["least_p"]}
@@ -105,6 +107,7 @@ def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
         "expected": ece["expected"],
         "p": ece["p"],
         "least_p": ece["least_p"],
+        "guess": float(scored.guess.mean()),
         "mass": float(scored.mass.mean()),
         "parse_rate": float(scored.parsed.mean()),
     }

@@ -53,6 +53,8 @@ def kept_because(scored: Scored, fit: Rows) -> str | None:
     """Why a run keeps the temperature 1; None where it can be given another."""
     if len(scored) < LEAST_QUESTIONS:
         return f"fewer than {LEAST_QUESTIONS} questions are scored ({len(scored)})"
+    if len(fit) == 0:
+        return "all questions are one cluster, of which no half can be held out"
     right = int(scored.correct[fit].sum())
     if right in (0, len(fit)):
         return f"all {len(fit)} answers to fit to are {'right' if right else 'wrong'}"
