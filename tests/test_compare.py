@@ -154,7 +154,7 @@ def test_only_common_questions_are_compared_whatever_their_order(before, tmp_pat
         (lambda row: row.update(id="x" + row["id"]), {}, "no question in common"),
         (lambda row: row.update(answer=None), {}, "nothing to report"),
         (lambda row: None, {"confidence": "vocab"}, "two confidences"),
-        (lambda row: None, {"kind": "sample"}, "calib sample"),
+        (lambda row: None, {"kind": "sample", "samples": 2}, "calib sample"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(before, tmp_path, change, config, message):

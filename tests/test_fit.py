@@ -114,8 +114,8 @@ def test_grid_takes_the_first_minimum():
     [
         ([[3.0, 0.0], [0.0, 3.0]], [0, 1], COLDEST, "highest logit"),
         ([[3.0, 0.0, -np.inf], [0.0, 3.0, 1.0]], [0, 1], COLDEST, "highest logit"),
-        ([[3.0, 0.0], [0.0, 3.0]], [1, 0], HOTTEST, "nothing in favour"),
-        ([[3.0, 0.0, -np.inf], [-np.inf, 0.0, 3.0]], [1, 1], HOTTEST, "nothing in favour"),
+        ([[3.0, 0.0], [0.0, 3.0]], [1, 0], HOTTEST, "no higher than the other"),
+        ([[3.0, 0.0, -np.inf], [-np.inf, 0.0, 3.0]], [1, 1], HOTTEST, "no higher than the other"),
         ([[1.0, 1.0], [2.0, 2.0]], [0, 1], 1.0, "constant"),
         ([[1.0, -np.inf, 1.0], [2.0, 2.0, 2.0]], [0, 1], 1.0, "constant"),
     ],

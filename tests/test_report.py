@@ -272,18 +272,21 @@ def test_a_remedy_claims_what_its_tests_show():
 def test_what_a_reader_must_know_first_is_said():
     fine = {
         "counts": {"total": 10, "scored": 10, "without_answer": 0, "invalid": 0},
-        "overall": {"mass": 0.9},
+        "overall": {"mass": 0.9, "guess": 0.25},
+        "metrics": {"accuracy": {"low": 0.3}},
         "temperature": None,
     }
     assert caveats(fine) == []
     counts = {"total": 10, "scored": 7, "without_answer": 2, "invalid": 1}
     bad = {"degenerate": True, "reason": "because"}
     first, second, third = caveats(
-        {"counts": counts, "overall": {"mass": 0.01}, "temperature": bad}
+        {**fine, "counts": counts, "overall": {"mass": 0.01, "guess": 0.25}, "temperature": bad}
     )
     assert "1.0\u00a0%" in first
     assert "3 of 10" in second
     assert "because" in third
+    (guess,) = caveats({**fine, "metrics": {"accuracy": {"low": 0.2}}})
+    assert "a guess, which is right 25.0\u00a0%" in guess
 
 
 def test_number_formats():

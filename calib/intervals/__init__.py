@@ -260,7 +260,7 @@ def paired_difference(
         reach = debiased.REACH * error
         how = "difference of debiased squared errors, jackknife"
         if few is not None or error == 0:
-            return Difference(square, None, None, few or SAME, None)
+            return Difference(square, None, None, few or SAME, None if square else 1.0)
         return Difference(
             square, square - reach, square + reach, how, debiased.two_sided(square, error)
         )
@@ -273,6 +273,8 @@ def paired_difference(
     ratio = ratio_of(metric)
     if ratio is None:
         p = None if each is None or low is None else each.tail
+        if how == SAME and value == 0:
+            p = 1.0
         return Difference(value, low, high, how, p, 2 / (n + 1))
     rows, others = ratio.rows(*a), ratio.rows(*b)
     if members.alone and rows.is_right_or_wrong and others.is_right_or_wrong:
