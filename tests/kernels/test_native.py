@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -273,3 +275,13 @@ def test_all_16_bit_floats_are_read_exactly() -> None:
         assert torch.equal(found.token, expected.token)
         assert torch.equal(found.prediction, expected.prediction)
         assert torch.allclose(found.prob.double(), expected.prob, atol=2e-6, rtol=0)
+
+
+def test_the_stub_is_what_the_core_says_of_itself() -> None:
+    """``python -m nanobind.stubgen -m calib_kernels._native`` writes it anew, then ruff format."""
+    stubgen = pytest.importorskip("nanobind.stubgen")
+    core = importlib.import_module("calib_kernels._native")
+    writer = stubgen.StubGen(core)
+    writer.put(core)
+    stub = ROOT / "kernels" / "calib_kernels" / "_native.pyi"
+    assert ast.dump(ast.parse(writer.get())) == ast.dump(ast.parse(stub.read_text()))
