@@ -139,6 +139,17 @@ def test_nothing_imports_bench_or_tests() -> None:
         assert not {"bench", "tests"} & {n.split(".")[0] for n in imported(path)}, path
 
 
+def test_the_gate_imports_nothing_of_the_benches() -> None:
+    for path in sources("tests/gate"):
+        assert "bench" not in {name.split(".")[0] for name in imported(path)}, path
+
+
+def test_no_test_module_imports_another() -> None:
+    for path in sources("tests", "bench"):
+        tests = {n for n in imported(path) if n.startswith("tests.") and ".test_" in n}
+        assert not tests, f"{path.relative_to(ROOT)} imports {tests}"
+
+
 @pytest.mark.parametrize("dependency", IMPORTERS)
 def test_a_heavy_dependency_has_one_importer(dependency: str) -> None:
     for path in sources("kernels", "calib", "training", "bench", "tests"):
