@@ -17,7 +17,7 @@ from calib.records import InputError
 from calib.report.comparison import headline, write_comparison
 from calib.runs import Run, open_run
 from calib.summary.compare import compare, correct_for_number
-from tests.test_report import Page
+from tests.page import Page
 
 
 def altered(run: Run, folder: Path, change: Callable[[dict[str, Any]], None], **config: Any) -> Run:

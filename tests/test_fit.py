@@ -21,6 +21,7 @@ from calib.calibrators.temperature import (
 )
 from calib.records import InputError
 from calib.summary.remedies import fit_runs
+from tests.golden import golden_sets
 
 ORACLES = Path(__file__).parent / "data" / "oracles" / "vlm_uncertainty_bench"
 
@@ -40,17 +41,6 @@ ORACLE_TEMPERATURES = {
     "Monkey-Chat.mmbench": 1.018029,
     "Monkey-Chat.oodcv": 0.870029,
 }
-
-# (true temperature, fitted): one stream of numpy's default_rng(0), sets drawn in this order.
-GOLDEN = [(0.5, 0.5049494), (1, 1.0238485), (2, 2.0339420), (5, 5.1847565), (20, 20.474162)]
-
-
-def golden_sets():
-    rng = np.random.default_rng(0)
-    for true, fitted in GOLDEN:
-        z = 3 * rng.normal(size=(3000, 4))
-        y = np.array([rng.choice(4, p=row) for row in softmax(z / true)])
-        yield true, fitted, z, y
 
 
 def test_golden_fits():

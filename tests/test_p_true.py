@@ -23,7 +23,7 @@ from calib.tasks.prompts import build
 from calib.uncertainty.p_true import questions
 from calib.uncertainty.side_by_side import cases, p_true_in, side_by_side
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
-from tests.test_side_by_side import make
+from tests.sampled import make
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SAID = {"known": ["Rome", "Rome.", "Rome"], "guessed": ["Oslo\nor so", "Bern", "Paris"]}
