@@ -78,7 +78,7 @@ _HOMES = {
     "shared_prefix": "calib.hf.decoding.shared_prefix",
     "summarize": "calib.summary",
     "write_comparison": "calib.report.comparison",
-    "write_report": "calib.report",
+    "write_report": "calib.report.page",
 }
 _MODULES = ("metrics",)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from calib.records import CalibError, InputError, Item
 from calib.runs.config import CONFIG as CONFIG
+from calib.runs.kinds import kind_in
 from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
 from calib.runs.record_rows import lines
 from calib.tasks.prompts import PASSAGES
@@ -51,7 +52,7 @@ def begin(
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: expected a folder for the run, found a file")
-    wanted = json.loads(json.dumps(dict(config), default=str))
+    wanted = json.loads(json.dumps({"kind": kind_in(config), **config}, default=str))
     if (path / CONFIG).exists():
         agreed(open_run(path), wanted, growth)
     elif (path / records).is_file() and (path / records).stat().st_size:
