@@ -180,7 +180,7 @@ def test_the_model_sees_the_image(tmp_path: Path) -> None:
 def test_refusals(llama: Model, run: Path, tmp_path: Path, make_run: Any) -> None:
     with pytest.raises(InputError, match="shown: expected 0 or more samples, got -1"):
         calib.p_true(llama, run, shown=-1)
-    with pytest.raises(InputError, match="not a run of calib sample"):
+    with pytest.raises(InputError, match="calib p_true takes sampled answers"):
         calib.p_true(llama, run, answers=make_run(tmp_path / "scored", n=12))
     with pytest.raises(InputError, match="prompt: expected one of"):
         calib.p_true(llama, run, prompt="aloud")

@@ -205,24 +205,9 @@ def report(
         typer.Option(metavar="RUN", help="Of samples: a scored run of them; default: none."),
     ] = None,
 ) -> None:
-    """Write the report of a run again; of samples, their measures."""
-    from calib.records import InputError
-    from calib.report.answers import write_idk_report, write_measures_report
-    from calib.report.page import write_report
-    from calib.runs import open_run
-    from calib.runs.folder import CONFIG
+    """Write a report again: of a run, a comparison, an IDK set."""
+    from calib.report.kinds import Sources, write_again
 
-    if not (run / CONFIG).exists() and (run / "arms").is_dir():
-        out.print(str(write_idk_report(run)), soft_wrap=True)
-        return
-    opened = open_run(run)
-    others = {"answers": answers, "scores": scores}
-    given = {name: open_run(path) for name, path in others.items() if path is not None}
-    if opened.config.get("kind") == "sample":
-        out.print(str(write_measures_report(opened, **given)), soft_wrap=True)
-        return
-    if given:
-        raise InputError(f"{run}: --answers and --scores go with a run of calib sample")
     with progress() as tell:
-        page = write_report(opened, progress=tell)
+        page = write_again(Sources(run, answers, scores, tell))
     out.print(str(page), soft_wrap=True)

@@ -37,6 +37,7 @@ from calib.tasks.prompts import build as prompt_of
 from calib.uncertainty.measures import unstated
 
 SAMPLES = "samples"
+CARD = "README.md"
 SHARES = {"train": 0.8, "test": 0.2}
 QUESTIONS = 100
 """Questions of a build unless told otherwise: minutes, not hours, on two cores."""
@@ -203,7 +204,7 @@ def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[
         "provenance": provenance(labelled),
     }
     text = card(draws, tau, results["provenance"]) + (OWN_PICTURES if copy_images else "")
-    replace(out / "README.md", with_files(text, files))
+    replace(out / CARD, with_files(text, files))
     replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results
 

@@ -14,6 +14,7 @@ from calib.runs.circumstances import CIRCUMSTANCES, circumstances
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.durable import replace
 from calib.runs.folder import RECORDS, Run, open_run
+from calib.runs.kinds import kind_in
 from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
 from calib.runs.record_rows import lines
 from calib.tasks.prompts import PASSAGES
@@ -47,7 +48,7 @@ def begin(
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: expected a folder for the run, found a file")
-    wanted = json.loads(json.dumps(dict(config), default=str))
+    wanted = json.loads(json.dumps({"kind": kind_in(config), **config}, default=str))
     if (path / CONFIG).exists():
         agreed(open_run(path), wanted, growth)
     elif (path / records).is_file() and (path / records).stat().st_size:

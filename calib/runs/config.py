@@ -11,8 +11,9 @@ from typing import Any
 
 from calib.fields import Fields, check_fields, is_count, is_list, is_text, read_object
 from calib.records import InputError
+from calib.runs.kinds import CONFIG as CONFIG
+from calib.runs.kinds import KINDS, kind_in, kind_without_config, no_run
 
-CONFIG = "config.json"
 MOST_BINS = 10_000
 
 
@@ -21,10 +22,12 @@ def is_whole(low: int, high: float) -> Callable[[Any], bool]:
 
 
 SETTINGS: Fields = {
+    "kind": (f"one of {', '.join(KINDS)}", lambda value: value in list(KINDS)),
     "bins": (f"a whole number from 1 to {MOST_BINS:,}", is_whole(1, MOST_BINS)),
     "seed": ("a whole number from 0", is_whole(0, math.inf)),
     "questions": ("a whole number from 1", is_whole(1, math.inf)),
     "samples": ("a whole number from 1", is_whole(1, math.inf)),
+    "runs": ("a list of paths", is_list(is_text)),
     "parts": ("a list of whole numbers that rise", lambda value: is_rising(value)),
     "model": ("text", is_text),
     "task": ("text", is_text),
@@ -39,13 +42,26 @@ def is_rising(value: Any) -> bool:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json holds. InputError where it is none, or cannot be computed with."""
+    """What config.json holds, with the ``kind`` that runs begun earlier do not say.
+
+    Raises InputError where there is none, or where it cannot be computed with.
+    """
     path = folder / CONFIG
     if not path.is_file():
-        raise InputError(f"{folder}: this is not a run folder ({CONFIG} is not there)")
+        raise InputError(no_run(folder))
     content = read_object(path)
     check_config(content, path)
-    return content
+    return {"kind": kind_in(content), **content}
+
+
+def kind_of(folder: Path) -> str | None:
+    """What a folder holds, a key of ``KINDS``; None where it is none of ours.
+
+    Raises InputError where its config.json cannot be read.
+    """
+    if (folder / CONFIG).is_file():
+        return str(read_config(folder)["kind"])
+    return kind_without_config(folder)
 
 
 def check_config(content: Mapping[str, Any], path: Path) -> None:

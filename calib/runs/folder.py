@@ -26,6 +26,8 @@ from calib.images.kept import kept_name
 from calib.records import CalibError, Item
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.config import read_config
+from calib.runs.kinds import RESULTS as RESULTS
+from calib.runs.kinds import kind_in, need
 from calib.runs.prompts import read_prompts
 from calib.runs.record_rows import whole_records
 from calib.runs.shards import read_answers, read_items
@@ -33,7 +35,7 @@ from calib.runs.shards import read_answers, read_items
 if TYPE_CHECKING:
     import pandas as pd
 
-RECORDS, RESULTS = "records.jsonl", "results.json"
+RECORDS = "records.jsonl"
 
 Progress = Callable[[int, int, str], None]
 """Called with (questions done, questions in all, what is being done)."""
@@ -48,6 +50,11 @@ class Run:
     _file: FileIO | None = field(default=None, repr=False)
 
     @property
+    def kind(self) -> str:
+        """What the run holds: a key of ``calib.runs.kinds.KINDS``, as "score" or "sample"."""
+        return kind_in(self.config)
+
+    @property
     def results(self) -> Any:
         """results.json, None where it has not been written; InputError where it is damaged."""
         path = self.path / RESULTS
@@ -57,8 +64,10 @@ class Run:
         """Every whole record, checked, in the order of the task's questions.
 
         Pictures that the run keeps are named relative to its folder. Raises InputError, naming the
-        line, where the file was damaged or its rows cannot be.
+        line, where the file was damaged or its rows cannot be, and for a run that holds no records
+        of questions.
         """
+        need(self, "Run.rows()")
         rows = whole_records(self.path / RECORDS, self.config.get("questions"))
         for row in rows:
             images = enumerate(map(str, row["images"] or ()))
@@ -66,20 +75,26 @@ class Run:
         return sorted(rows, key=lambda row: int(row["index"]))
 
     def scores(self) -> pd.DataFrame:
-        """One line per question: id, group, prediction, answer, confidence, correct, mass, ..."""
+        """One line per question: id, group, prediction, answer, confidence, correct, mass, ...
+
+        Raises InputError for a run that holds something else, as ``answers`` and ``items`` do.
+        """
         import pandas as pd
 
+        need(self, "Run.scores()")
         return pd.DataFrame(self.rows())
 
     def answers(self) -> pd.DataFrame:
         """One line per sampled answer: id, sample, text, tokens, logprob, entropy, finish, ..."""
         import pandas as pd
 
+        need(self, "Run.answers()")
         rows = pd.DataFrame(read_answers(self.path, self.config))
         return rows.sort_values(["index", "sample"], ignore_index=True) if len(rows) else rows
 
     def items(self) -> list[Item]:
         """The questions of a sampled run."""
+        need(self, "Run.items()")
         return read_items(self.path)
 
     def prompts(self) -> dict[str, str]:
@@ -123,8 +138,8 @@ class Run:
 
 
 def open_run(path: str | Path) -> Run:
-    """An existing run folder, to read. InputError where ``path`` is none."""
-    return Run(Path(path), read_config(Path(path)))
+    """An existing run folder, to read. InputError where ``path`` is none or holds no run."""
+    return need(Run(Path(path), read_config(Path(path))), "calib.open_run")
 
 
 def finite(row: Mapping[str, Any]) -> dict[str, Any]:

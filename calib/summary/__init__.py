@@ -11,6 +11,7 @@ import numpy as np
 from calib.intervals import holm
 from calib.runs import open_run
 from calib.runs.folder import Progress
+from calib.runs.kinds import need
 from calib.summary.curves import diagram, risk_coverage
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
@@ -33,7 +34,7 @@ def summarize(
     records give the same file. ``progress`` is told of ``STEPS`` steps. Raises CalibError where no
     row can be judged.
     """
-    config = dict(run.config)
+    config = dict(need(run, "calib.summarize").config)
     seed = int(config.get("seed") or 0) if seed is None else seed
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)

@@ -21,6 +21,7 @@ from calib.calibrators.temperature import DegenerateTemperatureWarning, Temperat
 from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import open_run
+from calib.runs.kinds import need
 from calib.summary.curves import diagram
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
@@ -224,13 +225,13 @@ def fit_runs(
     Returns the fit and what ``temperature`` returns, with the facts of both runs. Raises InputError
     where the two runs share questions, unless ``in_sample`` insists.
     """
-    opened = open_run(run)
+    opened = need(open_run(run), "calib fit")
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
     fit_rows, judge_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     judged_rows = scored.take(judge_rows)
     if evaluate is not None:
-        other = open_run(evaluate)
+        other = need(open_run(evaluate), "calib fit")
         facts["judged on"] = dict(other.config)
         judged_rows, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
         if not in_sample:
