@@ -84,22 +84,22 @@ def score(
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
-    from calib.hf.thinking import MODES
+    from calib.models.protocol import THINKING
     from calib.tasks.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
     one_of("--confidence", confidence, ("options", "vocab"))
     one_of("--normalize", normalize, ("sum", "mean"))
-    one_of("--thinking", thinking, MODES)
+    one_of("--thinking", thinking, THINKING)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
 
     from calib.drive.score import check_items
     from calib.drive.score import score as run_score
-    from calib.hf.model import load_model
-    from calib.hf.scoring import check_scoring
+    from calib.models.load import load_model
+    from calib.models.protocol import check_scoring
     from calib.report.page import write_report
     from calib.report.words import headline
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.drive.sample import sample
-from calib.hf.model import Model
+from calib.models.protocol import Model
 from calib.records import InputError
 from calib.runs.folder import Progress
 from calib.tasks import Task
@@ -68,9 +68,9 @@ def thought(
     Thoughts that have not ended after ``max_new_tokens`` (default ``THOUGHTS``) are ended there,
     and a warning says how many. Raises InputError where the chat template knows no thinking.
     """
-    if not model.thinks:
+    end = model.can.thinking
+    if end is None:
         raise InputError("thinking: expected off or own, as this model's chat template has none")
-    end = model.speakers.end_of_thoughts
     settings = {"max_new_tokens": THOUGHTS, **sampling, "samples": 1, "seed": seed, "stop": (end,)}
     run = sample(
         model, task, out=out / "thinking", limit=limit, prompt=form, thinking="on",

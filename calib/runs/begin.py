@@ -22,20 +22,6 @@ from calib.runs.circumstances import CIRCUMSTANCES, circumstances
 from calib.runs.durable import replace
 from calib.runs.folder import RECORDS, Run, open_run
 
-
-def create(
-    path: Path, config: Mapping[str, Any], batches: Sequence[Sequence[int]]
-) -> tuple[Run, int]:
-    """Open ``path`` for writing and say how many of its ``batches`` (of questions) are done.
-
-    Raises as ``begin`` does.
-    """
-    run = begin(path, config)
-    done, end = done_batches(path / RECORDS, batches)
-    run.cut(end)
-    return run, done
-
-
 Growth = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
 """Of what config.json holds and what is asked for now: what it is to hold from now on instead."""
 
@@ -100,6 +86,13 @@ def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
     if differ:
         told = "; ".join(f"{n}: {old.get(n)!r} there, {wanted.get(n)!r} now" for n in differ)
         raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
+
+
+def go_on(run: Run, batches: Sequence[Sequence[int]]) -> set[int]:
+    """Which batches (numbers of questions) of an opened run are done; what is torn is cut off."""
+    done, end = done_batches(run.path / RECORDS, batches)
+    run.cut(end)
+    return set(range(done))
 
 
 def done_batches(path: Path, batches: Sequence[Sequence[int]]) -> tuple[int, int]:

@@ -40,7 +40,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class Run:
-    """An opened run folder. Writing starts with ``create`` and ends with ``close``."""
+    """An opened run folder. Writing starts with ``calib.runs.begin`` and ends with ``close``."""
 
     path: Path
     config: dict[str, Any]
@@ -94,7 +94,7 @@ class Run:
 
         Raises CalibError where they cannot be written; the records before stay whole.
         """
-        assert self._file is not None, "a run is written to between create() and close()"
+        assert self._file is not None, "a run is written to between begin() and close()"
         data = memoryview("".join(json.dumps(finite(row)) + "\n" for row in rows).encode())
         before = self._file.tell()
         try:
