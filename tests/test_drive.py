@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import calib
@@ -19,6 +24,7 @@ from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+ROOT = Path(__file__).resolve().parent.parent
 WORDS = ("red", "green", "blue", "one or two", "none of them")
 TASK = Task(
     "drive",
@@ -78,6 +84,106 @@ def test_a_stopped_run_goes_on(
     assert len(lines(tmp_path / "run")) == 3 * appended
     drive(name, model, tmp_path / "run")
     assert lines(tmp_path / "run") == lines(tmp_path / "calm")
+
+
+def as_rank(patch: pytest.MonkeyPatch, rank: int, world: int) -> None:
+    patch.setenv("RANK", str(rank))
+    patch.setenv("WORLD_SIZE", str(world))
+
+
+def by_processes(
+    patch: pytest.MonkeyPatch, world: int, name: str, model: Any, folder: Path, **how: Any
+) -> Run:
+    """The whole of a run, by ``world`` processes, one after another."""
+    for rank in range(world):
+        as_rank(patch, rank, world)
+        run = drive(name, model, folder, **how)
+    patch.delenv("RANK")
+    patch.delenv("WORLD_SIZE")
+    return run
+
+
+@pytest.mark.parametrize("name", DRIVES)
+def test_processes_divide_the_work(
+    model: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records are those of one process, to the bit, and are read as theirs."""
+    one = drive(name, model, tmp_path / "one")
+    three = by_processes(monkeypatch, 3, name, model, tmp_path / "three")
+    files = sorted(path.name for path in (tmp_path / "three").glob("records*"))
+    assert files == [f"records-{rank}.jsonl" for rank in range(3)]
+    assert lines(tmp_path / "three") == lines(tmp_path / "one")
+    assert table(three).equals(table(one))
+
+
+@pytest.mark.parametrize("name", DRIVES)
+@pytest.mark.parametrize("worlds", [(2, 1), (1, 2), (2, 3), (3, 1, 2)])
+def test_another_number_of_processes_goes_on(
+    name: str, worlds: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is stopped after two writes, and every file's last line is torn."""
+    model, folder = Fake(), tmp_path / "run"
+    calm = table(drive(name, model, tmp_path / "calm"))
+    for world in worlds:
+        for rank in range(world):
+            with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+                as_rank(patch, rank, world)
+                stop_after(patch, 2)
+                drive(name, model, folder)
+        for file in folder.glob("records*.jsonl"):
+            file.write_bytes(file.read_bytes()[:-1])
+    assert len(table(calib.open_run(folder))) < len(calm)
+    assert table(by_processes(monkeypatch, worlds[-1], name, model, folder)).equals(calm)
+    written = lines(folder)
+    by_processes(monkeypatch, worlds[0], name, model, folder)
+    assert len(lines(folder)) <= len(written), "all was done"
+
+
+def table(run: Run) -> pd.DataFrame:
+    """What a reader takes: no batch that is torn, none twice."""
+    return run.answers() if run.config.get("kind") == "sample" else run.scores()
+
+
+def test_processes_at_once(tmp_path: Path) -> None:
+    """Real processes, of which one is killed: the same command brings back its part."""
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom calib.runs import Run\n"
+        "from tests.fake_model import Fake\nfrom tests.test_drive import drive\n"
+        "append = Run.append\n"
+        "Run.append = lambda self, rows: (time.sleep(0.1), append(self, rows))\n"
+        "drive('score', Fake(), Path(sys.argv[1]))\n"
+    )
+    folder = tmp_path / "run"
+
+    def begun(rank: int) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"}
+        environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'kernels'}"
+        return subprocess.Popen([sys.executable, "-c", code, str(folder)], env=environment)
+
+    first, second = begun(0), begun(1)
+    file = folder / "records-1.jsonl"
+    while not (file.exists() and file.stat().st_size):
+        assert second.poll() is None
+        time.sleep(0.01)
+    second.kill()
+    second.wait()
+    assert first.wait() == 0
+    assert len(calib.open_run(folder).rows()) < 23
+    assert [begun(rank).wait() for rank in (0, 1)] == [0, 0]
+    drive("score", Fake(), tmp_path / "calm")
+    assert lines(folder) == lines(tmp_path / "calm")
+
+
+def test_a_run_that_named_its_device_by_number_goes_on(tmp_path: Path) -> None:
+    """As earlier versions did; every process has another one."""
+    drive("score", Fake(device="cuda:0"), tmp_path)
+    config = calib.open_run(tmp_path).config
+    assert config["device"] == "cuda"
+    (tmp_path / "config.json").write_text(json.dumps({**config, "device": "cuda:0"}))
+    drive("score", Fake(device="cuda:3"), tmp_path)
+    assert calib.open_run(tmp_path).config["device"] == "cuda:0"
+    with pytest.raises(InputError, match="device: 'cuda:0' there, 'cpu' now"):
+        drive("score", Fake(device="cpu"), tmp_path)
 
 
 @pytest.mark.parametrize("name", DRIVES)

@@ -96,6 +96,7 @@ def score(
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
 
+    from calib.drive.engine import device_of_rank, here
     from calib.drive.score import check_items
     from calib.drive.score import score as run_score
     from calib.models.load import load_model
@@ -108,6 +109,7 @@ def score(
 
     check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
 
+    arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
     for task, folder in asked:
         if reason:
@@ -131,6 +133,9 @@ def score(
                 bins=bins,
                 progress=announcing(tell, folder),
             )
+        if here().world > 1 and not run.whole():  # the last process to end writes the report
+            out.print(str(run.path / here().file), soft_wrap=True)
+            continue
         with progress() as tell:
             report = write_report(run, progress=tell)
         out.print(f"{headline(run.results)}\n{report}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ import torch
 from calib.models.load import load_model
 from calib.models.protocol import Model
 from calib.records import InputError
-from calib.runs.folder import Progress, open_run
+from calib.runs.batches import own_file
+from calib.runs.folder import Progress, Run, open_run
+from calib.runs.shards import whole_items
 
 T = TypeVar("T")
 
@@ -30,10 +33,24 @@ class Here:
         """What this process does of it: every ``world``-th, from its own number on."""
         return work[self.rank :: self.world]
 
+    @property
+    def file(self) -> str:
+        """The name of the file that it writes records of scored questions into."""
+        return own_file(self.rank, self.world)
+
 
 def here() -> Here:
     """Where this is: alone, or as the environment of ``torchrun`` says."""
     return Here(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+def await_answers(run: Run, questions: int) -> None:
+    """Wait until the other processes have answered their questions, too.
+
+    Where one of them fails, ``torchrun`` ends the others.
+    """
+    while len(whole_items(run.path, run.config)) < questions:
+        time.sleep(0.2)
 
 
 def device_of_rank() -> str | None:

@@ -54,8 +54,9 @@ def score(
     ``normalize`` is "sum" or "mean" over the tokens of longer options, ``bins`` are the report's.
     Where the chat template lets a model think first, ``thinking="off"`` closes the block of
     thoughts empty, "on" samples it, at most ``thinking_tokens`` (``calib.drive.reason``), and "own"
-    leaves it to the template. The same call goes on where an earlier one was stopped. Raises
-    InputError for what can be refused at once.
+    leaves it to the template. Under ``torchrun`` every process takes whole batches and writes a
+    file of its own; the records are those of one process. The same call goes on where an earlier
+    one was stopped. Raises InputError for what can be refused at once.
     """
     # 1. What is asked, and how.
     task = checked(task) if isinstance(task, Task) else load_task(task)
@@ -95,15 +96,18 @@ def score(
         "thinking": thinking if model.can.thinking is not None else None,
         "bins": bins,
     }
-    run = begin(folder, config, growth=engine.same_device)
+    place = engine.here()
+    run = begin(folder, config, place.file, engine.same_device)
     keep_prompts(run, items, plan.prompts)
     done = go_on(run, plan.batches)
 
     # 4. Records are written batch by batch.
-    tell = Telling(progress, sum(len(plan.batches[n]) for n in done), len(items), task.name)
-    todo = [n for n in range(len(plan.batches)) if n not in done]
+    sizes = [len(batch) for batch in plan.batches]
+    mine = place.share(range(len(sizes)))
+    finished = sum(sizes[number] for number in done.intersection(mine))
+    tell = Telling(progress, finished, sum(sizes[number] for number in mine), task.name)
     with closing(run):
-        for batch in plan.run(todo):
+        for batch in plan.run([n for n in mine if n not in done]):
             run.append(records(run, task.name, items, plan.batches[batch.number], batch))
             tell.more(len(batch.rows))
     return run
