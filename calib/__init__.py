@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from calib.drive.score import score as score
     from calib.hf.callback import CalibrationCallback as CalibrationCallback
     from calib.hf.decoding.shared_prefix import shared_prefix as shared_prefix
-    from calib.hf.model import load_model as load_model
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
     from calib.judge import judge_for as judge_for
+    from calib.models.load import load_model as load_model
     from calib.records import Answer as Answer
     from calib.records import CalibError as CalibError
     from calib.records import InputError as InputError
@@ -72,7 +72,7 @@ _HOMES = {
     "bootstrap": "calib.intervals",
     "compare": "calib.summary.compare",
     "judge_for": "calib.judge",
-    "load_model": "calib.hf.model",
+    "load_model": "calib.models.load",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
     "p_true": "calib.uncertainty.p_true",

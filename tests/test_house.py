@@ -29,6 +29,7 @@ CALIB_LAYERS = [
     {"intervals"},
     {"tasks", "train"},
     {"judge", "runs"},
+    {"models"},
     {"calibrators", "hf"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
@@ -133,6 +134,14 @@ def test_calib_uses_the_public_names_of_the_kernels() -> None:
         inner = {n for n in imported(path) if n.startswith("calib_kernels.")}
         public = {f"calib_kernels.{name}" for name in calib_kernels.__all__}
         assert inner <= public, f"{path.relative_to(ROOT)} imports {inner}"
+
+
+def test_the_stories_know_neither_tensors_nor_who_runs_the_model() -> None:
+    stories = [ROOT / "calib" / "drive" / f"{name}.py" for name in ("score", "sample", "reason")]
+    for path in [*stories, *sources("calib/models")]:
+        names = set(imported(path))
+        assert not {"torch", "transformers", "calib_kernels"} & {n.split(".")[0] for n in names}
+        assert not [n for n in names if n.startswith("calib.hf")], path.relative_to(ROOT)
 
 
 def test_nothing_imports_bench_or_tests() -> None:

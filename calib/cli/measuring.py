@@ -84,22 +84,23 @@ def score(
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
-    from calib.hf.thinking import MODES
+    from calib.models.protocol import THINKING
     from calib.tasks.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
     one_of("--confidence", confidence, ("options", "vocab"))
     one_of("--normalize", normalize, ("sum", "mean"))
-    one_of("--thinking", thinking, MODES)
+    one_of("--thinking", thinking, THINKING)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
 
+    from calib.drive.engine import device_of_rank, here
     from calib.drive.score import check_items
     from calib.drive.score import score as run_score
-    from calib.hf.model import load_model
-    from calib.hf.scoring import check_scoring
+    from calib.models.load import load_model
+    from calib.models.protocol import check_scoring
     from calib.report.page import write_report
     from calib.report.words import headline
 
@@ -108,6 +109,7 @@ def score(
 
     check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
 
+    arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
     for task, folder in asked:
         if reason:
@@ -131,6 +133,9 @@ def score(
                 bins=bins,
                 progress=announcing(tell, folder),
             )
+        if here().world > 1 and not run.whole():  # the last process to end writes the report
+            out.print(str(run.path / here().file), soft_wrap=True)
+            continue
         with progress() as tell:
             report = write_report(run, progress=tell)
         out.print(f"{headline(run.results)}\n{report}", soft_wrap=True)

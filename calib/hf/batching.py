@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from calib.records import InputError
+from calib.models.protocol import check_batch_size
 
 AUTO_TOKENS = {"cpu": 2_048, "cuda": 32_768}
 AUTO_ROWS = 64
@@ -27,8 +27,7 @@ def plan(
     device's share of tokens, padding included. ``pixels`` are those of each question's pictures: a
     batch ends before they are more than ``BATCH_PIXELS``, whatever its size.
     """
-    if not (batch_size == "auto" or (isinstance(batch_size, int) and batch_size > 0)):
-        raise InputError(f"batch_size: expected auto or a positive number, got {batch_size!r}")
+    check_batch_size(batch_size)
     tokens = AUTO_TOKENS.get(device, AUTO_TOKENS["cpu"])
     names: dict[Hashable, int] = {}
     for kind in kinds:

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from calib.fields import Fields, check_fields, is_bool, is_share, is_text, read_object
-from calib.hf.model import Model
 from calib.idk.build import Draws, count, need, parts, sweep
 from calib.idk.draw import Subject, answered, draw
 from calib.idk.export import card, file_name, preference_rows, record_rows, sft_rows
 from calib.idk.pictures import OWN_PICTURES, Contents, Copies
 from calib.judge import answerable, refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
+from calib.models.protocol import Model
 from calib.records import InputError, Item
 from calib.runs import Run, open_run
 from calib.runs.durable import replace

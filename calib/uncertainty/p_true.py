@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from calib.drive.score import score
-from calib.hf.model import Model
 from calib.judge import verdicts
 from calib.judge.choice import AUTO
+from calib.models.protocol import Model
 from calib.records import Answer, InputError, Item
 from calib.runs import Run, open_run
 from calib.runs.kinds import need

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,43 +13,8 @@ from transformers import GenerationConfig, StoppingCriteriaList, StopStringCrite
 from calib.hf.decoding.draws import by_address
 from calib.hf.decoding.loop import Decoded, Drafts, decode
 from calib.hf.decoding.row_inputs import CannotRepeat
-from calib.records import Answer, CalibError, InputError
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How answers are drawn: samples ``first`` to ``first + samples - 1`` of each question, and
-    ``rows`` is the most that decode at once."""
-
-    samples: int = 20
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    greedy: bool = False
-    max_new_tokens: int = 64
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-    rows: int = 256
-    first: int = 0
-
-    def __post_init__(self) -> None:
-        """InputError, naming the setting, for what no distribution has."""
-        checks = {
-            "samples": (self.samples >= 1, "a positive number"),
-            "temperature": (0 < self.temperature < float("inf"), "a positive number"),
-            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
-            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
-            "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
-            "max_new_tokens": (self.max_new_tokens >= 1, "a positive number"),
-            "seed": (0 <= self.seed < 2**64, "from 0 to 2^64 - 1"),
-            "rows": (self.rows >= 1, "a positive number"),
-            "first": (self.first >= 0, "0 or more"),
-            "stop": (all(self.stop), "texts that are not empty"),
-        }
-        for name, (good, expected) in checks.items():
-            if not good:
-                raise InputError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+from calib.models.protocol import Sampling as Sampling
+from calib.records import Answer, CalibError
 
 
 def address(name: str) -> int:
