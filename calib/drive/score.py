@@ -19,7 +19,7 @@ from calib.hf.thinking import MODES
 from calib.records import InputError, Item
 from calib.runs import Run
 from calib.runs.begin import create, keep_prompts
-from calib.runs.config import MOST_BINS
+from calib.runs.config import checked as checked_setting
 from calib.runs.folder import Progress, slug
 from calib.runs.pictures import saved
 from calib.tasks import Task, load_task
@@ -62,8 +62,7 @@ def score(
         if value not in allowed:
             raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
     check_scoring(confidence=confidence, normalize=normalize, temperature=temperature)
-    if not 1 <= bins <= MOST_BINS:
-        raise InputError(f"bins: expected a whole number from 1 to {MOST_BINS:,}, got {bins!r}")
+    bins, seed = checked_setting("bins", bins), checked_setting("seed", seed)
     items = task.selection(limit, seed)
     check_items(items, form)
     model = load_model(model) if isinstance(model, str) else model

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -92,8 +93,8 @@ def check_scoring(
             "normalize: 'mean' ranks options by no probability in the vocabulary; expected 'sum' "
             "with confidence 'vocab'"
         )
-    if not 0 < temperature < float("inf"):
-        raise InputError(f"temperature: expected a positive number, got {temperature}")
+    if not isinstance(temperature, Real) or not 0 < temperature < float("inf"):
+        raise InputError(f"temperature: expected a positive number, got {temperature!r}")
 
 
 def joined(parts: Sequence[Scores], numbers: Sequence[Sequence[int]]) -> Scores:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     content = read_object(path)
     check_config(content, path)
     return content
+
+
+def checked(name: str, value: Any) -> int:
+    """The argument ``value`` as the whole number that SETTINGS expect under that name.
+
+    Raises InputError for anything else.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)  # NumPy's, too
+    number = int(value) if whole else value
+    expected, fits = SETTINGS[name]
+    if not fits(number):
+        raise InputError(f"{name}: expected {expected}, got {value!r}")
+    return int(number)
 
 
 def check_config(content: Mapping[str, Any], path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from calib.intervals import holm
 from calib.runs import open_run
+from calib.runs.config import checked
 from calib.runs.folder import Progress
 from calib.summary.curves import diagram, risk_coverage
 from calib.summary.remedies import abstain, kept_because, split, temperature
@@ -34,7 +35,7 @@ def summarize(
     row can be judged.
     """
     config = dict(run.config)
-    seed = int(config.get("seed") or 0) if seed is None else seed
+    seed = int(config.get("seed") or 0) if seed is None else checked("seed", seed)
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)
     tell(0, STEPS, "report")
