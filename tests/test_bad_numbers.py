@@ -90,7 +90,7 @@ CALLS: dict[str, Callable[[Path, Path, Any], Any]] = {
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", True])
 def test_a_seed_is_a_whole_number_from_0(name: str, seed: Any, runs: dict[str, str]):
-    with pytest.raises(InputError, match="^seed: expected a whole number from 0, got"):
+    with pytest.raises(InputError, match=r"^seed: expected a whole number from 0, got"):
         CALLS[name](Path(runs["RUN"]), Path(runs["OTHER"]), seed)
 
 
