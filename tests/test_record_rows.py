@@ -129,10 +129,12 @@ def test_rows_that_cannot_be_are_refused(damaged, kind: str):
     assert ran.exit_code == 2, ran.output
 
 
-def test_an_unfinished_run_is_reported_as_such(damaged):
-    folder = damaged(lambda lines: lines[:32])
+@pytest.mark.parametrize("n", [5, 30, 32])
+def test_an_unfinished_run_is_reported_as_such(damaged, n: int):
+    """Inside its first batch, inside another and between two."""
+    folder = damaged(lambda lines: lines[:n])
     page = write_report(open_run(folder)).read_text(encoding="utf-8")
-    assert "Unfinished, 32 of 40" in page
+    assert f"Unfinished, {n} of 40" in page
 
 
 SETTINGS = {

@@ -296,16 +296,20 @@ def test_a_batch_that_is_missing_is_asked_with_all_behind_it(tmp_path: Path, unc
     assert records(folder) == records(uncut)
 
 
-def test_an_unfinished_batch_is_not_shown(tmp_path: Path, uncut: Path):
+def test_what_is_there_of_an_unfinished_batch_is_read(tmp_path: Path, uncut: Path):
     folder = shutil.copytree(uncut, tmp_path / "run")
     lines = records(uncut).splitlines(keepends=True)
-    for kept, shown in [(0, 0), (3, 0), (6, 6), (8, 6), (12, 12), (49, 48), (50, 50)]:
+    for kept in (0, 3, 6, 8, 12, 49, 50):
         (folder / "records.jsonl").write_bytes(b"".join(lines[:kept]))
         rows = open_run(folder).rows()
-        assert len(rows) == shown
+        read = {row["id"]: row["prob"] for row in rows}
+        assert read == {row["id"]: row["prob"] for row in map(json.loads, lines[:kept])}
         assert [row["index"] for row in rows] == sorted(row["index"] for row in rows)
         (folder / "records.jsonl").write_bytes(b"".join(lines[:kept]) + lines[0][:40])
-        assert len(open_run(folder).rows()) == shown
+        assert len(open_run(folder).rows()) == kept
+    (folder / "records.jsonl").write_bytes(b"".join(lines[:8]))
+    assert len(run(folder).asked) == QUESTIONS - ROWS  # a batch that is not whole is asked again
+    assert records(folder) == records(uncut)
 
 
 @pytest.mark.parametrize(

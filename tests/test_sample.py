@@ -266,7 +266,19 @@ def test_a_run_goes_on_with_the_threads_it_was_begun_with(llama: Model, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"temperature": 0.0}, "temperature: expected a positive number, got 0.0"),
+        (
+            {"temperature": 0.0},
+            r"temperature: expected a positive number \(greedy=true .*\), got 0.0",
+        ),
+        ({"temperature": "hot"}, "temperature: expected a positive number"),
+        ({"temperature": float("nan")}, "temperature: expected a positive number"),
+        ({"top_k": 1.5}, "top_k: expected a whole number"),
+        ({"top_p": "x"}, "top_p: expected above 0"),
+        ({"greedy": 3}, "greedy: expected true or false"),
+        ({"max_new_tokens": None}, "max_new_tokens: expected a positive whole number"),
+        ({"samples": 2.5}, "samples: expected a positive whole number"),
+        ({"seed": -1}, "seed: expected from 0 to"),
+        ({"limit": 0.5}, "limit: expected a positive number of questions, got 0.5"),
         ({"top_p": 1.5}, "top_p: expected above 0"),
         ({"samples": 0}, "samples: expected"),
         ({"batching": "wild"}, "batching: expected one of plan, packed"),

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from calib.cli.arguments import load, one_of
-from calib.cli.base import Folder, Include, Prompt, out, show
+from calib.cli.base import Bins, Folder, Include, Prompt, out, show
 from calib.records import InputError
 
 
@@ -67,7 +67,7 @@ def doctor() -> None:
 
 def crosscheck(
     run: Folder,
-    bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
+    bins: Bins = 15,
 ) -> None:
     """Compare our numbers with other libraries'."""
     from calib.checks.crosscheck import crosscheck_run

@@ -60,8 +60,11 @@ def typed(value: str) -> Any:
 
 
 def batch(value: str) -> int | str:
-    if value == "auto" or (value.isdigit() and int(value) > 0):
-        return value if value == "auto" else int(value)
+    if value == "auto":
+        return value
+    rows = typed(value)
+    if isinstance(rows, int) and rows > 0 and not isinstance(rows, bool):
+        return rows
     raise InputError(f"--batch_size: expected auto or a positive number, got {value!r}")
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calib.records import CalibError, InputError
+from calib.runs.config import MOST_BINS
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,7 +74,8 @@ Limit = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Only so many questions, drawn by seed; default: all."),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Rules every random choice.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Rules every random choice.")]
+Bins = Annotated[int, typer.Option(min=1, max=MOST_BINS, metavar="N", help="Bins of equal width.")]
 Batch = Annotated[
     str, typer.Option("--batch_size", metavar="N", help="Questions per forward pass, or auto.")
 ]

@@ -10,6 +10,7 @@ import typer
 from calib.cli.arguments import batch, chosen, model_arguments, one_of
 from calib.cli.base import (
     Batch,
+    Bins,
     Device,
     Folder,
     Include,
@@ -77,7 +78,7 @@ def score(
             "--thinking_tokens", min=1, metavar="N", help="Of thoughts, at most, with on."
         ),
     ] = 1024,
-    bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
+    bins: Bins = 15,
     reason: Annotated[
         bool, typer.Option("--reason", help="Sample reasoning first; score after it. Default: no.")
     ] = False,

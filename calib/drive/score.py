@@ -20,7 +20,7 @@ from calib.models.protocol import Model, Row, ScoredBatch, Scoring, one_of
 from calib.records import InputError, Item
 from calib.runs import Run
 from calib.runs.begin import begin, go_on, keep_prompts
-from calib.runs.config import MOST_BINS
+from calib.runs.config import checked as checked_setting
 from calib.runs.folder import Progress, slug
 from calib.runs.pictures import saved
 from calib.tasks import Task, load_task
@@ -63,8 +63,7 @@ def score(
     form = prompt or task.prompt
     one_of("prompt", form, FORMS)
     how = Scoring(form, variants, confidence, temperature, normalize, thinking, batch_size)
-    if not 1 <= bins <= MOST_BINS:
-        raise InputError(f"bins: expected a whole number from 1 to {MOST_BINS:,}, got {bins!r}")
+    bins, seed = checked_setting("bins", bins), checked_setting("seed", seed)
     items = task.selection(limit, seed)
     check_items(items, form)
 

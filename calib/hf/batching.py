@@ -41,7 +41,7 @@ def plan(
             batches.append([])
             held = 0
             auto = min(AUTO_ROWS, tokens // max(1, lengths[index]))
-            room = batch_size if isinstance(batch_size, int) else max(1, auto)
+            room = max(1, auto) if batch_size == "auto" else int(batch_size)
         batches[-1].append(index)
         room -= 1
         held += more

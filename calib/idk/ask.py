@@ -23,6 +23,7 @@ from calib.judge import answerable, verdicts
 from calib.judge.text import gold_texts
 from calib.models.protocol import Model
 from calib.records import ImageRef, InputError, Item, Verdict
+from calib.runs.config import checked
 from calib.runs.durable import replace
 from calib.runs.folder import RESULTS, Progress
 from calib.tasks import Task
@@ -69,6 +70,7 @@ def ask_set(
     plain, permission and, where every question has options, option. ``tau``: labels at another
     threshold. Returns what results.json holds.
     """
+    seed = checked("seed", seed)
     labelled = labels_of(folder)
     if tau is not None:
         labelled = label(labelled.run, tau, labelled.judge)

@@ -7,8 +7,10 @@ forward pass, a queue or a connection is the plan's own affair.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Protocol
 
 from calib.records import Answer, InputError, Item
@@ -16,6 +18,34 @@ from calib.records import Answer, InputError, Item
 BATCHING = ("plan", "packed")
 THINKING = ("off", "on", "own")
 Row = dict[str, Any]
+
+
+def is_whole(value: Any, low: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
+
+
+def is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+POSITIVE = (lambda value: is_whole(value, 1)), "a positive whole number"
+FITS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "samples": POSITIVE,
+    "temperature": (
+        lambda value: is_real(value) and 0 < value < math.inf,
+        "a positive number (greedy=true takes the likeliest token, as at temperature 0)",
+    ),
+    "top_k": (lambda value: is_whole(value, 0), "a whole number, 0 (all tokens) or more"),
+    "top_p": (lambda value: is_real(value) and 0 < value <= 1, "above 0 and at most 1"),
+    "min_p": (lambda value: is_real(value) and 0 <= value <= 1, "from 0 to 1"),
+    "greedy": (lambda value: isinstance(value, bool), "true or false"),
+    "max_new_tokens": POSITIVE,
+    "seed": (lambda value: is_whole(value, 0) and value < 2**64, "from 0 to 2^64 - 1"),
+    "rows": POSITIVE,
+    "first": (lambda value: is_whole(value, 0), "0 or more"),
+    "stop": (all, "texts that are not empty"),
+}
+"""Of each setting whether a value is one, and what is expected."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +99,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """InputError, naming the setting, for what no distribution has."""
-        checks = {
-            "samples": (self.samples >= 1, "a positive number"),
-            "temperature": (0 < self.temperature < float("inf"), "a positive number"),
-            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
-            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
-            "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
-            "max_new_tokens": (self.max_new_tokens >= 1, "a positive number"),
-            "seed": (0 <= self.seed < 2**64, "from 0 to 2^64 - 1"),
-            "rows": (self.rows >= 1, "a positive number"),
-            "first": (self.first >= 0, "0 or more"),
-            "stop": (all(self.stop), "texts that are not empty"),
-        }
-        for name, (good, expected) in checks.items():
-            if not good:
-                raise InputError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+        for name, (fits, expected) in FITS.items():
+            value = getattr(self, name)
+            if not fits(value):
+                raise InputError(f"{name}: expected {expected}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -178,11 +197,11 @@ def check_scoring(
             "normalize: 'mean' ranks options by no probability in the vocabulary; expected 'sum' "
             "with confidence 'vocab'"
         )
-    if not 0 < temperature < float("inf"):
-        raise InputError(f"temperature: expected a positive number, got {temperature}")
+    if not is_real(temperature) or not 0 < temperature < math.inf:
+        raise InputError(f"temperature: expected a positive number, got {temperature!r}")
 
 
 def check_batch_size(batch_size: int | str) -> None:
     """InputError for a size that is neither "auto" nor a positive number."""
-    if not (batch_size == "auto" or (isinstance(batch_size, int) and batch_size > 0)):
+    if batch_size != "auto" and not is_whole(batch_size, 1):
         raise InputError(f"batch_size: expected auto or a positive number, got {batch_size!r}")

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,19 @@ def kind_of(folder: Path) -> str | None:
     if (folder / CONFIG).is_file():
         return str(read_config(folder)["kind"])
     return kind_without_config(folder)
+
+
+def checked(name: str, value: Any) -> int:
+    """The argument ``value`` as the whole number that SETTINGS expect under that name.
+
+    Raises InputError for anything else.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)  # NumPy's, too
+    number = int(value) if whole else value
+    expected, fits = SETTINGS[name]
+    if not fits(number):
+        raise InputError(f"{name}: expected {expected}, got {value!r}")
+    return int(number)
 
 
 def check_config(content: Mapping[str, Any], path: Path) -> None:

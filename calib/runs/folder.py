@@ -61,7 +61,7 @@ class Run:
         return read_object(path) if path.exists() else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every whole record, checked, in the order of the task's questions.
+        """Every record there is, checked, in the order of the task's questions.
 
         Pictures that the run keeps are named relative to its folder. Raises InputError, naming the
         line, where the file was damaged or its rows cannot be, and for a run that holds no records

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,8 +62,9 @@ def record_in(line: bytes) -> Row | None:
 
 
 def whole_records(path: Path, questions: int | None) -> list[Row]:
-    """Every record of the batches that are whole, checked; ``questions`` is the run's number.
+    """Every record whose line is whole, checked; ``questions`` is the run's number.
 
+    Those of a batch that was not finished are among them: scored again, they come out the same.
     Raises InputError, naming the line, for a line that is no record though others follow, a
     question that is there twice, and values that contradict each other or cannot be.
     """
@@ -81,10 +81,6 @@ def whole_records(path: Path, questions: int | None) -> list[Row]:
         else:
             rows.append(row)
     check_all(rows, path, questions)
-    if rows and "of_batch" in rows[-1]:
-        last = Counter(row.get("batch") for row in rows)[rows[-1].get("batch")]
-        if last < rows[-1]["of_batch"]:
-            rows = rows[:-last]
     return rows
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from calib.intervals import holm
 from calib.runs import open_run
+from calib.runs.config import checked
 from calib.runs.folder import Progress
 from calib.runs.kinds import need
 from calib.summary.curves import diagram, risk_coverage
@@ -35,7 +36,7 @@ def summarize(
     row can be judged.
     """
     config = dict(need(run, "calib.summarize").config)
-    seed = int(config.get("seed") or 0) if seed is None else seed
+    seed = int(config.get("seed") or 0) if seed is None else checked("seed", seed)
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)
     tell(0, STEPS, "report")

@@ -17,6 +17,7 @@ import numpy as np
 from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import Run
+from calib.runs.config import checked
 from calib.runs.kinds import need
 from calib.summary import BINS, mistake, to_json
 from calib.summary.curves import diagram
@@ -59,6 +60,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     (each with metrics and a temperature), ``pairs`` (each with differences and what changed).
     Raises InputError where the runs cannot be compared.
     """
+    seed = checked("seed", seed)
     sides, left_out = aligned(runs)
     bins = int(runs[0].config.get("bins") or BINS)
     table = [spec for spec in specs(bins) if spec.name in SHOWN]

@@ -21,6 +21,7 @@ from calib.calibrators.temperature import DegenerateTemperatureWarning, Temperat
 from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import open_run
+from calib.runs.config import checked
 from calib.runs.kinds import need
 from calib.summary.curves import diagram
 from calib.summary.rows import Row, Scored, collect
@@ -225,6 +226,7 @@ def fit_runs(
     Returns the fit and what ``temperature`` returns, with the facts of both runs. Raises InputError
     where the two runs share questions, unless ``in_sample`` insists.
     """
+    seed = checked("seed", seed)
     opened = need(open_run(run), "calib fit")
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
     fit_rows, judge_rows = split(scored.cluster, seed)

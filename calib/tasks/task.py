@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 from calib.images.places import key_of
@@ -29,10 +30,12 @@ class Task:
 
     def selection(self, limit: int | None, seed: int) -> tuple[Item, ...]:
         """``limit`` items drawn by ``seed``, in the task's order; all without a limit."""
-        if limit is None or limit >= len(self.items):
+        if limit is None:
             return self.items
-        if limit < 1:
-            raise InputError(f"limit: expected a positive number of questions, got {limit}")
+        if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
+            raise InputError(f"limit: expected a positive number of questions, got {limit!r}")
+        if limit >= len(self.items):
+            return self.items
         chosen = random.Random(seed).sample(range(len(self.items)), limit)
         return tuple(self.items[index] for index in sorted(chosen))
 
