@@ -91,4 +91,7 @@ def test_runs_are_compared(tmp_path: Path):
     runs = [calib.open_run(EARLIER / name) for name in ("scored", "warm")]
     before = json.loads((EARLIER / "compared" / "results.json").read_text())
     now = json.loads(json.dumps(calib.compare(runs)))
-    same(now["pairs"][0]["differences"], before["pairs"][0]["differences"])
+    for name, difference in before["pairs"][0]["differences"].items():
+        # Bounds of no width, which an earlier version gave, are now absent.
+        same({part: now["pairs"][0]["differences"][name][part] for part in ("value", "p")},
+             {part: difference[part] for part in ("value", "p")}, name)  # fmt: skip
