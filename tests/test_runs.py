@@ -95,7 +95,7 @@ class Stub:
             "valid": labels > -2,
         }
         counts = tuple(len(encoded.options) for encoded in batch)
-        return Scores(prob.log(), prob, columns, counts, given["confidence"])
+        return Scores((prob / 2).log(), prob, columns, counts, given["confidence"])
 
 
 def run(folder: Path, model: Stub | None = None, **given: Any) -> Stub:

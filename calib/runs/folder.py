@@ -59,7 +59,7 @@ class Run:
         Pictures that the run keeps are named relative to its folder. Raises InputError, naming the
         line, where the file was damaged or its rows cannot be.
         """
-        rows = whole_records(self.path / RECORDS, self.config.get("questions"))
+        rows = whole_records(self.path / RECORDS, self.config)
         for row in rows:
             images = enumerate(map(str, row["images"] or ()))
             row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
