@@ -13,6 +13,7 @@ from typing import Any
 from calib.report.formats import count, fixed, percent, points, pvalue
 from calib.report.page import both, card, reliability_figure, write
 from calib.report.words import LEAST_MASS, LEVEL, flat, forced_choice
+from calib.runs.durable import refuse_no_folder
 from calib.runs.folder import RESULTS
 from calib.summary.compare import SHOWN
 
@@ -22,9 +23,11 @@ SHARES = ("accuracy", "parse_rate", "mass", "confidence")
 def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
     """Write what ``compare`` returned as results.json, report.md and report.html there.
 
-    Returns the last. Raises CalibError where they cannot be written.
+    Returns the last. Raises InputError where the folder is none, CalibError where they cannot be
+    written.
     """
     folder = Path(folder)
+    refuse_no_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return both(

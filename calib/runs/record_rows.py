@@ -26,7 +26,7 @@ from calib.fields import (
     is_share,
     is_text,
     or_null,
-    refuse_unread,
+    refuse_irregular,
 )
 from calib.records import InputError
 
@@ -42,7 +42,7 @@ def lines(path: Path) -> Iterator[tuple[Row | None, int]]:
     """
     if not path.exists():
         return
-    refuse_unread(path)
+    refuse_irregular(path)
     position = 0
     with path.open("rb") as file:
         for line in file:
