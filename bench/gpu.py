@@ -21,13 +21,14 @@ from dataclasses import dataclass
 import torch
 from calib_kernels import use_backend
 
-from bench import checks, gpu_targets, registers, sanitizer, sizes, table, targets
+from bench import gpu_targets, registers, sanitizer, sizes, table, targets
 from bench.cases import OURS, Case
 from bench.clock import Clock, CudaClock
 from bench.machine import bandwidth
 from bench.results import Results, slug
 from bench.timing import measure, rows_of
-from bench.verify import Check
+from tests.gate import checks
+from tests.gate.verify import Check
 
 
 @dataclass(frozen=True)

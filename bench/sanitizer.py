@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from bench import checks
 from bench.results import ROOT
+from tests.gate import checks
 
 WIDTHS = (100, 33_001)  # less than a block; a partition and a bit, odd
 LEAST_SECONDS = 20.0

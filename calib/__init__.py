@@ -15,7 +15,12 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from calib import calibrators as calibrators
+    from calib import intervals as intervals
+    from calib import judge as judge
     from calib import metrics as metrics
+    from calib import records as records
+    from calib import tasks as tasks
     from calib.calibrators.abstention import Threshold as Threshold
     from calib.calibrators.abstention import abstention as abstention
     from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
@@ -23,11 +28,11 @@ if TYPE_CHECKING:
     from calib.drive.score import score as score
     from calib.hf.callback import CalibrationCallback as CalibrationCallback
     from calib.hf.decoding.shared_prefix import shared_prefix as shared_prefix
-    from calib.hf.model import load_model as load_model
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
     from calib.judge import judge_for as judge_for
+    from calib.models.load import load_model as load_model
     from calib.records import Answer as Answer
     from calib.records import CalibError as CalibError
     from calib.records import InputError as InputError
@@ -67,7 +72,7 @@ _HOMES = {
     "bootstrap": "calib.intervals",
     "compare": "calib.summary.compare",
     "judge_for": "calib.judge",
-    "load_model": "calib.hf.model",
+    "load_model": "calib.models.load",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
     "p_true": "calib.uncertainty.p_true",
@@ -78,9 +83,9 @@ _HOMES = {
     "shared_prefix": "calib.hf.decoding.shared_prefix",
     "summarize": "calib.summary",
     "write_comparison": "calib.report.comparison",
-    "write_report": "calib.report",
+    "write_report": "calib.report.page",
 }
-_MODULES = ("metrics",)
+_MODULES = ("calibrators", "intervals", "judge", "metrics", "records", "tasks")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

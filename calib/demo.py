@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.drive.score import score
-from calib.hf.model import load_model
+from calib.models.load import load_model
 from calib.report.formats import percent
 from calib.report.page import write_report
 from calib.report.words import remedy, temperature_rows, verdict

@@ -27,9 +27,10 @@ from calib.idk.folder import build_set
 from calib.records import Item
 from calib.report.page import write_report
 from calib.tasks import Task
+from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
 
-KINDS = ("score", "sample", "idk", "report")
+KINDS = ("score", "sample", "idk", "report", "fake score", "fake sample")
 QUESTIONS = 60
 TIMED = ("config.json", "results.json", "report.html", "report.md", "README.md")
 
@@ -43,9 +44,11 @@ def task() -> Task:
     return Task("kills", tuple(items), "options")
 
 
-def act(kind: str, model: Model, folder: Path) -> None:
+def act(kind: str, model: Model | Fake, folder: Path) -> None:
     """The whole job of a kind, in ``folder``."""
-    if kind == "score":
+    if kind.startswith("fake "):
+        act(kind.removeprefix("fake "), Fake(), folder)
+    elif kind == "score":
         calib.score(model, task(), out=folder, batch_size=4)
     elif kind == "sample":
         calib.sample(model, task(), out=folder, samples=4, max_new_tokens=6)

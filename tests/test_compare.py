@@ -17,7 +17,7 @@ from calib.records import InputError
 from calib.report.comparison import headline, write_comparison
 from calib.runs import Run, open_run
 from calib.summary.compare import compare, correct_for_number
-from tests.test_report import Page
+from tests.page import Page
 
 
 def altered(run: Run, folder: Path, change: Callable[[dict[str, Any]], None], **config: Any) -> Run:
@@ -156,7 +156,7 @@ def test_only_common_questions_are_compared_whatever_their_order(before, tmp_pat
         (lambda row: row.update(id="x" + row["id"]), {}, "no question in common"),
         (lambda row: row.update(answer=None), {}, "nothing to report"),
         (lambda row: None, {"confidence": "vocab"}, "two confidences"),
-        (lambda row: None, {"kind": "sample"}, "calib sample"),
+        (lambda row: None, {"kind": "sample", "samples": 2}, "calib sample"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(before, tmp_path, change, config, message):

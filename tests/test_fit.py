@@ -21,6 +21,7 @@ from calib.calibrators.temperature import (
 )
 from calib.records import InputError
 from calib.summary.remedies import fit_runs
+from tests.golden import golden_sets
 
 ORACLES = Path(__file__).parent / "data" / "oracles" / "vlm_uncertainty_bench"
 
@@ -40,17 +41,6 @@ ORACLE_TEMPERATURES = {
     "Monkey-Chat.mmbench": 1.018029,
     "Monkey-Chat.oodcv": 0.870029,
 }
-
-# (true temperature, fitted): one stream of numpy's default_rng(0), sets drawn in this order.
-GOLDEN = [(0.5, 0.5049494), (1, 1.0238485), (2, 2.0339420), (5, 5.1847565), (20, 20.474162)]
-
-
-def golden_sets():
-    rng = np.random.default_rng(0)
-    for true, fitted in GOLDEN:
-        z = 3 * rng.normal(size=(3000, 4))
-        y = np.array([rng.choice(4, p=row) for row in softmax(z / true)])
-        yield true, fitted, z, y
 
 
 def test_golden_fits():
@@ -114,8 +104,8 @@ def test_grid_takes_the_first_minimum():
     [
         ([[3.0, 0.0], [0.0, 3.0]], [0, 1], COLDEST, "highest logit"),
         ([[3.0, 0.0, -np.inf], [0.0, 3.0, 1.0]], [0, 1], COLDEST, "highest logit"),
-        ([[3.0, 0.0], [0.0, 3.0]], [1, 0], HOTTEST, "nothing in favour"),
-        ([[3.0, 0.0, -np.inf], [-np.inf, 0.0, 3.0]], [1, 1], HOTTEST, "nothing in favour"),
+        ([[3.0, 0.0], [0.0, 3.0]], [1, 0], HOTTEST, "no higher than the other"),
+        ([[3.0, 0.0, -np.inf], [-np.inf, 0.0, 3.0]], [1, 1], HOTTEST, "no higher than the other"),
         ([[1.0, 1.0], [2.0, 2.0]], [0, 1], 1.0, "constant"),
         ([[1.0, -np.inf, 1.0], [2.0, 2.0, 2.0]], [0, 1], 1.0, "constant"),
     ],

@@ -1,28 +1,26 @@
-"""The house's own rules: layers, one importer per heavy dependency, a README whose tree is true."""
+"""The house's own rules: layers, no circles, one importer per heavy dependency, a true README."""
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import calib_kernels
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.house import ROOT, cycle, functions, imported, imports_between, sources
 
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch", "grid", "philox", "transforms"},
     {"coarse"},
     {"reference", "native", "gpu"},
-    {"ops", "rows", "gradient", "loss", "sampling"},
-    {"counted", "lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
+    {"delta"},
     {"histogram"},
-    {"sweep"},
+    {"ops", "rows", "gradient", "loss", "sampling", "sweep"},
+    {"counted", "lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
 ]
 CALIB_LAYERS = [
     {"records"},
@@ -31,6 +29,7 @@ CALIB_LAYERS = [
     {"intervals"},
     {"tasks", "train"},
     {"judge", "runs"},
+    {"models"},
     {"calibrators", "hf"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
@@ -71,33 +70,6 @@ IMPORTERS = {
 }
 
 
-def sources(*folders: str) -> Iterator[Path]:
-    for folder in folders:
-        yield from sorted((ROOT / folder).rglob("*.py"))
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Dotted names of every import in a file, those inside functions included.
-
-    What only a type checker sees does not count.
-    """
-    package = path.relative_to(ROOT).with_suffix("").parts
-    open_nodes: list[ast.AST] = [ast.parse(path.read_text())]
-    while open_nodes:
-        node = open_nodes.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            open_nodes += node.orelse
-            continue
-        open_nodes += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: -node.level]) if node.level else ""
-            name = ".".join(filter(None, (base, node.module)))
-            yield name
-            yield from (f"{name}.{alias.name}" for alias in node.names)
-
-
 def layer_violations(package: str, folder: Path, layers: list[set[str]]) -> list[str]:
     height = {name: level for level, names in enumerate(layers) for name in names}
     found = []
@@ -121,6 +93,36 @@ def test_layers_point_one_way() -> None:
     assert not layer_violations("calib", ROOT / "calib", CALIB_LAYERS)
 
 
+@pytest.mark.parametrize(("root", "package"), [("kernels", "calib_kernels"), (".", "calib")])
+def test_modules_import_in_no_circle(root: str, package: str) -> None:
+    graph = imports_between(ROOT / root, package)
+    assert len(graph) > 40
+    assert cycle(graph) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "circle"),
+    [
+        ("import wing.inner.other", "from wing.one import name", True),
+        ("from .inner import other", "from .. import one", True),
+        ("from .inner.other import name", "def f():\n    from ..one import name", True),
+        ("from wing.inner import name", "from wing import one", True),  # through inner/__init__
+        ("from .inner import other", "import wing", True),  # through wing/__init__
+        ("from .inner import other", "if TYPE_CHECKING:\n    from .. import one", False),
+        ("from .inner import other", "import inner, one, sys", False),
+    ],
+)
+def test_a_planted_circle_is_found(tmp_path: Path, one: str, other: str, circle: bool) -> None:
+    inner = tmp_path / "wing" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "wing" / "__init__.py").write_text("from . import one")
+    (tmp_path / "wing" / "one.py").write_text(one)
+    (inner / "__init__.py").write_text("from .other import name")
+    (inner / "other.py").write_text(other)
+    found = cycle(imports_between(tmp_path, "wing"))
+    assert {"wing.one", "wing.inner.other"} <= set(found) if circle else found == []
+
+
 def test_kernels_know_tensors_and_nothing_else() -> None:
     banned = {"calib", "transformers", "datasets", "PIL", "pandas"}
     for path in sources("kernels/calib_kernels"):
@@ -134,9 +136,28 @@ def test_calib_uses_the_public_names_of_the_kernels() -> None:
         assert inner <= public, f"{path.relative_to(ROOT)} imports {inner}"
 
 
+def test_the_stories_know_neither_tensors_nor_who_runs_the_model() -> None:
+    stories = [ROOT / "calib" / "drive" / f"{name}.py" for name in ("score", "sample", "reason")]
+    for path in [*stories, *sources("calib/models")]:
+        names = set(imported(path))
+        assert not {"torch", "transformers", "calib_kernels"} & {n.split(".")[0] for n in names}
+        assert not [n for n in names if n.startswith("calib.hf")], path.relative_to(ROOT)
+
+
 def test_nothing_imports_bench_or_tests() -> None:
     for path in sources("kernels", "calib", "training"):
         assert not {"bench", "tests"} & {n.split(".")[0] for n in imported(path)}, path
+
+
+def test_the_gate_imports_nothing_of_the_benches() -> None:
+    for path in sources("tests/gate"):
+        assert "bench" not in {name.split(".")[0] for name in imported(path)}, path
+
+
+def test_no_test_module_imports_another() -> None:
+    for path in sources("tests", "bench"):
+        tests = {n for n in imported(path) if n.startswith("tests.") and ".test_" in n}
+        assert not tests, f"{path.relative_to(ROOT)} imports {tests}"
 
 
 @pytest.mark.parametrize("dependency", IMPORTERS)
@@ -207,6 +228,22 @@ def test_no_machine_paths() -> None:
 
 
 def test_files_stay_small() -> None:
-    for path in sources("kernels", "calib", "training", "bench"):
-        lines = path.read_text().count("\n")
-        assert lines <= 400, f"{path.relative_to(ROOT)} has {lines} lines"
+    paths = sources("kernels", "calib", "training", "bench", "tests")
+    lengths = {p.relative_to(ROOT): p.read_text().count("\n") for p in paths}
+    long = {str(p): n for p, n in lengths.items() if n > 400 and "data" not in p.parts}
+    assert not long, f"files of more than 400 lines: {long}"
+
+
+def test_calib_has_few_loose_files() -> None:
+    loose = [path.name for path in (ROOT / "calib").glob("*.py")]
+    assert len(loose) <= 5, f"calib/ has loose files: {', '.join(sorted(loose))}"
+
+
+def test_the_drives_are_told_in_short_functions() -> None:
+    long = {
+        f"{path.relative_to(ROOT)}: {name}": lines
+        for path in sources("calib/drive")
+        for name, lines in functions(path)
+        if lines > 60
+    }
+    assert not long, f"functions of more than 60 lines: {long}"

@@ -19,7 +19,7 @@ from calib.records import EncodedImage, Item
 from calib.report.page import write_report
 from calib.runs import open_run
 from calib.tasks import Task
-from tests.test_idk_command import COLOURS
+from tests.idk_cases import COLOURS
 
 MADE = Path("work/set")
 

@@ -20,7 +20,7 @@ from calib.idk.pictures import Copies
 from calib.records import CalibError, EncodedImage, Item
 from calib.tasks import Task
 from tests.hf.conftest import make_llama, make_tokenizer
-from tests.test_idk_command import COLOURS, SETTINGS, Scripted, questions
+from tests.idk_cases import COLOURS, SETTINGS, Scripted, questions
 
 EXPORTS = ("labels", "sft", "preference")
 

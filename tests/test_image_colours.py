@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from calib.images import check_images, open_image
 from calib.records import CalibError, EncodedImage, InputError, Item
-from tests.test_images import refusal
+from tests.pictures import refusal
 
 DATA = Path(__file__).parent / "data" / "pictures"
 WHITE, RED = [255, 255, 255], [255, 0, 0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import struct
@@ -19,17 +18,9 @@ from calib.images import ALLOWED, check_images, format_of, open_image, size_of, 
 from calib.images.check import ITEM_PIXELS
 from calib.images.opening import readable
 from calib.records import CalibError, EncodedImage, ImageRef, InputError, Item
-from tests.test_images import ask, noise, png_of_size, refusal
-
-DATA = Path(__file__).parent / "data" / "pictures"
+from tests.pictures import DATA, ask, encoded, noise, png_of_size, refusal
 
 EPS = (DATA / "eps_as.png").read_bytes()
-
-
-def encoded(image: Image.Image, kind: str, **how: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, **how)
-    return buffer.getvalue()
 
 
 def said(*images: ImageRef) -> str:

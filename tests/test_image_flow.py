@@ -21,8 +21,7 @@ from calib.report.page import picture
 from calib.tasks import load_task
 from calib.tasks.task import digest, image_name
 from tests.hf.conftest import make_llava, make_processor
-from tests.test_image_files import DATA, encoded
-from tests.test_images import noise, png_of_size
+from tests.pictures import DATA, encoded, noise, png_of_size
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ from PIL import Image
 from calib.images import check_images, open_image, size_of
 from calib.images.opening import readable
 from calib.records import CalibError, EncodedImage, InputError, Item
-from tests.test_image_files import encoded
-from tests.test_images import noise
+from tests.pictures import encoded, noise
 
 CASES = 2000
 SECONDS = 5.0

@@ -11,8 +11,15 @@ import pytest
 from scipy import stats
 
 import calib
-from calib import metrics
-from calib.intervals import all_under_calibration, bootstrap_all, debiased, under_calibration
+from calib import intervals, metrics
+from calib.intervals import (
+    all_under_calibration,
+    bootstrap_all,
+    debiased,
+    nulls,
+    under_calibration,
+    wilson_of_clusters,
+)
 from calib.intervals.clusters import members_of
 from calib.intervals.weighted import weighted
 from calib.metrics.prepared import prepared
@@ -226,6 +233,51 @@ def test_paired_bootstrap_cancels_what_is_common():
     assert calib.paired_difference(metrics.debiased_rmsce, (c, a), (c, a)).p == 1.0
 
 
+@pytest.mark.parametrize("shared", [0.5, 1.0])
+def test_the_null_of_clusters_keeps_its_level(shared):
+    """60 clusters of 10 that go together: of independent rows p would be small 9 times of 10."""
+    rng = np.random.default_rng(3)
+    of = np.arange(600) // 10
+    ps, alone = [], []
+    for _ in range(60):
+        c = np.repeat(0.5 + rng.random(60) / 2, 10)
+        together = rng.random(600) < shared
+        luck = np.where(together, rng.random(60)[of], rng.random(600))
+        ps.append(under_calibration(metrics.ece, c, luck < c, clusters=of, n=99).p)
+        alone.append(under_calibration(metrics.ece, c, luck < c, n=99).p)
+    # The 99.9 % limit of a binomial of 60 at 0.05 is 9.
+    assert sum(p <= 0.05 for p in ps) <= 9 < sum(p <= 0.05 for p in alone)
+
+
+def test_the_share_of_luck_is_found():
+    rng = np.random.default_rng(4)
+    members = members_of(np.arange(8000) // 4, 8000)
+    for share in (0.0, 0.4, 0.8):
+        c = 0.5 + rng.random(8000) / 2
+        luck = np.where(rng.random(8000) < share, rng.random(2000)[members.of], rng.random(8000))
+        found = nulls.share_of_luck(c, (luck < c).astype(float), members)
+        # Its square has a standard error of about 0.01.
+        assert found**2 == pytest.approx(share**2, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("count", "each", "luck", "least"),
+    # 0.95 less three standard errors of 400 sets; 0.9 of 15 clusters with 15 wrong answers in all,
+    # of which the variance between clusters is poorly known.
+    [(50, 4, 0.5, 0.917), (15, 10, 0.5, 0.855), (8, 10, 0.7, 0.917)],
+)
+def test_shares_of_clusters_are_covered(count, each, luck, least):
+    rng = np.random.default_rng(5)
+    of = np.repeat(np.arange(count), each)
+    held = 0
+    for _ in range(400):
+        together = rng.random(len(of)) < luck
+        right = np.where(together, rng.random(count)[of], rng.random(len(of))) < 0.9
+        low, high = wilson_of_clusters(right, of)
+        held += low <= 0.9 <= high
+    assert held >= least * 400
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="two clusters"):
         calib.bootstrap(metrics.brier, [0.5, 0.5], [1, 0], groups=[3, 3])
@@ -247,9 +299,60 @@ def test_groups_is_the_old_name_of_clusters():
 
 
 def test_a_metric_that_seldom_exists_has_no_interval():
-    found = calib.bootstrap(metrics.auroc, [0.5, 0.4], [1, 0], n=200)
-    assert (found.value, found.low, found.high) == (1.0, None, None)
+    c, right = np.linspace(0.3, 0.9, 20), np.arange(20) >= 10
+
+    def first_row_alone(confidence, correct):
+        if (confidence == c[0]).sum() != 1:
+            raise ValueError
+        return confidence.mean()
+
+    found = calib.bootstrap(first_row_alone, c, right, n=200)
+    assert (found.low, found.high) == (None, None)
     assert "fewer than half" in found.method
+
+
+@pytest.mark.parametrize(
+    ("metric", "confidence", "correct", "clusters", "reason"),
+    [
+        (metrics.brier, [0.5, 0.6] * 4, [1, 0] * 4, None, "fewer than 10 clusters of rows (8)"),
+        (metrics.brier, [0.5, 0.6] * 40, [1, 0] * 40, [1, 2] * 40, "fewer than 10 clusters"),
+        (metrics.auroc, np.linspace(0, 1, 40), [0] * 3 + [1] * 37, None, "5 wrong answers (3)"),
+        (metrics.aurc, np.linspace(0, 1, 40), [0] * 36 + [1] * 4, None, "5 right answers (4)"),
+        (metrics.debiased_rmsce, [0.98] * 30, [1] * 30, None, "fewer than 5 wrong answers (0)"),
+        (metrics.auroc, np.linspace(0, 1, 40), [0] * 20 + [1] * 20, None, "same on all"),
+        (metrics.nll, [0.0] + [0.9] * 29, [1] * 30, None, "not finite"),
+        (
+            lambda c, a: 1 - len(np.unique(c)) / len(c),  # above 0 on every resample
+            np.linspace(0.5, 1, 200),
+            np.arange(200) % 2,
+            None,
+            "moves the metric away",
+        ),
+    ],
+)
+def test_no_interval_where_none_would_be_right(metric, confidence, correct, clusters, reason):
+    found = calib.bootstrap(metric, confidence, correct, clusters=clusters, n=200)
+    assert (found.low, found.high) == (None, None)
+    assert reason in found.method
+
+
+def test_clusters_that_are_all_right_leave_room():
+    found = calib.bootstrap(
+        metrics.accuracy, np.full(200, 0.9), np.ones(200), clusters=np.arange(200) // 4
+    )
+    assert (found.low, found.high) == pytest.approx(intervals.wilson(50, 50))
+
+
+@pytest.mark.parametrize("metric", [metrics.debiased_rmsce, metrics.auroc, metrics.nll])
+def test_no_p_where_nothing_varies_or_is_finite(metric):
+    """Answers that are all right once gave p = 0, and one infinite row p = 0.0001."""
+    right, sure = np.ones(30), np.full(30, 0.98)
+    zero = np.r_[0.0, sure[1:]]
+    a = np.r_[np.zeros(15), right[15:]] if metric is metrics.auroc else right
+    b = np.linspace(0.1, 0.9, 30) if metric is metrics.auroc else sure
+    first = zero if metric is metrics.nll else np.full(30, 0.93)
+    found = calib.paired_difference(metric, (first, a), (b, a), n=200)
+    assert (found.low, found.high, found.p) == (None, None, None)
 
 
 @pytest.mark.parametrize("metric", [metrics.auroc, metrics.aurc, metrics.brier, metrics.accuracy])

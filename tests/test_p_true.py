@@ -23,7 +23,7 @@ from calib.tasks.prompts import build
 from calib.uncertainty.p_true import questions
 from calib.uncertainty.side_by_side import cases, p_true_in, side_by_side
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
-from tests.test_side_by_side import make
+from tests.sampled import make
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SAID = {"known": ["Rome", "Rome.", "Rome"], "guessed": ["Oslo\nor so", "Bern", "Paris"]}
@@ -180,7 +180,7 @@ def test_the_model_sees_the_image(tmp_path: Path) -> None:
 def test_refusals(llama: Model, run: Path, tmp_path: Path, make_run: Any) -> None:
     with pytest.raises(InputError, match="shown: expected 0 or more samples, got -1"):
         calib.p_true(llama, run, shown=-1)
-    with pytest.raises(InputError, match="not a run of calib sample"):
+    with pytest.raises(InputError, match="calib p_true takes sampled answers"):
         calib.p_true(llama, run, answers=make_run(tmp_path / "scored", n=12))
     with pytest.raises(InputError, match="prompt: expected one of"):
         calib.p_true(llama, run, prompt="aloud")

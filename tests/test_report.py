@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from calib.report.formats import count, fixed, percent, points, pvalue
 from calib.report.page import picture, write_report
 from calib.report.words import caveats, headline, remedy, verdict
 from calib.runs import open_run
+from tests.page import Page
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -30,28 +30,6 @@ def report(tmp_path_factory, make_run):
     run = open_run(make_run(tmp_path_factory.mktemp("run")))
     write_report(run)
     return run
-
-
-class Page(HTMLParser):
-    """Every tag with its attributes, and whether all that opened was closed."""
-
-    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect"})
-
-    def __init__(self):
-        super().__init__()
-        self.tags, self.open = [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
 
 
 def test_the_first_prompt_stands_in_both_reports(tmp_path, make_run):
@@ -272,18 +250,21 @@ def test_a_remedy_claims_what_its_tests_show():
 def test_what_a_reader_must_know_first_is_said():
     fine = {
         "counts": {"total": 10, "scored": 10, "without_answer": 0, "invalid": 0},
-        "overall": {"mass": 0.9},
+        "overall": {"mass": 0.9, "guess": 0.25},
+        "metrics": {"accuracy": {"low": 0.3}},
         "temperature": None,
     }
     assert caveats(fine) == []
     counts = {"total": 10, "scored": 7, "without_answer": 2, "invalid": 1}
     bad = {"degenerate": True, "reason": "because"}
     first, second, third = caveats(
-        {"counts": counts, "overall": {"mass": 0.01}, "temperature": bad}
+        {**fine, "counts": counts, "overall": {"mass": 0.01, "guess": 0.25}, "temperature": bad}
     )
     assert "1.0\u00a0%" in first
     assert "3 of 10" in second
     assert "because" in third
+    (guess,) = caveats({**fine, "metrics": {"accuracy": {"low": 0.2}}})
+    assert "a guess, which is right 25.0\u00a0%" in guess
 
 
 def test_number_formats():

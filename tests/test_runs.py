@@ -12,25 +12,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
-from calib import runs
 from calib.drive.score import score
-from calib.hf.encoding import Encoded
-from calib.hf.scoring import Scores
+from calib.models.protocol import ScoredBatch, Scoring
 from calib.records import CalibError, InputError, Item
+from calib.runs import begin as beginning
 from calib.runs import open_run
-from calib.runs.begin import create
+from calib.runs.begin import begin, go_on
 from calib.runs.durable import replace as write_whole
 from calib.runs.prompts import first_prompt, title_of
 from calib.tasks import Task
+from tests.fake_model import Fake, Plan
 
 QUESTIONS, ROWS = 50, 6
 BATCHES = 9  # 50 questions in batches of 6
@@ -49,60 +48,37 @@ TASK = Task(
 )
 
 
-class Stub:
-    """A model whose scores are a function of the question's text; stops where it is told to."""
-
-    name = "stub"
-    device = torch.device("cpu")
-    thinks = False
+class Stub(Fake):
+    """Stops at the batch it is told to, takes its time, and knows what it was asked."""
 
     def __init__(self, stop_at: int | None = None, seconds: float = 0, **facts: Any) -> None:
+        super().__init__(**facts)
         self.stop_at, self.seconds = stop_at, seconds
-        self.facts = {"model": "stub", "dtype": "float32", **facts}
         self.asked: list[str] = []
         self.batches = 0
 
-    def encode(self, items: Sequence[Item], form: str, **how: Any) -> list[Encoded]:
-        def one(item: Item) -> Encoded:
-            ids = tuple(((k + 5,),) for k in range(len(item.options)))
-            return Encoded(f"{item.id} {item.question}", (), len(item.question), 0, ids)
+    def scores(self, items: Sequence[Item], how: Scoring) -> Plan:
+        plan = super().scores(items, how)
+        run = plan.run
 
-        return [one(item) for item in items]
+        def counted(numbers: Sequence[int]) -> Iterator[ScoredBatch]:
+            for number in numbers:
+                if self.batches == self.stop_at:
+                    raise KeyboardInterrupt
+                self.batches += 1
+                time.sleep(self.seconds)
+                self.asked += [items[i].id for i in plan.batches[number]]
+                yield from run([number])
 
-    def score_batch(
-        self, batch: Sequence[Encoded], answers: Sequence[int | None], **given: Any
-    ) -> Scores:
-        if self.batches == self.stop_at:
-            raise KeyboardInterrupt
-        self.batches += 1
-        if self.seconds:
-            time.sleep(self.seconds)
-        self.asked += [encoded.text.split()[0] for encoded in batch]
-        prob = torch.zeros(len(batch), 3)
-        for row, encoded in enumerate(batch):
-            rng = random.Random(encoded.text)
-            share = [rng.random() for _ in encoded.options]
-            prob[row, : len(share)] = torch.tensor(share) / sum(share)
-        prediction = prob.argmax(1)
-        labels = torch.tensor([-1 if a is None else a for a in answers])
-        columns = {
-            "mass": prob.sum(1) / 2,
-            "parsed": torch.ones(len(prob), dtype=torch.bool),
-            "confidence_options": prob.amax(1),
-            "confidence_vocab": prob.amax(1) / 2,
-            "prediction": prediction,
-            "correct": prediction == labels,
-            "valid": labels > -2,
-        }
-        counts = tuple(len(encoded.options) for encoded in batch)
-        return Scores((prob / 2).log(), prob, columns, counts, given["confidence"])
+        plan.run = counted
+        return plan
 
 
 def run(folder: Path, model: Stub | None = None, **given: Any) -> Stub:
     """Score TASK into ``folder``, if need be with the stub's own stop."""
     model = model or Stub()
     try:
-        score(model, TASK, out=folder, **{"batch_size": ROWS, **given})  # type: ignore[arg-type]
+        score(model, TASK, out=folder, **{"batch_size": ROWS, **given})
     except KeyboardInterrupt:
         assert model.stop_at is not None
     return model
@@ -154,7 +130,7 @@ def test_batches_are_written_whole_and_in_order(uncut: Path):
 
 def test_the_config_tells_what_was_asked_for(uncut: Path):
     config = json.loads((uncut / "config.json").read_text())
-    asked = {"model": "stub", "task": "made-up", "questions": 50, "seed": 0, "limit": None}
+    asked = {"model": "fake", "task": "made-up", "questions": 50, "seed": 0, "limit": None}
     asked |= {"batch_size": 6, "prompt": "options", "variants": False, "confidence": "options"}
     asked |= {"temperature": 1.0, "normalize": "sum", "bins": 15, "dtype": "float32"}
     assert {name: config[name] for name in asked} == asked
@@ -169,7 +145,7 @@ def test_prompts_are_kept_word_for_word(tmp_path: Path, uncut: Path):
     picture = Image.new("RGB", (30, 20))
     picture.save(tmp_path / "a.png")
     items = [Item("a", hostile, (picture, tmp_path / "a.png"), ("x", "y"), 0), TASK.items[0]]
-    score(Stub(), Task("two", tuple(items)), out=tmp_path / "run")  # type: ignore[arg-type]
+    score(Stub(), Task("two", tuple(items)), out=tmp_path / "run")
     assert open_run(tmp_path / "run").prompts()["a"] == f"a {hostile}"
     row = first_prompt(tmp_path / "run")
     assert row and title_of(row) == "question 'a', 2 pictures: 30 x 20, 30 x 20"
@@ -203,15 +179,15 @@ def test_a_run_is_not_gone_on_with_what_was_not_shown_before(
     items = [*TASK.items[:4], replace(TASK.items[4], meta=meta), *TASK.items[5:]]
     given: dict[str, Any] = {"out": tmp_path, "batch_size": ROWS, "prompt": form}
     with pytest.raises(KeyboardInterrupt):
-        score(Stub(stop_at=2), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+        score(Stub(stop_at=2), Task("t", tuple(items)), **given)
     (tmp_path / "prompts.jsonl").unlink()
     if goes_on:
-        score(Stub(), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+        score(Stub(), Task("t", tuple(items)), **given)
         assert len(open_run(tmp_path).rows()) == QUESTIONS
         return
     name = next(iter(meta))
     with pytest.raises(InputError, match=f"did not show the {name} of item 'q4'; choose another"):
-        score(Stub(), Task("t", tuple(items)), **given)  # type: ignore[arg-type]
+        score(Stub(), Task("t", tuple(items)), **given)
 
 
 def test_a_run_of_no_records_gets_its_prompts(tmp_path: Path):
@@ -226,9 +202,9 @@ def test_a_run_with_other_prompts_is_refused(tmp_path: Path):
     """As where a model's chat template was changed meanwhile."""
 
     class Other(Stub):
-        def encode(self, items: Sequence[Item], form: str, **how: Any) -> list[Encoded]:
-            first, *rest = super().encode(items, form, **how)
-            return [first, replace(rest[0], text="otherwise"), *rest[1:]]
+        def scores(self, items: Sequence[Item], how: Scoring) -> Plan:
+            changed = replace(items[1], question="otherwise")
+            return super().scores([items[0], changed, *items[2:]], how)
 
     folder = tmp_path / "run"
     run(folder, Stub(stop_at=4))
@@ -376,7 +352,7 @@ def test_other_questions_are_refused(tmp_path: Path):
     before = contents(tmp_path / "run")
     swapped = Task("made-up", TASK.items[1:] + TASK.items[:1])
     with pytest.raises(InputError, match="items: "):
-        score(Stub(), swapped, out=tmp_path / "run", batch_size=ROWS)  # type: ignore[arg-type]
+        score(Stub(), swapped, out=tmp_path / "run", batch_size=ROWS)
     assert contents(tmp_path / "run") == before
 
 
@@ -393,23 +369,23 @@ def test_a_run_goes_on_under_other_circumstances(tmp_path: Path, uncut: Path):
 
 def test_two_writers_of_one_folder(tmp_path: Path):
     folder = tmp_path / "run"
-    first, done = create(folder, {"a": 1}, [[0], [1]])
-    assert done == 0
+    first = begin(folder, {"a": 1})
+    assert go_on(first, [[0], [1]]) == set()
     first.append([{"index": 0, "batch": 0, "of_batch": 1}])
     before = contents(folder)
     with pytest.raises(InputError, match=r"(process \d+|another process) is writing"):
-        create(folder, {"a": 1}, [[0], [1]])
+        begin(folder, {"a": 1})
     assert contents(folder) == before
     first.close()
-    second, done = create(folder, {"a": 1}, [[0], [1]])
-    assert done == 1
+    second = begin(folder, {"a": 1})
+    assert go_on(second, [[0], [1]]) == {0}
     second.close()
 
 
 def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path):
     code = (
-        "import sys, pathlib, calib.runs as r\n"
-        "run, _ = r.create(pathlib.Path(sys.argv[1]), {'a': 1}, [[0]])\n"
+        "import sys, pathlib, calib.runs.begin as r\n"
+        "run = r.begin(pathlib.Path(sys.argv[1]), {'a': 1})\n"
         "print('open', flush=True); sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
@@ -422,34 +398,34 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path):
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
         with pytest.raises(InputError, match=r"(process \d+|another process) is writing"):
-            create(tmp_path / "run", {"a": 1}, [[0]])
+            begin(tmp_path / "run", {"a": 1})
         holder.kill()
-    create(tmp_path / "run", {"a": 1}, [[0]])[0].close()
+    begin(tmp_path / "run", {"a": 1}).close()
 
 
 def test_of_two_that_begin_at_once_one_has_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    folder, plain, opened = tmp_path / "run", runs.circumstances, []
+    folder, plain, opened = tmp_path / "run", beginning.circumstances, []
 
-    def begin(temperature: float) -> None:
+    def begin_with(temperature: float) -> None:
         with contextlib.suppress(InputError):
-            opened.append(create(folder, {"temperature": temperature}, [[0]])[0])
+            opened.append(begin(folder, {"temperature": temperature}))
 
     def meanwhile() -> dict[str, Any]:
-        monkeypatch.setattr(runs, "circumstances", plain)
-        begin(1.0)  # after the other looked for a config, before it wrote its own
+        monkeypatch.setattr(beginning, "circumstances", plain)
+        begin_with(1.0)  # after the other looked for a config, before it wrote its own
         return plain()
 
-    monkeypatch.setattr(runs, "circumstances", meanwhile)
-    begin(2.0)
+    monkeypatch.setattr(beginning, "circumstances", meanwhile)
+    begin_with(2.0)
     (winner,) = opened
     winner.close()
     assert open_run(folder).config == winner.config
 
 
 def test_not_a_number_is_null(tmp_path: Path):
-    opened, _ = create(tmp_path / "run", {}, [[0]])
+    opened = begin(tmp_path / "run", {})
     nan, inf = float("nan"), float("inf")
     opened.append([{"index": 0, "a": nan, "b": [1.0, -inf, 0], "c": inf, "d": [[nan]], "e": True}])
     opened.close()
@@ -501,16 +477,16 @@ def test_records_that_cannot_be_opened(tmp_path: Path):
     (tmp_path / "run" / "records.jsonl").mkdir(parents=True)
     (tmp_path / "run" / "config.json").write_text("{}")
     with pytest.raises(CalibError, match=r"records\.jsonl"):
-        create(tmp_path / "run", {}, [[0]])
+        begin(tmp_path / "run", {})
 
 
 def test_progress_counts_questions(tmp_path: Path):
     told: list[tuple[int, int]] = []
     run(tmp_path / "run", Stub(stop_at=4), progress=lambda d, n, _: told.append((d, n)))
-    assert told == [(0, 50), (6, 50), (12, 50), (18, 50)]
+    assert told == [(0, 50), (6, 50), (12, 50), (18, 50), (24, 50)]
     told.clear()
     run(tmp_path / "run", progress=lambda d, n, _: told.append((d, n)))
-    assert told == [(k, 50) for k in (18, 24, 30, 36, 42, 48, 50)]
+    assert told == [(k, 50) for k in (24, 30, 36, 42, 48, 50)]
 
 
 @pytest.mark.parametrize(
@@ -541,7 +517,7 @@ def test_images_in_memory_are_kept_with_the_run(tmp_path: Path):
     # Names that are the same once what a file system dislikes is gone.
     names = {"a/b": "red", "a b": "lime", "a_b": "blue", "../x": "white", ".": "black"}
     task = with_images(*((n, Image.new("RGB", (4, 4), c)) for n, c in names.items()))
-    opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
+    opened = score(Stub(), task, out=tmp_path / "run")
     for row in opened.rows():
         (path,) = (opened.path / name for name in row["images"])
         assert (tmp_path / "run").resolve() in path.resolve().parents
@@ -553,7 +529,7 @@ def test_images_in_memory_are_kept_with_the_run(tmp_path: Path):
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "CMYK", "F"])
 def test_images_of_any_mode_are_kept(tmp_path: Path, mode: str):
     task = with_images(("a", Image.new("RGB", (4, 4), "white").convert(mode)))
-    opened = score(Stub(), task, out=tmp_path / "run")  # type: ignore[arg-type]
+    opened = score(Stub(), task, out=tmp_path / "run")
     assert (opened.path / opened.rows()[0]["images"][0]).is_file()
 
 

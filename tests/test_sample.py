@@ -451,7 +451,7 @@ torch.set_num_threads(1)
 from tests.test_sample import SETTINGS, questions
 from tests.hf.conftest import make_llama, make_tokenizer
 from calib.hf.model import Model
-from calib.sample import sample
+from calib.drive.sample import sample
 model = Model("tiny", make_llama(), make_tokenizer(), None)
 sample(model, questions(200), out=sys.argv[1], **SETTINGS)
 """

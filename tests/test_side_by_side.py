@@ -15,32 +15,9 @@ from calib.records import InputError
 from calib.runs import open_run
 from calib.uncertainty.measures import of_samples
 from calib.uncertainty.side_by_side import side_by_side, table_of
+from tests.sampled import make
 
 SAID = {"known": ["Rome", "Rome", "Rome."], "guessed": ["Oslo", "Bern", "Paris"]}
-
-
-def make(folder: Path, texts: dict[str, list[str]], **config: Any) -> Path:
-    """A sampled run as calib sample leaves it."""
-    folder.mkdir(parents=True)
-    samples = len(next(iter(texts.values())))
-    given = {"kind": "sample", "samples": samples, "model": "m", "task": "t", "greedy": False}
-    given["prompt"] = "options"
-    (folder / "config.json").write_text(json.dumps({**given, "temperature": 1.0, **config}))
-    answers, items = [], []
-    for index, (name, said) in enumerate(texts.items()):
-        meta = {"aliases": ["Rome"]}
-        row = {"index": index, "id": name, "question": "?", "images": [], "options": []}
-        items.append({**row, "answer": None, "group": None, "cluster": name, "meta": meta})
-        for sample, text in enumerate(said):
-            logprob = -0.1 * (index + 1)
-            answers.append(
-                {"index": index, "sample": sample, "id": name, "task": "t", "text": text,
-                 "tokens": 2, "logprob": logprob, "mean_logprob": logprob / 2, "entropy": 0.1,
-                 "finish": "stop"}
-            )  # fmt: skip
-    for name, rows in (("records-0.jsonl", answers), ("items.jsonl", items)):
-        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,7 +50,7 @@ def abstention(
     clusters: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     seed: int = 0,
-) -> Threshold | dict[str, Threshold | None] | None:
+) -> Threshold | dict[Any, Threshold | None] | None:
     """The lowest threshold at which at most ``risk`` of the answers given are wrong.
 
     With probability 1 - ``delta`` over the rows handed in, the share of wrong answers among new
@@ -72,7 +73,7 @@ def abstention(
         return promised(c[kept], a[kept], risk, delta)
     of = labels("groups", groups, len(c))
     names = np.unique(of)
-    each = {str(name): kept[of[kept] == name] for name in names}
+    each = {name: kept[of[kept] == name] for name in names.tolist()}
     return {
         name: promised(c[rows], a[rows], risk, delta / len(each)) for name, rows in each.items()
     }

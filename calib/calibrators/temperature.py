@@ -45,6 +45,10 @@ COLDEST, HOTTEST = 1e-3, 1e3
 GRID: Floats = np.arange(1, 1000) / 100.0
 """0.01 to 9.99 by 0.01: the search grid of the published code, without its T = 0."""
 
+GOLD_NOT_ABOVE = (
+    "the gold classes' logits are on average no higher than the other classes', which one gold "
+    "class of almost no probability can cause"
+)
 MAX_STEPS = 200
 FORMAT = "calib.temperature/1"
 POSITIVE = "a positive number", lambda value: is_number(value, sys.float_info.min, math.inf)
@@ -245,7 +249,7 @@ def _degenerate(data: Likelihood) -> tuple[float, str] | None:
     if ends.spread == 0.0:
         return 1.0, "every row's logits are constant, so the temperature has no effect"
     if ends.slope >= 0.0:
-        return HOTTEST, "the logits say nothing in favour of the gold classes"
+        return HOTTEST, GOLD_NOT_ABOVE
     if ends.gold_on_top:
         return COLDEST, "every row's gold class has the highest logit"
     return None

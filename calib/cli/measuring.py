@@ -85,22 +85,23 @@ def score(
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
-    from calib.hf.thinking import MODES
+    from calib.models.protocol import THINKING
     from calib.tasks.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
     one_of("--confidence", confidence, ("options", "vocab"))
     one_of("--normalize", normalize, ("sum", "mean"))
-    one_of("--thinking", thinking, MODES)
+    one_of("--thinking", thinking, THINKING)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
 
+    from calib.drive.engine import device_of_rank, here
     from calib.drive.score import check_items
     from calib.drive.score import score as run_score
-    from calib.hf.model import load_model
-    from calib.hf.scoring import check_scoring
+    from calib.models.load import load_model
+    from calib.models.protocol import check_scoring
     from calib.report.page import write_report
     from calib.report.words import headline
 
@@ -109,6 +110,7 @@ def score(
 
     check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
 
+    arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
     for task, folder in asked:
         if reason:
@@ -132,6 +134,9 @@ def score(
                 bins=bins,
                 progress=announcing(tell, folder),
             )
+        if here().world > 1 and not run.whole():  # the last process to end writes the report
+            out.print(str(run.path / here().file), soft_wrap=True)
+            continue
         with progress() as tell:
             report = write_report(run, progress=tell)
         out.print(f"{headline(run.results)}\n{report}", soft_wrap=True)
@@ -214,24 +219,9 @@ def report(
         typer.Option(metavar="RUN", help="Of samples: a scored run of them; default: none."),
     ] = None,
 ) -> None:
-    """Write the report of a run again; of samples, their measures."""
-    from calib.records import InputError
-    from calib.report.answers import write_idk_report, write_measures_report
-    from calib.report.page import write_report
-    from calib.runs import open_run
-    from calib.runs.folder import CONFIG
+    """Write a report again: of a run, a comparison, an IDK set."""
+    from calib.report.kinds import Sources, write_again
 
-    if not (run / CONFIG).exists() and (run / "arms").is_dir():
-        out.print(str(write_idk_report(run)), soft_wrap=True)
-        return
-    opened = open_run(run)
-    others = {"answers": answers, "scores": scores}
-    given = {name: open_run(path) for name, path in others.items() if path is not None}
-    if opened.config.get("kind") == "sample":
-        out.print(str(write_measures_report(opened, **given)), soft_wrap=True)
-        return
-    if given:
-        raise InputError(f"{run}: --answers and --scores go with a run of calib sample")
     with progress() as tell:
-        page = write_report(opened, progress=tell)
+        page = write_again(Sources(run, answers, scores, tell))
     out.print(str(page), soft_wrap=True)

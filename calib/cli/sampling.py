@@ -53,23 +53,23 @@ def sample(
     include_path: Include = None,
 ) -> None:
     """Draw several answers to each question of a task."""
-    from calib.hf.thinking import MODES
+    from calib.models.protocol import BATCHING, THINKING
     from calib.tasks.prompts import FORMS, check
 
     name, arguments = model_arguments(model, model_args, device)
     settings = generation(gen_kwargs)
-    one_of("--batching", batching, ("plan", "packed"))
-    one_of("--thinking", thinking, MODES)
+    one_of("--batching", batching, BATCHING)
+    one_of("--thinking", thinking, THINKING)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
     for task, _ in asked:
         check(task.selection(limit, seed), prompt or task.prompt)
 
-    from calib.drive.sample import device_of_rank
+    from calib.drive.engine import device_of_rank
     from calib.drive.sample import sample as run_sample
-    from calib.hf.decoding.sampling import Sampling
-    from calib.hf.model import load_model
+    from calib.models.load import load_model
+    from calib.models.protocol import Sampling
 
     Sampling(samples=samples, seed=seed, **settings)  # refused before a model is loaded
     arguments.setdefault("device", device_of_rank())
@@ -119,7 +119,7 @@ def p_true(
     sampled, separate = open_run(run), None if answers is None else open_run(answers)
     name, arguments = model_arguments(str(sampled.config.get("model")), model_args, device)
 
-    from calib.hf.model import load_model
+    from calib.models.load import load_model
     from calib.uncertainty.p_true import p_true as run_p_true
     from calib.uncertainty.p_true import questions
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from calib.drive.engine import await_answers
 from calib.drive.sample import sample
-from calib.hf.model import Model
+from calib.models.protocol import Model
 from calib.records import InputError
 from calib.runs.folder import Progress
 from calib.tasks import Task
@@ -43,12 +44,11 @@ def reasoned(
     run = sample(
         model, task, out=folder, limit=limit, prompt="reason", progress=progress, **settings
     )
+    items = task.selection(limit, seed)
+    await_answers(run, len(items))
     said = dict(zip(run.answers()["id"], run.answers()["text"], strict=True))
-    items = tuple(
-        replace(item, meta={**item.meta, "reasoning": said[item.id]})
-        for item in task.selection(limit, seed)
-    )
-    return Task(task.name, items, task.prompt)
+    asked = tuple(replace(item, meta={**item.meta, "reasoning": said[item.id]}) for item in items)
+    return Task(task.name, asked, task.prompt)
 
 
 def thought(
@@ -68,14 +68,16 @@ def thought(
     Thoughts that have not ended after ``max_new_tokens`` (default ``THOUGHTS``) are ended there,
     and a warning says how many. Raises InputError where the chat template knows no thinking.
     """
-    if not model.thinks:
+    end = model.can.thinking
+    if end is None:
         raise InputError("thinking: expected off or own, as this model's chat template has none")
-    end = model.speakers.end_of_thoughts
     settings = {"max_new_tokens": THOUGHTS, **sampling, "samples": 1, "seed": seed, "stop": (end,)}
     run = sample(
         model, task, out=out / "thinking", limit=limit, prompt=form, thinking="on",
         progress=progress, **settings,
     )  # fmt: skip
+    items = task.selection(limit, seed)
+    await_answers(run, len(items))
     answers = run.answers()
     if unended := int((answers["finish"] == "length").sum()):
         warnings.warn(
@@ -84,8 +86,7 @@ def thought(
             stacklevel=2,
         )
     thoughts = dict(zip(answers["id"], answers["text"], strict=True))
-    items = tuple(
-        replace(item, meta={**item.meta, "thinking": thoughts[item.id]})
-        for item in task.selection(limit, seed)
+    asked = tuple(
+        replace(item, meta={**item.meta, "thinking": thoughts[item.id]}) for item in items
     )
-    return Task(task.name, items, task.prompt)
+    return Task(task.name, asked, task.prompt)

@@ -1,24 +1,25 @@
 """Story A, on one page: questions in, a run folder of scored answers out.
 
-items -> prompts -> token ids -> batches -> one forward each -> option_scores -> records
+items -> prompts -> the model's plan -> batches of option scores -> records
 
-Until a batch's rows are finished everything stays on the device; they leave it in one copy, while
-the next batch is already under way.
+How a batch is scored is the model's affair (``calib.models.protocol``; ``calib.hf.plans`` for
+Hugging Face, where rows leave the device in one copy a batch, while the next is under way), where
+it is scored that of ``calib.drive.engine``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
+from calib.drive import engine
+from calib.drive.engine import Telling
 from calib.drive.reason import THOUGHTS, thought
-from calib.hf.batching import plan
-from calib.hf.model import Model, load_model
-from calib.hf.scoring import Scores, check_scoring
-from calib.hf.thinking import MODES
+from calib.models.protocol import Model, Row, ScoredBatch, Scoring, one_of
 from calib.records import InputError, Item
 from calib.runs import Run
-from calib.runs.begin import create, keep_prompts
+from calib.runs.begin import begin, go_on, keep_prompts
 from calib.runs.config import checked as checked_setting
 from calib.runs.folder import Progress, slug
 from calib.runs.pictures import saved
@@ -53,19 +54,21 @@ def score(
     ``normalize`` is "sum" or "mean" over the tokens of longer options, ``bins`` are the report's.
     Where the chat template lets a model think first, ``thinking="off"`` closes the block of
     thoughts empty, "on" samples it, at most ``thinking_tokens`` (``calib.drive.reason``), and "own"
-    leaves it to the template. The same call goes on where an earlier one was stopped. Raises
-    InputError for what can be refused at once.
+    leaves it to the template. Under ``torchrun`` every process takes whole batches and writes a
+    file of its own; the records are those of one process. The same call goes on where an earlier
+    one was stopped. Raises InputError for what can be refused at once.
     """
+    # 1. What is asked, and how.
     task = checked(task) if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
-    for name, value, allowed in (("prompt", form, tuple(FORMS)), ("thinking", thinking, MODES)):
-        if value not in allowed:
-            raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
-    check_scoring(confidence=confidence, normalize=normalize, temperature=temperature)
+    one_of("prompt", form, FORMS)
+    how = Scoring(form, variants, confidence, temperature, normalize, thinking, batch_size)
     bins, seed = checked_setting("bins", bins), checked_setting("seed", seed)
     items = task.selection(limit, seed)
     check_items(items, form)
-    model = load_model(model) if isinstance(model, str) else model
+
+    # 2. The model plans it; what is refused of any question is refused before there is a folder.
+    model = engine.loaded(model)
     folder = Path(out) if out is not None else Path("runs") / slug(f"{model.name}-{task.name}")
     if thinking == "on":
         task = thought(
@@ -73,16 +76,11 @@ def score(
             max_new_tokens=thinking_tokens,
         )  # fmt: skip
         items = task.items
-    encoded = model.encode(items, form, variants=variants, thinking=thinking)
-    batches = plan(
-        [e.length for e in encoded],
-        [e.kind for e in encoded],
-        batch_size,
-        model.device.type,
-        [e.pixels for e in encoded],
-    )
+    plan = model.scores(items, how)
+
+    # 3. The run folder, and the batches that it lacks.
     config = {
-        **model.facts,
+        **engine.facts_of(model),
         "task": task.name,
         "questions": len(items),
         "items": digest(items),
@@ -94,35 +92,23 @@ def score(
         "confidence": confidence,
         "temperature": temperature,
         "normalize": normalize,
-        "thinking": thinking if model.thinks else None,
+        "thinking": thinking if model.can.thinking is not None else None,
         "bins": bins,
     }
-    run, done = create(folder, config, batches)
-    keep_prompts(run, items, [e.text for e in encoded])
-    tell = progress or (lambda done, total, note: None)
-    finished = sum(len(batch) for batch in batches[:done])
-    tell(finished, len(items), task.name)
-    pending: tuple[int, Scores] | None = None
-    try:
-        for number in range(done, len(batches)):
-            batch = batches[number]
-            scores = model.score_batch(
-                [encoded[i] for i in batch],
-                [items[i].answer for i in batch],
-                confidence=confidence,
-                temperature=temperature,
-                normalize=normalize,
-            )
-            # The device computes this batch while the one before is copied and written.
-            if pending is not None:
-                finished += keep(run, task.name, items, batches, *pending)
-                tell(finished, len(items), task.name)
-            pending = number, scores
-        if pending is not None:
-            finished += keep(run, task.name, items, batches, *pending)
-            tell(finished, len(items), task.name)
-    finally:
-        run.close()
+    place = engine.here()
+    run = begin(folder, config, place.file, engine.same_device)
+    keep_prompts(run, items, plan.prompts)
+    done = go_on(run, plan.batches)
+
+    # 4. Records are written batch by batch.
+    sizes = [len(batch) for batch in plan.batches]
+    mine = place.share(range(len(sizes)))
+    finished = sum(sizes[number] for number in done.intersection(mine))
+    tell = Telling(progress, finished, sum(sizes[number] for number in mine), task.name)
+    with closing(run):
+        for batch in plan.run([n for n in mine if n not in done]):
+            run.append(records(run, task.name, items, plan.batches[batch.number], batch))
+            tell.more(len(batch.rows))
     return run
 
 
@@ -134,20 +120,14 @@ def check_items(items: Sequence[Item], form: str) -> None:
         raise InputError(f"item {free!r} has no options to score; calib sample asks it freely")
 
 
-def keep(
-    run: Run,
-    task: str,
-    items: Sequence[Item],
-    batches: Sequence[Sequence[int]],
-    number: int,
-    scores: Scores,
-) -> int:
-    """Append one batch's records; returns how many."""
-    batch = batches[number]
-    records = []
-    for index, row in zip(batch, scores.rows(), strict=True):
+def records(
+    run: Run, task: str, items: Sequence[Item], indices: Sequence[int], batch: ScoredBatch
+) -> list[Row]:
+    """A batch's records; pictures that have no file are put into the run folder."""
+    rows = []
+    for index, row in zip(indices, batch.rows, strict=True):
         item = items[index]
-        records.append(
+        rows.append(
             {
                 "id": item.id,
                 "index": index,
@@ -160,9 +140,8 @@ def keep(
                 "answer": item.answer,
                 **row,
                 "correct": None if item.answer is None else row["correct"],
-                "batch": number,
-                "of_batch": len(batch),
+                "batch": batch.number,
+                "of_batch": len(batch.rows),
             }
         )
-    run.append(records)
-    return len(records)
+    return rows

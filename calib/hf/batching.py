@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from calib.records import InputError
+from calib.models.protocol import check_batch_size
 
 AUTO_TOKENS = {"cpu": 2_048, "cuda": 32_768}
 AUTO_ROWS = 64
@@ -27,8 +27,7 @@ def plan(
     device's share of tokens, padding included. ``pixels`` are those of each question's pictures: a
     batch ends before they are more than ``BATCH_PIXELS``, whatever its size.
     """
-    if not (batch_size == "auto" or (isinstance(batch_size, int) and batch_size > 0)):
-        raise InputError(f"batch_size: expected auto or a positive number, got {batch_size!r}")
+    check_batch_size(batch_size)
     tokens = AUTO_TOKENS.get(device, AUTO_TOKENS["cpu"])
     names: dict[Hashable, int] = {}
     for kind in kinds:
@@ -42,7 +41,7 @@ def plan(
             batches.append([])
             held = 0
             auto = min(AUTO_ROWS, tokens // max(1, lengths[index]))
-            room = batch_size if isinstance(batch_size, int) else max(1, auto)
+            room = max(1, auto) if batch_size == "auto" else int(batch_size)
         batches[-1].append(index)
         room -= 1
         held += more

@@ -55,8 +55,9 @@ class Encoded:
 def encode(prompt: Prompt, speakers: Speakers, name: str, *, thinking: str = "off") -> Encoded:
     """Encode ``prompt``; ``name`` is the item's, for errors.
 
-    ``thinking`` is one of ``calib.hf.thinking.MODES``. Raises InputError where two options have a
-    spelling in common or one is empty, and where the model takes no images and the prompt has some.
+    ``thinking`` is one of ``calib.models.protocol.THINKING``. Raises InputError where two options
+    have a spelling in common or one is empty, and where the model takes no images and the prompt
+    has some.
     """
     if prompt.images and speakers.processor is None:
         raise InputError(f"item {name!r} has an image, but this model reads text only")

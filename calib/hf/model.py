@@ -1,4 +1,4 @@
-"""Load a model by path, hub name or ``embedded:`` state, and keep what is needed to drive it."""
+"""A Hugging Face model with what is needed to drive it: ``calib.models.protocol`` fulfilled."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import torch
 from calib.hf.batching import fitting, plan
 from calib.hf.classes import parts_of
 from calib.hf.decoding.packing import CannotPack, Packing
-from calib.hf.decoding.sampling import Sampling, sample_answers
+from calib.hf.decoding.sampling import sample_answers
 from calib.hf.encoding import Encoded, encode, refuse_overlong
 from calib.hf.ends import end_tokens, nested
 from calib.hf.loading import load
 from calib.hf.placement import device_map, input_device
+from calib.hf.plans import Decodings, Forwards
 from calib.hf.reader import Reader
 from calib.hf.refusals import naming
-from calib.hf.scoring import Scores, check_scoring, joined, score_batch
+from calib.hf.scoring import Scores, joined, score_batch
 from calib.hf.speakers import Speakers
+from calib.models.protocol import Abilities, Answering, Sampling, Scoring
 from calib.records import Answer, CalibError, InputError, Item
 from calib.tasks.load import default_form
 from calib.tasks.prompts import build
@@ -74,6 +76,25 @@ class Model:
         """Whether the chat template lets the model think before it answers."""
         return self.speakers.thinks
 
+    @property
+    def can(self) -> Abilities:
+        """What a drive may ask of it (``calib.models.protocol``)."""
+        return Abilities(
+            images=self.processor is not None,
+            option_scores=True,
+            token_logprobs=True,
+            seeds=True,
+            thinking=self.speakers.end_of_thoughts if self.thinks else None,
+        )
+
+    def scores(self, items: Sequence[Item], how: Scoring) -> Forwards:
+        """The forward passes that score the options of ``items``."""
+        return Forwards.of(self, items, how)
+
+    def answers(self, items: Sequence[Item], how: Answering) -> Decodings:
+        """The decodings that answer ``items``."""
+        return Decodings.of(self, items, how)
+
     def encode(
         self,
         items: Sequence[Item],
@@ -86,7 +107,7 @@ class Model:
     ) -> list[Encoded]:
         """Items in prompt form ``prompt``, as token ids; with their options' ids, if wanted.
 
-        ``thinking`` is one of ``calib.hf.thinking.MODES``.
+        ``thinking`` is one of ``calib.models.protocol.THINKING``.
 
         Raises InputError, naming the item, where a prompt and its longest option, or
         ``new_tokens``, are more tokens than the model has positions, and as
@@ -132,22 +153,20 @@ class Model:
                     f"item {item.id!r}: answer {item.answer} is not the index of one of its "
                     f"{len(item.options)} options"
                 )
+        histogram = scoring.pop("histogram", None)
         form = prompt or default_form(items)
-        encoded = self.encode(items, form, variants=variants, thinking=thinking)
-        sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
-        pixels = [e.pixels for e in encoded]
-        found: dict[int, dict[str, Any]] = {}
-        for batch in plan(sizes, kinds, batch_size, self.device.type, pixels):
-            answers = [items[i].answer for i in batch]
-            scores = self.score_batch([encoded[i] for i in batch], answers, **scoring)
-            found.update(zip(batch, scores.rows(), strict=True))
-        return [found[i] for i in range(len(items))]
+        how = Scoring(form, variants=variants, thinking=thinking, batch_size=batch_size, **scoring)
+        forwards = self.scores(items, how)
+        rows: dict[int, dict[str, Any]] = {}
+        for number, batch in enumerate(forwards.batches):
+            scores = forwards.launch(number, histogram=histogram)
+            rows.update(zip(batch, scores.rows(), strict=True))
+        return [rows[i] for i in range(len(items))]
 
     def score_batch(
         self, batch: Sequence[Encoded], answers: Sequence[int | None], **scoring: Any
     ) -> Scores:
         """Scores of prompts of one kind; they stay on the device until ``rows()`` is asked for."""
-        check_scoring(**scoring)
         with naming(self.hf, [encoded.name for encoded in batch]):
             parts = self.reader.parts(batch)
             scores = [
@@ -169,7 +188,7 @@ class Model:
         """``n`` answers to each item, one item at a time; ``calib.sample`` is this with a folder.
 
         ``prompt``: as of ``option_scores``; ``sampling``: the other fields of
-        ``calib.hf.decoding.sampling.Sampling``.
+        ``calib.models.protocol.Sampling``.
         """
         how, form = Sampling(samples=n, **sampling), prompt or default_form(items)
         return [self.sample_batch([item], form, how)[0] for item in items]

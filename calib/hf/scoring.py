@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import torch
@@ -30,7 +29,7 @@ from torch import Tensor
 
 from calib.hf.ends import END, closed, end_tokens
 from calib.hf.reading import ReadPrompts, Source
-from calib.records import InputError
+from calib.models.protocol import check_scoring
 
 Options = Sequence[Sequence[tuple[int, ...]]]
 
@@ -72,29 +71,6 @@ class Scores:
             row["confidence"] = row[f"confidence_{self.confidence}"]
             rows.append(row)
         return rows
-
-
-def check_scoring(
-    *,
-    confidence: str = "options",
-    temperature: float = 1.0,
-    normalize: str = "sum",
-    histogram: CalibrationHistogram | None = None,
-) -> None:
-    """InputError for settings of ``score_batch`` that no score has."""
-    for name, value, allowed in (
-        ("confidence", confidence, ("options", "vocab")),
-        ("normalize", normalize, ("sum", "mean")),
-    ):
-        if value not in allowed:
-            raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
-    if normalize == "mean" and confidence == "vocab":
-        raise InputError(
-            "normalize: 'mean' ranks options by no probability in the vocabulary; expected 'sum' "
-            "with confidence 'vocab'"
-        )
-    if not isinstance(temperature, Real) or not 0 < temperature < float("inf"):
-        raise InputError(f"temperature: expected a positive number, got {temperature!r}")
 
 
 def joined(parts: Sequence[Scores], numbers: Sequence[Sequence[int]]) -> Scores:
@@ -145,6 +121,7 @@ def score_batch(
     pictures need where the model's cache cannot be divided into rows. Raises ValueError where the
     end of an answer has to be scored and the model has no end token.
     """
+    check_scoring(confidence, temperature, normalize)
     device = inputs["input_ids"].device
     labels = torch.tensor([-100 if a is None else a for a in answers], device=device)
     single = all(len(ids) == 1 for row in options for option in row for ids in option)

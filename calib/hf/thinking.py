@@ -18,7 +18,6 @@ from typing import Any
 
 from calib.records import InputError
 
-MODES = ("off", "on", "own")
 # What templates call their switch.
 SWITCHES = ("enable_thinking", "thinking")
 OPENED = re.compile(r"<(think\w*|thought\w*|reason\w*)>\s*$")

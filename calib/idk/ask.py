@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from calib.hf.model import Model
 from calib.idk.arms import ARMS, arm
 from calib.idk.build import cluster_of, sweep
 from calib.idk.draw import Subject, draw
@@ -22,6 +21,7 @@ from calib.idk.evaluate import Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
 from calib.judge import answerable, verdicts
 from calib.judge.text import gold_texts
+from calib.models.protocol import Model
 from calib.records import ImageRef, InputError, Item, Verdict
 from calib.runs.config import checked
 from calib.runs.durable import refuse_no_folder, replace

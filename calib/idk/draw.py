@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from calib.drive.sample import asked, sample
-from calib.hf.decoding.sampling import Sampling
-from calib.hf.model import Model, load_model
+from calib.models.load import load_model
+from calib.models.protocol import Model, Sampling
 from calib.runs import Run, open_run
 from calib.runs.begin import refuse_other
 from calib.runs.folder import CONFIG, Progress

@@ -28,13 +28,13 @@ from calib.fields import (
     read_object,
     refuse_irregular,
 )
-from calib.hf.model import Model
 from calib.idk.build import Draws, count, need, parts, sweep
 from calib.idk.draw import Subject, answered, draw
 from calib.idk.export import card, file_name, preference_rows, record_rows, sft_rows
 from calib.idk.pictures import OWN_PICTURES, Contents, Copies
 from calib.judge import answerable, refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
+from calib.models.protocol import Model
 from calib.records import InputError, Item
 from calib.runs import Run, open_run
 from calib.runs.durable import refuse_no_folder, replace
@@ -45,6 +45,7 @@ from calib.tasks.prompts import build as prompt_of
 from calib.uncertainty.measures import unstated
 
 SAMPLES = "samples"
+CARD = "README.md"
 SHARES = {"train": 0.8, "test": 0.2}
 QUESTIONS = 100
 """Questions of a build unless told otherwise: minutes, not hours, on two cores."""
@@ -212,7 +213,7 @@ def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[
         "provenance": provenance(labelled),
     }
     text = card(draws, tau, results["provenance"]) + (OWN_PICTURES if copy_images else "")
-    replace(out / "README.md", with_files(text, files))
+    replace(out / CARD, with_files(text, files))
     replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results
 

@@ -8,8 +8,13 @@ An interval belongs to the quantity beside it, or there is none:
   deserved.
 * ``metrics.debiased_rmsce`` has one: value and bounds are roots of one debiased squared error, by
   leaving out one cluster at a time.
-* A **share** of rows that each stand for themselves has Wilson's.
-* Everything else has a BCa bootstrap over clusters (Efron 1987).
+* A **share** of rows that each stand for themselves has Wilson's; so has one of whole clusters that
+  are all right or all wrong, each of which counts once.
+* Everything else has a BCa bootstrap over clusters (Efron 1987), of ten clusters or more.
+
+There is none either of an AUROC, AURC or debiased error with fewer than five right or five wrong
+answers, of a metric that is infinite, is the same on all resamples, or that resampling moves away
+from its value, as it does with a plug-in error in a function of the caller's own.
 
 ``clusters`` are rows that belong together, such as the questions about one image: they are drawn,
 left out and exchanged together.
@@ -23,15 +28,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from calib import metrics
 from calib.intervals import debiased
 from calib.intervals.clusters import Members, clusters_or_groups, members_of, refuse_one
 from calib.intervals.nulls import Null, all_under_calibration, under_calibration
 from calib.intervals.ratios import Ratio, mean_of, ratio_of
-from calib.intervals.resampling import LEVEL, resampled
-from calib.intervals.shares import FLIPS, flips, holm, mcnemar, wilson
+from calib.intervals.resampling import LEVEL, Resampled, resampled
+from calib.intervals.shares import (
+    FEWEST_CLUSTERS,
+    FLIPS,
+    flips,
+    holm,
+    mcnemar,
+    wilson,
+    wilson_of_clusters,
+)
 from calib.intervals.weighted import Weighted, weighted
 from calib.metrics.arrays import numbers
 
@@ -50,6 +63,7 @@ __all__ = [
     "paired_difference",
     "under_calibration",
     "wilson",
+    "wilson_of_clusters",
 ]
 
 Metric = Callable[[Any, Any], float]
@@ -72,6 +86,13 @@ NO_INTERVAL = (
 )
 
 TOO_RARE = "none: the metric exists on fewer than half of the resamples"
+SAME = "none: the metric is the same on all resamples"
+MOVED = "none: resampling moves the metric away from its value, as it does with plug-in errors"
+ENDLESS = "none: the metric is not finite on these rows"
+
+FEWEST_OF_A_KIND = 5
+"""Right and wrong answers, at least, where an interval is about telling them apart."""
+OF_BOTH_KINDS = (metrics.auroc, metrics.aurc, metrics.debiased_rmsce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +117,9 @@ class Difference(Interval):
 
     p: float | None
     least_p: float = 0.0
+
+
+OF_CLUSTERS = "Wilson, of clusters that are all alike"
 
 
 def bootstrap(
@@ -141,23 +165,50 @@ def bootstrap_all(
             continue
         refuse_one(members)
         ratio = ratio_of(metric)
-        if _base(metric) is metrics.debiased_rmsce:
+        rows = None if ratio is None else ratio.rows(first, second)
+        if not math.isfinite(value):
+            intervals[name] = Interval(value, None, None, ENDLESS)
+        elif rows is not None and rows.is_share and (members.alone or value in (0, 1)):
+            # Of clusters that are all right or all wrong each counts as one answer.
+            answers = int((rows.per_cluster(members)[1] > 0).sum())
+            how = "Wilson" if members.alone else OF_CLUSTERS
+            intervals[name] = Interval(value, *wilson(round(value * answers), answers), how)
+        elif (reason := too_few(metric, second, members)) is not None:
+            intervals[name] = Interval(value, None, None, reason)
+        elif _base(metric) is metrics.debiased_rmsce:
             intervals[name] = Interval(value, *_debiased_bounds(metric, first, second, members))
-        elif ratio is not None and members.alone and (rows := ratio.rows(first, second)).is_share:
-            ends = wilson(round(rows.above.sum()), round(rows.below.sum()))
-            intervals[name] = Interval(value, *ends, "Wilson")
         else:
             drawn[name] = (value, weighted(metric, first, second))
     if drawn and members is not None:
         statistics = {name: statistic for name, (_, statistic) in drawn.items()}
         for name, each in resampled(statistics, members, n, seed).items():
-            value = drawn[name][0]
-            intervals[name] = (
-                Interval(value, None, None, TOO_RARE)
-                if each is None
-                else Interval(value, *each.bounds(), f"BCa bootstrap, {n:,} resamples")
+            intervals[name] = Interval(
+                drawn[name][0], *_bca(each, f"BCa bootstrap, {n:,} resamples")
             )
     return {name: intervals[name] for name in cases}
+
+
+def too_few(metric: Metric, correct: NDArray[Any], members: Members) -> str | None:
+    """Why rows cannot be resampled for an interval; None where they can."""
+    if members.count < FEWEST_CLUSTERS:
+        return f"none: fewer than {FEWEST_CLUSTERS} clusters of rows ({members.count})"
+    if _base(metric) in OF_BOTH_KINDS:
+        right = int(correct.sum())
+        fewer = min(right, len(correct) - right)
+        if fewer < FEWEST_OF_A_KIND:
+            kind = "right" if fewer == right else "wrong"
+            return f"none: fewer than {FEWEST_OF_A_KIND} {kind} answers ({fewer})"
+    return None
+
+
+def _bca(each: Resampled | None, how: str) -> tuple[float | None, float | None, str]:
+    """The bounds of what was resampled, or None in their place with the reason."""
+    if each is None:
+        return None, None, TOO_RARE
+    if each.draws.min() == each.draws.max():
+        return None, None, SAME
+    low, high = each.bounds()
+    return (low, high, how) if low <= each.observed <= high else (None, None, MOVED)
 
 
 def _debiased_bounds(
@@ -200,23 +251,31 @@ def paired_difference(
     if _base(metric) in PLUG_IN:
         return Difference(value, None, None, NO_INTERVAL, None)
     refuse_one(members)
+    if not math.isfinite(value):
+        return Difference(value, None, None, ENDLESS, None)
+    few = too_few(metric, a[1], members) or too_few(metric, b[1], members)
     if _base(metric) is metrics.debiased_rmsce:
         cells = [debiased.Cells.of(metric, *a), debiased.Cells.of(metric, *b)]
         square, error = debiased.jackknife(cells, members)
         reach = debiased.REACH * error
         how = "difference of debiased squared errors, jackknife"
+        if few is not None or error == 0:
+            return Difference(square, None, None, few or SAME, None if square else 1.0)
         return Difference(
             square, square - reach, square + reach, how, debiased.two_sided(square, error)
         )
     one, other = weighted(metric, *a), weighted(metric, *b)
-    found = resampled({"": lambda w: one(w) - other(w)}, members, n, seed)[""]
-    if found is None:
-        return Difference(value, None, None, TOO_RARE, None)
-    low, high = found.bounds()
-    how = f"paired BCa bootstrap, {n:,} resamples"
+    each = None
+    low, high, how = None, None, few or ""
+    if few is None:
+        each = resampled({"": lambda w: one(w) - other(w)}, members, n, seed)[""]
+        low, high, how = _bca(each, f"paired BCa bootstrap, {n:,} resamples")
     ratio = ratio_of(metric)
     if ratio is None:
-        return Difference(value, low, high, how, found.tail, 2 / (n + 1))
+        p = None if each is None or low is None else each.tail
+        if how == SAME and value == 0:
+            p = 1.0
+        return Difference(value, low, high, how, p, 2 / (n + 1))
     rows, others = ratio.rows(*a), ratio.rows(*b)
     if members.alone and rows.is_right_or_wrong and others.is_right_or_wrong:
         p = mcnemar(rows.above, others.above)

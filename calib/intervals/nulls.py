@@ -1,14 +1,22 @@
-"""What a metric is when every confidence is deserved."""
+"""What a metric is when every confidence is deserved.
+
+Rows of a cluster may be right and wrong together, which makes every error larger than independent
+rows would. So a row takes its luck from its cluster with some probability, else its own, and that
+probability is chosen so that rows of a cluster go together as the observed ones do. Each row alone
+is right with the probability of its confidence, whatever its cluster.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from calib.intervals.clusters import Members, members_of
 from calib.metrics.arrays import numbers
 from calib.metrics.prepared import prepared
 
@@ -24,14 +32,24 @@ class Null:
 
 
 def under_calibration(
-    metric: Metric, confidence: ArrayLike, correct: ArrayLike, *, n: int = 1000, seed: int = 0
+    metric: Metric,
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    n: int = 1000,
+    seed: int = 0,
 ) -> Null:
     """What ``metric`` is when every confidence is deserved: ``correct`` redrawn from it n times.
 
-    confidence, correct: (N,). p = (1 + draws at least as large as observed) / (n + 1); rows are
-    drawn independently of each other. Raises ValueError as the metric does.
+    confidence, correct: (N,). clusters: (N,) labels of rows that belong together, and are redrawn
+    as dependent on each other as they are; each row for itself by default. p = (1 + draws at least
+    as large as observed) / (n + 1). Raises ValueError as the metric does.
     """
-    return all_under_calibration({"": metric}, confidence, correct, n=n, seed=seed)[""]
+    metrics = {"": metric}
+    return all_under_calibration(metrics, confidence, correct, clusters=clusters, n=n, seed=seed)[
+        ""
+    ]
 
 
 def all_under_calibration(
@@ -39,6 +57,7 @@ def all_under_calibration(
     confidence: ArrayLike,
     correct: ArrayLike,
     *,
+    clusters: ArrayLike | None = None,
     n: int = 1000,
     seed: int = 0,
 ) -> dict[str, Null]:
@@ -48,9 +67,15 @@ def all_under_calibration(
     ready = {name: prepared(metric, c) for name, metric in metrics.items()}
     observed = {name: metric(c, a) for name, metric in metrics.items()}
     draws = {name: np.empty(n) for name in metrics}
+    members = members_of(clusters, len(c))
+    shared = 0.0 if members.alone else share_of_luck(c, a, members)
     rng = np.random.default_rng(seed)
     for number in range(n):
-        redrawn = (rng.random(len(c)) < c).astype(np.float64)
+        luck = rng.random(len(c))
+        if shared > 0:
+            together = rng.random(len(c)) < shared
+            luck = np.where(together, rng.random(members.count)[members.of], luck)
+        redrawn = (luck < c).astype(np.float64)
         for name, value in ready.items():
             draws[name][number] = value(redrawn)
     return {
@@ -60,3 +85,30 @@ def all_under_calibration(
         )
         for name, each in draws.items()
     }
+
+
+def share_of_luck(
+    confidence: NDArray[np.float64], correct: NDArray[np.float64], members: Members
+) -> float:
+    """The probability with which a row takes its luck from its cluster, by the method of moments.
+
+    Two rows that both do are right together with probability min(c_i, c_j), and their covariance is
+    min(c_i, c_j) - c_i c_j. Summed over the pairs of all clusters, times the probability squared,
+    that is to be the observed sum of (a_i - c_i)(a_j - c_j). A miscalibrated model's pairs go
+    together more than its clusters do, which makes p larger and never smaller.
+    """
+    order = np.lexsort((-confidence, members.of))
+    c, of = confidence[order], members.of[order]
+    # Of pairs in falling order the second is the smaller: each row is so as often as it has rows of
+    # its cluster before it.
+    start = np.searchsorted(of, of)
+    least = float((c * (np.arange(len(c)) - start)).sum())
+
+    def pairs(values: NDArray[np.float64]) -> float:
+        sums = np.bincount(members.of, values, members.count)
+        return float((sums**2).sum() - (values**2).sum()) / 2
+
+    most = least - pairs(confidence)
+    if most <= 0:
+        return 0.0
+    return math.sqrt(min(1.0, max(0.0, pairs(correct - confidence) / most)))

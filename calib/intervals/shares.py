@@ -4,22 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Z95 = 1.959963984540054
 FLIPS = 10_000
+FEWEST_CLUSTERS = 10
+"""Clusters, at least, that are resampled: few of them are hardly ever drawn all."""
 CHUNK = 1 << 22
 """Numbers per array of exchanges."""
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
+def wilson(successes: float, n: float) -> tuple[float, float]:
     """The 95 % Wilson interval of a share; n must not be 0."""
     share, square = successes / n, Z95 * Z95
     centre = (share + square / (2 * n)) / (1 + square / n)
     half = Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def wilson_of_clusters(hits: NDArray[np.bool_], of: NDArray[Any]) -> tuple[float, float]:
+    """The same of rows (N,) in clusters ``of`` (N,): as of so many rows as they are worth.
+
+    These are N over the design effect, which is at least 1, times the squared quotient of the
+    normal's and t's quantiles (Korn and Graubard 1998, here with Wilson's bounds). Where all rows
+    are hits or none is, or there are fewer than ``FEWEST_CLUSTERS``, the design effect cannot be
+    estimated, and each cluster counts as one row.
+    """
+    from scipy import special  # takes 0.15 s, and most metrics do without
+
+    n, share = len(hits), float(hits.mean())
+    _, place, rows = np.unique(of, return_inverse=True, return_counts=True)
+    worth = float(len(rows))
+    if len(rows) == n:
+        worth = n
+    elif 0 < share < 1 and len(rows) >= FEWEST_CLUSTERS:
+        gaps = np.bincount(place, hits, len(rows)) - share * rows
+        variance = len(rows) / (len(rows) - 1) * float((gaps**2).sum()) / n**2
+        independent = share * (1 - share) / n
+        worth = n * min(1.0, independent / variance if variance > 0 else 1.0)
+        worth *= (Z95 / special.stdtrit(len(rows) - 1, 0.975)) ** 2
+    return wilson(share * worth, worth)
 
 
 def mcnemar(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

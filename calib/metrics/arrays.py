@@ -53,6 +53,9 @@ def labels(name: str, values: Any, n: int) -> NDArray[Any]:
     if absent is not None and absent.any():
         row = int(absent.argmax())
         raise ValueError(f"{name} must say what each row belongs to, got {array[row]} at row {row}")
+    if array.dtype.kind in "OU" and len(kinds := {type(v) for v in values}) > 1:
+        told = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"{name} must be labels of one type, got {told}")
     return array
 
 

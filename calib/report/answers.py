@@ -126,9 +126,10 @@ def idk_words(results: Mapping[str, Any]) -> dict[str, Any]:
         "share them; then hits of how many. Truthful: answered right, or refused and unknown.",
         "quadrants": "Ik-Ik: answered right, whatever the label. Ik-Idk: refused and unknown. "
         "Idk-Ik: refused though known. Idk-Idk: answered wrongly.",
-        "comparisons": f"Points, arm minus {arms[0]['name']}, on the same questions; intervals and "
-        "p by resampling them in pairs. The option arm lists lettered options, so it may differ "
-        "in more than the option that says “I don't know”.",
+        "comparisons": f"Points, arm minus {arms[0]['name']}, on the same questions; intervals by "
+        "resampling them in pairs, p by exchanging the arms' answers, exactly (McNemar) or 10,000 "
+        "times by image, and corrected for the number of rows (Holm). The option arm lists "
+        "lettered options, so it may differ in more than the option that says “I don't know”.",
         "labels": "A label is an estimate from its samples.",
         "sweep": "The same samples at other thresholds; uncertain are questions whose "
         "Clopper-Pearson interval holds the threshold, so that new samples might label them "
@@ -166,7 +167,7 @@ def idk_tables(results: Mapping[str, Any]) -> dict[str, Table]:
                     TITLES[row["rate"]],
                     points(row["value"]),
                     "–" if row["low"] is None else f"{points(row['low'])} … {points(row['high'])}",
-                    pvalue(corrected),
+                    pvalue(corrected, at_most=row["p"] is not None and row["p"] <= row["least_p"]),
                 ]
                 for row, corrected in zip(compared, holm_of(compared), strict=True)
             ],
@@ -283,14 +284,16 @@ def best_measure(results: Mapping[str, Any]) -> str:
     """Which measure tells right from wrong best, as far as that is shown."""
     tests, rows = results["tests"], {row["measure"]: row for row in results["measures"]}
     if tests["best"] is None:
-        return "The answers are all right or all wrong: no measure can tell them apart."
+        return f"No measure can be shown to tell right from wrong: {tests['reason']}."
     best = rows[tests["best"]]
     over_chance = {test["first"]: test for test in tests["against"] if test["second"] == CHANCE}
     reached = f"AUROC {fixed(best['auroc'])}, chance 0.5"
     if not beats(over_chance[tests["best"]]):
+        test = over_chance[tests["best"]]
+        p = "too few to test" if test["p"] is None else f"p {p_of(test)}"
         return (
             f"No measure is shown to tell right from wrong: {best['label']} comes first "
-            f"({reached}; p {p_of(over_chance[tests['best']])})."
+            f"({reached}; {p})."
         )
     equal = [
         rows[test["second"]]["label"]

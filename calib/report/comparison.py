@@ -6,16 +6,20 @@ HTML and Markdown from the numbers in results.json, as self-contained as ``calib
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calib.records import CalibError, InputError
 from calib.report.formats import count, fixed, percent, points, pvalue
 from calib.report.page import both, card, reliability_figure, write
 from calib.report.words import LEAST_MASS, LEVEL, flat, forced_choice
+from calib.runs import open_run
+from calib.runs.config import kind_of, read_config
 from calib.runs.durable import refuse_no_folder
-from calib.runs.folder import RESULTS
-from calib.summary.compare import SHOWN
+from calib.runs.kinds import COMPARISON, CONFIG, KINDS, RESULTS, fields_of
+from calib.summary.compare import FORMAT, SHOWN, compare
 
 SHARES = ("accuracy", "parse_rate", "mass", "confidence")
 
@@ -23,13 +27,42 @@ SHARES = ("accuracy", "parse_rate", "mass", "confidence")
 def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
     """Write what ``compare`` returned as results.json, report.md and report.html there.
 
-    Returns the last. Raises InputError where the folder is none, CalibError where they cannot be
-    written.
+    config.json names the runs, so that all three can be deleted and written again. Returns the
+    page. Raises InputError for the folder of a run and what is no folder, CalibError where nothing
+    can be written.
     """
     folder = Path(folder)
     refuse_no_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if (kind := kind_of(folder)) not in (None, COMPARISON):
+        raise InputError(f"{folder}: it holds {KINDS[str(kind)].holds}; choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CalibError(f"{folder}: it cannot be made ({error.strerror})") from error
+    config = {
+        "kind": COMPARISON,
+        "runs": [os.path.relpath(run["path"], folder) for run in results["runs"]],
+        "seed": results["facts"]["seed"],
+    }
+    write(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return page(results, folder)
+
+
+def rewrite_comparison(folder: Path) -> Path:
+    """Write the page again from results.json, or where that is gone from the runs it was made of.
+
+    Raises InputError where a run is not there any more.
+    """
+    results = fields_of(folder / RESULTS)
+    if results.get("format") == FORMAT:
+        return page(results, folder)
+    config = read_config(folder)
+    runs = [open_run(os.path.normpath(folder / name)) for name in config.get("runs") or ()]
+    return write_comparison(compare(runs, seed=int(config.get("seed") or 0)), folder)
+
+
+def page(results: Mapping[str, Any], folder: Path) -> Path:
     return both(
         folder,
         "compare",

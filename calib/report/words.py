@@ -126,8 +126,9 @@ def remedy(results: Mapping[str, Any]) -> str:
         ]
         sentence += f". On the other half it {' and '.join(done)}"
     else:
-        told = ", ".join(f"{test['label']} p {p_of(test)}" for test in tests.values())
-        sentence += f"; on the other half no improvement is shown ({told})"
+        tried = [f"{t['label']} p {p_of(t)}" for t in tests.values() if t["p"] is not None]
+        told = f" ({', '.join(tried)})" if tried else ", as nothing can be tested there"
+        sentence += f"; on the other half no improvement is shown{told}"
     before, after = metrics["ece"]["before"], metrics["ece"]["after"]
     return (
         f"{sentence}. The ECE there is {fixed(before['value'], 3)} before and "
@@ -157,6 +158,12 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
     said = []
     if overall["mass"] < LEAST_MASS:
         said.append(forced_choice("its", overall["mass"]))
+    accuracy, guess = results["metrics"]["accuracy"], overall["guess"]
+    if accuracy["low"] is None or accuracy["low"] <= guess:
+        said.append(
+            f"It is not shown to be right more often than a guess, which is right "
+            f"{percent(guess, 1)} of the time."
+        )
     if (left_out := counts["total"] - counts["scored"]) > 0:
         said.append(
             f"{count(left_out)} of {count(counts['total'])} questions are not in these numbers: "

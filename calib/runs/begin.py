@@ -11,27 +11,14 @@ from typing import Any
 
 from calib.fields import refuse_irregular
 from calib.records import CalibError, InputError, Item
+from calib.runs.batches import RECORDS, Batches, done_in
 from calib.runs.circumstances import CIRCUMSTANCES, circumstances
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.durable import refuse_no_folder, replace
-from calib.runs.folder import RECORDS, Run, open_run
+from calib.runs.folder import Run, open_run
+from calib.runs.kinds import kind_in
 from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
-from calib.runs.record_rows import lines
 from calib.tasks.prompts import PASSAGES
-
-
-def create(
-    path: Path, config: Mapping[str, Any], batches: Sequence[Sequence[int]]
-) -> tuple[Run, int]:
-    """Open ``path`` for writing and say how many of its ``batches`` (of questions) are done.
-
-    Raises as ``begin`` does.
-    """
-    run = begin(path, config)
-    done, end = done_batches(path / RECORDS, batches)
-    run.cut(end)
-    return run, done
-
 
 Growth = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
 """Of what config.json holds and what is asked for now: what it is to hold from now on instead."""
@@ -48,7 +35,7 @@ def begin(
     """
     refuse_no_folder(path)
     refuse_irregular(path / records)
-    wanted = json.loads(json.dumps(dict(config), default=str))
+    wanted = json.loads(json.dumps({"kind": kind_in(config), **config}, default=str))
     if (path / CONFIG).exists():
         agreed(open_run(path), wanted, growth)
     elif (path / records).is_file() and (path / records).stat().st_size:
@@ -99,21 +86,11 @@ def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
         raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
 
 
-def done_batches(path: Path, batches: Sequence[Sequence[int]]) -> tuple[int, int]:
-    """How many batches stand whole at the start of the records, and the byte where they end.
-
-    ``batches``: the numbers of each batch's questions, in the order of their records.
-    """
-    done, rows, end = 0, 0, 0
-    for row, position in lines(path):
-        if row is None or done == len(batches):
-            break
-        if row.get("batch") != done or row.get("index") != batches[done][rows]:
-            break
-        rows += 1
-        if rows == len(batches[done]):
-            done, rows, end = done + 1, 0, position
-    return done, end
+def go_on(run: Run, batches: Batches) -> set[int]:
+    """Which batches of an opened run are done, whoever did them; what is torn is cut off."""
+    files = done_in(run.path, batches)
+    run.cut(files[run.file.name][1])
+    return set().union(*(whole for whole, _ in files.values()))
 
 
 def writer_of(file: Path) -> str:

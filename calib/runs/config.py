@@ -21,8 +21,9 @@ from calib.fields import (
     read_object,
 )
 from calib.records import InputError
+from calib.runs.kinds import CONFIG as CONFIG
+from calib.runs.kinds import KINDS, kind_in, kind_without_config, no_run
 
-CONFIG = "config.json"
 MOST_BINS = 10_000
 TINY = sys.float_info.min
 
@@ -32,10 +33,12 @@ def is_whole(low: int, high: float) -> Callable[[Any], bool]:
 
 
 SETTINGS: Fields = {
+    "kind": (f"one of {', '.join(KINDS)}", lambda value: value in list(KINDS)),
     "bins": (f"a whole number from 1 to {MOST_BINS:,}", is_whole(1, MOST_BINS)),
     "seed": ("a whole number from 0", is_whole(0, math.inf)),
     "questions": ("a whole number from 1", is_whole(1, math.inf)),
     "samples": ("a whole number from 1", is_whole(1, math.inf)),
+    "runs": ("a list of paths", is_list(is_text)),
     "parts": ("a list of whole numbers that rise", lambda value: is_rising(value)),
     "confidence": ("options or vocab", lambda value: value in ("options", "vocab")),
     "normalize": ("sum or mean", lambda value: value in ("sum", "mean")),
@@ -53,13 +56,26 @@ def is_rising(value: Any) -> bool:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json holds. InputError where it is none, or cannot be computed with."""
+    """What config.json holds, with the ``kind`` that runs begun earlier do not say.
+
+    Raises InputError where there is none, or where it cannot be computed with.
+    """
     path = folder / CONFIG
     if not path.is_file():
-        raise InputError(f"{folder}: this is not a run folder ({CONFIG} is not there)")
+        raise InputError(no_run(folder))
     content = read_object(path)
     check_config(content, path)
-    return content
+    return {"kind": kind_in(content), **content}
+
+
+def kind_of(folder: Path) -> str | None:
+    """What a folder holds, a key of ``KINDS``; None where it is none of ours.
+
+    Raises InputError where its config.json cannot be read.
+    """
+    if (folder / CONFIG).is_file():
+        return str(read_config(folder)["kind"])
+    return kind_without_config(folder)
 
 
 def checked(name: str, value: Any) -> int:

@@ -2,7 +2,8 @@
 
 ``config.json``    every argument, versions, machine facts.
 ``prompts.jsonl``  what the model was given for each question, word for word; written once.
-``records.jsonl``  one JSON object per question, appended batch by batch and synced to disk.
+``records.jsonl``  one JSON object per question, appended batch by batch and synced to disk; under
+                   ``torchrun`` every process has a file of its own (``calib.runs.batches``).
 ``results.json``, ``report.html``, ``report.md``  written by ``calib report``; may be deleted.
 
 A batch is the unit of resuming: records after the last whole batch are cut off when the folder is
@@ -24,16 +25,17 @@ from typing import TYPE_CHECKING, Any
 from calib.fields import read_object
 from calib.images.kept import kept_name
 from calib.records import CalibError, Item
+from calib.runs.batches import all_records
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.config import read_config
+from calib.runs.kinds import RESULTS as RESULTS
+from calib.runs.kinds import kind_in, need
 from calib.runs.prompts import read_prompts
-from calib.runs.record_rows import whole_records
 from calib.runs.shards import read_answers, read_items
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RECORDS, RESULTS = "records.jsonl", "results.json"
 
 Progress = Callable[[int, int, str], None]
 """Called with (questions done, questions in all, what is being done)."""
@@ -41,11 +43,16 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class Run:
-    """An opened run folder. Writing starts with ``create`` and ends with ``close``."""
+    """An opened run folder. Writing starts with ``calib.runs.begin`` and ends with ``close``."""
 
     path: Path
     config: dict[str, Any]
     _file: FileIO | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """What the run holds: a key of ``calib.runs.kinds.KINDS``, as "score" or "sample"."""
+        return kind_in(self.config)
 
     @property
     def results(self) -> Any:
@@ -57,29 +64,41 @@ class Run:
         """Every record there is, checked, in the order of the task's questions.
 
         Pictures that the run keeps are named relative to its folder. Raises InputError, naming the
-        line, where the file was damaged or its rows cannot be.
+        line, where the file was damaged or its rows cannot be, and for a run that holds no records
+        of questions.
         """
-        rows = whole_records(self.path / RECORDS, self.config)
+        need(self, "Run.rows()")
+        rows = all_records(self.path, self.config)
         for row in rows:
             images = enumerate(map(str, row["images"] or ()))
             row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
         return sorted(rows, key=lambda row: int(row["index"]))
 
     def scores(self) -> pd.DataFrame:
-        """One line per question: id, group, prediction, answer, confidence, correct, mass, ..."""
+        """One line per question: id, group, prediction, answer, confidence, correct, mass, ...
+
+        Raises InputError for a run that holds something else, as ``answers`` and ``items`` do.
+        """
         import pandas as pd
 
+        need(self, "Run.scores()")
         return pd.DataFrame(self.rows())
+
+    def whole(self) -> bool:
+        """Whether every question of a scored run has its record."""
+        return len(self.rows()) >= int(self.config["questions"])
 
     def answers(self) -> pd.DataFrame:
         """One line per sampled answer: id, sample, text, tokens, logprob, entropy, finish, ..."""
         import pandas as pd
 
+        need(self, "Run.answers()")
         rows = pd.DataFrame(read_answers(self.path, self.config))
         return rows.sort_values(["index", "sample"], ignore_index=True) if len(rows) else rows
 
     def items(self) -> list[Item]:
         """The questions of a sampled run."""
+        need(self, "Run.items()")
         return read_items(self.path)
 
     def prompts(self) -> dict[str, str]:
@@ -90,12 +109,18 @@ class Run:
         """
         return {row["id"]: row["text"] for row in read_prompts(self.path)}
 
+    @property
+    def file(self) -> Path:
+        """The file of records that this process writes."""
+        assert self._file is not None, "a run is written to between begin() and close()"
+        return Path(os.fsdecode(self._file.name))
+
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write one batch's records and wait until they are on disk.
 
         Raises CalibError where they cannot be written; the records before stay whole.
         """
-        assert self._file is not None, "a run is written to between create() and close()"
+        assert self._file is not None, "a run is written to between begin() and close()"
         data = memoryview("".join(json.dumps(finite(row)) + "\n" for row in rows).encode())
         before = self._file.tell()
         try:
@@ -106,7 +131,7 @@ class Run:
             self._file.truncate(before)
             self._file.seek(before)
             raise CalibError(
-                f"{self.path / RECORDS}: writing failed ({error.strerror}); everything scored "
+                f"{self.file}: writing failed ({error.strerror}); everything scored "
                 "before is kept, and the same command goes on from there"
             ) from error
 
@@ -123,8 +148,8 @@ class Run:
 
 
 def open_run(path: str | Path) -> Run:
-    """An existing run folder, to read. InputError where ``path`` is none."""
-    return Run(Path(path), read_config(Path(path)))
+    """An existing run folder, to read. InputError where ``path`` is none or holds no run."""
+    return need(Run(Path(path), read_config(Path(path))), "calib.open_run")
 
 
 def finite(row: Mapping[str, Any]) -> dict[str, Any]:

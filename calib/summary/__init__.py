@@ -12,6 +12,7 @@ from calib.intervals import holm
 from calib.runs import open_run
 from calib.runs.config import checked
 from calib.runs.folder import Progress
+from calib.runs.kinds import need
 from calib.summary.curves import diagram, risk_coverage
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
@@ -34,7 +35,7 @@ def summarize(
     records give the same file. ``progress`` is told of ``STEPS`` steps. Raises CalibError where no
     row can be judged.
     """
-    config = dict(run.config)
+    config = dict(need(run, "calib.summarize").config)
     seed = int(config.get("seed") or 0) if seed is None else checked("seed", seed)
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)
@@ -69,12 +70,12 @@ def summarize(
     for done, (name, step) in enumerate(steps.items(), start=1):
         results[name] = step()
         tell(done, STEPS, "report")
-    correct_for_number(results)
     names = sorted(set(scored.task))
     if len(names) > 1:
         results["tasks"] = {
             name: measure(scored.take(scored.task == name), table, seed) for name in names
         }
+    correct_for_number(results)
     plain: dict[str, Any] = to_json(results)
     return plain
 
@@ -86,6 +87,8 @@ def correct_for_number(results: dict[str, Any]) -> None:
     """
     remedied = (results["temperature"] or {}).get("tests", {})
     listed = [*results["metrics"].values(), *results["groups"], *results["beside"]]
+    for task in results.get("tasks", {}).values():
+        listed += task.values()
     tests = [test for test in [*listed, *remedied.values()] if test.get("p") is not None]
     for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
         test |= {"holm": corrected, "at_most": test["p"] <= test["least_p"]}
@@ -106,6 +109,7 @@ def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
         "expected": ece["expected"],
         "p": ece["p"],
         "least_p": ece["least_p"],
+        "guess": float(scored.guess.mean()),
         "mass": float(scored.mass.mean()),
         "parse_rate": float(scored.parsed.mean()),
     }

@@ -18,6 +18,7 @@ from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import Run
 from calib.runs.config import checked
+from calib.runs.kinds import need
 from calib.summary import BINS, mistake, to_json
 from calib.summary.curves import diagram
 from calib.summary.remedies import fit_on, rescaled, split
@@ -33,6 +34,7 @@ COMPARED = ("accuracy", "parse_rate", "gap", "ece", "debiased_rmsce", "brier", "
 SQUARED = "squared RMSCE, debiased"
 """What a difference of ``debiased_rmsce`` is one of."""
 FORGOTTEN = 6
+FORMAT = "calib.comparison/1"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     parsed = np.all([side.scored.parsed for side in sides], axis=0)
     found: dict[str, Any] = to_json(
         {
-            "format": "calib.comparison/1",
+            "format": FORMAT,
             "n": len(first.rows),
             "left_out": left_out,
             "tests": len(tested(pairs)),
@@ -133,10 +135,9 @@ def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
 
 def judged_rows(run: Run) -> dict[str, Row]:
     """The rows of a run that can be judged, by their question's id."""
-    if run.config.get("kind") == "sample":
-        raise InputError(f"{run.path}: this is a run of calib sample; compare takes calib score's")
+    rows = need(run, "calib compare").rows()
     try:
-        _, kept, _ = collect(run.rows(), vocabulary=False, of=run.path)
+        _, kept, _ = collect(rows, vocabulary=False, of=run.path)
     except CalibError as error:
         raise InputError(f"{run.path}: {error}") from error
     return {str(row["id"]): row for row in kept}

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from calib import metrics
-from calib.intervals import wilson
+from calib.intervals import wilson_of_clusters
+from calib.metrics import binning
 from calib.summary.rows import Scored
 
 CURVE_POINTS = 200
@@ -19,6 +20,8 @@ def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:
         ("confidence", "accuracy", "accuracy_low", "accuracy_high")
     )
     rows = [{"low": b / bins, "high": (b + 1) / bins, **empty} for b in range(bins)]
+    edges, side = binning.inner_edges(scored.confidence, bins, "width", "left")
+    place = binning.place(scored.confidence, edges, side)
     curve = metrics.reliability_curve(scored.confidence, scored.correct, bins=bins)
     for b, n, confidence, accuracy in zip(
         np.rint(curve.low * bins).astype(int),
@@ -27,11 +30,11 @@ def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:
         curve.accuracy.tolist(),
         strict=True,
     ):
-        right = round(accuracy * n)
-        low, high = wilson(right, n)
+        here = place == b
+        low, high = wilson_of_clusters(scored.correct[here], scored.cluster[here])
         rows[b] |= {
             "n": n,
-            "correct": right,
+            "correct": round(accuracy * n),
             "confidence": confidence,
             "accuracy": accuracy,
             "accuracy_low": low,

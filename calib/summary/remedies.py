@@ -22,6 +22,7 @@ from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.runs.config import checked
+from calib.runs.kinds import need
 from calib.summary.curves import diagram
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
@@ -54,6 +55,8 @@ def kept_because(scored: Scored, fit: Rows) -> str | None:
     """Why a run keeps the temperature 1; None where it can be given another."""
     if len(scored) < LEAST_QUESTIONS:
         return f"fewer than {LEAST_QUESTIONS} questions are scored ({len(scored)})"
+    if len(fit) == 0:
+        return "all questions are one cluster, of which no half can be held out"
     right = int(scored.correct[fit].sum())
     if right in (0, len(fit)):
         return f"all {len(fit)} answers to fit to are {'right' if right else 'wrong'}"
@@ -224,13 +227,13 @@ def fit_runs(
     where the two runs share questions, unless ``in_sample`` insists.
     """
     seed = checked("seed", seed)
-    opened = open_run(run)
+    opened = need(open_run(run), "calib fit")
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
     fit_rows, judge_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     judged_rows = scored.take(judge_rows)
     if evaluate is not None:
-        other = open_run(evaluate)
+        other = need(open_run(evaluate), "calib fit")
         facts["judged on"] = dict(other.config)
         judged_rows, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
         if not in_sample:

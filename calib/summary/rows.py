@@ -50,6 +50,11 @@ class Scored:
             **{name: v[chosen] if isinstance(v, np.ndarray) else v for name, v in values.items()}
         )
 
+    @property
+    def guess(self) -> Floats:
+        """(N,): the probability that an option drawn at random is right."""
+        return np.asarray(1 / (self.classes >= 0).sum(axis=1))
+
     def probabilities(self) -> Floats:
         """(N, O); where the confidence is over the vocabulary, (N, O + 1) with the rest last."""
         p = softmax(self.logprob)

@@ -201,6 +201,7 @@ def measure(scored: Scored, chosen: Sequence[Spec], seed: int) -> dict[str, dict
         {spec.name: functions[spec.name] for spec in chosen if spec.null and spec.name in cases},
         scored.confidence,
         scored.correct,
+        clusters=scored.cluster,
         n=RESAMPLES,
         seed=seed,
     )

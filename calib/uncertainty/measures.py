@@ -241,15 +241,23 @@ def paired_tests(
 
     ``best`` is the measure with the highest AUROC over the rows where all are known, ``against``
     the tests, by paired bootstrap with p corrected for their number (Holm): each measure against
-    "chance", whose AUROC is one half, and the best against each other one. None where the rows are
-    all right or all wrong.
+    "chance", whose AUROC is one half, and the best against each other one. A measure that is known
+    of no row takes no part. ``best`` is None, and ``reason`` says why, where nothing can be tested.
     """
     right = np.asarray(correct, dtype=bool)
+    uncertainty = uncertainty.dropna(axis="columns", how="all")
     known = ~np.isnan(uncertainty.to_numpy()).any(axis=1)
     members = np.arange(len(right)) if clusters is None else np.asarray(clusters)
     members, right = members[known], right[known]
-    if not 0 < right.sum() < len(right) or len(np.unique(members)) < 2:
-        return {"best": None, "n": len(right), "against": []}
+    reason = None
+    if len(right) == 0:
+        reason = "of no question all of them are known"
+    elif right.all() or not right.any():
+        reason = f"the answers are all {'right' if right.all() else 'wrong'}"
+    elif len(np.unique(members)) < 2:
+        reason = "all questions are one cluster"
+    if reason is not None:
+        return {"best": None, "reason": reason, "n": len(right), "against": []}
     names = [str(name) for name in uncertainty.columns]
     sureness = {name: by_rank(uncertainty[name].to_numpy()[known]) for name in names}
     sureness[CHANCE] = np.full(len(right), 0.5)

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from calib.drive.score import score
-from calib.hf.model import Model
 from calib.judge import verdicts
 from calib.judge.choice import AUTO
+from calib.models.protocol import Model
 from calib.records import Answer, InputError, Item
 from calib.runs import Run, open_run
+from calib.runs.kinds import need
 from calib.tasks import Task
 from calib.tasks.prompts import FORMS, PASSAGES, listed
 from calib.uncertainty.side_by_side import P_TRUE, bare, cases, judgeable
@@ -69,6 +70,8 @@ def questions(
     run: Run, answers: Run | None, *, shown: int, prompt: str = "letters", judge: str = AUTO
 ) -> Task:
     """Is this answer true? Of every question of ``run``, in their order, with their images."""
+    for each in filter(None, (run, answers)):
+        need(each, "calib p_true")
     if shown < 0:
         raise InputError(f"shown: expected 0 or more samples, got {shown}")
     asked = run.items()

@@ -22,7 +22,7 @@ from calib.judge.choice import AUTO
 from calib.judge.text import gold_texts
 from calib.records import Answer, InputError, Item
 from calib.runs import Run, open_run
-from calib.runs.folder import CONFIG
+from calib.runs.kinds import CONFIG, need
 from calib.summary import to_json
 from calib.uncertainty.measures import (
     against_correctness,
@@ -49,7 +49,7 @@ def side_by_side(
     Questions without a known answer are left out. Raises InputError where the runs do not hold the
     same questions, or too few samples to measure anything.
     """
-    items = run.items()
+    items = need(run, "the table of measures").items()
     table = table_of(run, judgeable(items, judge), answers, scores, judge)
     asked = p_true_of(run if answers is None else answers)
     if asked is not None:
@@ -165,16 +165,14 @@ def stated_of(given: Answer, others: Sequence[Answer]) -> float | None:
 def by_item(run: Run) -> dict[str, list[Answer]]:
     """Every question's answers, by its id."""
     found: dict[str, list[Answer]] = {}
-    if run.config.get("kind") != "sample":
-        raise InputError(f"{run.path}: this is not a run of calib sample")
-    for row in run.answers().to_dict("records"):
+    for row in need(run, "the table of measures").answers().to_dict("records"):
         answer = Answer(row["text"], row["tokens"], row["logprob"], row["entropy"], row["finish"])
         found.setdefault(row["id"], []).append(answer)
     return found
 
 
 def with_scores(table: pd.DataFrame, scores: Run) -> pd.DataFrame:
-    scored = scores.scores()
+    scored = need(scores, "--scores of calib report").scores()
     if not len(scored) or not set(table["id"]) <= set(scored["id"]):
         raise InputError(f"{scores.path}: it does not score all of the sampled questions")
     return table.merge(scored[["id", *OF_SCORES]], on="id", how="left", validate="one_to_one")

@@ -15,8 +15,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from calib_kernels import bins as binning
-from calib_kernels import checks, coarse, ops, transforms
+from calib_kernels import checks, coarse, transforms
 from calib_kernels.coarse import CoarseBins
+from calib_kernels.delta import histogram_delta
 
 
 class CalibrationHistogram:
@@ -76,7 +77,7 @@ class CalibrationHistogram:
         if correct.dtype != torch.bool:
             valid = (correct == 0) | (correct == 1)
             correct = correct == 1
-        self.add(ops.histogram_delta(confidence, correct, valid, bins=self.bins))
+        self.add(histogram_delta(confidence, correct, valid, bins=self.bins))
 
     def add(self, delta: Tensor) -> None:
         """Add a vector of ``histogram_delta``. Raises RuntimeError inside torch.func and vmap."""

@@ -19,7 +19,7 @@ NaN and sends NaN back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,10 +27,8 @@ from torch import Tensor
 from calib_kernels import bins as binning
 from calib_kernels import checks, dispatch, rows, transforms  # noqa: F401  (registers row_stats)
 from calib_kernels import lm_head_tiles as tiles
+from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.lm_head_gradient import Rows, gradients
-
-if TYPE_CHECKING:
-    from calib_kernels.histogram import CalibrationHistogram
 
 
 def _outputs(

@@ -10,7 +10,7 @@ vocabulary of their own, of O M columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,10 +18,8 @@ from torch import Tensor
 from calib_kernels import bins as binning
 from calib_kernels import checks, dispatch
 from calib_kernels import lm_head_tiles as tiles
+from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.ops import OptionScores
-
-if TYPE_CHECKING:
-    from calib_kernels.histogram import CalibrationHistogram
 
 # Fields of OptionScores that say something of the whole vocabulary.
 OF_THE_VOCABULARY = ("logprob", "mass", "vocab_entropy", "token")

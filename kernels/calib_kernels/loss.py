@@ -21,7 +21,7 @@ counted and sums to NaN.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,11 +29,9 @@ from torch import Tensor
 from calib_kernels import backend, checks, dispatch, reference, transforms
 from calib_kernels import bins as binning
 from calib_kernels.gradient import logits_gradient
+from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.reference.loss import Shape, capped
 from calib_kernels.reference.vocabulary import LN2
-
-if TYPE_CHECKING:
-    from calib_kernels.histogram import CalibrationHistogram
 
 # Of 1 + 2 z_loss lse, below which an entropy divided by it has lost its digits.
 LEAST_LIFT = 0.1

@@ -32,7 +32,8 @@ def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
-def _addresses(fields: Iterable[Tensor | None]) -> tuple[int, ...]:
+def _addresses(fields: Iterable[Tensor | None]) -> Any:
+    """A tuple of as many integers as there are fields."""
     return tuple([0 if field is None else field.data_ptr() for field in fields])
 
 
@@ -42,7 +43,7 @@ def _rows(
     ignore_index: int,
     scale: float,
     temperature: Tensor | None,
-) -> tuple[tuple[Any, ...], ...]:
+) -> tuple[Any, Any, Any]:
     """Logits, labels and temperature as the core takes them."""
     # Calls are few and conditions are inline: on short rows, Python is what a call costs.
     return (
@@ -126,7 +127,7 @@ def cross_entropy(
 ) -> None:
     _native.cross_entropy(
         *_rows(logits, labels, ignore_index, scale, temperature),
-        tuple(shape),
+        shape,
         _REDUCTIONS[reduction],
         _bins(edges, seen),
         _addresses(out),
@@ -152,7 +153,7 @@ def logits_gradient(
 ) -> None:
     _native.logits_gradient(
         *_rows(logits, labels, ignore_index, scale, temperature),
-        tuple(shape),
+        shape,
         (top.data_ptr(), log2_d.data_ptr(), _address(entropy)),
         (
             _address(d_loss),
@@ -189,7 +190,7 @@ def temperature_sweep(
         grid.groups(scales, _MULTIPLES) if option_ids is None else (),
         derivatives,
         _bins(edges, seen),
-        tuple(_address(field) for field in out),
+        _addresses(out),
         torch.get_num_threads(),
     )
 
@@ -205,18 +206,15 @@ def sample(
     out: Sample,
 ) -> None:
     if addresses is None:
-        bits: tuple[int, ...] = (0, 0, True, 0, 0, True)
+        noise = (0, 0, True, 0, 0, True)
     else:
         seed, item, index, step = addresses
-        bits = (
-            seed,
-            *(item.data_ptr(), item.shape[0] == 1, index.data_ptr()),
-            *(step.data_ptr(), step.shape[0] == 1),
-        )
+        one_item, one_step = item.shape[0] == 1, step.shape[0] == 1
+        noise = (seed, item.data_ptr(), one_item, index.data_ptr(), step.data_ptr(), one_step)
     _native.sample(
         *_rows(logits, None, 0, scale, temperature),
-        (*bits, _address(uniforms), out.token.shape[1], *filters, greedy),
-        tuple(field.data_ptr() for field in out),
+        (*noise, _address(uniforms), out.token.shape[1], *filters, greedy),
+        _addresses(out),
         torch.get_num_threads(),
     )
 

@@ -1,11 +1,12 @@
-"""The public ops: arguments checked, outputs allocated, a backend chosen, torch.library told.
+"""``option_scores``: arguments checked, outputs allocated, a backend chosen, torch.library told.
 
-``row_stats`` is in ``rows``, built in the same way.
+The other ops are built in the same way: ``row_stats`` in ``rows``, ``histogram_delta`` in
+``delta``.
 
-``torch.ops.calib_kernels.option_scores`` and ``.histogram_delta`` are functional and opaque, so
-they pass opcheck and ``torch.compile(fullgraph=True)``; the backend is chosen when they run. The
-public functions below call the same implementation directly where nothing traces, which saves the
-dispatcher's share of a small call.
+``torch.ops.calib_kernels.option_scores`` is functional and opaque, so it passes opcheck and
+``torch.compile(fullgraph=True)``; the backend is chosen when it runs. The public function below
+calls the same implementation directly where nothing traces, which saves the dispatcher's share of a
+small call.
 
 What a backend's launcher is given
 ----------------------------------
@@ -43,31 +44,19 @@ holding it has logprob 0, and where none does, logprob is -inf, mass 0 and prob 
 over the options. prediction: the highest score, the first on ties, and equal to the comparison of
 raw logits where options have one spelling: order options a, b by c*(max_a - max_b) + (s_a - s_b)
 with s = log2(sum 2^(c*(x - max))), not by numbers that were shifted by the row's maximum.
-
-``native.histogram_delta`` and ``gpu.histogram.histogram_delta``::
-
-    histogram_delta(
-        confidence,    # (N,) float32, contiguous
-        correct,       # (N,) bool, contiguous
-        valid,         # (N,) bool, contiguous; or None
-        edges,         # (B-1,) float32
-        seen,          # (3B+1,) int64 zeros to add to
-    ) -> None          # NaN, outside [0, 1] or not valid: the invalid counter only
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from calib_kernels import backend, checks, dispatch, reference
 from calib_kernels import bins as binning
-
-if TYPE_CHECKING:
-    from calib_kernels.histogram import CalibrationHistogram
+from calib_kernels.histogram import CalibrationHistogram
 
 
 class OptionScores(NamedTuple):
@@ -194,27 +183,6 @@ def _fake_option_scores(
     return _flat(*_outputs(logits, option_ids.shape[1], labels is not None, bins))
 
 
-def _histogram_delta(
-    confidence: Tensor, correct: Tensor, valid: Tensor | None, bins: int
-) -> Tensor:
-    name = backend.choose(confidence.device, confidence.dtype)
-    if name == "reference":
-        return reference.histogram_delta(confidence, correct, valid, bins, None)
-    seen = confidence.new_zeros(binning.length(bins), dtype=torch.int64)
-    if confidence.shape[0]:
-        table = binning.edges(bins, torch.float32, confidence.device)
-        valid = None if valid is None else valid.contiguous()
-        launch = dispatch.launcher(name, "histogram_delta")
-        launch(confidence.contiguous(), correct.contiguous(), valid, table, seen)
-    return seen
-
-
-def _fake_histogram_delta(
-    confidence: Tensor, correct: Tensor, valid: Tensor | None, bins: int
-) -> Tensor:
-    return confidence.new_empty(binning.length(bins), dtype=torch.int64)
-
-
 _option_scores_op = dispatch.register(
     "option_scores",
     "(Tensor logits, Tensor option_ids, Tensor? labels, float temperature, "
@@ -222,12 +190,6 @@ _option_scores_op = dispatch.register(
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _run_option_scores,
     _fake_option_scores,
-)
-_histogram_delta_op = dispatch.register(
-    "histogram_delta",
-    "(Tensor confidence, Tensor correct, Tensor? valid, int bins) -> Tensor",
-    _histogram_delta,
-    _fake_histogram_delta,
 )
 
 
@@ -272,19 +234,3 @@ def option_scores(
     if histogram is not None:
         histogram.add(seen)
     return scores
-
-
-def histogram_delta(
-    confidence: Tensor, correct: Tensor, valid: Tensor | None = None, *, bins: int
-) -> Tensor:
-    """What N rows add to a histogram of B bins: int64 (3B + 1,), see ``calib_kernels.bins``.
-
-    confidence (N,) floating point; correct (N,) bool; valid (N,) bool: False counts as invalid.
-    """
-    checks.bin_count(bins)
-    confidence = checks.confidences(confidence)
-    correct = checks.flags("correct", correct, confidence)
-    valid = None if valid is None else checks.flags("valid", valid, confidence)
-    run = _histogram_delta_op if dispatch.traced(confidence) else _histogram_delta
-    delta: Tensor = run(confidence, correct, valid, bins)
-    return delta

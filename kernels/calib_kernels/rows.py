@@ -23,7 +23,7 @@ to the histogram's invalid counter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,9 +31,7 @@ from torch import Tensor
 from calib_kernels import backend, checks, dispatch, reference, transforms
 from calib_kernels import bins as binning
 from calib_kernels.gradient import PLAIN, logits_gradient
-
-if TYPE_CHECKING:
-    from calib_kernels.histogram import CalibrationHistogram
+from calib_kernels.histogram import CalibrationHistogram
 
 
 class RowStats(NamedTuple):

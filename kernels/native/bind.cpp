@@ -89,10 +89,9 @@ void option_scores(const Logits& logits, const Ids& ids, const Labels& labels,
   const auto& [logprob, prob, mass, confidence, prediction, entropy, vocab_entropy, token, correct,
                valid] = outputs;
   const calib::OptionOutput out = {
-      at<float>(logprob),    at<float>(prob),    at<float>(mass),
-      at<float>(confidence), at<int64_t>(prediction), at<float>(entropy),
-      at<float>(vocab_entropy), at<int64_t>(token), at<bool>(correct),
-      at<bool>(valid)};
+      at<float>(logprob),      at<float>(prob),    at<float>(mass),          at<float>(confidence),
+      at<int64_t>(prediction), at<float>(entropy), at<float>(vocab_entropy), at<int64_t>(token),
+      at<bool>(correct),       at<bool>(valid)};
   const calib::Histogram histogram = histogram_of(bins);
   nb::gil_scoped_release released;
   calib::option_scores(in, out, histogram.bins ? &histogram : nullptr, threads);
@@ -105,9 +104,9 @@ void row_stats(const Logits& logits, const Labels& labels, const Temperature& te
   const auto& [lse, confidence, prediction, entropy, sum_p2, label_logprob, correct, valid,
                log2_d] = outputs;
   const calib::StatsOutput out = {
-      at<float>(lse),    at<float>(confidence),    at<int64_t>(prediction), at<float>(entropy),
-      at<float>(sum_p2), at<float>(label_logprob), at<bool>(correct),       at<bool>(valid),
-      at<float>(log2_d)};
+      at<float>(lse),     at<float>(confidence), at<int64_t>(prediction),
+      at<float>(entropy), at<float>(sum_p2),     at<float>(label_logprob),
+      at<bool>(correct),  at<bool>(valid),       at<float>(log2_d)};
   const calib::Histogram histogram = histogram_of(bins);
   nb::gil_scoped_release released;
   calib::row_stats(in, out, histogram.bins ? &histogram : nullptr, threads);
@@ -141,7 +140,10 @@ void logits_gradient(const Logits& logits, const Labels& labels, const Temperatu
   const auto [loss, loss_stride, lse, entropy] = upstream;
   const auto [d_logits, stride, variance] = gradients;
   const calib::GradientInput given = {
-      shape_of(shape), at<const float>(top), at<const float>(log2_d), at<const float>(row_entropy),
+      shape_of(shape),
+      at<const float>(top),
+      at<const float>(log2_d),
+      at<const float>(row_entropy),
       {at<const float>(loss), loss_stride, at<const float>(lse), at<const float>(entropy)}};
   const calib::GradientOutput out = {at<void>(d_logits), stride, at<float>(variance)};
   nb::gil_scoped_release released;
@@ -154,8 +156,7 @@ using Group = std::tuple<double, std::vector<int>, std::vector<int>>;
 void temperature_sweep(const Logits& logits, const Ids& ids, const Labels& labels,
                        std::vector<double> scales, const std::vector<Group>& groups,
                        int derivatives, const Bins& bins,
-                       const std::tuple<Address, Address, Address, Address>& outputs,
-                       int threads) {
+                       const std::tuple<Address, Address, Address, Address>& outputs, int threads) {
   calib::SweepInput in = {};
   Address id;
   std::tie(id, in.shared_ids, in.options, in.spellings) = ids;

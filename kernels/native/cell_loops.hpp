@@ -1,5 +1,5 @@
-// Loops over cells (cells.hpp): what adds logits to them, and what sums over them. Compiled once per
-// instruction set.
+// Loops over cells (cells.hpp): what adds logits to them, and what sums over them. Compiled once
+// per instruction set.
 #pragma once
 
 #include "lanes.hpp"
@@ -8,11 +8,12 @@
 namespace calib::CALIB_VARIANT {
 namespace {
 
-// Entries are worked out ENTRIES at a time, WAITING before they are added: a load from where a vector
-// was just stored has to wait.
+// Entries are worked out ENTRIES at a time, WAITING before they are added: a load from where a
+// vector was just stored has to wait.
 constexpr int ENTRIES = 32, WAITING = CellWords::WAITING;
 
-// Logits are fetched less far ahead than elsewhere, and past the second cache, which is to keep cells.
+// Logits are fetched less far ahead than elsewhere, and past the second cache, which is to keep
+// cells.
 constexpr int64_t A_LITTLE = 2560;
 
 struct CellScale {
@@ -103,12 +104,13 @@ int32_t drain_cells(uint64_t* __restrict cells, int first, int32_t top, float un
     const auto shift = static_cast<int32_t>(places - n * (CELL_PLACES / 2));
     held += count;
     most = count > most ? count : most;
-    // Sums of d, d^2 and d^3 for distances d to the cell's middle, in cells. Nothing is conditional,
-    // so that it is done for many at once.
+    // Sums of d, d^2 and d^3 for distances d to the cell's middle, in cells. Nothing is
+    // conditional, so that it is done for many at once.
     const auto times = static_cast<float>(count);
     const float share = 1.0f / (times + static_cast<float>(count == 0));
     const float d1 = static_cast<float>(shift) / PLACES, mean = d1 * share, same = d1 * mean;
-    const float rest = (static_cast<float>(squares) + 0.5f * times) * SQUARE - same;  // rounded down
+    const float rest =
+        (static_cast<float>(squares) + 0.5f * times) * SQUARE - same;  // rounded down
     const float spread = rest * static_cast<float>((count > 1) & (rest > 0.0f));
     const float d2 = same + spread, d3 = mean * (same + 3.0f * spread);
     // The same of distances to the group's middle, which is o away.

@@ -61,8 +61,8 @@ class Cells {
     bool told = cells[place(LAST)] == 0 && (plan.exact || cells[place(LAST + 1)] == 0);
     cells[place(top >> 16)] -= cell_entry(top);
     for (int cell = (top >> 16) & -WIDE; (held < n || !told) && cell >= LAST; cell -= WIDE) {
-      const int32_t more = kernels.drain_cells(cells + place(cell), cell, top,
-                                               1.0f / plan.scale, found, &groups);
+      const int32_t more =
+          kernels.drain_cells(cells + place(cell), cell, top, 1.0f / plan.scale, found, &groups);
       if (!more) continue;
       told = told && more > 0;
       held += more;
@@ -86,7 +86,8 @@ class Cells {
     float x[BLOCK];
     for (int i = 0; i < BLOCK; ++i) x[i] = static_cast<float>(ABOVE - i * STEP % NEAR) + 0.5f;
     words_ = fastest_place<CellWords>([&](CellWords& words) {
-      kernels.add_to_cells[static_cast<int>(type)](x, BLOCK, 0.0f, CELL_PLACES, CELL_LOWEST, &words);
+      kernels.add_to_cells[static_cast<int>(type)](x, BLOCK, 0.0f, CELL_PLACES, CELL_LOWEST,
+                                                   &words);
     });
     for (int cell = -NEAR; cell <= ABOVE; ++cell) words_->cells[place(cell)] = 0;
   }

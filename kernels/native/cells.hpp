@@ -1,10 +1,10 @@
 // A cell holds the logits of an interval as a count and two moments, in one word.
 //
 // A logit becomes an integer of 32 bits, z = (x - ref) * scale: the upper half names its
-// cell, the lower is its place in it. Adding CELL_ONE << 32 | square << 32 | z to a word counts it and
-// sums places and their squares. From the top, 12 bits are the count, 20 the sum of
-// square = (place - 2^15)^2 >> CELL_SQUARE_SHIFT, and 32 that of z, whose upper half a cell's logits
-// share. Integers are added, so their order is of no account.
+// cell, the lower is its place in it. Adding CELL_ONE << 32 | square << 32 | z to a word counts it
+// and sums places and their squares. From the top, 12 bits are the count, 20 the sum of square =
+// (place - 2^15)^2 >> CELL_SQUARE_SHIFT, and 32 that of z, whose upper half a cell's logits share.
+// Integers are added, so their order is of no account.
 //
 // No field reaches the next while a cell holds no more than CELL_MOST = 2^20 / 257 logits: a square
 // is at most 2^8, and the sum below carries one more. With more, up to 4,095, its count is above

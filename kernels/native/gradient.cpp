@@ -137,8 +137,8 @@ void logits_gradient(const RowInput& in, const GradientInput& given, const Gradi
   parallel_for(in.rows, threads, [&](int64_t row) {
     bool bad;
     const Weights w = {scale_of(in, row, &bad), given.top[row], given.log2_d[row], 0, 0, 0, 0};
-    out.variance[row] = static_cast<float>(
-        kernels.variance[type](row_of(in, row), V, w, given.entropy[row]));
+    out.variance[row] =
+        static_cast<float>(kernels.variance[type](row_of(in, row), V, w, given.entropy[row]));
   });
 }
 

@@ -116,8 +116,7 @@ void cross_entropy(const RowInput& in, const LossShape& shape, Reduction reducti
       bool bad;
       const float c = scale_of(in, row, &bad);
       const Values values = values_of(in, shape, row);
-      const RowStats s =
-          read_row(*variant().rows, values.x, values.type, in.columns, c, false);
+      const RowStats s = read_row(*variant().rows, values.x, values.type, in.columns, c, false);
       finish(row, c, bad, s, values);
     });
   }

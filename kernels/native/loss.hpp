@@ -41,8 +41,8 @@ struct GradientInput {
 };
 
 struct GradientOutput {
-  void* logits;    // (rows, columns) in their dtype; may be the logits, if variance is null
-  int64_t stride;  // of its rows
+  void* logits;     // (rows, columns) in their dtype; may be the logits, if variance is null
+  int64_t stride;   // of its rows
   float* variance;  // of ln p, or null
 };
 

@@ -64,7 +64,8 @@ void gradient(const void* data, int64_t n, const Weights& weights, void* result)
   const Slopes<X, CAP> slopes(weights);
   for (; n >= LANES; n -= LANES, x += LANES, out += LANES) {
     for (int line = 0; line < LANES * static_cast<int>(sizeof *x); line += 64)
-      __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x) + AHEAD + line));
+      __builtin_prefetch(
+          reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x) + AHEAD + line));
 #pragma GCC unroll 4
     for (int r = 0; r < LANES; r += Floats::W) X::store(slopes.at(x + r), out + r);
   }

@@ -31,8 +31,8 @@ struct Scratch {
   std::vector<double> terms;     // (spellings)
 };
 
-void finish_row(const OptionInput& in, const OptionOutput& out, int64_t row, float c, bool bad_scale,
-                const RowStats& s, Scratch& scratch) {
+void finish_row(const OptionInput& in, const OptionOutput& out, int64_t row, float c,
+                bool bad_scale, const RowStats& s, Scratch& scratch) {
   const void* x = row_of(in, row);
   const int64_t O = in.options, M = in.spellings;
   const int64_t* ids = in.ids + (in.shared_ids ? 0 : row * O * M);

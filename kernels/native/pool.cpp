@@ -13,8 +13,8 @@ namespace calib {
 namespace {
 
 // Waking a sleeping thread takes as long as a small call. So a worker looks out for the next call,
-// and a caller for the last row, for a while before they sleep: the one for a small call's time, the
-// other for less than a millisecond.
+// and a caller for the last row, for a while before they sleep: the one for a small call's time,
+// the other for less than a millisecond.
 constexpr int WORKER_SPINS = 1000;
 constexpr int CALLER_SPINS = 20000;
 
@@ -111,8 +111,7 @@ class Pool {
 std::atomic<Pool*> current{nullptr};
 
 Pool& pool() {
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { current.store(new Pool); });
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { current.store(new Pool); });
   (void)registered;
   Pool* p = current.load();
   if (!p) {

@@ -1,4 +1,5 @@
-// Threads of our own over independent tasks. No OpenMP: a second runtime beside torch's is a hazard.
+// Threads of our own over independent tasks. No OpenMP: a second runtime beside torch's is a
+// hazard.
 #pragma once
 
 #include <cstdint>

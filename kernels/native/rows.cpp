@@ -16,9 +16,8 @@ constexpr int64_t PROBE = 512;  // logits that the first reference is taken from
 // Registers that are summed at a time: as many as leave no accumulator in memory. But of float32
 // with AVX2 all: a pass that reads one line of four waits for memory longer than accumulators take.
 template <class X>
-constexpr int AT_ONCE = Floats::W == 4 || (Floats::W == 8 && sizeof(typename X::Scalar) == 2)
-                            ? 2
-                            : REGISTERS;
+constexpr int AT_ONCE =
+    Floats::W == 4 || (Floats::W == 8 && sizeof(typename X::Scalar) == 2) ? 2 : REGISTERS;
 
 struct Lanes {
   alignas(64) float max[LANES];
@@ -43,7 +42,8 @@ CALIB_INLINE void sum_lanes(const typename X::Scalar* x, int64_t groups, float c
     for (int64_t i = 0; i < groups; ++i, p += LANES) {
       if (first == 0)
         for (int line = 0; line < LANES * static_cast<int>(sizeof *p); line += 64)
-          __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + AHEAD + line));
+          __builtin_prefetch(
+              reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + AHEAD + line));
 #pragma GCC unroll 8
       for (int r = 0; r < N; ++r) {
         const Floats v = X::load(p + r * Floats::W);
@@ -76,8 +76,7 @@ template <class X, bool SQUARES>
 CALIB_INLINE Block sum_block(const typename X::Scalar* x, int64_t n, float c, float g) {
   Lanes lanes;
   sum_lanes<X, SQUARES>(x, n / LANES, c, g, lanes);
-  Block block = {largest(lanes.max), fold(lanes.d), fold(lanes.w),
-                 SQUARES ? fold(lanes.q) : 0.0};
+  Block block = {largest(lanes.max), fold(lanes.d), fold(lanes.w), SQUARES ? fold(lanes.q) : 0.0};
   if (n % LANES) {
     const Tail<X> tail(x + n / LANES * LANES, n % LANES);
     sum_lanes<X, SQUARES>(tail.x, 1, c, g, lanes);

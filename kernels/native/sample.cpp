@@ -62,8 +62,8 @@ Cut weigh_row(const WeighedRow& row, const RowStats& s, const Filters& filters,
   return cut;
 }
 
-void finish_row(const SampleInput& in, const SampleOutput& out, int64_t row, float c, bool bad_scale,
-                const RowStats& s, const BlockSum* blocks) {
+void finish_row(const SampleInput& in, const SampleOutput& out, int64_t row, float c,
+                bool bad_scale, const RowStats& s, const BlockSum* blocks) {
   const bool lost = s.lost || bad_scale;
   const bool weighed = !lost && !s.certain;
   const WeighedRow weights = {*variant().sample, row_of(in, row), in.type, in.columns, c, s.max};
@@ -84,10 +84,9 @@ void finish_row(const SampleInput& in, const SampleOutput& out, int64_t row, flo
     if (weighed && !in.greedy) {
       double u[2];
       for (uint32_t stage = 0; stage < 2; ++stage)
-        u[stage] = in.uniforms
-                       ? in.uniforms[2 * i + stage]
-                       : uniform(in.seed, in.item[in.shared_item ? 0 : row], in.sample[i],
-                                 in.step[in.shared_step ? 0 : row], stage);
+        u[stage] = in.uniforms ? in.uniforms[2 * i + stage]
+                               : uniform(in.seed, in.item[in.shared_item ? 0 : row], in.sample[i],
+                                         in.step[in.shared_step ? 0 : row], stage);
       token = draw(weights, cut, masses, mass, u[0], u[1]);
     }
     const float x = logit(weights.x, in.type, token);

@@ -9,7 +9,9 @@ namespace {
 struct Weigher {
   Floats scale, ref, t, low;
   CALIB_INLINE Weigher(float c, float ref_, float t_)
-      : scale(Floats::all(c)), ref(Floats::all(ref_)), t(Floats::all(t_)),
+      : scale(Floats::all(c)),
+        ref(Floats::all(ref_)),
+        t(Floats::all(t_)),
         low(Floats::all(-126.0f)) {}
   CALIB_INLINE Floats operator()(Floats x) const {
     const Floats z = (x - ref) * scale;
@@ -42,8 +44,7 @@ CALIB_INLINE void add_above(const typename X::Scalar* x, int64_t groups, const W
 }
 
 template <class X>
-void above(const void* data, int64_t n, float c, float ref, float t, int64_t* count,
-           double* mass) {
+void above(const void* data, int64_t n, float c, float ref, float t, int64_t* count, double* mass) {
   const auto* x = static_cast<const typename X::Scalar*>(data);
   const Weigher weigh(c, ref, t);
   *count = 0;
@@ -67,7 +68,8 @@ int64_t within(const void* data, int64_t n, float low, float high, int32_t* plac
       alignas(64) float lanes[Floats::W];
       v.store(lanes);
       for (int l = 0; l < Floats::W; ++l)
-        if (low < lanes[l] && lanes[l] <= high) places[found++] = static_cast<int32_t>(start + r + l);
+        if (low < lanes[l] && lanes[l] <= high)
+          places[found++] = static_cast<int32_t>(start + r + l);
     }
   }
   return found;

@@ -240,7 +240,7 @@ CALIB_INLINE Floats floor(Floats a) {
   return {toward_zero - (toward_zero > a.v ? Quad{1, 1, 1, 1} : Quad{})};
 }
 CALIB_INLINE Floats times_2_to(Floats p, Floats n) {
-  const QuadBits exponent = (QuadBits)__builtin_convertvector(n.v, QuadInts) << 23;
+  const QuadBits exponent = (QuadBits) __builtin_convertvector(n.v, QuadInts) << 23;
   return {(Quad)((QuadBits)p.v + exponent)};
 }
 CALIB_INLINE Floats select_equal(Floats a, Floats b, Floats yes, Floats no) {

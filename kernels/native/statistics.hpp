@@ -15,7 +15,7 @@ struct StatsOutput {
   float* label_logprob;  // null without labels
   bool* correct;         // null without labels
   bool* valid;
-  float* log2_d;         // of the sum of exp(u - largest u), u = x / T; or null
+  float* log2_d;  // of the sum of exp(u - largest u), u = x / T; or null
 };
 
 void row_stats(const RowInput& in, const StatsOutput& out, const Histogram* histogram, int threads);

@@ -52,16 +52,16 @@ inline bool repetitive(const void* x, DType type, int64_t n, float least) {
 
 // Over the row's vocabulary at inverse temperature c (base 2): log2 p_i = (c * x_i - g) - log2_d.
 struct RowStats {
-  float max;        // NaN if the row holds one
-  int64_t token;    // where max stands first
-  bool lost;        // NaN, two +inf or nothing but -inf: only max and token mean anything
-  bool certain;     // one +inf: its probability is 1, entropy 0
-  bool reread;      // by odd_row: the sums of blocks mean nothing
+  float max;      // NaN if the row holds one
+  int64_t token;  // where max stands first
+  bool lost;      // NaN, two +inf or nothing but -inf: only max and token mean anything
+  bool certain;   // one +inf: its probability is 1, entropy 0
+  bool reread;    // by odd_row: the sums of blocks mean nothing
   double g;
   double log2_d;
-  double mean_z;    // E[c * x_i - g]
-  double entropy;   // nats
-  double sum_p2;    // sum p_i^2, where squares were asked for
+  double mean_z;   // E[c * x_i - g]
+  double entropy;  // nats
+  double sum_p2;   // sum p_i^2, where squares were asked for
 };
 
 // In nats, of logit x in a row that is not lost.

@@ -165,8 +165,8 @@ Cut cut_of(const WeighedRow& row, const Filters& filters) {
   if (filters.top_k > 0 || filters.top_p < 1.0) {
     // What lies lower weighs nothing, whether it stays or not.
     const double floor = static_cast<double>(row.max) - 127.0 / row.c;
-    const float low = std::min(static_cast<float>(std::max(floor, -0x1.fffffep127)),
-                               just_below(row.max));
+    const float low =
+        std::min(static_cast<float>(std::max(floor, -0x1.fffffep127)), just_below(row.max));
     const Prefix all = above(row, low);
     Prefix limit = {std::numeric_limits<int64_t>::max(), std::numeric_limits<double>::infinity()};
     double mass = all.mass;

@@ -48,9 +48,7 @@ struct Results {
 
 // Of weights 2^(c y) whose sums these are, about `ref`.
 double mean_of(const PowerSums& p) { return p.w / p.d; }
-double spread_of(const PowerSums& p) {
-  return std::max(0.0, p.s / p.d - mean_of(p) * mean_of(p));
-}
+double spread_of(const PowerSums& p) { return std::max(0.0, p.s / p.d - mean_of(p) * mean_of(p)); }
 
 Term column_term(const SweepRow& row, const PowerSums& p, double c, double gold, bool correct) {
   if (row.certain) {
@@ -91,9 +89,9 @@ void finish_columns(const SweepInput& in, const SweepPlan& plan, int64_t row, co
   }
 }
 
-// Whether to count a row's logits first, as its temperatures then sum over fewer. In the time that a
-// logit takes at a temperature of no grid with both derivatives: a grid takes 3.5, either half of it
-// without, finding the maximum 0.7, counting 2.3 or 2.5 by dtype. What is counted then takes, by
+// Whether to count a row's logits first, as its temperatures then sum over fewer. In the time that
+// a logit takes at a temperature of no grid with both derivatives: a grid takes 3.5, either half of
+// it without, finding the maximum 0.7, counting 2.3 or 2.5 by dtype. What is counted then takes, by
 // value, what a logit does and 3.5 once, and a cell 0.4 at each temperature and 4 once.
 bool worth_counting(const SweepInput& in, const SweepPlan& plan) {
   const bool in_cells = in.type != DType::bf16;
@@ -228,8 +226,8 @@ void finish_options(const SweepInput& in, int64_t row, Options& scratch, Results
         largest = score;
         prediction = o;
       }
-      if (o == label) gold = {score, own > -INF ? shift + mean_of(p) : -INF,
-                              own > -INF ? spread_of(p) : 0.0};
+      if (o == label)
+        gold = {score, own > -INF ? shift + mean_of(p) : -INF, own > -INF ? spread_of(p) : 0.0};
       if (score == -INF) continue;
       all += moved(p, c, -shift);
     }

@@ -1,9 +1,9 @@
 // The power sums of a row of float32 or float16 logits: counted in narrow cells, then summed.
 //
-// A row holds more values than can be counted one by one. Of the logits of a cell, which is a 32nd to a
-// 64th of the coldest temperature wide, count, mean and variance are kept. What that leaves out is
-// their third moment: with h = 1/32, a factor of at most h^3 / (36 sqrt(3)) = 5e-7 in what the cell
-// adds to a sum, and 0 where logits lie evenly about their mean.
+// A row holds more values than can be counted one by one. Of the logits of a cell, which is a 32nd
+// to a 64th of the coldest temperature wide, count, mean and variance are kept. What that leaves
+// out is their third moment: with h = 1/32, a factor of at most h^3 / (36 sqrt(3)) = 5e-7 in what
+// the cell adds to a sum, and 0 where logits lie evenly about their mean.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,8 @@
 
 namespace calib {
 
-// What sum_sweep_chunk and join_chunks tell of a row, if its cells can tell it: not with NaN or +inf,
-// nor with too many logits in one. Where many repeat, each addition would wait for the last.
+// What sum_sweep_chunk and join_chunks tell of a row, if its cells can tell it: not with NaN or
+// +inf, nor with too many logits in one. Where many repeat, each addition would wait for the last.
 inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
                              DType type, int64_t n, Cells& cells, PowerSums* sums, SweepRow* row) {
   const int t = static_cast<int>(type);
@@ -51,8 +51,8 @@ inline bool sum_row_in_cells(const SweepKernels& kernels, const SweepPlan& plan,
         }
       });
   if (!told) return false;
-  row->token = best + variant().rows->find[t](offset(x, type, best), std::min(BLOCK, n - best),
-                                              row->max);
+  row->token =
+      best + variant().rows->find[t](offset(x, type, best), std::min(BLOCK, n - best), row->max);
   for (size_t i = 0; i < wide.size(); ++i) {
     sums[i] = taken(wide[i]);
     sums[i].d += 1.0;  // the largest logit

@@ -26,8 +26,8 @@ struct alignas(64) WideSums {
 };
 
 // Neighbouring cells, SIZE to a group. moment[m] is the sum of d^m / m! over the distances d of a
-// group's logits to its middle y: what they add to a sum of e^(b x) is e^(b y) sum_m moment[m] b^m, up
-// to the last, whose error is at most (1/16)^5 / 120 = 8e-9 where a cell is a 32nd of 1 / b.
+// group's logits to its middle y: what they add to a sum of e^(b x) is e^(b y) sum_m moment[m] b^m,
+// up to the last, whose error is at most (1/16)^5 / 120 = 8e-9 where a cell is a 32nd of 1 / b.
 struct CellGroups {
   static constexpr int SIZE = 4, MOMENTS = 5;
   static constexpr int AT_ONCE = static_cast<int>(LANES) / SIZE;
@@ -73,9 +73,9 @@ struct SweepKernels {
   // over NaN. By dtype.
   float (*add_to_cells[3])(const void* x, int64_t n, float ref, float scale, float low,
                            CellWords* words);
-  // Moves the LANES cells from number `first` on to AT_ONCE groups from `at` on: y is (z - top) * unit.
-  // Returns how many logits they held, or -1 where a cell may have held too many; if none, the groups
-  // stay as they are.
+  // Moves the LANES cells from number `first` on to AT_ONCE groups from `at` on: y is (z - top) *
+  // unit. Returns how many logits they held, or -1 where a cell may have held too many; if none,
+  // the groups stay as they are.
   int32_t (*drain_cells)(uint64_t* cells, int first, int32_t top, float unit, int64_t at,
                          CellGroups* to);
   // Adds to `sums` those of n groups at c, 2 c, .. multiples * c; n is a multiple of AT_ONCE. By

@@ -24,8 +24,8 @@ struct SweepPlan {
   std::vector<double> scale;       // c of each temperature as the loops use it
   std::vector<float> loose;        // c of those of no grid
   int derivatives;
-  float most = 0.0f;   // the largest c
-  float low = -1.0f;   // y below it is 0 at every temperature
+  float most = 0.0f;  // the largest c
+  float low = -1.0f;  // y below it is 0 at every temperature
 
   explicit SweepPlan(const SweepInput& in)
       : slot(in.scales.size(), -1), scale(in.scales), derivatives(in.derivatives) {
@@ -105,7 +105,8 @@ inline void sum_sweep_block(const SweepKernels& kernels, const SweepPlan& plan, 
       sums += GRID;
     } else {
       const int count = static_cast<int>(plan.loose.size());
-      kernels.each[derivatives][t](x, times, n, ref, plan.low, plan.loose.data(), count, next, sums);
+      kernels.each[derivatives][t](x, times, n, ref, plan.low, plan.loose.data(), count, next,
+                                   sums);
       sums += count;
     }
     next.at += static_cast<uintptr_t>(share);
@@ -210,8 +211,7 @@ inline SweepRow join_chunks(const SweepPlan& plan, const void* x, DType type, in
   for (int64_t k = 0; k < count; ++k) {
     if (!chunks[k].seen) continue;
     const double shift = static_cast<double>(row.ref) - chunks[k].ref;
-    for (size_t i = 0; i < slots; ++i)
-      sums[i] += moved(parts[k * slots + i], plan.slots[i], shift);
+    for (size_t i = 0; i < slots; ++i) sums[i] += moved(parts[k * slots + i], plan.slots[i], shift);
   }
   return row;
 }

@@ -3,8 +3,8 @@
 
 #include "loss_lanes.hpp"
 #include "rows.hpp"
-#include "sweep_loops.hpp"
 #include "sample_lanes.hpp"
+#include "sweep_loops.hpp"
 
 namespace calib {
 

@@ -72,8 +72,8 @@ void for_each_row(const RowInput& in, bool squares, int threads, const Finish& f
     parallel_for(in.rows, threads, [&](int64_t row) {
       bool bad;
       const float c = scale_of(in, row, &bad);
-      finish(row, c, bad, read_row(kernels, row_of(in, row), in.type, V, c, squares,
-                                   blocks_at(row, 0)));
+      finish(row, c, bad,
+             read_row(kernels, row_of(in, row), in.type, V, c, squares, blocks_at(row, 0)));
     });
     return;
   }

@@ -27,12 +27,12 @@ from bench import (
     regression,
     table,
     targets,
-    verify,
 )
 from bench.cases import Case
 from bench.clock import Call, CpuClock
 from bench.ops import OPS
 from bench.results import Results, slug
+from tests.gate import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import torch
 
-from bench import cases, checks, gpu, verify
+from bench import cases, gpu
 from bench.cases import Case, Run
 from bench.clock import Call, CpuClock, Sampler
 from bench.gpu import Budget
 from bench.ops import OPS, row_stats
 from bench.results import Results
+from tests.gate import checks, verify
 
 # numpy reports each NaN and infinity of the rows that are made of them.
 warnings.simplefilter("ignore", RuntimeWarning)

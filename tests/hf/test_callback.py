@@ -20,41 +20,13 @@ from transformers.modeling_outputs import CausalLMOutput
 
 import calib
 from calib.hf.callback import prefix_of
-from calib.hf.decoding.loop import listening
-from calib.metrics import ece, mce
+from calib.hf.decoding import listening
+from calib.metrics import ece
 
+from .evaluations import ECE, agrees, expected
 from .trainers import Logger, make_trainer, rows, tiny_llama
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-ECE = "ece_width15_left"
-
-
-def expected(model: Any, data: list[dict[str, Any]], temperature: float = 1.0) -> dict[str, float]:
-    """The numbers from the whole logits of predicted tokens, one sample at a time."""
-    confidence, correct, entropy = [], [], []
-    model.eval()
-    with torch.no_grad():
-        for sample in data:
-            logits = model(sample["input_ids"][None]).logits[0, :-1].double() / temperature
-            labels = sample["labels"][1:]
-            kept = labels != -100
-            p = logits[kept].softmax(-1)
-            confidence.append(p.max(-1).values)
-            correct.append(p.argmax(-1) == labels[kept])
-            entropy.append(-(p * p.log()).sum(-1))
-    c, a = torch.cat(confidence).numpy(), torch.cat(correct).numpy()
-    return {
-        ECE: ece(c, a),
-        "mce_width15_left": mce(c, a),
-        "top1_accuracy": a.mean(),
-        "confidence": c.mean(),
-        "entropy": torch.cat(entropy).mean().item(),
-    }
-
-
-def agrees(found: dict[str, float], wanted: dict[str, float], prefix: str = "") -> None:
-    for name, value in wanted.items():
-        assert found[prefix + name] == pytest.approx(value, abs=1e-5), name
 
 
 def records(callback: Any, name: str) -> list[dict[str, Any]]:

@@ -17,8 +17,7 @@ from transformers import (
 
 from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families
-from tests.hf.test_shared_prefix import TOKENS, agree, answers, both, decoded
-from tests.hf.test_ways import ENDS, way
+from tests.hf.generated import ENDS, TOKENS, agree, answers, both, decoded, way
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

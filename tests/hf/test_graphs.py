@@ -15,7 +15,7 @@ from calib.hf.decoding.loop import graphs, prefix
 from calib.hf.decoding.loop import loop as decoding
 from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families
-from tests.hf.test_shared_prefix import SHARED, agree, answers, both, decoded
+from tests.hf.generated import SHARED, agree, answers, both, decoded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ENDS: dict[str, Any] = {"eos_token_id": list(range(10, 60)), "pad_token_id": 0}

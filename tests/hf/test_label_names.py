@@ -10,7 +10,7 @@ import torch
 
 import calib
 
-from .test_callback import ECE, agrees, expected
+from .evaluations import ECE, agrees, expected
 from .trainers import make_trainer, rows, tiny_llama
 
 pytestmark = pytest.mark.usefixtures("one_thread")

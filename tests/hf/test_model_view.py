@@ -13,8 +13,7 @@ from torch import nn
 from calib.hf.decoding.shared_prefix import shared_prefix
 from calib.hf.model_view import View
 from tests.hf import families
-from tests.hf.test_shared_prefix import agree, both, decoded
-from tests.hf.test_ways import ENDS, way
+from tests.hf.generated import ENDS, agree, both, decoded, way
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

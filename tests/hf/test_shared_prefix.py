@@ -16,9 +16,9 @@ from calib.hf.decoding.loop import shared_attention
 from calib.hf.decoding.prefix import Rows
 from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families
+from tests.hf.generated import SAMPLES, SHARED, TOKENS, agree, answers, both, decoded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SAMPLES, TOKENS = 3, 8
 
 
 @pytest.fixture
@@ -34,37 +34,6 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr("calib.hf.decoding.shared_prefix.decode", watched)
     yield taken
-
-
-def both(model: Any, inputs: dict[str, Tensor], **settings: Any) -> tuple[Any, Any]:
-    """Plain generation with repeated prompts, and ours, from the same state of the generator."""
-    asked = {
-        "do_sample": True,
-        "max_new_tokens": TOKENS,
-        "return_dict_in_generate": True,
-        "output_logits": True,
-        "output_scores": True,
-        "disable_compile": True,
-        **settings,
-    }
-    torch.manual_seed(3)
-    plain = model.generate(**inputs, **asked, num_return_sequences=SAMPLES)
-    torch.manual_seed(3)
-    ours = model.generate(**inputs, **asked, custom_generate=shared_prefix, n_samples=SAMPLES)
-    return plain, ours
-
-
-def agree(plain: Any, ours: Any) -> None:
-    assert torch.equal(plain.sequences, ours.sequences)
-    for name in ("logits", "scores"):
-        theirs, found = getattr(plain, name), getattr(ours, name)
-        assert len(theirs) == len(found)
-        for a, b in zip(theirs, found, strict=True):
-            # The order of summation differs: 1e-4 is the bound that users are told.
-            torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
-
-
-SHARED = set(families.FAMILIES) - {"gemma3"}  # which has sliding layers
 
 
 @pytest.mark.parametrize("family", families.FAMILIES)
@@ -202,31 +171,6 @@ def test_what_it_does_not_do_is_refused(settings: dict[str, Any], message: str) 
 
 
 # Addressed draws.
-
-
-def decoded(
-    model: Any, inputs: dict[str, Tensor], *, way: str | None = None, **settings: Any
-) -> decoding.Decoded:
-    """The whole of what the decode loop knows, by way of ``generate``."""
-    kept: list[decoding.Decoded] = []
-    original = decoding.decode
-
-    def keeping(*args: Any, **kwargs: Any) -> Any:
-        kept.append(original(*args, **{**kwargs, "way": way}))
-        return kept[-1]
-
-    asked = {"do_sample": True, "max_new_tokens": TOKENS, "n_samples": SAMPLES, "seed": 5}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("calib.hf.decoding.shared_prefix.decode", keeping)
-        model.generate(**inputs, custom_generate=shared_prefix, **{**asked, **settings})
-    return kept[0]
-
-
-def answers(found: decoding.Decoded) -> list[list[int]]:
-    return [
-        row[found.prompt : found.prompt + length].tolist()
-        for row, length in zip(found.ids, found.lengths.tolist(), strict=True)
-    ]
 
 
 def test_an_answer_does_not_depend_on_the_others() -> None:

@@ -14,14 +14,9 @@ from calib.hf.decoding.prefix import Rows
 from calib.hf.decoding.row_inputs import CannotRepeat, expanded
 from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families, more_families
-from tests.hf.test_shared_prefix import SAMPLES, TOKENS, agree, answers, both, decoded
+from tests.hf.generated import ENDS, SAMPLES, TOKENS, agree, answers, both, decoded, way
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-ENDS: dict[str, Any] = {"eos_token_id": list(range(10, 50)), "pad_token_id": 0}
-
-
-def way(model: Any, inputs: dict[str, Tensor], **settings: Any) -> str:
-    return decoded(model, inputs, **settings).way
 
 
 # Families.

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import pytest
 from calib_kernels import available_backends, use_backend
 
+from tests.kernels.heads import few_at_once
+
 BACKENDS = ["reference", "native"] + ["triton"] * ("triton" in available_backends("cpu"))
 
 
@@ -21,3 +23,11 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
         pytest.skip(f"{name} cannot run here")
     with use_backend(name):
         yield name
+
+
+@pytest.fixture(params=["whole", "few at once"])
+def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """With bounds that hold everything, and with such that a few rows and columns fit."""
+    if request.param == "few at once":
+        few_at_once(monkeypatch)
+    yield request.param

@@ -1,4 +1,4 @@
-"""What hypothesis draws for calls of the ops: logits in any layout, labels, temperatures, options.
+"""What hypothesis draws for calls of any op: logits in any layout, labels, temperatures, options.
 
 ``fuzz_calls`` makes calls of them.
 """
@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from calib_kernels import use_backend
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.gate import laid_out
+from tests.gate.rows import laid_out
 
 INF = math.inf
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -130,3 +134,50 @@ def any_option_ids(draw: st.DrawFn, columns: int, n: int) -> Tensor:
     if kind == "per row" and n:
         return torch.stack([one() for _ in range(n)])
     return one() if kind == "spelled" else one()[:, 0]
+
+
+def repeatable(examples: int) -> Any:
+    """The same cases every time, unless CALIB_FUZZ is set: then others in each run."""
+    return settings(
+        max_examples=examples,
+        derandomize="CALIB_FUZZ" not in os.environ,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def names_of(case: Case) -> list[str]:
+    return [f"row {i}" for i in range(len(case.logits))]
+
+
+def in_float64(case: Case, run: Callable[..., Any]) -> Any:
+    """The same call of the reference, on float64."""
+    wide = {
+        name: value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+        for name, value in case.arguments.items()
+    }
+    with use_backend("reference"):
+        return run(case.logits.double(), **wide)
+
+
+@st.composite
+def any_size(draw: st.DrawFn, columns: int) -> int | None:
+    """A ``vocab_size``."""
+    return draw(st.one_of(st.none(), st.integers(1, columns)))
+
+
+@st.composite
+def any_upstream(draw: st.DrawFn, n: int) -> Tensor:
+    """A gradient for each row's loss; one number expanded to them all; every second of many."""
+    sizes = st.sampled_from([1.0, -1.0, 0.25, 0.0])
+    if draw(st.booleans()):
+        return torch.tensor(draw(sizes)).expand(n)
+    return torch.tensor(draw(st.lists(sizes, min_size=2 * n, max_size=2 * n)))[::2]
+
+
+def least_temperature(case: Case) -> float:
+    """The smallest temperature that is one."""
+    t = torch.as_tensor(case.arguments["temperature"])
+    good = t[(t >= 1e-38) & t.isfinite()]
+    return float(good.min()) if good.numel() else 1.0

@@ -9,6 +9,9 @@ import math
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 
+import torch
+from torch import Tensor
+
 
 @dataclass
 class Row:
@@ -70,3 +73,10 @@ def stats_row(logits: list[float], temperature: float = 1.0) -> Stats:
             sum_p2=float(sum(q * q for q in p)),
             logprob=[log(q) for q in p],
         )
+
+
+def close(found: Tensor, expected: float | list[float]) -> None:
+    # Sixteen digits less what the exponent of a logit of thousands, or a long sum, may lose.
+    torch.testing.assert_close(
+        found, torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-13, equal_nan=True
+    )

@@ -14,31 +14,9 @@ import torch
 from calib_kernels import CalibrationHistogram, OptionScores, option_scores, use_backend
 from torch import Tensor
 
-from bench.gate import compare, hard_rows, laid_out, option_sets
-
-DTYPES = [torch.float32, torch.bfloat16, torch.float16]
-# Around the lanes (64), the blocks (4096) and the chunks (32768) of the C++ core.
-COLUMNS = [1, 2, 63, 64, 65, 4095, 4096, 4097, 32768, 36865]
-
-
-def rows_of(columns: int, dtype: torch.dtype) -> tuple[list[str], Tensor]:
-    rows = hard_rows(columns, min(4096, max(columns // 2, 1)))
-    return list(rows), torch.stack(list(rows.values())).to(dtype)
-
-
-def permuted_spellings(
-    n: int, spellings: int, dtype: torch.dtype = torch.float32
-) -> tuple[Tensor, Tensor]:
-    """Logits (N, V), and ids (6, M) of options that have the same logits in other orders.
-
-    Among the spellings of each stand a padding and a repeat.
-    """
-    g = torch.Generator().manual_seed(0)
-    logits = torch.randn(n, spellings, generator=g, dtype=dtype) * 3
-    ids = torch.arange(6 * spellings).view(6, spellings)
-    ids = torch.cat([ids, ids[:, :1], torch.full((6, 1), -1)], 1)
-    mixed = [own[torch.randperm(spellings + 2, generator=g)] for own in ids]
-    return logits.repeat(1, 6), torch.stack(mixed)
+from tests.gate.agreement import compare, same_bits
+from tests.gate.rows import laid_out, option_sets
+from tests.kernels.cases import COLUMNS, DTYPES, permuted_spellings, rows_of
 
 
 def truth(
@@ -46,14 +24,6 @@ def truth(
 ) -> OptionScores:
     with use_backend("reference"):
         return option_scores(logits.double(), ids, labels, **options)
-
-
-def same_bits(a: OptionScores, b: OptionScores) -> None:
-    for field, x, y in zip(OptionScores._fields, a, b, strict=True):
-        if x is None or y is None:
-            assert x is y, field
-        else:
-            assert torch.equal(x.nan_to_num(-7.0), y.nan_to_num(-7.0)), field
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -23,8 +23,9 @@ from calib_kernels import (
 )
 from torch import Tensor
 
-from bench.gate import laid_out
-from tests.kernels.test_contract import DTYPES, rows_of
+from tests.gate.agreement import same_bits
+from tests.gate.rows import laid_out
+from tests.kernels.cases import DTYPES, rows_of
 
 Call = Callable[..., list[Tensor]]
 
@@ -90,11 +91,6 @@ CALLS: dict[str, Call] = {
 READERS = ["option_scores", "row_stats", "cross_entropy", "temperature_sweep", "sample"]
 
 
-def same(a: list[Tensor], b: list[Tensor]) -> None:
-    for x, y in zip(a, b, strict=True):
-        assert torch.equal(x.nan_to_num(-7.0), y.nan_to_num(-7.0))
-
-
 def example(dtype: torch.dtype = torch.float32, columns: int = 300) -> tuple[Tensor, Tensor]:
     """Rows made to break kernels, labels of every kind."""
     names, x = rows_of(columns, dtype)
@@ -126,15 +122,15 @@ def test_any_layout_gives_the_same_bits(backend: str, op: str, dtype: torch.dtyp
     columns = x.shape[1]
     whole = CALLS[op](x, labels)
     for stride, offset in ((columns, 1), (columns + 1, 3), (columns + 7, 7)):
-        same(CALLS[op](laid_out(x, stride, offset, "cpu"), labels), whole)
-    same(CALLS[op](x.T.contiguous().T, labels), whole)
+        same_bits(CALLS[op](laid_out(x, stride, offset, "cpu"), labels), whole)
+    same_bits(CALLS[op](x.T.contiguous().T, labels), whole)
     one = CALLS[op](x[:1].clone().expand(3, -1), labels[:3])
-    same(one, CALLS[op](x[:1].repeat(3, 1), labels[:3]))
+    same_bits(one, CALLS[op](x[:1].repeat(3, 1), labels[:3]))
     if op in READERS:
         padded = torch.cat((x, torch.full((len(x), 13), 50.0, dtype=dtype)), 1)
         padded[:, -1] = torch.nan
         found = CALLS[op](padded, labels, vocab_size=columns)
-        same([f[:, :columns] if f.shape == padded.shape else f for f in found], whole)
+        same_bits([f[:, :columns] if f.shape == padded.shape else f for f in found], whole)
 
 
 @pytest.mark.parametrize("op", CALLS)
@@ -145,10 +141,12 @@ def test_labels_of_both_widths_at_any_address(backend: str, op: str) -> None:
     for dtype in (torch.int32, torch.int64):
         shifted = torch.cat((labels[:1], labels)).to(dtype)[1:]
         assert shifted.data_ptr() % 16
-        same(CALLS[op](x, shifted), whole)
+        same_bits(CALLS[op](x, shifted), whole)
     if op != "sample":  # which has none
         labels = labels.where(labels != 2, 3)
-        same(CALLS[op](x, labels.where(labels != -100, 2), ignore_index=2), CALLS[op](x, labels))
+        same_bits(
+            CALLS[op](x, labels.where(labels != -100, 2), ignore_index=2), CALLS[op](x, labels)
+        )
 
 
 @pytest.mark.parametrize("op", CALLS)
@@ -156,12 +154,12 @@ def test_a_row_alone_and_again(backend: str, op: str) -> None:
     """R20, R21: the bits of a row, wherever it stands, and each time."""
     x, labels = given(op)
     whole = CALLS[op](x, labels)
-    same(CALLS[op](x, labels), whole)
+    same_bits(CALLS[op](x, labels), whole)
     for i in range(0, len(x), 3):
         alone = CALLS[op](x[i : i + 1], labels[i : i + 1])
-        same(alone, [field[i : i + 1] for field in whole])
+        same_bits(alone, [field[i : i + 1] for field in whole])
     order = torch.arange(len(x)).flip(0)
-    same(CALLS[op](x[order], labels[order]), [field[order] for field in whole])
+    same_bits(CALLS[op](x[order], labels[order]), [field[order] for field in whole])
 
 
 @pytest.mark.parametrize("op", CALLS)

@@ -6,7 +6,6 @@ thousands; ``test_sanitized`` runs this file on a build that checks every access
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,27 +18,17 @@ from calib_kernels import (
     histogram_delta,
     use_backend,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kernels.fuzz import Case
+from tests.gate.agreement import differing_bits, same_bits
+from tests.kernels.fuzz import Case, repeatable
 from tests.kernels.fuzz_calls import CALLS, cases
 
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"
 )
 TIERS = [100, pytest.param(1500, marks=pytest.mark.slow)]
-
-
-def drawn(examples: int) -> Any:
-    """The same cases every time, unless CALIB_FUZZ is set: then others in each run."""
-    return settings(
-        max_examples=examples,
-        derandomize="CALIB_FUZZ" not in os.environ,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @contextmanager
@@ -50,16 +39,6 @@ def threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def bits(found: Any) -> list[bytes]:
-    """Of every tensor in a result, those of histograms included."""
-    if isinstance(found, CalibrationHistogram):
-        return bits(found.state_dict()["sums"])
-    if isinstance(found, torch.Tensor):
-        wide = found.float() if found.dtype == torch.bfloat16 else found  # NumPy has none
-        return [wide.nan_to_num(-7.0).numpy().tobytes()]
-    return [b for f in found if f is not None for b in bits(f)]
 
 
 def counted(op: str, case: Case) -> tuple[Any, CalibrationHistogram]:
@@ -77,7 +56,7 @@ def counted(op: str, case: Case) -> tuple[Any, CalibrationHistogram]:
 def test_native_against_float64(op: str, examples: int) -> None:
     call = CALLS[op]
 
-    @drawn(examples)
+    @repeatable(examples)
     @given(case=cases(op))
     def check(case: Case) -> None:
         with use_backend("native"), threads(1):
@@ -85,14 +64,14 @@ def test_native_against_float64(op: str, examples: int) -> None:
             again = call.run(case.logits, **case.arguments)
             own = call.run(case.on_its_own(), **case.arguments)
             if call.histogram and case.arguments["labels"] is not None:
-                assert bits(counted(op, case)[0]) == bits(found)
+                same_bits(counted(op, case)[0], found)
         with use_backend("native"), threads(3):
             shared = call.run(case.logits, **case.arguments)
         assert not list(call.wrong(case, found, call.run))
-        assert bits(again) == bits(found)
+        same_bits(again, found)
         for other in (own, shared):
-            assert bits(call.same(other)) == bits(call.same(found))
-            if bits(other) != bits(found):  # in what no bits are promised of
+            same_bits(call.same(other), call.same(found))
+            if differing_bits(other, found):  # in what no bits are promised of
                 assert not list(call.wrong(case, other, call.run))
 
     check()
@@ -108,7 +87,7 @@ def test_histograms(examples: int) -> None:
     values = st.one_of(inside, st.floats(width=32), st.floats(0, 1, width=32))
     rows = st.lists(st.tuples(values, st.booleans(), st.booleans()), max_size=40)
 
-    @drawn(examples)
+    @repeatable(examples)
     @given(rows=rows, bins=st.sampled_from([1, 2, 3, 5, 10, 15, 20, 4096]), partly=st.booleans())
     def check(rows: list[tuple[float, bool, bool]], bins: int, partly: bool) -> None:
         confidence = torch.tensor([r[0] for r in rows], dtype=torch.float32)

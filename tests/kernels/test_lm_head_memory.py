@@ -11,7 +11,7 @@ import pytest
 from calib_kernels import linear_cross_entropy, lm_head_tiles
 from torch import Tensor, testing
 
-from tests.kernels.test_lm_head import head
+from tests.kernels.heads import head
 
 ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = 131_072

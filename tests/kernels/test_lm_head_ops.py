@@ -15,9 +15,9 @@ from calib_kernels import (
 from torch import Tensor
 from torch.nn import functional
 
-from tests.kernels.test_contract import same_bits
-from tests.kernels.test_lm_head import Head, head
-from tests.kernels.test_ops import IDS
+from tests.gate.agreement import same_bits
+from tests.kernels.cases import IDS
+from tests.kernels.heads import Head, head
 
 OPS = torch.ops.calib_kernels
 

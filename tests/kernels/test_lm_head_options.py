@@ -17,11 +17,11 @@ from calib_kernels import (
 )
 from torch import Tensor
 
-from bench.gate import compare, option_sets
-from tests.kernels.test_contract import same_bits
-from tests.kernels.test_lm_head import DTYPES, Head, chunks, few_at_once, head
+from tests.gate.agreement import compare, same_bits
+from tests.gate.rows import option_sets
+from tests.kernels.cases import DTYPES
+from tests.kernels.heads import Head, few_at_once, head
 
-__all__ = ["chunks"]  # a fixture
 WHOLE = ("logprob", "mass", "vocab_entropy", "token")
 
 

@@ -9,18 +9,8 @@ import pytest
 import torch
 from calib_kernels import linear_cross_entropy, lm_head_tiles
 
-from tests.kernels.test_lm_head import (
-    DTYPES,
-    SIZES,
-    Head,
-    chunks,
-    head,
-    near,
-    true_gradients,
-    truth,
-)
-
-__all__ = ["chunks"]  # a fixture
+from tests.kernels.cases import DTYPES
+from tests.kernels.heads import SIZES, Head, head, near, true_gradients, truth
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

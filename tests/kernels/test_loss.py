@@ -12,16 +12,12 @@ from calib_kernels.gradient import PLAIN, logits_gradient
 from torch import Tensor
 from torch.nn import functional
 
-from bench.gate import laid_out, row_labels
-from bench.loss_gate import SHAPES, Outcome, disagreements, outcome, truth
-from tests.kernels.test_contract import COLUMNS, DTYPES, rows_of
+from tests.gate.agreement import same_bits
+from tests.gate.loss import SHAPES, disagreements, outcome, truth
+from tests.gate.rows import laid_out, row_labels
+from tests.kernels.cases import COLUMNS, DTYPES, rows_of
 
 ROW = {"reduction": "none"}
-
-
-def same_bits(a: Outcome, b: Outcome) -> None:
-    for field, x, y in zip(Outcome._fields, a, b, strict=True):
-        assert torch.equal(x.double().nan_to_num(-7.0), y.double().nan_to_num(-7.0)), field
 
 
 def given_rows(columns: int, dtype: torch.dtype) -> tuple[list[str], Any]:
@@ -205,8 +201,7 @@ def test_a_row_alone_is_the_row_in_a_batch(backend: str, options: dict[str, floa
     for i in range(0, len(given[0]), 5):
         alone = outcome(*(g[i : i + 1] for g in given), **ROW, **options)
         for field in ("loss", "d_logits", "d_temperature"):
-            wanted = getattr(together, field)[i : i + 1].nan_to_num(-7.0)
-            assert torch.equal(getattr(alone, field).nan_to_num(-7.0), wanted), field
+            same_bits(getattr(alone, field), getattr(together, field)[i : i + 1])
     same_bits(outcome(*given, **ROW, **options), together)
 
 
@@ -240,7 +235,7 @@ def test_a_gradient_written_over_its_logits(backend: str, dtype: torch.dtype) ->
         over = x[some]
         found = logits_gradient(backend, over, *given[2:], top, log2_d, **options, in_place=True)
         assert found is over
-        assert torch.equal(found.nan_to_num(-7.0), apart.nan_to_num(-7.0))
+        same_bits(found, apart)
 
 
 def test_histogram_of_the_same_pass(backend: str) -> None:

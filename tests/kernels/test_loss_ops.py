@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
-from tests.kernels.test_ops import example
+from tests.kernels.cases import example
 
 SHAPE = (30.0, 0.1, 1e-3)  # softcap, smoothing, z_loss
 

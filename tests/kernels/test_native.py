@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,119 +16,38 @@ from typing import Any
 import pytest
 import torch
 from calib_kernels import (
-    Sample,
     Sweep,
     available_backends,
     option_scores,
-    row_stats,
-    sample,
-    temperature_sweep,
     use_backend,
 )
-from torch import Tensor
 
-from bench.gate import compare, compare_sweeps, hard_rows, option_sets, row_labels
-from bench.loss_gate import Outcome, disagreements, outcome, truth
+from tests.gate.agreement import compare, compare_sweeps, same_bits
+from tests.gate.loss import Outcome, disagreements, truth
+from tests.kernels.core_calls import (
+    BITS,
+    DTYPES,
+    LEAST,
+    LOSS,
+    OPS,
+    ROWS,
+    TEMPERATURES,
+    core,
+    example,
+    loss_arguments,
+    native,
+    sweeps_of,
+)
 
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"
 )
 ROOT = Path(__file__).resolve().parents[2]
-# Three chunks, the last of them no multiple of anything; for 16 bits a few blocks, whose loops
-# differ in their loads alone.
-COLUMNS = {torch.float32: 70001, torch.bfloat16: 9001, torch.float16: 9001}
-DTYPES = list(COLUMNS)
-# Every op of the core, on rows (N, V) of any dtype: its results hold to every instruction set and
-# to every number of threads.
-OPS: dict[str, Callable[[Tensor], Any]] = {
-    "option_scores": lambda x: option_scores(x, options_of(x), torch.arange(len(x)) % 3),
-    "row_stats": lambda x: row_stats(x, row_labels(*x.shape), temperature=0.7),
-    "sample": lambda x: draws_of(x),
-}
-# Further results, whose agreement with float64 has tests of its own: here, only their bits.
-BITS: dict[str, Callable[[Tensor], Any]] = {
-    **OPS,
-    "cross_entropy": lambda x: losses_of(x),
-    "temperature_sweep": lambda x: sweeps_of(x),
-}
-
-
-LOSS: dict[str, Any] = {"label_smoothing": 0.1, "softcap": 30.0, "z_loss": 1e-3}
-LEAST = 0.7  # temperature of a loss
-
-
-def loss_arguments(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    n = len(x)
-    return x, row_labels(*x.shape), torch.full((n,), LEAST), torch.linspace(-1.0, 2.0, n)
-
-
-def losses_of(x: Tensor) -> list[Tensor]:
-    """Losses with everything switched on, their gradients and the histogram."""
-    return list(outcome(*loss_arguments(x), reduction="none", **LOSS))
-
-
-# On a grid in 1/T, on none, and so many that a row is counted first, unless it is of float16.
-TEMPERATURES = ([4.0, 2.0, 4 / 3, 1.0], [0.7, 3.1], [0.3 * 1.05**k for k in range(48)])
-
-
-def sweeps_of(x: Tensor) -> list[Tensor]:
-    """Of every third row, then of all together: nll, both derivatives, count."""
-    labels = row_labels(*x.shape)
-    rows = [*(slice(i, i + 1) for i in range(0, len(x), 3)), slice(None)]
-    swept = (
-        temperature_sweep(x[own], labels[own], t, derivatives=2)
-        for t in TEMPERATURES
-        for own in rows
-    )
-    return [field for s in swept for field in (s.nll, s.grad, s.hess, s.count) if field is not None]
-
-
-def draws_of(x: Tensor) -> Sample:
-    """Without filters and with them."""
-    indices = torch.arange(2 * len(x)).view(-1, 2)
-    plain = sample(x, seed=1, item=2, sample=indices, step=3)
-    cut = sample(
-        x, seed=1, item=2, sample=indices, step=3, top_k=3000, top_p=0.9, min_p=1e-3
-    )  # fmt: skip
-    return Sample(*(torch.cat(fields, 1) for fields in zip(plain, cut, strict=True)))
-
-
-def options_of(x: Tensor) -> Tensor:
-    return option_sets(*x.shape)["spellings"]
-
-
-ROWS = list(hard_rows(9001, 4096))
-
-
-def example(dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.stack(list(hard_rows(COLUMNS[dtype], 4096).values())).to(dtype)
-
-
-@contextmanager
-def core(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with use_backend("native"):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def native(op: str, x: Tensor, threads: int = 1) -> Any:
-    with core(threads):
-        return BITS[op](x)
-
-
-def digest(results: Any) -> list[bytes]:
-    # NumPy has no bfloat16.
-    wide = (f.float() if f.dtype == torch.bfloat16 else f for f in results if f is not None)
-    return [f.nan_to_num(-7.0).numpy().tobytes() for f in wide]
 
 
 VARIANT = """
 import sys, torch
-from tests.kernels.test_native import BITS, DTYPES, example, native
+from tests.kernels.core_calls import BITS, DTYPES, example, native
 from calib_kernels import native as core
 found = {op: [list(native(op, example(d), threads=2)) for d in DTYPES] for op in BITS}
 torch.save([core.simd(), found], sys.argv[1])
@@ -211,7 +130,7 @@ def test_avx2_and_avx512_give_the_same_bits(op: str, variants: dict[str, Results
     if "v4" not in variants:
         pytest.skip("this processor has no AVX-512")
     for a, b in zip(variants["v3"][op], variants["v4"][op], strict=True):
-        assert digest(a) == digest(b)
+        same_bits(a, b)
 
 
 def test_an_instruction_set_that_is_not_there_is_named() -> None:
@@ -228,36 +147,35 @@ def test_an_instruction_set_that_is_not_there_is_named() -> None:
 def test_the_number_of_threads_changes_no_bit(op: str, rows: int | None) -> None:
     """R20. Few rows are shared by chunks, many by rows."""
     x = example()[:rows]
-    one = digest(native(op, x, threads=1))
+    one = list(native(op, x, threads=1))
     for threads in (2, 3, 8):
-        assert digest(native(op, x, threads=threads)) == one
+        same_bits(list(native(op, x, threads=threads)), one)
 
 
 @pytest.mark.parametrize("op", OPS)
 def test_calls_from_many_python_threads(op: str) -> None:
     x = example()
 
-    def call(_: int) -> list[bytes]:
+    def call(_: int) -> Any:
         with use_backend("native"):
-            return digest(OPS[op](x))
+            return OPS[op](x)
 
-    expected = call(0)
+    first = call(0)
     with ThreadPoolExecutor(8) as pool:
-        assert all(found == expected for found in pool.map(call, range(24)))
-
-
-def _in_process(op: str, x: Tensor) -> list[bytes]:
-    return digest(native(op, x, threads=2))
+        for other in pool.map(call, range(24)):
+            same_bits(other, first)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own() -> None:
     x = example()
-    parent = _in_process("option_scores", x)  # the pool is running when the process forks
+    call = ("option_scores", x, 2)
+    parent = native(*call)  # the pool is running when the process forks
     with get_context("fork").Pool(2) as pool:
-        children = [pool.apply_async(_in_process, ("option_scores", x)) for _ in range(4)]
-        assert all(child.get(timeout=60) == parent for child in children)
-    assert _in_process("option_scores", x) == parent
+        children = [pool.apply_async(native, call) for _ in range(4)]
+        for child in children:
+            same_bits(child.get(timeout=60), parent)
+    same_bits(native(*call), parent)
 
 
 def test_all_16_bit_floats_are_read_exactly() -> None:
@@ -273,3 +191,13 @@ def test_all_16_bit_floats_are_read_exactly() -> None:
         assert torch.equal(found.token, expected.token)
         assert torch.equal(found.prediction, expected.prediction)
         assert torch.allclose(found.prob.double(), expected.prob, atol=2e-6, rtol=0)
+
+
+def test_the_stub_is_what_the_core_says_of_itself() -> None:
+    """``python -m nanobind.stubgen -m calib_kernels._native`` writes it anew, then ruff format."""
+    stubgen = pytest.importorskip("nanobind.stubgen")
+    core = importlib.import_module("calib_kernels._native")
+    writer = stubgen.StubGen(core)
+    writer.put(core)
+    stub = ROOT / "kernels" / "calib_kernels" / "_native.pyi"
+    assert ast.dump(ast.parse(writer.get())) == ast.dump(ast.parse(stub.read_text()))

@@ -9,15 +9,8 @@ import torch
 from calib_kernels import CalibrationHistogram, OptionScores, option_scores
 from torch import Tensor
 
-from tests.kernels.test_contract import same_bits
-
-IDS = torch.tensor([[3, 5], [7, -1], [9, 9]])
-
-
-def example(n: int = 6, columns: int = 101) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(n, columns, generator=generator) * 3
-    return x, torch.arange(n) % 3
+from tests.gate.agreement import same_bits
+from tests.kernels.cases import IDS, example
 
 
 @pytest.mark.parametrize("labelled", [True, False])

@@ -7,9 +7,8 @@ import math
 import pytest
 import torch
 from calib_kernels import OptionScores, option_scores, use_backend
-from torch import Tensor
 
-from tests.kernels.oracle import option_row
+from tests.kernels.oracle import close, option_row
 
 INF = math.inf
 NAN = math.nan
@@ -18,13 +17,6 @@ NAN = math.nan
 def score(rows: list[list[float]], ids: object, **options: object) -> OptionScores:
     with use_backend("reference"):
         return option_scores(torch.tensor(rows, dtype=torch.float64), ids, **options)
-
-
-def close(found: Tensor, expected: float | list[float]) -> None:
-    # Sixteen digits less what the exponent of a logit of thousands, or a long sum, may lose.
-    torch.testing.assert_close(
-        found, torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-13, equal_nan=True
-    )
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.7, 1.0, 30.0])

@@ -9,8 +9,8 @@ import torch
 from calib_kernels import CalibrationHistogram, RowStats, row_stats, use_backend
 from torch import Tensor
 
-from tests.kernels.test_ops import example
-from tests.kernels.test_rows import same_bits
+from tests.gate.agreement import same_bits
+from tests.kernels.cases import example
 
 DIFFERENTIABLE = ("lse", "entropy", "label_logprob")
 

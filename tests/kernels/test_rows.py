@@ -10,21 +10,14 @@ import torch
 from calib_kernels import CalibrationHistogram, RowStats, row_stats, use_backend
 from torch import Tensor
 
-from bench.gate import compare, laid_out, row_labels
-from tests.kernels.test_contract import COLUMNS, DTYPES, rows_of
+from tests.gate.agreement import compare, same_bits
+from tests.gate.rows import laid_out, row_labels
+from tests.kernels.cases import COLUMNS, DTYPES, rows_of
 
 
 def truth(logits: Tensor, labels: Tensor | None = None, **options: Any) -> RowStats:
     with use_backend("reference"):
         return row_stats(logits.double(), labels, **options)
-
-
-def same_bits(a: RowStats, b: RowStats) -> None:
-    for field, x, y in zip(RowStats._fields, a, b, strict=True):
-        if x is None or y is None:
-            assert x is y, field
-        else:
-            assert torch.equal(x.nan_to_num(-7.0), y.nan_to_num(-7.0)), field
 
 
 def some(stats: RowStats, rows: Any) -> RowStats:

@@ -11,8 +11,8 @@ import torch
 from calib_kernels import Sample, row_stats, sample, use_backend
 from torch import Tensor
 
-from bench.gate import compare
-from tests.kernels.test_contract import DTYPES, rows_of
+from tests.gate.agreement import compare, same_bits
+from tests.kernels.cases import DTYPES, rows_of, sampled
 
 BLOCK = 4096
 COLUMNS = [1, 2, 100, BLOCK - 1, BLOCK, BLOCK + 1, 40001]
@@ -27,22 +27,10 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-def drawn(x: Tensor, indices: Tensor | None = None, **options: Any) -> Sample:
-    n = len(x)
-    indices = torch.arange(4 * n).view(n, 4) if indices is None else indices
-    address: dict[str, Any] = {"seed": 5, "item": torch.arange(n) + 2**40, "step": 3}
-    return sample(x, sample=indices, **{**address, **options})
-
-
 def truth(x: Tensor, indices: Tensor | None = None, **options: Any) -> Sample:
     """The definition computes in float64 whatever the dtype, but for the comparison of min_p."""
     with use_backend("reference"):
-        return drawn(x, indices, **options)
-
-
-def same_bits(a: Sample, b: Sample) -> None:
-    for field, x, y in zip(Sample._fields, a, b, strict=True):
-        assert torch.equal(x.nan_to_num(-7.0), y.nan_to_num(-7.0)), field
+        return sampled(x, indices, **options)
 
 
 def oracle(
@@ -73,7 +61,7 @@ def test_hard_rows(backend: str, dtype: torch.dtype, columns: int) -> None:
         pytest.skip("it is the definition, whose filters are held to brute force below")
     names, x = rows_of(columns, dtype)
     for options in FILTERS:
-        found, expected = drawn(x, **options), truth(x, **options)
+        found, expected = sampled(x, **options), truth(x, **options)
         assert not list(compare(found, expected, names)), options
         assert (found.token >= 0).all() and (found.token < columns).all()
         assert not (found.logprob > 0).any() and not (found.logprob_unfiltered > 0).any()
@@ -89,7 +77,7 @@ def test_injected_uniforms_give_the_ids_of_the_definition(backend: str, dtype: t
     ends = torch.tensor([0.0, 1 - 2.0**-53, 0.37, 0.81], dtype=torch.float64)
     u = torch.cartesian_prod(ends, ends).expand(4, -1, -1)
     indices = torch.zeros(4, 16, dtype=torch.int64)
-    found = drawn(x, indices, uniforms=u)
+    found = sampled(x, indices, uniforms=u)
     expected = truth(x, indices, uniforms=u)
     inner = (u > 0.1).all(-1) & (u < 0.9).all(-1)
     assert inner.any() and torch.equal(found.token[inner], expected.token[inner])
@@ -98,7 +86,7 @@ def test_injected_uniforms_give_the_ids_of_the_definition(backend: str, dtype: t
     weight = (x.double() - x.double().amax(1, keepdim=True)).exp()
     nothing = torch.tensor([-1.0, 2.0, math.nan], dtype=torch.float64)
     wild = nothing[None, :, None].expand(4, 3, 2)
-    beyond = drawn(x, torch.zeros(4, 3, dtype=torch.int64), uniforms=wild)
+    beyond = sampled(x, torch.zeros(4, 3, dtype=torch.int64), uniforms=wild)
     assert (weight.gather(1, beyond.token) > 0).all()
 
 
@@ -118,7 +106,7 @@ def test_uniforms_are_those_of_the_address(backend: str) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_filters_against_brute_force(backend: str, seed: int) -> None:
-    """Every survivor is drawn, nothing else, and each says its probability; ties included."""
+    """Every survivor is sampled, nothing else, and each says its probability; ties included."""
     generator = torch.Generator().manual_seed(seed)
     # On a coarse grid many logits are equal, so that cuts fall among them.
     rows = (torch.randn(3, 60, generator=generator) * 2).mul(2).round().div(2)
@@ -159,7 +147,7 @@ def test_filters_of_long_rows(backend: str) -> None:
             {"top_k": 30000, "top_p": 0.6}, {"top_p": 1e-9}, {"top_k": 900, "temperature": 1e-30},
             {"top_p": 0.3, "temperature": 1e30}, {"top_k": 7000, "temperature": 1e35},
         ):  # fmt: skip
-            found, expected = drawn(x, indices, **options), truth(x, indices, **options)
+            found, expected = sampled(x, indices, **options), truth(x, indices, **options)
             assert not list(compare(found, expected, [name])), options
 
 
@@ -168,12 +156,12 @@ def test_top_k_of_one_is_greedy_and_so_is_a_tiny_top_p(backend: str) -> None:
     x = torch.randn(3, 9000, generator=torch.Generator().manual_seed(2))
     for row, ties in zip(x, ([5, 8000], [4095, 4096], [63, 64, 100]), strict=True):
         row[ties] = 9.0
-    greedy = drawn(x, greedy=True)
+    greedy = sampled(x, greedy=True)
     assert greedy.token[:, 0].tolist() == [5, 4095, 63]
     for options in ({"top_k": 1}, {"top_p": 0.0}, {"top_p": 1e-12}):
-        one = drawn(x, **options)
+        one = sampled(x, **options)
         assert torch.equal(one.token, greedy.token) and (one.logprob == 0).all()
-    tied = drawn(x, torch.arange(300).view(3, 100), min_p=1.0)
+    tied = sampled(x, torch.arange(300).view(3, 100), min_p=1.0)
     assert [sorted(set(row)) for row in tied.token.tolist()] == [
         [5, 8000],
         [4095, 4096],
@@ -184,16 +172,16 @@ def test_top_k_of_one_is_greedy_and_so_is_a_tiny_top_p(backend: str) -> None:
 
 def test_filters_that_filter_nothing(backend: str) -> None:
     names, x = rows_of(500, torch.float32)
-    plain = drawn(x)
+    plain = sampled(x)
     for options in ({"top_k": 500}, {"top_k": 10**6}, {"top_k": -1}, {"top_p": 7.0}):
-        same_bits(drawn(x, **options), plain)
+        same_bits(sampled(x, **options), plain)
     assert torch.equal(plain.logprob.nan_to_num(7), plain.logprob_unfiltered.nan_to_num(7)), names
 
 
 def test_greedy_takes_the_argmax_and_says_its_probability(backend: str) -> None:
     names, x = rows_of(5000, torch.float32)
     stats = row_stats(x)
-    found = drawn(x, greedy=True)
+    found = sampled(x, greedy=True)
     assert torch.equal(found.token, stats.prediction[:, None].expand(-1, 4)), names
     torch.testing.assert_close(
         found.logprob[:, 0].exp(), stats.confidence, atol=2e-6, rtol=0, equal_nan=True
@@ -204,7 +192,7 @@ def test_greedy_takes_the_argmax_and_says_its_probability(backend: str) -> None:
 def test_logprobs_are_the_recomputed_ones(backend: str, dtype: torch.dtype) -> None:
     """R27: of ``row_stats`` at the drawn token."""
     names, x = rows_of(5000, dtype)
-    found = drawn(x, temperature=0.7)
+    found = sampled(x, temperature=0.7)
     for i in range(4):
         stats = row_stats(x, found.token[:, i].contiguous(), temperature=0.7)
         torch.testing.assert_close(
@@ -222,12 +210,12 @@ def test_a_temperature_per_row(backend: str) -> None:
     t = torch.logspace(-3, 3, len(names))
     t[3], t[5], t[7], t[10] = 0.0, -1.0, math.nan, math.inf
     for options in ({}, {"min_p": 0.1}, {"top_p": 0.9}):
-        found, expected = drawn(x, temperature=t, **options), truth(x, temperature=t, **options)
+        found, expected = sampled(x, temperature=t, **options), truth(x, temperature=t, **options)
         assert not list(compare(found, expected, names)), options
         assert not found.valid[[3, 5, 7, 10]].any()
     same_bits(
-        drawn(x, temperature=torch.tensor(0.3), min_p=0.1),
-        drawn(x, temperature=torch.full((len(x),), 0.3), min_p=0.1),
+        sampled(x, temperature=torch.tensor(0.3), min_p=0.1),
+        sampled(x, temperature=torch.full((len(x),), 0.3), min_p=0.1),
     )
 
 
@@ -236,7 +224,7 @@ def test_masks_of_the_lowest_float(backend: str, lowest: float) -> None:
     x = torch.full((2, 40000), lowest)
     x[0, [5, 39000]] = torch.tensor([2.0, 3.0])
     for options in ({}, {"top_k": 3}, {"top_p": 0.99}):
-        found = drawn(x, torch.arange(80).view(2, 40), **options)
+        found = sampled(x, torch.arange(80).view(2, 40), **options)
         assert set(found.token[0].tolist()) == {5, 39000}
         assert found.token[1].unique().numel() > 1 or options
 
@@ -247,4 +235,4 @@ def test_subnormal_probabilities_end_in_time(backend: str) -> None:
     x[0, 7] = 0.0
     x[0, 1000:2000] = torch.linspace(-104, -87, 1000)
     for options in ({"top_p": 1 - 1e-16}, {"top_p": 0.999999}, {"top_k": 19999}, {"min_p": 1e-44}):
-        assert (drawn(x, **options).token == 7).all()
+        assert (sampled(x, **options).token == 7).all()

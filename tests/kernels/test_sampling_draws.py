@@ -10,9 +10,9 @@ import torch
 from calib_kernels import Sample, sample
 from torch import Tensor
 
-from bench.gate import laid_out
-from tests.kernels.test_contract import DTYPES, rows_of
-from tests.kernels.test_sampling import drawn, same_bits
+from tests.gate.agreement import same_bits
+from tests.gate.rows import laid_out
+from tests.kernels.cases import DTYPES, rows_of, sampled
 
 
 def counts(x: Tensor, draws: int, **options: Any) -> Tensor:
@@ -84,7 +84,7 @@ def test_masked_blocks_are_never_hit(backend: str) -> None:
     ends = torch.tensor([0.0, 1e-300, 0.5, 1 - 2.0**-53, 1.0], dtype=torch.float64)
     u = torch.cartesian_prod(ends, ends)[None]
     for options in ({}, {"top_k": 2}, {"top_p": 0.99}, {"min_p": 1e-20}):
-        token = drawn(x, torch.zeros(1, 25).long(), uniforms=u, **options).token
+        token = sampled(x, torch.zeros(1, 25).long(), uniforms=u, **options).token
         assert (x.gather(1, token) > -math.inf).all()
 
 
@@ -96,9 +96,9 @@ def test_several_draws_are_the_draws_one_by_one(backend: str) -> None:
     names, x = rows_of(5000, torch.float32)
     indices = torch.arange(3 * len(names)).view(len(names), 3) * 7
     for options in ({}, {"top_k": 9, "top_p": 0.9}):
-        together = drawn(x, indices, **options)
+        together = sampled(x, indices, **options)
         for i in range(3):
-            alone = drawn(x, indices[:, i], **options)
+            alone = sampled(x, indices[:, i], **options)
             assert alone.token.shape == (len(names),)
             same_bits(alone, Sample(*(field[:, i] for field in together)))
 
@@ -108,13 +108,13 @@ def test_a_row_alone_is_the_row_in_a_batch(backend: str) -> None:
     names, x = rows_of(9000, torch.float32)
     item, indices = torch.arange(len(names)), torch.arange(2 * len(names)).view(-1, 2)
     for options in ({}, {"top_p": 0.9, "min_p": 0.01}):
-        together = drawn(x, indices, item=item, **options)
+        together = sampled(x, indices, item=item, **options)
         order = torch.randperm(len(names), generator=torch.Generator().manual_seed(0))
-        shuffled = drawn(x[order], indices[order], item=item[order], **options)
+        shuffled = sampled(x[order], indices[order], item=item[order], **options)
         same_bits(shuffled, rows_of_draw(together, order))
         for i in range(0, len(names), 5):
             one = slice(i, i + 1)
-            same_bits(drawn(x[one], indices[one], item=i, **options), rows_of_draw(together, one))
+            same_bits(sampled(x[one], indices[one], item=i, **options), rows_of_draw(together, one))
 
 
 def test_each_part_of_an_address_counts(backend: str) -> None:
@@ -134,19 +134,19 @@ def test_layouts(backend: str, dtype: torch.dtype) -> None:
     """R9, R10, R29: strides, offsets, padding columns, one row for all, columns apart."""
     _, x = rows_of(4100, dtype)
     for options in ({}, {"top_k": 30, "min_p": 0.01}):
-        plain = drawn(x, **options)
+        plain = sampled(x, **options)
         for stride, offset in ((4101, 0), (5001, 1), (4103, 3), (4104, 7)):
-            same_bits(drawn(laid_out(x, stride, offset, "cpu"), **options), plain)
-        same_bits(drawn(x.T.contiguous().T, **options), plain)
+            same_bits(sampled(laid_out(x, stride, offset, "cpu"), **options), plain)
+        same_bits(sampled(x.T.contiguous().T, **options), plain)
         padded = torch.cat((x, torch.full((len(x), 12), 50.0, dtype=dtype)), 1)
         padded[:, -1] = math.nan
-        same_bits(drawn(padded, vocab_size=4100, **options), plain)
-        one = drawn(x[:1].expand(3, -1), torch.tensor([4, 4, 4]), item=1, **options)
+        same_bits(sampled(padded, vocab_size=4100, **options), plain)
+        one = sampled(x[:1].expand(3, -1), torch.tensor([4, 4, 4]), item=1, **options)
         assert one.token.unique().numel() == 1
 
 
 def test_no_rows_and_no_draws(backend: str) -> None:
-    found = drawn(torch.empty(0, 9), torch.empty(0, 3).long(), item=0)
+    found = sampled(torch.empty(0, 9), torch.empty(0, 3).long(), item=0)
     assert found.token.shape == found.valid.shape == (0, 3)
-    assert drawn(torch.empty(0, 9), torch.empty(0).long(), item=0).token.shape == (0,)
-    assert drawn(torch.zeros(4, 9), torch.empty(4, 0).long()).logprob.shape == (4, 0)
+    assert sampled(torch.empty(0, 9), torch.empty(0).long(), item=0).token.shape == (0,)
+    assert sampled(torch.zeros(4, 9), torch.empty(4, 0).long()).logprob.shape == (4, 0)

@@ -9,7 +9,7 @@ import torch
 from calib_kernels import Sample, sample
 from torch import Tensor
 
-from tests.kernels.test_sampling import same_bits
+from tests.gate.agreement import same_bits
 
 X = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
 FIRST = torch.arange(3)

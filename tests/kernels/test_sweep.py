@@ -11,24 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calib_kernels import Sweep, option_scores, row_stats, temperature_sweep, use_backend
+from calib_kernels import option_scores, row_stats, temperature_sweep, use_backend
 from calib_kernels.histogram import CalibrationHistogram
 from torch import Tensor
 
-from bench.gate import compare_sweeps, hard_rows, option_sets, row_labels, sweep_truth_of
-from tests.kernels.test_contract import DTYPES, permuted_spellings, rows_of
-from tests.test_fit import golden_sets
+from tests.gate.agreement import compare_sweeps, same_bits
+from tests.gate.rows import hard_rows, option_sets, row_labels
+from tests.gate.truth import sweep_truth_of
+from tests.golden import golden_sets
+from tests.kernels.cases import DTYPES, permuted_spellings, rows_of
 
 GRID = [1 / (0.25 * k) for k in range(1, 9)]
 OTHERS = [0.4, 0.55, 0.7, 0.93, 1.1, 1.37, 2.2, 3.1]
 EXTREME = [1e-3, 1e3, 1.0, 1e-9, 1e12]
-
-
-def same_bits(a: Sweep, b: Sweep) -> None:
-    for x, y in zip((*a[:3], a.count), (*b[:3], b.count), strict=True):
-        assert (x is None and y is None) or torch.equal(x.nan_to_num(-7.0), y.nan_to_num(-7.0))
-    for p, q in zip(a.histograms or (), b.histograms or (), strict=True):
-        assert torch.equal(p.state_dict()["sums"], q.state_dict()["sums"])
 
 
 def disagreements(
@@ -190,7 +185,7 @@ def test_the_order_of_temperatures_does_not_matter(backend: str) -> None:
     found = temperature_sweep(x, labels, mixed, derivatives=2)
     alone = temperature_sweep(x, labels, GRID, derivatives=2)
     places = [2, 3, 4, 5, 6, 0, 8, 9]
-    assert torch.equal(found.nll[places].nan_to_num(-7.0), alone.nll.nan_to_num(-7.0))
+    same_bits(found.nll[places], alone.nll)
 
 
 # The definition itself.

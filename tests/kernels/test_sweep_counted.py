@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.gate import compare_sweeps, row_labels, sweep_truth_of
-from tests.kernels.test_contract import rows_of
+from tests.gate.agreement import compare_sweeps
+from tests.gate.rows import row_labels
+from tests.gate.truth import sweep_truth_of
+from tests.kernels.cases import rows_of
 
 pytestmark = pytest.mark.skipif(
     "native" not in available_backends("cpu"), reason="the C++ core is not built here"

@@ -7,7 +7,7 @@ import torch
 from calib_kernels import grid, temperature_sweep
 from torch import Tensor
 
-from tests.kernels.test_ops import example
+from tests.kernels.cases import example
 
 
 @pytest.mark.parametrize("options", [False, True])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib.summary.curves import diagram, risk_coverage, wilson
+from calib.intervals import wilson
+from calib.summary.curves import diagram, risk_coverage
 from calib.summary.rows import Scored
 
 

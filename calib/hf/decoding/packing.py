@@ -21,8 +21,9 @@ from calib.hf.decoding.draws import by_address
 from calib.hf.decoding.loop import WORTH_CAPTURING, Drafts, Running, look_every
 from calib.hf.decoding.prefix import Rows
 from calib.hf.decoding.row_inputs import CannotRepeat
-from calib.hf.decoding.sampling import Sampling, address, as_answers, generated, stop_strings
+from calib.hf.decoding.sampling import address, as_answers, generated, stop_strings
 from calib.hf.placement import input_device
+from calib.models.protocol import Sampling
 from calib.records import Answer
 
 # Questions join when so large a share of the rows is free: each time is a prefill and a copy.

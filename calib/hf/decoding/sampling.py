@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -16,60 +13,8 @@ from transformers import GenerationConfig, StoppingCriteriaList, StopStringCrite
 from calib.hf.decoding.draws import by_address
 from calib.hf.decoding.loop import Decoded, Drafts, decode
 from calib.hf.decoding.row_inputs import CannotRepeat
-from calib.records import Answer, CalibError, InputError
-
-
-def is_whole(value: Any, low: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= low
-
-
-def is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-POSITIVE = (lambda value: is_whole(value, 1)), "a positive whole number"
-FITS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "samples": POSITIVE,
-    "temperature": (
-        lambda value: is_real(value) and 0 < value < math.inf,
-        "a positive number (greedy=true takes the likeliest token, as at temperature 0)",
-    ),
-    "top_k": (lambda value: is_whole(value, 0), "a whole number, 0 (all tokens) or more"),
-    "top_p": (lambda value: is_real(value) and 0 < value <= 1, "above 0 and at most 1"),
-    "min_p": (lambda value: is_real(value) and 0 <= value <= 1, "from 0 to 1"),
-    "greedy": (lambda value: isinstance(value, bool), "true or false"),
-    "max_new_tokens": POSITIVE,
-    "seed": (lambda value: is_whole(value, 0) and value < 2**64, "from 0 to 2^64 - 1"),
-    "rows": POSITIVE,
-    "first": (lambda value: is_whole(value, 0), "0 or more"),
-    "stop": (all, "texts that are not empty"),
-}
-"""Of each setting whether a value is one, and what is expected."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How answers are drawn: samples ``first`` to ``first + samples - 1`` of each question, and
-    ``rows`` is the most that decode at once."""
-
-    samples: int = 20
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    greedy: bool = False
-    max_new_tokens: int = 64
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-    rows: int = 256
-    first: int = 0
-
-    def __post_init__(self) -> None:
-        """InputError, naming the setting, for what no distribution has."""
-        for name, (fits, expected) in FITS.items():
-            value = getattr(self, name)
-            if not fits(value):
-                raise InputError(f"{name}: expected {expected}, got {value!r}")
+from calib.models.protocol import Sampling as Sampling
+from calib.records import Answer, CalibError
 
 
 def address(name: str) -> int:

@@ -15,8 +15,9 @@ from torch import Tensor
 from transformers import StoppingCriteriaList
 
 from calib.hf.decoding.prefix import Rows
-from calib.hf.decoding.sampling import Sampling, generated
+from calib.hf.decoding.sampling import generated
 from calib.hf.reading import ReadPrompts, close
+from calib.models.protocol import Sampling
 
 STEPS = 2
 

@@ -27,7 +27,6 @@ from . import tuning
 from .device import (
     HEADROOM,
     LN2,
-    LOG2E,
     MINUS_INF,
     PLUS_INF,
     blemishes,
@@ -35,7 +34,8 @@ from .device import (
 )
 from .launch import architecture, launch_options, on_device
 from .rows import first_reference
-from .sweep_walk import sweep_scan
+from .sweep_options import sweep_options_kernel
+from .sweep_walk import UNSPECIALISED, keep, sweep_scan, usable_scale
 
 # HEADROOM where a variance is wanted: a difference of squares of z, whose digits cancel sooner.
 VARIANCE_HEADROOM = tl.constexpr(10.0)
@@ -46,41 +46,6 @@ VARIANCE_HEADROOM = tl.constexpr(10.0)
 # roundings: in a row of equal logits they add up, to 4e-7 nats of b grad for each bit.
 SAMPLED_BLOCKS = tl.constexpr(16)
 LIFT = tl.constexpr(6.0)
-
-# One compiled kernel serves every size, stride, alignment and temperature.
-UNSPECIALISED = [
-    "x_ptr", "labels_ptr", "t_ptr", "edges_ptr", "ids_ptr", "N", "V", "K", "B", "O", "M",
-    "x_stride", "ids_stride", "ignore_index", "scale0", "scale1", "scale2", "scale3",
-    "place0", "place1", "place2", "place3",
-]  # fmt: skip
-
-
-@triton.jit
-def usable_scale(scale, t_ptr, place):
-    """(c, whether the temperature is usable); c is 1 where it is not."""
-    c = scale
-    usable = scale > 0.0
-    if t_ptr is not None:
-        T = tl.load(t_ptr + place, mask=place >= 0, other=1.0)
-        usable = (T >= 1.0e-38) & (T < PLUS_INF)
-        c = tl.div_rn(LOG2E, tl.where(usable, T, LOG2E))
-    c = tl.where(usable, c, 1.0)
-    return tl.minimum(tl.maximum(c, 1.0e-37), 1.0e37), usable
-
-
-@triton.jit
-def keep(terms_ptr, n, N, K, place, counted, usable, nll, grad, hess, ORDER: tl.constexpr):
-    """Store one row's share at one temperature: terms (3, K, N) float64."""
-    at = place.to(tl.int64) * N + n
-    tl.store(
-        terms_ptr + at, tl.where(usable, tl.where(counted, nll, 0.0), float("nan")).to(tl.float64)
-    )
-    if ORDER > 0:
-        value = tl.where(usable, tl.where(counted, grad, 0.0), float("nan"))
-        tl.store(terms_ptr + K.to(tl.int64) * N + at, value)
-    if ORDER > 1:
-        value = tl.where(usable, tl.where(counted, hess, 0.0), float("nan"))
-        tl.store(terms_ptr + 2 * K.to(tl.int64) * N + at, value)
 
 
 @triton.jit
@@ -233,8 +198,6 @@ def temperature_sweep(
 ):  # fmt: skip
     """Launch; what the arguments are is written in ``sweep``. The two last ones are for tests:
     ``slow`` (N,) int32 receives 1 for each row that the last read had to read a second time."""
-    from .sweep_options import sweep_options_kernel
-
     rows, columns = logits.shape
     on_host = isinstance(temperatures, tuple)
     k = len(temperatures) if on_host else temperatures.shape[0]

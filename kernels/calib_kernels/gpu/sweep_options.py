@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 
 from .device import LN2, MINUS_INF, PLUS_INF, count_in_histogram, fraction, whole
-from .sweep import UNSPECIALISED, keep, usable_scale
+from .sweep_walk import UNSPECIALISED, keep, usable_scale
 
 
 @triton.jit

@@ -2,12 +2,15 @@
 
 In the terms of ``sweep``: on a grid b, 2b, 3b, ... one exponential e = 2^z serves the four, as
 powers; of other temperatures each has its own. The walk itself is that of ``device.scan``.
+Before it, what ``sweep`` and ``sweep_options`` share: a temperature's scale, storing a row's share.
 """
 
 import triton
 import triton.language as tl
 
 from .device import (
+    LOG2E,
+    PLUS_INF,
     edge_block,
     elements_past_boundary,
     larger,
@@ -18,6 +21,41 @@ from .device import (
     rotated_sum,
     unpacked,
 )
+
+# One compiled kernel serves every size, stride, alignment and temperature.
+UNSPECIALISED = [
+    "x_ptr", "labels_ptr", "t_ptr", "edges_ptr", "ids_ptr", "N", "V", "K", "B", "O", "M",
+    "x_stride", "ids_stride", "ignore_index", "scale0", "scale1", "scale2", "scale3",
+    "place0", "place1", "place2", "place3",
+]  # fmt: skip
+
+
+@triton.jit
+def usable_scale(scale, t_ptr, place):
+    """(c, whether the temperature is usable); c is 1 where it is not."""
+    c = scale
+    usable = scale > 0.0
+    if t_ptr is not None:
+        T = tl.load(t_ptr + place, mask=place >= 0, other=1.0)
+        usable = (T >= 1.0e-38) & (T < PLUS_INF)
+        c = tl.div_rn(LOG2E, tl.where(usable, T, LOG2E))
+    c = tl.where(usable, c, 1.0)
+    return tl.minimum(tl.maximum(c, 1.0e-37), 1.0e37), usable
+
+
+@triton.jit
+def keep(terms_ptr, n, N, K, place, counted, usable, nll, grad, hess, ORDER: tl.constexpr):
+    """Store one row's share at one temperature: terms (3, K, N) float64."""
+    at = place.to(tl.int64) * N + n
+    tl.store(
+        terms_ptr + at, tl.where(usable, tl.where(counted, nll, 0.0), float("nan")).to(tl.float64)
+    )
+    if ORDER > 0:
+        value = tl.where(usable, tl.where(counted, grad, 0.0), float("nan"))
+        tl.store(terms_ptr + K.to(tl.int64) * N + at, value)
+    if ORDER > 1:
+        value = tl.where(usable, tl.where(counted, hess, 0.0), float("nan"))
+        tl.store(terms_ptr + 2 * K.to(tl.int64) * N + at, value)
 
 
 @triton.jit

@@ -21,8 +21,9 @@ from calib_kernels.gpu import gradient, histogram, options, rows, tuning
 from calib_kernels.gpu import sweep as gpu_sweep
 from calib_kernels.gpu.tuning import RowTuning
 
-from bench.gate import LOG2_E, Poisoned
-from bench.loss_gate import Outcome, outcome
+from tests.gate.loss import Outcome, outcome
+from tests.gate.poisoned import Poisoned
+from tests.gate.rows import LOG2_E
 
 # numpy reports each NaN and infinity of the rows that are made of them.
 warnings.simplefilter("ignore", RuntimeWarning)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from calib_kernels.gpu import histogram, options, rows, tuning
 
+from tests.kernels.gpu.cases import ARCHITECTURES, HOPPER, TARGETS
 from tests.kernels.gpu.conftest import per_element
 
 KERNELS = {
@@ -25,8 +26,6 @@ ROWS = {
     "row_partition": rows.row_partition_kernel,
     "row_combine": rows.row_combine_kernel,
 }
-HOPPER = 90
-ARCHITECTURES = (80, HOPPER, 100, 120)
 # Instructions per logit of the main loop, sm_90: memory is the limit up to about 15 for the
 # 16-bit types and 30 for float32.
 MEASURED = {"*bf16": 7.69, "*fp16": 7.69, "*fp32": 8.16}
@@ -59,13 +58,6 @@ def row_constants(**changes: Any) -> dict[str, Any]:
     }
 
 
-# On the other architectures float16 is left out: only a conversion sets it apart from bfloat16.
-TARGETS = [
-    (arch, dtype)
-    for arch in ARCHITECTURES
-    for dtype in ("*bf16", "*fp16", "*fp32")
-    if dtype != "*fp16" or arch == HOPPER
-]
 QUICK = {("option_scores", HOPPER, "*bf16", 1), ("partition", HOPPER, "*bf16", 1)}
 MATRIX = [
     pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from torch import Tensor
 
 from tests.kernels import fuzz
+from tests.kernels.fuzz import repeatable
 from tests.kernels.fuzz_calls import CALLS, cases
-from tests.kernels.test_fuzz import drawn
 
 
 def misread(x: Tensor) -> bool:
@@ -26,7 +26,7 @@ def test_triton_against_float64(interpreted: Any, op: str, examples: int) -> Non
     """Without the lowest floats, whose product with log2(e) leaves float32."""
     call = CALLS[op]
 
-    @drawn(examples)
+    @repeatable(examples)
     @given(case=cases(op, fuzz.FEW_COLUMNS, fuzz.SPECIAL))
     def check(case: fuzz.Case) -> None:
         assume(not misread(case.logits))

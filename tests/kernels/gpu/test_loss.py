@@ -15,10 +15,10 @@ import torch
 from calib_kernels.gradient import PLAIN
 from torch import Tensor
 
-from bench import gate
-from bench.loss_gate import SHAPES, disagreements, truth
-from tests.kernels.gpu.test_options import BLOCK, COLUMNS, TUNE, some_rows
-from tests.kernels.test_loss import same_bits
+from tests.gate.agreement import same_bits
+from tests.gate.loss import SHAPES, disagreements, truth
+from tests.gate.rows import LOG2_E, hard_rows, laid_out, row_labels
+from tests.kernels.gpu.cases import BLOCK, COLUMNS, TUNE, some_rows
 
 ROW = {"reduction": "none"}
 # The quick tier takes some; the interpreter needs about 100 ms a row.
@@ -30,12 +30,12 @@ GRID = [
 
 
 def given_rows(columns: int, names: tuple[str, ...] = ()) -> tuple[list[str], tuple[Tensor, ...]]:
-    rows = gate.hard_rows(columns, BLOCK)
+    rows = hard_rows(columns, BLOCK)
     chosen = list(names or rows)
     x = torch.stack([rows[name] for name in chosen])
     n = len(chosen)
     upstream = torch.randn(n, generator=torch.Generator().manual_seed(1))
-    return chosen, (x, gate.row_labels(n, columns), torch.linspace(0.7, 2.0, n), upstream)
+    return chosen, (x, row_labels(n, columns), torch.linspace(0.7, 2.0, n), upstream)
 
 
 @pytest.mark.parametrize(("shape", "columns", "split"), GRID, ids=str)
@@ -84,7 +84,7 @@ def test_gradients_wherever_both_lie(interpreted: Any, dtype: torch.dtype, colum
     """
     n = 8
     x = some_rows(1, columns).to(dtype)
-    shifted = gate.laid_out(x.expand(n, -1), columns + 1, 3, "cpu")
+    shifted = laid_out(x.expand(n, -1), columns + 1, 3, "cpu")
     p = x.double().softmax(1)
     entropy = -(p * p.log()).sum(1)
     top = x.double().amax(1)
@@ -101,7 +101,7 @@ def test_gradients_wherever_both_lie(interpreted: Any, dtype: torch.dtype, colum
     for stride, offset in ((columns, 0), (columns + 3, 5)):
         memory = torch.full((offset + n * stride,), -77.0, dtype=dtype)
         given = {
-            "logits": shifted, "labels": torch.full((n,), columns - 1), "scale": gate.LOG2_E,
+            "logits": shifted, "labels": torch.full((n,), columns - 1), "scale": LOG2_E,
             "temperature": None, "ignore_index": -100, "shape": PLAIN, "top": repeated(top),
             "log2_d": repeated(log2_d), "entropy": repeated(entropy),
             "d_loss": torch.tensor(d_loss).expand(n), "d_lse": repeated(d_lse),

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from calib_kernels.gpu import gradient, loss, rows, tuning
 
+from tests.kernels.gpu.cases import TARGETS
 from tests.kernels.gpu.conftest import per_element
-from tests.kernels.gpu.test_compiled import TARGETS
 
 HOPPER = 90
 DTYPES = ("*bf16", "*fp16", "*fp32")

@@ -13,14 +13,14 @@ import pytest
 import torch
 from calib_kernels import OptionScores, reference
 from calib_kernels.gpu import tuning
+from tests.agreement import compare
+from tests.rows import LOG2_E, hard_rows, laid_out, option_sets
+from tests.truth import truth_of
 
-from bench import gate
-from tests.kernels.test_contract import permuted_spellings
+from tests.gate.agreement import same_bits
+from tests.kernels.cases import permuted_spellings
+from tests.kernels.gpu.cases import BLOCK, COLUMNS, TUNE, some_rows
 
-TUNE = {"block": 64, "partition": 256, "warps": 4}
-BLOCK = TUNE["block"]
-# A cut-short partition; three and a bit, odd, so that every row starts at another alignment.
-COLUMNS = (100, 837)
 KINDS = ("letters", "spellings", "sets per row")
 # The quick tier takes one of each; the interpreter needs about 50 ms a row.
 QUICK = {
@@ -44,34 +44,22 @@ def labels_for(n: int, options: int) -> torch.Tensor:
     return labels
 
 
-def same_bits(a: OptionScores, b: OptionScores) -> bool:
-    return all(
-        torch.equal(x.view(torch.uint8), y.view(torch.uint8))
-        for x, y in zip(a, b, strict=True)
-        if x is not None
-    )
-
-
 def histogram_of(out: OptionScores, labels: torch.Tensor) -> torch.Tensor:
     assert out.correct is not None
     return reference.histogram_delta(out.confidence, out.correct, None, 15, labels != -100)
-
-
-def some_rows(n: int, columns: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(n, columns, generator=torch.Generator().manual_seed(seed)) * 3
 
 
 @pytest.mark.parametrize(("dtype", "columns", "kind", "split"), GRID, ids=str)
 def test_hard_rows(
     interpreted: Any, dtype: torch.dtype, columns: int, kind: str, split: bool
 ) -> None:
-    rows = gate.hard_rows(columns, BLOCK)
+    rows = hard_rows(columns, BLOCK)
     x = torch.stack(list(rows.values())).to(dtype)
-    ids = gate.option_sets(len(x), columns)[kind]
+    ids = option_sets(len(x), columns)[kind]
     labels = labels_for(len(x), ids.shape[1])
     result = interpreted("option_scores", x, ids, labels, 1.0, False, TUNE, split)
-    want = gate.truth_of(x, ids, labels, 1.0, False)
-    assert not list(gate.compare(result.out, want, list(rows)))
+    want = truth_of(x, ids, labels, 1.0, False)
+    assert not list(compare(result.out, want, list(rows)))
     assert torch.equal(result.seen, histogram_of(result.out, labels))
 
 
@@ -82,13 +70,13 @@ def test_the_second_reading_is_taken_where_it_is_needed(interpreted: Any) -> Non
         "first block -inf", "first block -inf, rest far below 0", "all -inf", "NaN late",
         "+inf, no option", "confident option",
     ]  # fmt: skip
-    rows = gate.hard_rows(837, BLOCK)
+    rows = hard_rows(837, BLOCK)
     x = torch.stack([rows[name] for name in names])
     ids = torch.tensor([[[0], [1]]])
     first = x[:, :BLOCK]
     reference_logit = torch.where(first.isnan(), -float("inf"), first).amax(1)
     reference_logit = torch.where(reference_logit.isfinite(), reference_logit, 0.0)
-    bits = (x.amax(1) - reference_logit).double() * gate.LOG2_E
+    bits = (x.amax(1) - reference_logit).double() * LOG2_E
     needed = x.amax(1).isfinite() & ((bits > 16) | (bits < -1))
     assert needed.tolist() == [False, True, False, True, True, False, True] + [False] * 4
     for split in (False, True):
@@ -99,15 +87,15 @@ def test_the_second_reading_is_taken_where_it_is_needed(interpreted: Any) -> Non
 def test_one_program_per_row_or_per_partition_gives_the_same_bits(interpreted: Any) -> None:
     """R20, and every path through a row: plain, second reading, NaN, infinities."""
     names = ("plain", "offset +1e4", "late spike", "NaN late", "+inf, an option", "uniform")
-    rows = gate.hard_rows(837, BLOCK)
+    rows = hard_rows(837, BLOCK)
     x = torch.stack([rows[name] for name in names]).bfloat16()
-    ids = gate.option_sets(len(x), 837)["sets per row"]
+    ids = option_sets(len(x), 837)["sets per row"]
     labels = labels_for(len(x), 3)
     one, many = (
         interpreted("option_scores", x, ids, labels, 1.0, True, TUNE, split)
         for split in (False, True)
     )
-    assert same_bits(one.out, many.out)
+    same_bits(one.out, many.out)
     assert torch.equal(one.seen, many.seen)
 
 
@@ -119,7 +107,7 @@ def test_bits_do_not_depend_on_where_a_row_lies(interpreted: Any, dtype: torch.d
     """
     columns = 700
     x = some_rows(1, columns).to(dtype).expand(8, -1)
-    shifted = gate.laid_out(x, columns + 1, 3, "cpu")
+    shifted = laid_out(x, columns + 1, 3, "cpu")
     starts = {shifted[i].data_ptr() % 16 for i in range(8)}
     assert len(starts) == 16 // dtype.itemsize
     ids = torch.tensor([[[0], [columns - 1], [300]]])
@@ -129,7 +117,7 @@ def test_bits_do_not_depend_on_where_a_row_lies(interpreted: Any, dtype: torch.d
         if values is not None:
             expected = getattr(alone, field).expand_as(values)
             assert torch.equal(values, expected), field
-    assert not list(gate.compare(alone, gate.truth_of(x[:1], ids, None, 1.0, False), ["row"]))
+    assert not list(compare(alone, truth_of(x[:1], ids, None, 1.0, False), ["row"]))
 
 
 @pytest.mark.parametrize("columns", [1, BLOCK - 1, BLOCK, BLOCK + 1, 255, 256, 257, 513])
@@ -139,8 +127,8 @@ def test_sizes_around_the_seams(interpreted: Any, columns: int) -> None:
     ids = torch.tensor([[[0], [columns - 1]]]) if columns > 1 else torch.tensor([[[0]]])
     for split in (False, True):
         out = interpreted("option_scores", x, ids, None, 1.0, False, TUNE, split).out
-        want = gate.truth_of(x, ids, None, 1.0, False)
-        assert not list(gate.compare(out, want, ["a", "b"]))
+        want = truth_of(x, ids, None, 1.0, False)
+        assert not list(compare(out, want, ["a", "b"]))
 
 
 def test_rows_that_are_one_row(interpreted: Any) -> None:
@@ -148,8 +136,8 @@ def test_rows_that_are_one_row(interpreted: Any) -> None:
     x = some_rows(1, 300).expand(3, -1)
     ids = torch.tensor([[[0], [1]]])
     out = interpreted("option_scores", x, ids, None, 1.0, False, TUNE, False).out
-    want = gate.truth_of(x, ids, None, 1.0, False)
-    assert not list(gate.compare(out, want, ["row"] * 3))
+    want = truth_of(x, ids, None, 1.0, False)
+    assert not list(compare(out, want, ["row"] * 3))
 
 
 def test_a_temperature_for_each_row(interpreted: Any) -> None:
@@ -159,10 +147,10 @@ def test_a_temperature_for_each_row(interpreted: Any) -> None:
     x = some_rows(len(names), 500)
     ids = torch.tensor([[[3], [4], [400]]])
     labels = torch.arange(len(names)) % 3
-    want = gate.truth_of(x, ids, labels, temperatures, False)
+    want = truth_of(x, ids, labels, temperatures, False)
     assert want.valid.tolist() == [True] * 4 + [False] * 4
     result = interpreted("option_scores", x, ids, labels, temperatures, False, TUNE, False)
-    assert not list(gate.compare(result.out, want, names))
+    assert not list(compare(result.out, want, names))
     assert result.seen[-1] == 4
 
 
@@ -172,8 +160,8 @@ def test_one_temperature_for_all(interpreted: Any, temperature: float) -> None:
     ids = torch.tensor([[[3], [4], [300]]])
     for t in (temperature, torch.tensor([temperature])):
         out = interpreted("option_scores", x, ids, None, t, True, TUNE, False).out
-        want = gate.truth_of(x, ids, None, temperature, True)
-        assert not list(gate.compare(out, want, ["a", "b", "c"]))
+        want = truth_of(x, ids, None, temperature, True)
+        assert not list(compare(out, want, ["a", "b", "c"]))
 
 
 def test_more_options_and_spellings_than_fit_a_tile(interpreted: Any) -> None:
@@ -186,8 +174,8 @@ def test_more_options_and_spellings_than_fit_a_tile(interpreted: Any) -> None:
     assert tuning.option_tile(40)[1] < 40
     for ids in (many[None, : tile_o * tile_m + 44, None], spelled):
         out = interpreted("option_scores", x, ids, None, 1.0, False, TUNE, False).out
-        want = gate.truth_of(x, ids, None, 1.0, False)
-        assert not list(gate.compare(out, want, ["a", "b"]))
+        want = truth_of(x, ids, None, 1.0, False)
+        assert not list(compare(out, want, ["a", "b"]))
 
 
 def test_labels_at_odd_addresses(interpreted: Any) -> None:
@@ -200,8 +188,8 @@ def test_labels_at_odd_addresses(interpreted: Any) -> None:
         scores, count = interpreted(
             "public_option_scores", x, ids, labels, ignore_index=1, bin_count=10
         )
-        want = gate.truth_of(x, ids[None, :, None], torch.tensor([0, -100, 2, -100]), 1.0, False)
-        assert not list(gate.compare(OptionScores(*scores), want, ["a", "b", "c", "d"]))
+        want = truth_of(x, ids[None, :, None], torch.tensor([0, -100, 2, -100]), 1.0, False)
+        assert not list(compare(OptionScores(*scores), want, ["a", "b", "c", "d"]))
         assert int(count.sum()) == 2
     _scores, count = interpreted(
         "public_option_scores", x, ids, torch.ones(4).long(), ignore_index=1, bin_count=10
@@ -215,8 +203,8 @@ def test_the_public_op(interpreted: Any) -> None:
     x[:, 2049:] = 1e4  # padding
     ids = torch.tensor([[5, 6], [7, -1]])
     (*fields,), _ = interpreted("public_option_scores", x, ids, vocab_size=2049, confidence="vocab")
-    want = gate.truth_of(x[:, :2049], ids[None], None, 1.0, True)
-    assert not list(gate.compare(OptionScores(*fields), want, ["a", "b", "c"]))
+    want = truth_of(x[:, :2049], ids[None], None, 1.0, True)
+    assert not list(compare(OptionScores(*fields), want, ["a", "b", "c"]))
     (*empty,), _ = interpreted("public_option_scores", x[:0], ids)
     assert empty[0].shape == (0, 2) and empty[9].shape == (0,)
 

@@ -12,8 +12,10 @@ import pytest
 import torch
 from calib_kernels import RowStats, reference
 
-from bench import gate
-from tests.kernels.gpu.test_options import BLOCK, COLUMNS, TUNE, some_rows
+from tests.gate.agreement import compare, same_bits
+from tests.gate.rows import hard_rows, laid_out, row_labels
+from tests.gate.truth import row_truth_of
+from tests.kernels.gpu.cases import BLOCK, COLUMNS, TUNE, some_rows
 
 # The quick tier takes one of each; the interpreter needs about 50 ms a row.
 QUICK = {
@@ -29,14 +31,6 @@ GRID = [
 ]
 
 
-def same_bits(a: RowStats, b: RowStats) -> bool:
-    return all(
-        torch.equal(x.view(torch.uint8), y.view(torch.uint8))
-        for x, y in zip(a, b, strict=True)
-        if x is not None
-    )
-
-
 def histogram_of(out: RowStats, labels: torch.Tensor) -> torch.Tensor:
     assert out.correct is not None
     return reference.histogram_delta(out.confidence, out.correct, None, 15, labels != -100)
@@ -44,12 +38,12 @@ def histogram_of(out: RowStats, labels: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(("dtype", "columns", "split"), GRID, ids=str)
 def test_hard_rows(interpreted: Any, dtype: torch.dtype, columns: int, split: bool) -> None:
-    rows = gate.hard_rows(columns, BLOCK)
+    rows = hard_rows(columns, BLOCK)
     x = torch.stack(list(rows.values())).to(dtype)
-    labels = gate.row_labels(len(x), columns)
+    labels = row_labels(len(x), columns)
     result = interpreted("row_stats", x, labels, 1.0, TUNE, split)
-    want = gate.row_truth_of(x, labels, 1.0)
-    assert not list(gate.compare(result.out, want, list(rows)))
+    want = row_truth_of(x, labels, 1.0)
+    assert not list(compare(result.out, want, list(rows)))
     assert torch.equal(result.seen, histogram_of(result.out, labels))
 
 
@@ -60,23 +54,23 @@ def test_the_second_reading_is_taken_where_it_is_needed(interpreted: Any) -> Non
         "first block -inf", "first block -inf, rest far below 0", "all -inf", "NaN late",
         "+inf, no option", "confident option",
     ]  # fmt: skip
-    rows = gate.hard_rows(837, BLOCK)
+    rows = hard_rows(837, BLOCK)
     x = torch.stack([rows[name] for name in names])
     needed = [False, True, False, True, True, False, True] + [False] * 4
     for split in (False, True):
         result = interpreted("row_stats", x, None, 1.0, TUNE, split)
         assert result.slow.tolist() == [int(slow) for slow in needed]
-        assert not list(gate.compare(result.out, gate.row_truth_of(x, None, 1.0), names))
+        assert not list(compare(result.out, row_truth_of(x, None, 1.0), names))
 
 
 def test_one_program_per_row_or_per_partition_gives_the_same_bits(interpreted: Any) -> None:
     """R20, and every path through a row: plain, second reading, NaN, infinities."""
     names = ("plain", "offset +1e4", "late spike", "NaN late", "+inf, an option", "uniform")
-    rows = gate.hard_rows(837, BLOCK)
+    rows = hard_rows(837, BLOCK)
     x = torch.stack([rows[name] for name in names]).bfloat16()
     labels = torch.tensor([0, 1, 836, 3, 0, 0])
     one, many = (interpreted("row_stats", x, labels, 1.0, TUNE, split) for split in (False, True))
-    assert same_bits(one.out, many.out)
+    same_bits(one.out, many.out)
     assert torch.equal(one.seen, many.seen)
 
 
@@ -88,13 +82,13 @@ def test_bits_do_not_depend_on_where_a_row_lies(interpreted: Any, dtype: torch.d
     """
     columns = 700
     x = some_rows(1, columns).to(dtype).expand(8, -1)
-    shifted = gate.laid_out(x, columns + 1, 3, "cpu")
+    shifted = laid_out(x, columns + 1, 3, "cpu")
     assert len({shifted[i].data_ptr() % 16 for i in range(8)}) == 16 // dtype.itemsize
     labels = torch.full((8,), columns - 1)
     out = interpreted("row_stats", shifted, labels, 1.0, TUNE, False).out
     alone = interpreted("row_stats", x[:1].clone(), labels[:1], 1.0, TUNE, True).out
-    assert same_bits(out, RowStats(*(field.expand(8).contiguous() for field in alone)))
-    assert not list(gate.compare(alone, gate.row_truth_of(x[:1], labels[:1], 1.0), ["row"]))
+    same_bits(out, RowStats(*(field.expand(8).contiguous() for field in alone)))
+    assert not list(compare(alone, row_truth_of(x[:1], labels[:1], 1.0), ["row"]))
 
 
 @pytest.mark.parametrize("columns", [1, BLOCK - 1, BLOCK, BLOCK + 1, 255, 256, 257, 513])
@@ -104,14 +98,14 @@ def test_sizes_around_the_seams(interpreted: Any, columns: int) -> None:
     labels = torch.tensor([0, columns - 1])
     for split in (False, True):
         out = interpreted("row_stats", x, labels, 1.0, TUNE, split).out
-        assert not list(gate.compare(out, gate.row_truth_of(x, labels, 1.0), ["a", "b"]))
+        assert not list(compare(out, row_truth_of(x, labels, 1.0), ["a", "b"]))
 
 
 def test_rows_that_are_one_row(interpreted: Any) -> None:
     """R10: stride 0."""
     x = some_rows(1, 300).expand(3, -1)
     out = interpreted("row_stats", x, None, 1.0, TUNE, False).out
-    assert not list(gate.compare(out, gate.row_truth_of(x, None, 1.0), ["row"] * 3))
+    assert not list(compare(out, row_truth_of(x, None, 1.0), ["row"] * 3))
 
 
 def test_a_temperature_for_each_row(interpreted: Any) -> None:
@@ -120,10 +114,10 @@ def test_a_temperature_for_each_row(interpreted: Any) -> None:
     names = [f"T = {t}" for t in temperatures.tolist()]
     x = some_rows(len(names), 500)
     labels = torch.arange(len(names)) * 60
-    want = gate.row_truth_of(x, labels, temperatures)
+    want = row_truth_of(x, labels, temperatures)
     assert want.valid.tolist() == [True] * 4 + [False] * 4
     result = interpreted("row_stats", x, labels, temperatures, TUNE, False)
-    assert not list(gate.compare(result.out, want, names))
+    assert not list(compare(result.out, want, names))
     assert result.seen[-1] == 4
 
 
@@ -132,8 +126,8 @@ def test_one_temperature_for_all(interpreted: Any, temperature: float) -> None:
     x = some_rows(3, 400)
     for t in (temperature, torch.tensor([temperature])):
         out = interpreted("row_stats", x, None, t, TUNE, False).out
-        want = gate.row_truth_of(x, None, temperature)
-        assert not list(gate.compare(out, want, ["a", "b", "c"]))
+        want = row_truth_of(x, None, temperature)
+        assert not list(compare(out, want, ["a", "b", "c"]))
 
 
 def test_labels_at_odd_addresses(interpreted: Any) -> None:
@@ -142,8 +136,8 @@ def test_labels_at_odd_addresses(interpreted: Any) -> None:
     for dtype in (torch.int32, torch.int64):
         labels = torch.tensor([9, 0, 1, 2, 1]).to(dtype)[1:]
         stats, count = interpreted("public_row_stats", x, labels, ignore_index=1, bin_count=10)
-        want = gate.row_truth_of(x, torch.tensor([0, -100, 2, -100]), 1.0)
-        assert not list(gate.compare(RowStats(*stats), want, ["a", "b", "c", "d"]))
+        want = row_truth_of(x, torch.tensor([0, -100, 2, -100]), 1.0)
+        assert not list(compare(RowStats(*stats), want, ["a", "b", "c", "d"]))
         assert int(count.sum()) == 2
     ones = torch.ones(4).long()
     _stats, count = interpreted("public_row_stats", x, ones, ignore_index=1, bin_count=10)
@@ -155,8 +149,8 @@ def test_the_public_op(interpreted: Any) -> None:
     x = some_rows(3, 2100)
     x[:, 2049:] = 1e4  # padding
     (*fields,), _ = interpreted("public_row_stats", x, vocab_size=2049)
-    want = gate.row_truth_of(x[:, :2049], None, 1.0)
-    assert not list(gate.compare(RowStats(*fields), want, ["a", "b", "c"]))
+    want = row_truth_of(x[:, :2049], None, 1.0)
+    assert not list(compare(RowStats(*fields), want, ["a", "b", "c"]))
     (*empty,), _ = interpreted("public_row_stats", x[:0])
     assert empty[0].shape == (0,) and empty[5] is None
 

@@ -14,10 +14,11 @@ import pytest
 import torch
 from calib_kernels import Sample, sample, use_backend
 from calib_kernels.gpu import sampling, survivors, tuning
+from tests.agreement import compare
+from tests.rows import hard_rows, laid_out
 from torch import Tensor
 
-from bench import gate
-from tests.kernels.gpu.test_compiled import TARGETS
+from tests.kernels.gpu.cases import TARGETS
 
 COLUMNS = 9001
 NAMES = (
@@ -40,7 +41,7 @@ GRID = [
 
 
 def some_rows(dtype: torch.dtype) -> Tensor:
-    rows = gate.hard_rows(COLUMNS, 4096)
+    rows = hard_rows(COLUMNS, 4096)
     return torch.stack([rows[name] for name in NAMES]).to(dtype)
 
 
@@ -56,7 +57,7 @@ def both(interpreted: Any, x: Tensor, **options: Any) -> tuple[Sample, Sample]:
 @pytest.mark.parametrize(("dtype", "chosen"), GRID, ids=str)
 def test_hard_rows(interpreted: Any, dtype: torch.dtype, chosen: int) -> None:
     found, expected = both(interpreted, some_rows(dtype), **FILTERS[chosen])
-    assert not list(gate.compare(found, expected, list(NAMES)))
+    assert not list(compare(found, expected, list(NAMES)))
 
 
 def test_injected_uniforms_and_temperatures(interpreted: Any) -> None:
@@ -67,18 +68,18 @@ def test_injected_uniforms_and_temperatures(interpreted: Any) -> None:
     t = torch.tensor([0.5, 2.0])
     for options in ({"uniforms": u}, {"seed": 2**64 - 1}, {"seed": 2**32 - 1, "min_p": 0.2}):
         found, expected = both(interpreted, x, sample=indices, temperature=t, **options)
-        assert not list(gate.compare(found, expected, ["a", "b"])), options
+        assert not list(compare(found, expected, ["a", "b"])), options
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_bits_do_not_depend_on_where_a_row_lies(interpreted: Any, dtype: torch.dtype) -> None:
     """R9, R20: copies of a row at every distance from a 16-byte boundary, NaN between them."""
     x = torch.randn(1, 4200, generator=torch.Generator().manual_seed(0)).to(dtype).expand(8, -1)
-    shifted = gate.laid_out(x, 4201, 3, "cpu")
+    shifted = laid_out(x, 4201, 3, "cpu")
     options = {"sample": torch.full((8,), 9), "top_p": 0.9}
     found, expected = both(interpreted, shifted, **options)
     alone, _ = both(interpreted, x[:1].clone(), **{**options, "sample": torch.tensor([9])})
-    assert not list(gate.compare(found, expected, ["row"] * 8))
+    assert not list(compare(found, expected, ["row"] * 8))
     for a, b in zip(found, alone, strict=True):
         assert torch.equal(a, b.expand(8))
 

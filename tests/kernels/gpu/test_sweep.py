@@ -10,11 +10,13 @@ import pytest
 import torch
 from calib_kernels import Sweep
 from calib_kernels.gpu import sweep, sweep_options, tuning
+from tests.agreement import compare_sweeps
+from tests.rows import hard_rows, row_labels
+from tests.truth import sweep_truth_of
 
-from bench import gate
+from tests.kernels.cases import permuted_spellings
+from tests.kernels.gpu.cases import BLOCK, TUNE, some_rows
 from tests.kernels.gpu.conftest import per_element
-from tests.kernels.gpu.test_options import BLOCK, TUNE, some_rows
-from tests.kernels.test_contract import permuted_spellings
 
 GRID = [4.0, 2.0, 4 / 3, 1.0]
 UPPER = [0.8, 2 / 3, 4 / 7, 0.5]
@@ -49,15 +51,15 @@ def one_by_one(
         given = (x[i : i + 1], labels[i : i + 1], temperatures)
         out, _slow, _seen = interpreted("temperature_sweep", *given, TUNE)
         result = Sweep(*out[:3], None, out[3])
-        found += gate.compare_sweeps(result, gate.sweep_truth_of(*given), temperatures, name)
+        found += compare_sweeps(result, sweep_truth_of(*given), temperatures, name)
     return found
 
 
 @pytest.mark.parametrize("temperatures", [GRID, UPPER, OTHERS], ids=["grid", "upper", "others"])
 def test_hard_rows(interpreted: Any, temperatures: list[float]) -> None:
-    rows = gate.hard_rows(300, BLOCK)
+    rows = hard_rows(300, BLOCK)
     x = torch.stack(list(rows.values())).to(torch.bfloat16)
-    labels = gate.row_labels(len(x), 300)
+    labels = row_labels(len(x), 300)
     assert not one_by_one(interpreted, x, labels, temperatures, list(rows))
 
 
@@ -68,9 +70,9 @@ def test_hard_rows_of_other_dtypes(
     interpreted: Any, dtype: torch.dtype, temperatures: list[float]
 ) -> None:
     """R17."""
-    rows = gate.hard_rows(837, BLOCK)
+    rows = hard_rows(837, BLOCK)
     x = torch.stack(list(rows.values())).to(dtype)
-    labels = gate.row_labels(len(x), 837)
+    labels = row_labels(len(x), 837)
     assert not one_by_one(interpreted, x, labels, temperatures, list(rows))
 
 
@@ -86,7 +88,7 @@ def test_the_second_reading_is_taken_where_it_is_needed(interpreted: Any) -> Non
     labels = torch.tensor([sampled + 91, sampled + 91, 3])
     out, slow, _seen = interpreted("temperature_sweep", x, labels, GRID, TUNE)
     assert slow.tolist() == [0, 1, 1]
-    want = gate.sweep_truth_of(x, labels, GRID)
+    want = sweep_truth_of(x, labels, GRID)
     torch.testing.assert_close(out[0], want.nll, rtol=4e-7, atol=6e-6)
 
 
@@ -97,7 +99,7 @@ def test_sums_and_histograms_of_many_rows(interpreted: Any) -> None:
     labels = torch.tensor([0, 299, 3, -100, 300, 5, 6, 7, 8])
     t = torch.tensor([1.0, 0.0, 2.5])
     out, _slow, seen = interpreted("temperature_sweep", x, labels, t, TUNE)
-    want = gate.sweep_truth_of(x, labels, t, bins=15)
+    want = sweep_truth_of(x, labels, t, bins=15)
     assert out[3] == want.count == 6 and out[0].isnan().tolist() == [False, True, False]
     torch.testing.assert_close(out[0], want.nll, rtol=4e-7, atol=2e-5, equal_nan=True)
     torch.testing.assert_close(out[1], want.grad, rtol=4e-7, atol=1e-4, equal_nan=True)
@@ -115,8 +117,8 @@ def test_options(interpreted: Any) -> None:
     for i in range(4):
         given = (x[i : i + 1], labels[i : i + 1], GRID)
         found = interpreted("public_temperature_sweep", *given, option_ids=ids, derivatives=2)
-        want = gate.sweep_truth_of(*given, option_ids=ids)
-        assert not list(gate.compare_sweeps(Sweep(*found), want, GRID, f"row {i}"))
+        want = sweep_truth_of(*given, option_ids=ids)
+        assert not list(compare_sweeps(Sweep(*found), want, GRID, f"row {i}"))
 
 
 @pytest.mark.parametrize("spellings", [5, 17])

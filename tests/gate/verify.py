@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from calib_kernels import (
@@ -29,17 +29,9 @@ from calib_kernels import (
 )
 from torch import Tensor
 
-from bench.gate import (
-    compare,
-    compare_sweeps,
-    hard_rows,
-    laid_out,
-    option_sets,
-    row_labels,
-    row_truth_of,
-    sweep_truth_of,
-    truth_of,
-)
+from tests.gate.agreement import compare, compare_sweeps, differing_bits
+from tests.gate.rows import hard_rows, laid_out, option_sets, row_labels
+from tests.gate.truth import row_truth_of, sweep_truth_of, truth_of
 
 # Where the trouble of ``hard_rows`` is put: a seam of the sampler's blocks.
 SAMPLE_BLOCK = 4096
@@ -47,6 +39,7 @@ BINS = 15
 IGNORED = -100
 
 Check = tuple[str, list[str]]
+Result = TypeVar("Result", OptionScores, RowStats, Sample)
 
 
 def brief(problems: Iterator[str] | list[str], most: int = 5) -> list[str]:
@@ -66,21 +59,8 @@ def labels_for(n: int, options: int, device: torch.device) -> Tensor:
     return labels.to(device)
 
 
-def bits(scores: OptionScores | RowStats | Sample, rows: slice) -> list[Tensor]:
-    return [
-        field[rows].cpu().contiguous().view(torch.uint8) for field in scores if field is not None
-    ]
-
-
-def same_bits(
-    a: OptionScores | RowStats | Sample,
-    b: OptionScores | RowStats | Sample,
-    rows: slice = slice(None),
-) -> list[str]:
-    """Fields of b that differ from rows of a."""
-    names = [name for name, field in zip(a._fields, a, strict=True) if field is not None]
-    pairs = zip(names, bits(a, rows), bits(b, slice(None)), strict=True)
-    return [f"{name} has other bits" for name, x, y in pairs if not torch.equal(x, y)]
+def first_rows(result: Result, n: int) -> Result:
+    return type(result)(*(None if field is None else field[:n] for field in result))
 
 
 def layouts_of(values: Tensor, device: torch.device) -> dict[str, Tensor]:
@@ -217,8 +197,8 @@ def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator
     ids = torch.arange(min(4, columns), device=device)
     whole = option_scores(x, ids)
     few = option_scores(x[:3], ids)
-    yield f"3 rows of {rows} x {columns} by themselves", same_bits(whole, few, slice(3))
-    yield f"{rows} x {columns} again", same_bits(whole, option_scores(x, ids))
+    yield f"3 rows of {rows} x {columns} by themselves", differing_bits(first_rows(whole, 3), few)
+    yield f"{rows} x {columns} again", differing_bits(whole, option_scores(x, ids))
     none = option_scores(x[:0], ids)
     empty = [] if none.prob.shape == (0, len(ids)) else [f"prob has shape {tuple(none.prob.shape)}"]
     yield "no rows", empty
@@ -226,15 +206,15 @@ def invariance_checks(device: torch.device, columns: int, rows: int) -> Iterator
     stats = row_stats(x, labels)
     few_stats = row_stats(x[:3], labels[:3])
     name = f"row_stats of {rows} x {columns}"
-    yield f"{name}, 3 rows by themselves", same_bits(stats, few_stats, slice(3))
-    yield f"{name} again", same_bits(stats, row_stats(x, labels))
+    yield f"{name}, 3 rows by themselves", differing_bits(first_rows(stats, 3), few_stats)
+    yield f"{name} again", differing_bits(stats, row_stats(x, labels))
     order = torch.arange(rows, device=device)
     address: dict[str, Any] = {"seed": 1, "step": 0, "top_p": 0.9}
     draws = sample(x, item=order, sample=order, **address)
     few_draws = sample(x[:3], item=order[:3], sample=order[:3], **address)
     yield (
         f"sample of {rows} x {columns}, 3 rows by themselves",
-        same_bits(draws, few_draws, slice(3)),
+        differing_bits(first_rows(draws, 3), few_draws),
     )
 
 
@@ -260,7 +240,7 @@ def graph_checks(device: torch.device, columns: int, rows: int) -> Iterator[Chec
     graph.replay()
     sums = histogram.state_dict()["sums"].clone()
     histogram.reset()
-    problems = [p for a, b in zip(run(), captured, strict=True) for p in same_bits(a, b)]
+    problems = [p for a, b in zip(run(), captured, strict=True) for p in differing_bits(a, b)]
     if not torch.equal(sums, histogram.state_dict()["sums"]):
         problems.append("the histogram has other sums")
     yield f"{rows} x {columns} in a CUDA graph", problems

@@ -14,7 +14,7 @@ import torch
 from calib_kernels import CalibrationHistogram, cross_entropy, use_backend
 from torch import Tensor
 
-from bench.gate import hard_rows, row_labels
+from tests.gate.rows import hard_rows, row_labels
 
 # Ways to shape the loss, each with what breaks it apart from the others.
 SHAPES: dict[str, dict[str, float]] = {

@@ -1,0 +1,130 @@
+"""What a drive runs on: this process among those of ``torchrun``, its device, its threads."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from calib.models.load import load_model
+from calib.models.protocol import Model
+from calib.records import InputError
+from calib.runs.batches import own_file
+from calib.runs.folder import Progress, Run, open_run
+from calib.runs.shards import whole_items
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Here:
+    """Process ``rank`` of ``world`` that divide a run's work."""
+
+    rank: int
+    world: int
+
+    def share(self, work: Sequence[T]) -> Sequence[T]:
+        """What this process does of it: every ``world``-th, from its own number on."""
+        return work[self.rank :: self.world]
+
+    @property
+    def file(self) -> str:
+        """The name of the file that it writes records of scored questions into."""
+        return own_file(self.rank, self.world)
+
+
+def here() -> Here:
+    """Where this is: alone, or as the environment of ``torchrun`` says."""
+    return Here(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+def await_answers(run: Run, questions: int) -> None:
+    """Wait until the other processes have answered their questions, too.
+
+    Where one of them fails, ``torchrun`` ends the others.
+    """
+    while len(whole_items(run.path, run.config)) < questions:
+        time.sleep(0.2)
+
+
+def device_of_rank() -> str | None:
+    """Under torchrun each process has a GPU of its own, where there are any."""
+    if "LOCAL_RANK" not in os.environ or not torch.cuda.is_available():
+        return None
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
+
+
+def loaded(model: Model | str) -> Model:
+    """The model itself; one that is named is loaded on this process's device."""
+    if not isinstance(model, str):
+        return model
+    device = device_of_rank()
+    return load_model(model) if device is None else load_model(model, device=device)
+
+
+def facts_of(model: Model) -> dict[str, Any]:
+    """The model's facts, its device by kind: another GPU of the machine goes on with a run."""
+    facts = dict(model.facts)
+    if "device" in facts:
+        facts["device"] = kind_of(facts["device"])
+    return facts
+
+
+def same_device(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Earlier versions wrote a scored run's device by number: such a run keeps what it says."""
+    if "device" in now and kind_of(before.get("device")) == now["device"]:
+        return {"device": before["device"]}
+    return {}
+
+
+def kind_of(device: Any) -> str:
+    return str(device).partition(":")[0]
+
+
+def threads_of(facts: Mapping[str, Any], path: Path) -> dict[str, int]:
+    """The number of threads of a run on a CPU: those that the run in ``path`` was begun with.
+
+    They decide how a product is summed, so they are part of what config.json says.
+    """
+    if facts.get("device") != "cpu":
+        return {}
+    return {"threads": begun_with(path) or torch.get_num_threads()}
+
+
+def begun_with(path: Path) -> int | None:
+    """The threads of the run in folder ``path``, if there is one."""
+    try:
+        threads = open_run(path).config.get("threads")
+    except InputError:
+        return None
+    return threads if isinstance(threads, int) and threads > 0 else None
+
+
+@contextmanager
+def running(config: Mapping[str, Any]) -> Iterator[None]:
+    """With as many threads as ``config`` says, where it does; as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(config.get("threads", before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Telling:
+    """Tells ``progress`` how much of ``total`` is done."""
+
+    def __init__(self, progress: Progress | None, done: int, total: int, note: str) -> None:
+        self.progress, self.done, self.total, self.note = progress, done, total, note
+        self.more(0)
+
+    def more(self, count: int) -> None:
+        self.done += count
+        if self.progress is not None:
+            self.progress(self.done, self.total, self.note)

@@ -1,0 +1,94 @@
+"""Every kind of folder and how its report is written again: a line each.
+
+The kind is told by ``calib.runs.kinds.kind_of``: by config.json, by the ``format`` of results.json,
+or by what the folder holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from calib.records import InputError
+from calib.report.answers import write_idk_report, write_measures_report
+from calib.report.comparison import rewrite_comparison
+from calib.report.page import write_report
+from calib.runs import open_run
+from calib.runs.config import kind_of
+from calib.runs.folder import Progress
+from calib.runs.kinds import (
+    COMPARISON,
+    HISTOGRAM,
+    IDK_EVALUATION,
+    IDK_SET,
+    IMPORTED,
+    SAMPLE,
+    SCORE,
+    no_run,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The folder to report on and, for sampled answers, the runs to read beside it."""
+
+    folder: Path
+    answers: Path | None = None
+    scores: Path | None = None
+    progress: Progress | None = None
+
+
+def questions(of: Sources) -> Path:
+    return write_report(open_run(of.folder), progress=of.progress)
+
+
+def measures(of: Sources) -> Path:
+    beside = {"answers": of.answers, "scores": of.scores}
+    opened = {name: open_run(path) for name, path in beside.items() if path is not None}
+    return write_measures_report(open_run(of.folder), **opened)
+
+
+def comparison(of: Sources) -> Path:
+    return rewrite_comparison(of.folder)
+
+
+def idk_set(of: Sources) -> Path:
+    """The card, exports and results.json, from the samples; and the evaluation, if there is one."""
+    from calib.idk.ask import EVALUATION  # with it comes torch
+    from calib.idk.folder import CARD, label_set
+
+    label_set(of.folder)
+    evaluation = of.folder / EVALUATION
+    if kind_of(evaluation) == IDK_EVALUATION:
+        return write_idk_report(evaluation)
+    return of.folder / CARD
+
+
+def idk_evaluation(of: Sources) -> Path:
+    return write_idk_report(of.folder)
+
+
+REPORTS: dict[str, Callable[[Sources], Path]] = {
+    SCORE: questions,
+    IMPORTED: questions,
+    HISTOGRAM: questions,
+    SAMPLE: measures,
+    COMPARISON: comparison,
+    IDK_SET: idk_set,
+    IDK_EVALUATION: idk_evaluation,
+}
+
+
+def write_again(of: Sources) -> Path:
+    """Write the report of a folder of any kind again; returns the page.
+
+    Raises InputError for a folder of no kind, or where ``answers`` or ``scores`` stand beside what
+    is no run of sampled answers.
+    """
+    kind = kind_of(of.folder)
+    if kind is None:
+        raise InputError(no_run(of.folder))
+    if kind != SAMPLE and (of.answers or of.scores):
+        raise InputError(f"{of.folder}: --answers and --scores go with a run of calib sample")
+    return REPORTS[kind](of)
