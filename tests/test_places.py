@@ -17,7 +17,7 @@ from calib.idk.folder import write_rows
 from calib.records import EncodedImage, InputError, Item
 from calib.report.page import write_report
 from calib.runs import open_run
-from calib.runs.begin import create
+from calib.runs.begin import begin
 from calib.runs.durable import replace
 from calib.runs.pictures import saved
 
@@ -86,7 +86,7 @@ def test_records_are_appended_to_a_regular_file(tmp_path: Path, other):
     (tmp_path / "run").mkdir()
     other(tmp_path / "run" / "records.jsonl")
     with pytest.raises(InputError, match=r"records\.jsonl: expected a regular file"):
-        create(tmp_path / "run", {"a": 1}, [[0]])
+        begin(tmp_path / "run", {"a": 1})
     assert not (tmp_path / "run" / "config.json").exists()
 
 
