@@ -12,6 +12,7 @@ from calib.models.load import load_model
 from calib.report.formats import percent
 from calib.report.page import write_report
 from calib.report.words import remedy, temperature_rows, verdict
+from calib.runs.durable import refuse_no_folder
 from calib.summary import BESIDE
 from calib.tasks import load_task
 
@@ -46,6 +47,7 @@ def demo(
     The run is that of words; that of letters, which needs a remedy, lies beside it with a report of
     its own. Stopped and started again, it goes on where it was.
     """
+    refuse_no_folder(out)
     model = load_model(MODEL, device=device)
     given: dict[str, Any] = {
         "limit": limit,

@@ -23,7 +23,7 @@ Fields = Mapping[str, tuple[str, Fits]]
 
 def read_object(path: Path) -> dict[str, Any]:
     """The object that a file holds. InputError where it is none, or no regular file."""
-    refuse_unread(path)
+    refuse_irregular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -35,7 +35,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def read_objects(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """The object of each line of a file, and the line's name. InputError where one is none."""
-    refuse_unread(path)
+    refuse_irregular(path)
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             where = f"{path}, line {number}"
@@ -52,8 +52,11 @@ def object_in(line: bytes, where: str) -> dict[str, Any]:
     return row
 
 
-def refuse_unread(path: Path) -> None:
-    """InputError for a pipe, which is waited for without end, and what else is no regular file."""
+def refuse_irregular(path: Path) -> None:
+    """InputError for what is there and is no regular file.
+
+    A pipe is waited for without end, and a device or a folder is not to be replaced by a file.
+    """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: expected a regular file")
 

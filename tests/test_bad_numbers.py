@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import calib
-from calib import cli
+from calib import cli, metrics
+from calib.calibrators.temperature import TemperatureScaling
 from calib.checks.crosscheck import crosscheck_run
 from calib.cli.arguments import batch
 from calib.idk.ask import ask_set
+from calib.intervals import bootstrap, paired_difference, under_calibration
 from calib.records import InputError
 from calib.runs import open_run
 from calib.summary.remedies import fit_runs
@@ -106,3 +109,115 @@ def test_bins_are_those_of_a_run(bins: Any, runs: dict[str, str]):
         crosscheck_run(Path(runs["RUN"]), bins)
     with pytest.raises(InputError, match=message):
         calib.score("embedded:base", "capitals", bins=bins)
+
+
+RNG = np.random.default_rng(0)
+C = RNG.random(40)
+A = (RNG.random(40) < C).astype(int)
+P, Y = RNG.dirichlet(np.ones(4), 40), RNG.integers(4, size=40)
+PAIR = (C, A)
+SPARSE = torch.tensor(C).to_sparse()
+ERROR = metrics.CalibrationError
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "risk in words": (lambda: calib.abstention(C, A, risk="0.1"), "^risk must lie between 0 and 1"),
+    "no risk": (lambda: calib.abstention(C, A, risk=None), "^risk must lie .* got None"),
+    "delta": (lambda: calib.abstention(C, A, risk=0.1, delta="x"), "^delta must lie between"),
+    "a seed of rows": (
+        lambda: calib.abstention(C, A, risk=0.1, seed=-1),
+        "^seed must be a whole number from 0, got -1",
+    ),
+    **{
+        f"{n!r} resamples": (
+            lambda n=n: bootstrap(metrics.accuracy, C, A, n=n),
+            "^n must be a whole number from 2, got",
+        )
+        for n in (-1, 0, 1, 1.5, "x", None, True)
+    },
+    "pairs": (
+        lambda: paired_difference(metrics.auroc, PAIR, PAIR, n=1),
+        "^n must be a whole number from 2, got 1",
+    ),
+    "redrawn": (
+        lambda: under_calibration(metrics.ece, C, A, n=-1),
+        "^n must be a whole number from 1, got -1",
+    ),
+    **{
+        f"seed {seed!r}": (
+            lambda seed=seed: bootstrap(metrics.auroc, C, A, seed=seed),
+            "^seed must be a whole number from 0, got",
+        )
+        for seed in (-1, 1.5, "x")
+    },
+    "seed of the null": (
+        lambda: under_calibration(metrics.ece, C, A, seed=-1),
+        "^seed must be a whole number from 0, got -1",
+    ),
+    "a curve": (
+        lambda: bootstrap(metrics.risk_coverage, C, A),
+        "^metric must return one number, got a tuple",
+    ),
+    "a curve under calibration": (
+        lambda: under_calibration(metrics.risk_coverage, C, A),
+        "^metric must return one number, got a tuple",
+    ),
+    "a difference of curves": (
+        lambda: paired_difference(metrics.reliability_curve, PAIR, PAIR),
+        "^metric must return one number, got a ReliabilityCurve",
+    ),
+    "a name": (lambda: bootstrap("ece", C, A), "^metric must be a function of two arrays"),
+    "arrays for pairs": (
+        lambda: paired_difference(metrics.ece, C, A),
+        r"^first must be a pair \(confidence, correct\), got 40 entries",
+    ),
+    "two numbers": (
+        lambda: paired_difference(metrics.ece, C[:2], A[:2]),
+        "^first must be a pair .* of arrays, got numbers",
+    ),
+    "three entries": (
+        lambda: paired_difference(metrics.ece, PAIR, (C, A, Y)),
+        "^second must be a pair .* got 3 entries",
+    ),
+    "none": (lambda: paired_difference(metrics.ece, None, PAIR), "^first must be a pair"),
+    "sparse": (lambda: metrics.ece(SPARSE, A), "^confidence must be a dense tensor of numbers, go"),
+    "sparse clusters": (
+        lambda: bootstrap(metrics.auroc, C, A, clusters=torch.tensor(Y).to_sparse()),
+        "^clusters must be a dense tensor of numbers, got sparse_coo",
+    ),
+    "meta": (
+        lambda: metrics.ece(torch.empty(40, device="meta"), A),
+        "^confidence must be a dense tensor of numbers, got strided torch.float32 on meta",
+    ),
+    "classes": (
+        lambda: under_calibration(metrics.classwise_ece, P, Y),
+        r"^confidence must be \(N,\), as correct is redrawn from it, got \(40, 4\)",
+    ),
+    "updates of arrays": (lambda: ERROR().update(C, A), "^update takes tensors of real numbers"),
+    "updates of sparse tensors": (
+        lambda: ERROR().update(SPARSE, torch.tensor(A)),
+        "^update takes dense tensors, got layout torch.sparse_coo",
+    ),
+    "updates of blocks": (
+        lambda: ERROR().update(torch.rand(2, 5, 4), torch.zeros(10)),
+        r"^preds must be \(N,\), or \(N, C\) with target \(N,\), got \(2, 5, 4\) and \(10,\)",
+    ),
+    "logits past squaring": (
+        lambda: TemperatureScaling().fit(np.log(P) * 1e300, Y),
+        "^logits: expected numbers of at most 1e\\+100 in size",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_function_cannot_take_is_one_sentence(name: str):
+    call, message = REFUSED[name]
+    with pytest.raises((ValueError, InputError), match=message):
+        call()
+
+
+@pytest.mark.parametrize("scale", [1e90, 1e-300])
+def test_logits_of_any_size_that_can_be_squared_are_fitted_in_silence(scale: float):
+    with pytest.warns(UserWarning) as caught:
+        TemperatureScaling().fit(np.log(P) * scale, Y)
+    assert {type(warning.message).__name__ for warning in caught} == {
+        "DegenerateTemperatureWarning"
+    }

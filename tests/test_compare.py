@@ -39,13 +39,15 @@ def at_temperature(row: dict[str, Any], temperature: float) -> None:
     row |= {
         "prob": prob.tolist(),
         "logprob": np.log(prob).tolist(),
-        "confidence": float(prob.max()),
+        **dict.fromkeys(("confidence", "confidence_options", "confidence_vocab"), prob.max()),
         "mass": 1.0,
         "parsed": True,
     }
 
 
 def answer_first_option(row: dict[str, Any]) -> None:
+    for values in (row["prob"], row["logprob"]):
+        values[0], values[row["prediction"]] = values[row["prediction"]], values[0]
     row |= {"prediction": 0, "correct": row["answer"] == 0}
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from calib.metrics import binning
-from calib.metrics.arrays import labels
+from calib.metrics.arrays import labels, whole
 
 STARTS = 5
 STEPS = 50
@@ -64,8 +65,9 @@ def abstention(
     Raises ValueError on unfit arrays and for a risk or delta not between 0 and 1.
     """
     c, a = binning.pairs(confidence, correct)
+    seed = whole("seed", seed, 0)
     for name, share in (("risk", risk), ("delta", delta)):
-        if not 0 < share < 1:
+        if not isinstance(share, Real) or not 0 < share < 1:
             raise ValueError(f"{name} must lie between 0 and 1, got {share!r}")
     together = None if clusters is None else labels("clusters", clusters, len(c))
     kept = one_a_cluster(together, len(c), seed)

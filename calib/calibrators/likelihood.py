@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 BLOCK_VALUES = 1 << 22  # logits looked at together
+LARGEST = 1e100  # its square, times any number of rows, is a number still
 FIRST_ROWS = 64  # of which one at least sums to another number than 1 where rows are logits
 
 
@@ -117,6 +118,12 @@ class ArrayLikelihood:
         _check_labels(z.shape, y)
         gold = z[np.arange(len(z)), y]
         _check_likely(bool((z.max(axis=1) < np.inf).all()), bool(np.isfinite(gold).all()))
+        largest = max(float(z.max()), -float(np.min(z, initial=0, where=z > -np.inf)))
+        if largest > LARGEST:
+            raise InputError(
+                f"logits: expected numbers of at most {LARGEST:g} in size, got {largest:g}; a "
+                "class that a row does not have is -inf"
+            )
         return cls(z, y.astype(np.int64))
 
     @property

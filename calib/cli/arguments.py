@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.records import InputError
+from calib.runs.durable import refuse_no_folder
 
 
 def model_arguments(model: str, text: str, device: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -79,6 +80,8 @@ def chosen(
     """The tasks named in ``tasks``, loaded, each with the folder of its run."""
     names = [entry.strip() for entry in tasks.split(",") if entry.strip()]
     folders = run_folders(model, names, output_path)
+    for folder in folders:
+        refuse_no_folder(folder)
     return [(load(name, include_path), path) for name, path in zip(names, folders, strict=True)]
 
 

@@ -162,11 +162,16 @@ def fit(
     seed: Seed = 0,
 ) -> None:
     """Fit a temperature and judge it on other questions."""
+    from calib.fields import refuse_irregular
     from calib.report.words import temperature_rows, temperature_span
+    from calib.runs.durable import refuse_no_folder
     from calib.summary.remedies import fit_runs
 
+    path = output_path or run / "temperature.json"
+    refuse_no_folder(path.parent)
+    refuse_irregular(path)
     fitted, judged = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
-    path = fitted.save(output_path or run / "temperature.json", facts=judged["facts"])
+    fitted.save(path, facts=judged["facts"])
     if fitted.reason_ is not None:
         out.print(f"{fitted.reason_}\n")
     rows = [
@@ -190,10 +195,13 @@ def compare(
     """Compare runs of the same questions with the first of them."""
     from calib.report.comparison import headline, tables, write_comparison
     from calib.runs import open_run
+    from calib.runs.durable import refuse_no_folder
     from calib.summary.compare import compare as compare_runs
 
+    folder = output_path or runs[-1] / "compare"
+    refuse_no_folder(folder)
     results = compare_runs([open_run(run) for run in runs], seed=seed)
-    report = write_comparison(results, output_path or runs[-1] / "compare")
+    report = write_comparison(results, folder)
     table = tables(results)["metrics"]
     out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
     show((f"on {results['n']:,} questions", *table["head"][1:]), table["rows"])

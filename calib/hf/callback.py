@@ -12,6 +12,7 @@ A run that goes on from a checkpoint finds ``history``, ``histograms`` and ``win
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -27,8 +28,11 @@ from calib.train.loss import CalibratedCrossEntropy
 from calib.train.tally import Tally
 
 UNHEARD = (
-    "CalibrationCallback saw no logits (..., V) with integer labels (...) in this evaluation. If "
-    "a compute_loss_func takes the labels, say CalibrationCallback().bind(trainer)."
+    "CalibrationCallback saw no logits (..., V) with integer labels (...) in this evaluation, so "
+    "there is nothing to measure."
+)
+UNBOUND = (
+    f"{UNHEARD} If a compute_loss_func takes the labels, say CalibrationCallback().bind(trainer)."
 )
 UNCOUNTED = (
     "CalibrationCallback counted no row in this evaluation: {}, so there is nothing to measure."
@@ -49,6 +53,8 @@ class CalibrationCallback(TrainerCallback, ExportableState):
     temperature holds in evaluations too, and every line with a training loss is followed by
     ``ece_width15_left`` and so on of the rows trained on since the line before.
 
+    An evaluation without a row that counts warns, and its numbers are nan, never the best.
+
     Rows are those that count in the loss, for a causal language model the predicted tokens. Ranks
     are summed; samples that only fill up the last batch of a distributed evaluation are left out.
     """
@@ -67,6 +73,7 @@ class CalibrationCallback(TrainerCallback, ExportableState):
         self._saved = Tally(bins)  # evaluated since the last save, on all ranks
         self._running = Tally(bins)  # the evaluation under way, on this rank
         self._heard = False  # whether any batch of it was
+        self._batches = 0  # of it
         self._loader: Any = None  # of the evaluation under way
         self._at: dict[str, Any] = {"step": 0, "epoch": None}
         self._trainer: Any = None
@@ -172,8 +179,9 @@ class CalibrationCallback(TrainerCallback, ExportableState):
     ) -> None:
         if kwargs["eval_dataloader"] is not self._loader:
             self._running = Tally(self.bins, args.device)
-            self._heard = False
+            self._heard, self._batches = False, 0
             self._loader = kwargs["eval_dataloader"]
+        self._batches += 1
         if self._listener.heard is not None:
             self._running.merge(self._listener.heard)
             self._heard = True
@@ -234,19 +242,32 @@ class CalibrationCallback(TrainerCallback, ExportableState):
         tally.merge(self._running)
         tally.all_reduce()
         self._running, self._loader = Tally(self.bins), None
-        heard, self._heard = self._heard, False
-        values = tally.values()
+        values, prefix = tally.values(), prefix_of(metrics)
         if not values:
-            warnings.warn(_silence(tally, heard), UserWarning, stacklevel=3)
+            warnings.warn(self._silence(tally), UserWarning, stacklevel=3)
+            # What chooses a best model, or stops early, looks for its metric in every evaluation;
+            # NaN is never better.
+            metrics.update({f"{prefix}_{name}": math.nan for name in tally.names})
+        self._heard, self._batches = False, 0
+        if not values:
             return tally
         self._note(state)
-        prefix = prefix_of(metrics)
         self.history.append(self._record(prefix, tally, values))
         self.histograms[prefix] = _in_lists(tally)
         reported = {f"{prefix}_{name}": value for name, value in values.items()}
         metrics.update(reported)
         self._log(state, reported)
         return tally
+
+    def _silence(self, tally: Tally) -> str:
+        """Why the evaluation of ``tally`` has no numbers."""
+        if invalid := int(tally.invalid):
+            return UNCOUNTED.format(f"{invalid} are invalid (NaN logits, or labels of no class)")
+        if self._heard:
+            return UNCOUNTED.format("every label is ignored")
+        if not self._batches:
+            return UNCOUNTED.format("its data set is empty")
+        return UNBOUND if self._trainer is None else UNHEARD
 
     def _closing(self) -> dict[str, Any] | None:
         """The record of a save made now; None where nothing was evaluated since the last."""
@@ -288,14 +309,6 @@ class _Keeper(TrainerCallback):
             copies = [i for i, other in enumerate(callbacks) if type(other) is kind]
             if copies:
                 callbacks[copies[0]] = self.callback
-
-
-def _silence(tally: Tally, heard: bool) -> str:
-    """Why an evaluation has no numbers."""
-    invalid = int(tally.invalid)
-    if invalid:
-        return UNCOUNTED.format(f"{invalid} are invalid (NaN logits, or labels of no class)")
-    return UNCOUNTED.format("every label is ignored") if heard else UNHEARD
 
 
 def prefix_of(metrics: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from calib.judge.text import gold_texts
 from calib.models.protocol import Model
 from calib.records import ImageRef, InputError, Item, Verdict
 from calib.runs.config import checked
-from calib.runs.durable import replace
+from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import RESULTS, Progress
 from calib.tasks import Task
 from calib.uncertainty.measures import unstated
@@ -88,6 +88,7 @@ def ask_set(
         raise InputError(f"arms: {', '.join(names)}: each must be there once")
     worded = {name: words_of(name, labelled) for name in names}  # all refused before one is asked
     path = Path(out) if out is not None else Path(folder) / EVALUATION
+    refuse_no_folder(path)
     settings: dict[str, Any] = {
         "samples": 1,
         "temperature": temperature,

@@ -19,7 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calib.fields import Fields, check_fields, is_bool, is_share, is_text, read_object
+from calib.fields import (
+    Fields,
+    check_fields,
+    is_bool,
+    is_share,
+    is_text,
+    read_object,
+    refuse_irregular,
+)
 from calib.idk.build import Draws, count, need, parts, sweep
 from calib.idk.draw import Subject, answered, draw
 from calib.idk.export import card, file_name, preference_rows, record_rows, sft_rows
@@ -29,7 +37,7 @@ from calib.judge.choice import AUTO
 from calib.models.protocol import Model
 from calib.records import InputError, Item
 from calib.runs import Run, open_run
-from calib.runs.durable import replace
+from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import CONFIG, RESULTS, Progress
 from calib.tasks import Task, load_task
 from calib.tasks.load import checked
@@ -93,6 +101,7 @@ def build_set(
     """
     task = checked(task) if isinstance(task, Task) else load_task(task)
     check(tau, samples)
+    refuse_no_folder(Path(out))
     refuse_unjudgeable(task.selection(limit, seed), judge)
     run = draw(
         Subject.of(model),
@@ -245,9 +254,11 @@ def provenance(labelled: Labelled) -> dict[str, Any]:
 
 def write_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
     """One JSONL file per part that has rows; returns their paths beside the card."""
+    refuse_no_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for name in SHARES:
+        refuse_irregular(folder / f"{name}.jsonl")
         (folder / f"{name}.jsonl").unlink(missing_ok=True)  # a part may have lost its last row
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for part, row in rows if part == name]
         if lines:

@@ -46,7 +46,7 @@ from calib.intervals.shares import (
     wilson_of_clusters,
 )
 from calib.intervals.weighted import Weighted, weighted
-from calib.metrics.arrays import numbers
+from calib.metrics.arrays import numbers, pair, value_of, whole
 
 __all__ = [
     "LEVEL",
@@ -84,6 +84,9 @@ NO_INTERVAL = (
     "none: a plug-in error is above 0 even under perfect calibration; its expectation and p then "
     "stand beside it, and metrics.debiased_rmsce has an interval"
 )
+
+LEAST_RESAMPLES = 2
+"""One resample has no spread."""
 
 TOO_RARE = "none: the metric exists on fewer than half of the resamples"
 SAME = "none: the metric is the same on all resamples"
@@ -155,10 +158,11 @@ def bootstrap_all(
     """``bootstrap`` of several metrics of the same N rows, each on the same resamples."""
     intervals: dict[str, Interval] = {}
     drawn: dict[str, tuple[float, Weighted]] = {}
+    n, seed = whole("n", n, LEAST_RESAMPLES), whole("seed", seed, 0)
     members = None
     for name, (metric, confidence, correct) in cases.items():
         first, second = numbers("confidence", confidence), numbers("correct", correct)
-        value = float(metric(first, second))
+        value = value_of(metric, first, second)
         members = members_of(clusters, len(second))
         if _base(metric) in PLUG_IN:
             intervals[name] = Interval(value, None, None, NO_INTERVAL)
@@ -241,12 +245,11 @@ def paired_difference(
     paired bootstrap, p being twice the smaller tail. clusters, groups, n, seed and errors as for
     ``bootstrap``.
     """
-    a, b = (
-        (numbers("confidence", pair[0]), numbers("correct", pair[1])) for pair in (first, second)
-    )
+    n, seed = whole("n", n, LEAST_RESAMPLES), whole("seed", seed, 0)
+    a, b = pair("first", first), pair("second", second)
     if len(a[1]) != len(b[1]):
         raise ValueError(f"paired rows must be as many, got {len(a[1])} and {len(b[1])}")
-    value = float(metric(*a)) - float(metric(*b))
+    value = value_of(metric, *a) - value_of(metric, *b)
     members = members_of(clusters_or_groups(clusters, groups), len(a[1]))
     if _base(metric) in PLUG_IN:
         return Difference(value, None, None, NO_INTERVAL, None)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calib.intervals.clusters import Members, members_of
-from calib.metrics.arrays import numbers
+from calib.metrics.arrays import numbers, value_of, whole
 from calib.metrics.prepared import prepared
 
 Metric = Callable[[Any, Any], float]
@@ -62,10 +62,13 @@ def all_under_calibration(
     seed: int = 0,
 ) -> dict[str, Null]:
     """The same of several metrics, each on the same redrawn rows."""
+    n, seed = whole("n", n, 1), whole("seed", seed, 0)
     c = numbers("confidence", confidence).astype(np.float64)
     a = numbers("correct", correct).astype(np.float64)
+    if c.ndim != 1:
+        raise ValueError(f"confidence must be (N,), as correct is redrawn from it, got {c.shape}")
+    observed = {name: value_of(metric, c, a) for name, metric in metrics.items()}
     ready = {name: prepared(metric, c) for name, metric in metrics.items()}
-    observed = {name: metric(c, a) for name, metric in metrics.items()}
     draws = {name: np.empty(n) for name in metrics}
     members = members_of(clusters, len(c))
     shared = 0.0 if members.alone else share_of_luck(c, a, members)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,7 @@ def numbers(name: str, values: Any) -> NDArray[Any]:
     if isinstance(values, Iterator):
         raise ValueError(f"{name} must be a sequence of numbers, got a {type(values).__name__}")
     if hasattr(values, "detach"):
-        tensor = values.detach().cpu()
-        array = np.asarray(tensor.float() if "bfloat16" in str(tensor.dtype) else tensor)
+        array = of_tensor(name, values)
     else:
         if masked := int(np.ma.getmaskarray(values).sum() if np.ma.is_masked(values) else 0):
             raise ValueError(f"{name} has {masked} masked entries; leave such rows out")
@@ -46,7 +46,7 @@ def labels(name: str, values: Any, n: int) -> NDArray[Any]:
     """
     if masked := int(np.ma.getmaskarray(values).sum() if np.ma.is_masked(values) else 0):
         raise ValueError(f"{name} has {masked} masked entries; leave such rows out")
-    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    array = of_tensor(name, values) if hasattr(values, "detach") else np.asarray(values)
     if array.shape != (n,):
         raise ValueError(f"{name} must be ({n},), one per row, got {array.shape}")
     absent = np.array([v is None or v != v for v in array]) if array.dtype.kind in "Ofc" else None
@@ -57,6 +57,52 @@ def labels(name: str, values: Any, n: int) -> NDArray[Any]:
         told = " and ".join(sorted(kind.__name__ for kind in kinds))
         raise ValueError(f"{name} must be labels of one type, got {told}")
     return array
+
+
+def of_tensor(name: str, values: Any) -> NDArray[Any]:
+    """A tensor's numbers. Raises ValueError for a tensor that holds none of its own, or none as
+    NumPy has them: sparse, quantised, on the device "meta"."""
+    try:
+        tensor = values.detach().cpu()
+        return np.asarray(tensor.float() if "bfloat16" in str(tensor.dtype) else tensor)
+    except (TypeError, NotImplementedError, RuntimeError) as error:
+        layout = str(getattr(values, "layout", "")).removeprefix("torch.")
+        raise ValueError(
+            f"{name} must be a dense tensor of numbers, got {layout} {values.dtype} on "
+            f"{values.device}"
+        ) from error
+
+
+def whole(name: str, value: Any, low: int) -> int:
+    """``value`` as an int. Raises ValueError for anything but a whole number from ``low`` on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ValueError(f"{name} must be a whole number from {low}, got {value!r}")
+    return int(value)
+
+
+def value_of(metric: Any, first: Any, second: Any) -> float:
+    """``metric(first, second)``. Raises ValueError where that is not one number."""
+    if not callable(metric):
+        raise ValueError(f"metric must be a function of two arrays, got {metric!r}")
+    value = metric(first, second)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        told = type(value).__name__
+        raise ValueError(f"metric must return one number, got a {told}") from error
+
+
+def pair(name: str, values: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Two arrays of rows. Raises ValueError for anything but (confidence, correct)."""
+    try:
+        confidence, correct = values
+    except (TypeError, ValueError) as error:
+        told = f"{len(values)} entries" if hasattr(values, "__len__") else repr(values)
+        raise ValueError(f"{name} must be a pair (confidence, correct), got {told}") from error
+    found = numbers("confidence", confidence), numbers("correct", correct)
+    if 0 in (found[0].ndim, found[1].ndim):
+        raise ValueError(f"{name} must be a pair (confidence, correct) of arrays, got numbers")
+    return found
 
 
 def of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:

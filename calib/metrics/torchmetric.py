@@ -66,6 +66,13 @@ class CalibrationError(Metric):
             if not isinstance(given, Tensor) or given.is_complex():
                 named = given.dtype if isinstance(given, Tensor) else type(given).__name__
                 raise ValueError(f"update takes tensors of real numbers, got {named}")
+            if given.layout is not torch.strided:
+                raise ValueError(f"update takes dense tensors, got layout {given.layout}")
+        if first.ndim > 2 and first.shape != second.shape:
+            raise ValueError(
+                f"preds must be (N,), or (N, C) with target (N,), got {tuple(first.shape)} and "
+                f"{tuple(second.shape)}; put the classes last and flatten the rest into rows"
+            )
         if first.ndim == 2:
             first, second = likeliest(first, second)
         rows = CalibrationHistogram(self.bins, self.sums.device)

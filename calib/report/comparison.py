@@ -17,6 +17,7 @@ from calib.report.page import both, card, reliability_figure, write
 from calib.report.words import LEAST_MASS, LEVEL, flat, forced_choice
 from calib.runs import open_run
 from calib.runs.config import kind_of, read_config
+from calib.runs.durable import refuse_no_folder
 from calib.runs.kinds import COMPARISON, CONFIG, KINDS, RESULTS, fields_of
 from calib.summary.compare import FORMAT, SHOWN, compare
 
@@ -27,9 +28,11 @@ def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
     """Write what ``compare`` returned as results.json, report.md and report.html there.
 
     config.json names the runs, so that all three can be deleted and written again. Returns the
-    page. Raises InputError for the folder of a run, CalibError where nothing can be written.
+    page. Raises InputError for the folder of a run and what is no folder, CalibError where nothing
+    can be written.
     """
     folder = Path(folder)
+    refuse_no_folder(folder)
     if (kind := kind_of(folder)) not in (None, COMPARISON):
         raise InputError(f"{folder}: it holds {KINDS[str(kind)].holds}; choose another folder")
     try:

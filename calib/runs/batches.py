@@ -8,8 +8,9 @@ Which process wrote a batch does not matter, so a run may go on with another num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from calib.runs.record_rows import Row, lines, whole_records
 from calib.runs.shards import shard, shards
@@ -30,14 +31,14 @@ def record_files(folder: Path) -> list[Path]:
     return [*([alone] if alone.exists() else []), *shards(folder)]
 
 
-def all_records(folder: Path, questions: int | None) -> list[Row]:
-    """Every whole record of the run in ``folder``, checked; of a question twice there the first.
+def all_records(folder: Path, config: Mapping[str, Any]) -> list[Row]:
+    """Every record of the run in ``folder``, checked; of a question twice there the first.
 
     Raises as ``calib.runs.record_rows.whole_records`` does.
     """
     rows: dict[int, Row] = {}
     for file in record_files(folder):
-        for row in whole_records(file, questions):
+        for row in whole_records(file, config):
             rows.setdefault(row["index"], row)
     return list(rows.values())
 

@@ -9,11 +9,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from calib.fields import refuse_irregular
 from calib.records import CalibError, InputError, Item
 from calib.runs.batches import RECORDS, Batches, done_in
 from calib.runs.circumstances import CIRCUMSTANCES, circumstances
 from calib.runs.config import CONFIG as CONFIG
-from calib.runs.durable import replace
+from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import Run, open_run
 from calib.runs.kinds import kind_in
 from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
@@ -32,8 +33,8 @@ def begin(
     same, but for what ``growth`` says. Raises InputError for a folder of another run or a file that
     is being written, CalibError where nothing can be written.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: expected a folder for the run, found a file")
+    refuse_no_folder(path)
+    refuse_irregular(path / records)
     wanted = json.loads(json.dumps({"kind": kind_in(config), **config}, default=str))
     if (path / CONFIG).exists():
         agreed(open_run(path), wanted, growth)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from calib.fields import Fields, check_fields, is_count, is_list, is_text, read_object
+from calib.fields import (
+    Fields,
+    check_fields,
+    is_count,
+    is_list,
+    is_number,
+    is_text,
+    read_object,
+)
 from calib.records import InputError
 from calib.runs.kinds import CONFIG as CONFIG
 from calib.runs.kinds import KINDS, kind_in, kind_without_config, no_run
 
 MOST_BINS = 10_000
+TINY = sys.float_info.min
 
 
 def is_whole(low: int, high: float) -> Callable[[Any], bool]:
@@ -30,6 +40,9 @@ SETTINGS: Fields = {
     "samples": ("a whole number from 1", is_whole(1, math.inf)),
     "runs": ("a list of paths", is_list(is_text)),
     "parts": ("a list of whole numbers that rise", lambda value: is_rising(value)),
+    "confidence": ("options or vocab", lambda value: value in ("options", "vocab")),
+    "normalize": ("sum or mean", lambda value: value in ("sum", "mean")),
+    "temperature": ("a positive number", lambda value: is_number(value, TINY, math.inf)),
     "model": ("text", is_text),
     "task": ("text", is_text),
 }

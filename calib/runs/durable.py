@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from calib.fields import refuse_irregular
+from calib.records import InputError
 from calib.runs.config import CONFIG as CONFIG
 
 
@@ -14,7 +16,9 @@ def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write a file so that it is there whole or not at all, and stays when power fails.
 
     A long text may come in pieces. What a process left behind that was killed here is removed.
+    Raises InputError where something else than a regular file has that name.
     """
+    refuse_irregular(path)
     for left in path.parent.glob(f".{path.name}.*.new"):
         if not is_alive(left.name.split(".")[-2]):
             left.unlink(missing_ok=True)
@@ -32,6 +36,13 @@ def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
         with suppress(OSError):  # as where its folder is none
             staging.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def refuse_no_folder(path: Path) -> None:
+    """InputError where ``path``, or what it would lie in, is there and is no folder."""
+    there = next((part for part in (path, *path.parents) if part.exists()), None)
+    if there is not None and not there.is_dir():
+        raise InputError(f"{path}: expected a folder, but {there} is none")
 
 
 def is_alive(number: str) -> bool:

@@ -68,7 +68,7 @@ class Run:
         of questions.
         """
         need(self, "Run.rows()")
-        rows = all_records(self.path, self.config.get("questions"))
+        rows = all_records(self.path, self.config)
         for row in rows:
             images = enumerate(map(str, row["images"] or ()))
             row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]

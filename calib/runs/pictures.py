@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from calib.fields import refuse_irregular
 from calib.images import open_image, suffix_of
 from calib.images.kept import FOLDER
 from calib.records import CalibError, EncodedImage, Item
 from calib.runs.config import CONFIG as CONFIG
+from calib.runs.durable import refuse_no_folder
 
 
 def saved(folder: Path, item: Item, index: int, number: int) -> str:
@@ -20,6 +22,8 @@ def saved(folder: Path, item: Item, index: int, number: int) -> str:
         return str(image)
     suffix = suffix_of(image.data) if isinstance(image, EncodedImage) else ".png"
     path = folder / FOLDER / f"{index}-{number}{suffix}"
+    refuse_no_folder(path.parent)
+    refuse_irregular(path)
     try:
         path.parent.mkdir(exist_ok=True)
         if isinstance(image, EncodedImage):

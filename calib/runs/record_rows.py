@@ -26,11 +26,13 @@ from calib.fields import (
     is_share,
     is_text,
     or_null,
-    refuse_unread,
+    refuse_irregular,
 )
 from calib.records import InputError
 
 Row = dict[str, Any]
+FLOAT32 = 2.0**-23
+"""The step from 1 to the next float32."""
 
 
 def lines(path: Path) -> Iterator[tuple[Row | None, int]]:
@@ -40,7 +42,7 @@ def lines(path: Path) -> Iterator[tuple[Row | None, int]]:
     """
     if not path.exists():
         return
-    refuse_unread(path)
+    refuse_irregular(path)
     position = 0
     with path.open("rb") as file:
         for line in file:
@@ -61,8 +63,8 @@ def record_in(line: bytes) -> Row | None:
     return {sys.intern(name): value for name, value in row.items()}
 
 
-def whole_records(path: Path, questions: int | None) -> list[Row]:
-    """Every record whose line is whole, checked; ``questions`` is the run's number.
+def whole_records(path: Path, config: Mapping[str, Any]) -> list[Row]:
+    """Every record whose line is whole, checked; ``config`` is the run's.
 
     Those of a batch that was not finished are among them: scored again, they come out the same.
     Raises InputError, naming the line, for a line that is no record though others follow, a
@@ -80,16 +82,18 @@ def whole_records(path: Path, questions: int | None) -> list[Row]:
             broken = number
         else:
             rows.append(row)
-    check_all(rows, path, questions)
+    check_all(rows, path, config)
     return rows
 
 
-def check_all(rows: list[Row], path: Path, questions: int | None) -> None:
-    """Raise InputError for the first row that cannot be one of a run of so many questions."""
+def check_all(rows: list[Row], path: Path, config: Mapping[str, Any]) -> None:
+    """Raise InputError for the first row that cannot be one of a run with ``config``."""
     places: dict[tuple[str, Any], int] = {}
+    questions, kind = config.get("questions"), config.get("confidence") or "options"
     for number, row in enumerate(rows, start=1):
         where = f"{path}, line {number}"
         check_row(row, where)
+        check_scores(row, where, kind)
         for name in ("index", "id"):
             first = places.setdefault((name, row[name]), number)
             if first != number:
@@ -120,6 +124,49 @@ def check_row(row: Mapping[str, Any], where: str) -> None:
         raise InputError(
             f"{where}: correct is {row['correct']!r}, but prediction is {row['prediction']} and "
             f"answer {row['answer']}"
+        )
+
+
+def check_scores(row: Mapping[str, Any], where: str, kind: str) -> None:
+    """Raise InputError where numbers that scoring makes of one another do not agree.
+
+    ``kind`` says of what the row's ``confidence`` is a probability. Rows with a number that is not
+    known are passed over, and so are those without options.
+    """
+    prob, best = row["prob"], row["prediction"]
+    if not prob or None in (*prob, best, row["confidence"]):
+        return
+    logprob = [-math.inf if value is None else value for value in row["logprob"]]
+    scores = [-math.inf if value is None else value for value in row.get("ranked") or logprob]
+    if max(scores) == -math.inf or max(logprob) == -math.inf:
+        raise InputError(f"{where}: prob is known, though no option has a log-probability")
+    # Rounding a logarithm to float32 changes a probability by so large a part of itself; of options
+    # far below the likeliest nothing is left to change.
+    near = SLACK + 8 * FLOAT32 * max(abs(max(own)) for own in (logprob, scores))
+    if max(scores) - scores[best] > near:
+        likeliest = scores.index(max(scores))
+        raise InputError(
+            f"{where}: prediction is {best}, but option {likeliest} is likelier by its "
+            f"{'ranked' if row.get('ranked') else 'logprob'}"
+        )
+    weights = [math.exp(score - max(scores)) for score in scores]
+    for option, (value, weight) in enumerate(zip(prob, weights, strict=True)):
+        refuse_far(where, f"prob of option {option}", value, weight / sum(weights), near)
+    confidences = {"options": prob[best], "vocab": math.exp(logprob[best])}
+    refuse_far(where, f"confidence ({kind})", row["confidence"], confidences[kind], near)
+    for name, expected in confidences.items():
+        if row.get(f"confidence_{name}") is not None:
+            refuse_far(where, f"confidence_{name}", row[f"confidence_{name}"], expected, near)
+    if row["mass"] is not None:
+        likely = min(1.0, sum(map(math.exp, logprob)))
+        refuse_far(where, "mass", min(1.0, row["mass"]), likely, near)
+
+
+def refuse_far(where: str, name: str, value: float, expected: float, near: float) -> None:
+    if abs(value - expected) > near:
+        raise InputError(
+            f"{where}: {name} is {value:.6g}, but of the row's log-probabilities it is "
+            f"{expected:.6g}"
         )
 
 

@@ -32,7 +32,7 @@ from calib.fields import (
     object_in,
     or_null,
     read_objects,
-    refuse_unread,
+    refuse_irregular,
 )
 from calib.images.kept import Kept
 from calib.records import Answer, InputError, Item
@@ -68,7 +68,7 @@ def shard(rank: int) -> str:
 def shards(path: Path) -> list[Path]:
     files = sorted(path.glob("records-*.jsonl"))
     for file in files:
-        refuse_unread(file)
+        refuse_irregular(file)
     return files
 
 

@@ -99,6 +99,12 @@ class Tally(CalibrationHistogram):
         with torch.inference_mode(False):
             self._entropies = torch.as_tensor(entropies).to(self.device, torch.int64, copy=True)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of ``values``."""
+        rule = f"width{self.bins}_left"
+        return f"ece_{rule}", f"mce_{rule}", "top1_accuracy", "confidence", "entropy"
+
     def values(self) -> dict[str, Any]:
         """Name to number; nothing if no row was counted. Waits for the device.
 
@@ -108,12 +114,13 @@ class Tally(CalibrationHistogram):
         rows = int(here.count.sum())
         if rows == 0:
             return {}
-        rule = f"width{self.bins}_left"
         total, unknown = self._entropies.tolist()
-        return {
-            f"ece_{rule}": ece(here),
-            f"mce_{rule}": mce(here),
-            "top1_accuracy": int(here.correct.sum()) / rows,
-            "confidence": float(here.confidence.sum()) / rows,
-            **({} if unknown else {"entropy": total / NATS / rows}),
-        }
+        numbers = (
+            ece(here),
+            mce(here),
+            int(here.correct.sum()) / rows,
+            float(here.confidence.sum()) / rows,
+            None if unknown else total / NATS / rows,
+        )
+        named = zip(self.names, numbers, strict=True)
+        return {name: number for name, number in named if number is not None}

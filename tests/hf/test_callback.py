@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import weakref
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def test_labels_never_seen_are_said(tmp_path: Path) -> None:
     )
     with pytest.warns(UserWarning, match=r"CalibrationCallback\(\).bind\(trainer\)"):
         found = trainer.evaluate()
-    assert f"eval_{ECE}" not in found
+    assert math.isnan(found[f"eval_{ECE}"])
     smoothing = make_trainer(tmp_path, label_smoothing_factor=0.1)
     with pytest.raises(calib.InputError, match="CalibratedCrossEntropy"):
         calib.CalibrationCallback().bind(smoothing)
@@ -181,13 +182,50 @@ def test_an_evaluation_without_a_row_says_so(tmp_path: Path, criterion: Any) -> 
     callback = calib.CalibrationCallback().bind(trainer)
     with pytest.warns(UserWarning, match="counted no row in this evaluation: every label is ign"):
         found = trainer.evaluate()
-    assert f"eval_{ECE}" not in found and callback.history == []
+    assert math.isnan(found[f"eval_{ECE}"]) and callback.history == []
     if criterion is not None:
         assert found["eval_loss"] == 0.0
     with torch.no_grad():
         trainer.model.lm_head.weight.fill_(torch.nan)
     with pytest.warns(UserWarning, match=r"counted no row in this evaluation: \d+ are invalid"):
         trainer.evaluate(data)
+
+
+def test_an_empty_evaluation_set_is_said_to_be_empty(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, eval_dataset=[])
+    callback = calib.CalibrationCallback().bind(trainer)
+    with pytest.warns(UserWarning, match="its data set is empty") as caught:
+        found = trainer.evaluate()
+    assert not any("bind" in str(warning.message) for warning in caught)
+    assert math.isnan(found[f"eval_{ECE}"]) and callback.history == []
+    trainer.evaluate(rows(4))
+    with pytest.warns(UserWarning, match="its data set is empty"):
+        trainer.evaluate([])
+
+
+def test_one_that_is_bound_is_not_told_to_bind(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path)
+    callback = calib.CalibrationCallback().bind(trainer)
+    callback._batches = 3
+    assert "bind" not in callback._silence(callback._running)
+
+
+def test_a_best_model_is_looked_for_among_evaluations_that_have_none(tmp_path: Path) -> None:
+    ignored = [{**row, "labels": torch.full_like(row["labels"], -100)} for row in rows(4)]
+    trainer = make_trainer(
+        tmp_path,
+        eval_dataset=ignored,
+        eval_strategy="steps",
+        eval_steps=2,
+        save_strategy="best",
+        metric_for_best_model=f"eval_{ECE}",
+        greater_is_better=False,
+    )
+    calib.CalibrationCallback().bind(trainer)
+    with pytest.warns(UserWarning, match="every label is ignored"):
+        trainer.train()
+    assert trainer.state.global_step == 4
+    assert trainer.state.best_model_checkpoint is None
 
 
 def test_a_training_line_has_the_entropy_of_what_was_trained_on(tmp_path: Path) -> None:
