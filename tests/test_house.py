@@ -30,7 +30,7 @@ CALIB_LAYERS = [
     {"intervals"},
     {"tasks", "train"},
     {"judge", "runs"},
-    {"calibrators", "hf"},
+    {"calibrators", "hf", "logs"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
     {"report"},

@@ -25,16 +25,18 @@ from calib.images.kept import kept_name
 from calib.records import CalibError, Item
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.config import read_config
+from calib.runs.kinds import IMPORTED, kind_in, need
 from calib.runs.kinds import RESULTS as RESULTS
-from calib.runs.kinds import kind_in, need
 from calib.runs.prompts import read_prompts
-from calib.runs.record_rows import whole_records
+from calib.runs.record_rows import TABLE_FIELDS, whole_records
 from calib.runs.shards import read_answers, read_items
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RECORDS = "records.jsonl"
+REQUIRED = {IMPORTED: TABLE_FIELDS}
+"""What the records of a kind must have, where that is less than a scored run's."""
 
 Progress = Callable[[int, int, str], None]
 """Called with (questions done, questions in all, what is being done)."""
@@ -67,9 +69,11 @@ class Run:
         of questions.
         """
         need(self, "Run.rows()")
-        rows = whole_records(self.path / RECORDS, self.config.get("questions"))
+        rows = whole_records(
+            self.path / RECORDS, self.config.get("questions"), REQUIRED.get(self.kind)
+        )
         for row in rows:
-            images = enumerate(map(str, row["images"] or ()))
+            images = enumerate(map(str, row.get("images") or ()))
             row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
         return sorted(rows, key=lambda row: int(row["index"]))
 

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,12 @@ def record_in(line: bytes) -> Row | None:
     return {sys.intern(name): value for name, value in row.items()}
 
 
-def whole_records(path: Path, questions: int | None) -> list[Row]:
+def whole_records(
+    path: Path, questions: int | None, required: Collection[str] | None = None
+) -> list[Row]:
     """Every record of the batches that are whole, checked; ``questions`` is the run's number.
+
+    ``required``: the fields that each must have (default: all of ``FIELDS``).
 
     Raises InputError, naming the line, for a line that is no record though others follow, a
     question that is there twice, and values that contradict each other or cannot be.
@@ -67,7 +71,7 @@ def whole_records(path: Path, questions: int | None) -> list[Row]:
             broken = number
         else:
             rows.append(row)
-    check_all(rows, path, questions)
+    check_all(rows, path, questions, FIELDS if required is None else required)
     if rows and "of_batch" in rows[-1]:
         last = Counter(row.get("batch") for row in rows)[rows[-1].get("batch")]
         if last < rows[-1]["of_batch"]:
@@ -75,12 +79,14 @@ def whole_records(path: Path, questions: int | None) -> list[Row]:
     return rows
 
 
-def check_all(rows: list[Row], path: Path, questions: int | None) -> None:
+def check_all(
+    rows: list[Row], path: Path, questions: int | None, required: Collection[str]
+) -> None:
     """Raise InputError for the first row that cannot be one of a run of so many questions."""
     places: dict[tuple[str, Any], int] = {}
     for number, row in enumerate(rows, start=1):
         where = f"{path}, line {number}"
-        check_row(row, where)
+        check_row(row, where, required)
         for name in ("index", "id"):
             first = places.setdefault((name, row[name]), number)
             if first != number:
@@ -95,15 +101,18 @@ def check_all(rows: list[Row], path: Path, questions: int | None) -> None:
             )
 
 
-def check_row(row: Mapping[str, Any], where: str) -> None:
-    for name, (expected, fits) in FIELDS.items():
+def check_row(row: Mapping[str, Any], where: str, required: Collection[str]) -> None:
+    for name in required:
         if name not in row:
             raise InputError(f"{where}: {name} is missing")
-        if not fits(row[name]):
+    for name, (expected, fits) in FIELDS.items():
+        if name in row and not fits(row[name]):
             raise InputError(f"{where}: {name}: expected {expected}, got {str(row[name])[:80]!r}")
     for name, (expected, fits) in OPTIONAL.items():
         if name in row and not fits(row[name]):
             raise InputError(f"{where}: {name}: expected {expected}, got {str(row[name])[:80]!r}")
+    if "options" not in row:
+        return
     count = len(row["options"])
     for name in ("logprob", "prob", "ranked"):
         if row.get(name) is not None and len(row[name]) != count:
@@ -172,6 +181,9 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "parsed": ("true or false", lambda value: isinstance(value, bool)),
     "correct": ("true, false or null", or_null(lambda value: isinstance(value, bool))),
 }
+
+TABLE_FIELDS = ("id", "index", "confidence", "correct")
+"""What a record of an imported table must have; more of ``FIELDS`` where the table says more."""
 
 PLAIN = "text, a number or null"
 
