@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from calib.intervals import bootstrap as bootstrap
     from calib.intervals import paired_difference as paired_difference
     from calib.judge import judge_for as judge_for
+    from calib.logs.read import read_log as read_log
     from calib.models.load import load_model as load_model
     from calib.records import Answer as Answer
     from calib.records import CalibError as CalibError
@@ -77,6 +78,7 @@ _HOMES = {
     "open_run": "calib.runs",
     "p_true": "calib.uncertainty.p_true",
     "paired_difference": "calib.intervals",
+    "read_log": "calib.logs.read",
     "sample": "calib.drive.sample",
     "score": "calib.drive.score",
     "semantic_entropy": "calib.uncertainty.semantic",

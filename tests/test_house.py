@@ -30,7 +30,7 @@ CALIB_LAYERS = [
     {"tasks", "train"},
     {"judge", "runs"},
     {"models"},
-    {"calibrators", "hf"},
+    {"calibrators", "hf", "logs"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
     {"report"},

@@ -64,11 +64,13 @@ class Judge:
     ours: Callable[[Scored], float]
     theirs: Callable[[Any, Scored], float]
     unlike: Callable[[Scored], str] = lambda _: ""
+    of_options: bool = False
 
 
 def crosscheck(scored: Scored, bins: int) -> list[Comparison]:
     """Ask every installed library; one that fails is reported with its error, not hidden."""
-    return [found for judge in judges(bins) if (found := ask(judge, scored)) is not None]
+    asked = [judge for judge in judges(bins) if not judge.of_options or "options" in scored.has]
+    return [found for judge in asked if (found := ask(judge, scored)) is not None]
 
 
 def crosscheck_run(path: Path, bins: int) -> list[Comparison]:
@@ -235,17 +237,20 @@ def _unbinned() -> Iterator[Judge]:
             r.answer, r.probabilities(), labels=np.arange(r.probabilities().shape[1])
         ),
         lambda r: "clips probabilities to 2e-16" if _gold_is_zero(r) else "",
+        of_options=True,
     )  # fmt: skip
     yield Judge(
         "temperature", "exact minimum of NLL", "probmetrics", "probmetrics.calibrators",
         _temperature,
         lambda m, r: 1
         / m.TemperatureScalingCalibrator().fit(r.probabilities(), r.answer).invtemp_,
+        of_options=True,
     )  # fmt: skip
     yield Judge(
         "temperature", "exact minimum of NLL", "calibstats", "calibstats", _temperature,
         lambda m, r: m.TemperatureScaler(input="logits").fit(r.logprob, r.answer).temperature_,
         lambda r: "takes no options that some questions lack" if _ragged(r) else "",
+        of_options=True,
     )  # fmt: skip
 
 

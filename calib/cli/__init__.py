@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import typer
 
-from calib.cli import about, idk, measuring, sampling
+from calib.cli import about, idk, logs, measuring, sampling
 from calib.cli.base import app, on_terminate, readable
 
 # In the order of ``calib --help``, each with the example that its own help ends with.
@@ -22,13 +22,15 @@ COMMANDS: dict[Callable[..., None], str] = {
     sampling.p_true: "calib p_true runs/answers && calib report runs/answers",
     measuring.fit: "calib fit runs/demo --output_path temperature.json",
     measuring.compare: "calib compare runs/before runs/after",
-    measuring.report: "calib report runs/demo",
+    measuring.report: "calib report runs/demo; calib report answers.csv",
+    logs.import_: "calib import answers.csv --format_args confidence=score,correct=is_right",
     about.tasks: "calib tasks show questions.jsonl",
     about.doctor: "calib doctor",
     about.crosscheck: "calib crosscheck runs/demo",
 }
 for _command, _example in COMMANDS.items():
-    app.command(_command.__name__, epilog=f"Example: {_example}")(readable(_command))
+    # An underscore follows a name that is also a word of Python's.
+    app.command(_command.__name__.rstrip("_"), epilog=f"Example: {_example}")(readable(_command))
 
 idk_app = typer.Typer(
     help="Label what a model does not know; see whether it says so.",

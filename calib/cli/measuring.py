@@ -25,7 +25,9 @@ from calib.cli.base import (
     out,
     show,
 )
+from calib.cli.logs import FormatArgs, imported
 from calib.cli.progress import announcing, progress
+from calib.records import InputError
 
 
 def demo(
@@ -209,7 +211,10 @@ def compare(
 
 
 def report(
-    run: Folder,
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A folder, or a table's file.", show_default=False),
+    ],
     answers: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Of samples: the run judged; default: RUN's first."),
@@ -218,10 +223,21 @@ def report(
         Path | None,
         typer.Option(metavar="RUN", help="Of samples: a scored run of them; default: none."),
     ] = None,
+    output_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--output_path", metavar="DIR", help="Of a table: its run; default: runs/FILE's name."
+        ),
+    ] = None,
+    format_args: FormatArgs = "",
 ) -> None:
-    """Write a report again: of a run, a comparison, an IDK set."""
+    """Write a report again: of a run, a comparison, a table."""
     from calib.report.kinds import Sources, write_again
 
+    if run.is_file():
+        run = imported(run, output_path, format_args).path
+    elif output_path is not None or format_args:
+        raise InputError(f"{run}: --output_path and --format_args go with the file of a table")
     with progress() as tell:
         page = write_again(Sources(run, answers, scores, tell))
     out.print(str(page), soft_wrap=True)

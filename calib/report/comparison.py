@@ -79,7 +79,9 @@ def page(results: Mapping[str, Any], folder: Path) -> Path:
 def words(results: Mapping[str, Any]) -> dict[str, Any]:
     """The sentences of the report."""
     runs, pairs = results["runs"], results["pairs"]
-    masses = {run["name"]: run["metrics"]["mass"]["value"] for run in runs}
+    masses = {
+        run["name"]: run["metrics"]["mass"]["value"] for run in runs if "mass" in run["metrics"]
+    }
     caveats = [forced_choice(f"{k}'s", mass) for k, mass in masses.items() if mass < LEAST_MASS]
     if more := ", ".join(f"{name} {count(n)}" for name, n in results["left_out"].items() if n):
         caveats.append(f"Judged only in some runs, and not compared: {more}.")
@@ -107,8 +109,8 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
         "difference is shown, which does not show that there is none.",
         "changed": "Gained: wrong in the first run and right in the second; lost: the reverse.",
         "temperature": "Each temperature was fitted on one half of the questions. On the other "
-        "half: the ECE and NLL of each run as it is, at the temperature of the first run, and at "
-        "its own.",
+        f"half: the {judged_by(runs)} of each run as it is, at the temperature of the first run, "
+        "and at its own.",
         "parsed": f"On the {count(results['parsed']['n'])} questions to which the likeliest token "
         "of every run was an option. A run that seldom answers in the asked form is judged on a "
         "choice that it was forced to make.",
@@ -155,6 +157,7 @@ def verdict(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
 def tables(results: Mapping[str, Any]) -> dict[str, Any]:
     runs, pairs = results["runs"], results["pairs"]
     parsed = results["parsed"]["runs"]
+    same = ["same option"] if all("same_answer" in each for each in pairs) else []
     return {
         "metrics": metric_table(runs, [run["metrics"] for run in runs]),
         "parsed": None if parsed is None else metric_table(runs, parsed),
@@ -166,12 +169,12 @@ def tables(results: Mapping[str, Any]) -> dict[str, Any]:
             for each in pairs
         ],
         "changed": {
-            "head": ["run", "both right", "gained", "lost", "both wrong", "same option"],
+            "head": ["run", "both right", "gained", "lost", "both wrong", *same],
             "rows": [
                 [
                     difference_name(each),
                     *(count(each[name]) for name in ("both_right", "gained", "lost", "both_wrong")),
-                    percent(each["same_answer"], 1),
+                    *(percent(each["same_answer"], 1) for _ in same),
                 ]
                 for each in pairs
             ],
@@ -194,6 +197,7 @@ def metric_table(
         "rows": [
             [metrics[0][name]["label"], *(metric_cell(name, each[name]) for each in metrics)]
             for name in SHOWN
+            if name in metrics[0]
         ],
     }
 
@@ -230,8 +234,13 @@ def signed(value: float) -> str:
     return fixed(value) if abs(value) >= 0.001 or value == 0 else f"{value:.1e}".replace("-", "−")
 
 
+def judged_by(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What stands in the table of temperatures."""
+    return "ECE and NLL" if "nll" in runs[0]["metrics"] else "ECE"
+
+
 def judged_cell(judged: Mapping[str, float] | None) -> str:
-    return "–" if judged is None else f"{fixed(judged['ece'])}, {fixed(judged['nll'])}"
+    return "–" if judged is None else ", ".join(map(fixed, judged.values()))
 
 
 def figure(place: int, run: Mapping[str, Any], n: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from calib.images import format_of, open_image
-from calib.records import CalibError
+from calib.records import CalibError, InputError
 from calib.report import plots
 from calib.report.formats import (
     beginning,
@@ -49,8 +49,12 @@ MEDIA = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
 
 def write_report(run: Any, *, progress: Progress | None = None) -> Path:
     """Write results.json, report.md and report.html into the run's folder; return the last."""
-    results = summarize(run, progress=progress)
     folder = Path(run.path)
+    if folder.is_file():
+        raise InputError(
+            f"{folder}: a report needs a folder; calib.read_log(..., out=FOLDER) makes one"
+        )
+    results = summarize(run, progress=progress)
     write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return both(folder, "report", context_of(results, folder))
 

@@ -6,10 +6,11 @@ A difference is called one where its test, corrected for their number on the pag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calib.report.formats import count, fixed, percent, points, pvalue, share, within
+from calib.runs.kinds import SCORE
 
 LEVEL = 0.05
 LEAST_TOLD = 50
@@ -17,6 +18,25 @@ LEAST_TOLD = 50
 LEAST_MASS = 0.5
 """With less probability on the options than this, a reader is told first."""
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+OF_A_MODEL = {
+    "word": "Does it keep its word?",
+    "bins": "Questions are sorted into bins by the model's confidence. A dot on the dashed line "
+    "keeps its word",
+    "sorting": "Can its confidence sort right from wrong?",
+    "gap": "the model claims more than it keeps",
+    "letting": "When to let it answer",
+    "mistakes": "Its {} most over-confident mistakes",
+}
+OF_A_TABLE = {
+    "word": "Does the confidence keep its word?",
+    "bins": "Answers are sorted into bins by their confidence. A dot on the dashed line keeps its "
+    "word",
+    "sorting": "Can the confidence sort right from wrong?",
+    "gap": "more is claimed than kept",
+    "letting": "When to take an answer",
+    "mistakes": "The {} most over-confident mistakes",
+}
+"""Headings of the page, of a model's answers and of a table's of which no model is known."""
 NULL_NOTE = (
     "“Expected if calibrated” is the metric's mean when the answers are redrawn so that every "
     "confidence is true, and p the share of draws at least as large as what was seen, corrected "
@@ -31,11 +51,12 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
     overall, facts = results["overall"], results["facts"]
     counts, metrics = results["counts"], results["metrics"]
     shown = len(results["mistakes"])
+    headings = OF_A_MODEL if has_model(results) else OF_A_TABLE
     return {
-        "model": str(facts.get("model", "the model")),
-        "task": str(overall["task"]),
+        "title": title(results),
+        **headings,
         "headline": headline(results),
-        "verdict": verdict(overall),
+        "verdict": verdict(overall) if has_model(results) else table_verdict(overall),
         "remedy": remedy(results),
         "caveats": caveats(results),
         "tiles": [
@@ -54,28 +75,65 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
                 "value": fixed(overall["ece"], 3),
                 "note": f"{fixed(overall['expected'], 3)} if calibrated",
             },
-            {
-                "name": "answers in the asked form",
-                "value": percent(overall["parse_rate"], 1),
-                "note": f"option mass {fixed(overall['mass'], 3)}",
-            },
+            *asked_form(overall),
         ],
         "temperature_rows": temperature_rows(results["temperature"]),
         "abstain_note": abstain_note(results["abstain"]),
         "abstain_rows": [abstain_row(row) for row in results["abstain"]["rows"]],
-        "mistakes_count": NUMBERS[shown] if shown < len(NUMBERS) else str(shown),
+        "mistakes": headings["mistakes"].format(
+            NUMBERS[shown] if shown < len(NUMBERS) else str(shown)
+        ),
+        "mistake_table": mistake_table(results["mistakes"]),
+        "groups": group_table("group", results["groups"]),
+        "beside": group_table("form", [overall, *results["beside"]]),
         "metric_rows": [metric_row(name, entry) for name, entry in metrics.items()],
         "null_note": NULL_NOTE,
         "facts": [*count_facts(counts), *flat(facts)],
     }
 
 
+def has_model(results: Mapping[str, Any]) -> bool:
+    """Whether the numbers are known to be of a model: a table need not say of which."""
+    facts = results.get("facts", {})
+    return "model" in facts or facts.get("kind", SCORE) == SCORE
+
+
+def title(results: Mapping[str, Any]) -> str:
+    task = str(results["overall"]["task"])
+    if not has_model(results):
+        return task
+    return f"{results['facts'].get('model', 'the model')} on {task}"
+
+
+def asked_form(overall: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The tile on answers in the asked form, where the records say."""
+    if "parse_rate" not in overall:
+        return []
+    return [
+        {
+            "name": "answers in the asked form",
+            "value": percent(overall["parse_rate"], 1),
+            "note": f"option mass {fixed(overall['mass'], 3)}",
+        }
+    ]
+
+
 def headline(results: Mapping[str, Any]) -> str:
-    """What the model's word is worth where it gives it most often, in one sentence."""
+    """What the confidence is worth where it is stated most often, in one sentence."""
     bin_ = max(results["diagram"]["rows"], key=lambda row: row["n"])
     n, counts = bin_["n"], results["counts"]
     missing = counts["total"] < counts["planned"]
     begun = f"Unfinished, {counts['total']:,} of {counts['planned']:,}: " if missing else ""
+    within_95 = f"95 % interval {bounds_of(bin_)}"
+    if not has_model(results):
+        if n < LEAST_TOLD:
+            answers = count(results["overall"]["n"])
+            return f"{answers} answers are too few to say what the confidence is worth."
+        near = share(bin_["confidence"])
+        return (
+            f"Of {count(n)} answers with a confidence of {near}, {count(bin_['correct'])} are "
+            f"right ({within_95})."
+        )
     if n < LEAST_TOLD:
         return (
             f"{begun}{count(results['overall']['n'])} questions are too few to say what its "
@@ -83,9 +141,13 @@ def headline(results: Mapping[str, Any]) -> str:
         )
     return (
         f"{begun}When it says {share(bin_['confidence'])}, it is right {count(bin_['correct'])} "
-        f"times of {count(n)} (95 % interval {within(bin_['accuracy_low'], bin_['accuracy_high'])})"
-        "."
+        f"times of {count(n)} ({within_95})."
     )
+
+
+def bounds_of(bin_: Mapping[str, Any]) -> str:
+    low, high = bin_["accuracy_low"], bin_["accuracy_high"]
+    return "–" if low is None else within(low, high)
 
 
 def verdict(overall: Mapping[str, Any]) -> str:
@@ -104,12 +166,29 @@ def verdict(overall: Mapping[str, Any]) -> str:
     return f"It is {'over' if overall['gap'] > 0 else 'under'}-confident. {numbers}"
 
 
+def table_verdict(overall: Mapping[str, Any]) -> str:
+    """The same of answers of which no model is known."""
+    p = pvalue(overall["holm"], relation=True, at_most=overall["at_most"])
+    numbers = (
+        f"Over {count(overall['n'])} answers the confidence is {percent(overall['confidence'], 1)} "
+        f"on average, and {percent(overall['accuracy'], 1)} are right. The expected calibration "
+        f"error is {fixed(overall['ece'], 3)}; perfectly calibrated confidences would show "
+        f"{fixed(overall['expected'], 3)} (p {p})."
+    )
+    if overall["holm"] >= LEVEL:
+        return f"No miscalibration is shown. {numbers}"
+    if abs(overall["gap"]) < 0.01:
+        return f"The confidence is wrong in places, though not on average. {numbers}"
+    return f"The confidence is too {'high' if overall['gap'] > 0 else 'low'}. {numbers}"
+
+
 def remedy(results: Mapping[str, Any]) -> str:
     """What the fitted temperature does on questions it has not seen, as far as that is shown."""
     temperature = results["temperature"]
     if temperature is None:
         reason = results["temperature_kept"]
-        return f"It is given no temperature: {reason}." if reason else ""
+        without = "It is given no temperature" if has_model(results) else "No temperature is fitted"
+        return f"{without}: {reason}." if reason else ""
     metrics, tests = temperature["metrics"], temperature["tests"]
     lower = [test for test in tests.values() if shown(test) and test["value"] < 0]
     higher = [test for test in tests.values() if shown(test) and test["value"] > 0]
@@ -156,10 +235,10 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
     """What a reader must know before believing the numbers."""
     counts, overall, temperature = results["counts"], results["overall"], results["temperature"]
     said = []
-    if overall["mass"] < LEAST_MASS:
+    if overall.get("mass", 1.0) < LEAST_MASS:
         said.append(forced_choice("its", overall["mass"]))
-    accuracy, guess = results["metrics"]["accuracy"], overall["guess"]
-    if accuracy["low"] is None or accuracy["low"] <= guess:
+    accuracy, guess = results["metrics"]["accuracy"], overall.get("guess")
+    if guess is not None and (accuracy["low"] is None or accuracy["low"] <= guess):
         said.append(
             f"It is not shown to be right more often than a guess, which is right "
             f"{percent(guess, 1)} of the time."
@@ -251,17 +330,60 @@ def metric_row(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def mistake_table(mistakes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mistakes as text: what was given and right where there are options."""
+    full = all("given" in item for item in mistakes)
+    head = ["id", "question", "given", "confidence", "right"] if full else ["id", "confidence"]
+
+    def row(item: Mapping[str, Any]) -> list[str]:
+        sure = percent(item["confidence"], 1)
+        if not full:
+            return [item["id"], sure]
+        return [item["id"], item["question"], item["given"], sure, item["gold"]]
+
+    return {"head": head, "rows": [row(item) for item in mistakes]}
+
+
+def group_table(first: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Groups of questions, or the same questions in other forms, a line each, as text."""
+    columns: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
+        ("questions", lambda row: count(row["n"])),
+        ("accuracy", lambda row: percent(row["accuracy"], 1)),
+        ("confidence", lambda row: percent(row["confidence"], 1)),
+        ("gap, points", lambda row: points(row["gap"])),
+        ("ECE", lambda row: fixed(row["ece"])),
+        ("expected if calibrated", lambda row: fixed(row["expected"])),
+        ("p", lambda row: pvalue(row["holm"], at_most=row["at_most"])),
+    ]
+    if all("mass" in row for row in rows):
+        columns.append(("option mass", lambda row: fixed(row["mass"])))
+    if all("parse_rate" in row for row in rows):
+        columns.append(("parsed", lambda row: percent(row["parse_rate"], 1)))
+    name = "task" if first == "form" else first
+    return {
+        "head": [first, *(head for head, _ in columns)],
+        "rows": [[row[name], *(cell(row) for _, cell in columns)] for row in rows],
+        "gap": 1 + [head for head, _ in columns].index("gap, points"),
+    }
+
+
 def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """What became of every row, in words."""
     ended = counts.get("ended", 0)
+    read = []
+    if "parsed" in counts:
+        read.append(("top token was an option", count(counts["parsed"])))
+    if "ties" in counts:
+        read.append(
+            ("ties for the best option", f"{count(counts['ties'])} (the first option was taken)")
+        )
     closed = ("scored to the answer's end", f"{count(ended)} (one option begins another)")
     return [
         ("questions", count(counts["total"])),
         ("scored", count(counts["scored"])),
         ("without an answer", count(counts["without_answer"])),
         ("invalid (NaN)", count(counts["invalid"])),
-        ("top token was an option", count(counts["parsed"])),
-        ("ties for the best option", f"{count(counts['ties'])} (the first option was taken)"),
+        *read,
         *([closed] if ended else []),
         ("independent clusters", count(counts["clusters"])),
     ]

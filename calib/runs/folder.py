@@ -70,7 +70,7 @@ class Run:
         need(self, "Run.rows()")
         rows = all_records(self.path, self.config)
         for row in rows:
-            images = enumerate(map(str, row["images"] or ()))
+            images = enumerate(map(str, row.get("images") or ()))
             row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
         return sorted(rows, key=lambda row: int(row["index"]))
 

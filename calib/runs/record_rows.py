@@ -29,6 +29,7 @@ from calib.fields import (
     refuse_irregular,
 )
 from calib.records import InputError
+from calib.runs.kinds import IMPORTED, kind_in
 
 Row = dict[str, Any]
 FLOAT32 = 2.0**-23
@@ -88,11 +89,12 @@ def whole_records(path: Path, config: Mapping[str, Any]) -> list[Row]:
 
 def check_all(rows: list[Row], path: Path, config: Mapping[str, Any]) -> None:
     """Raise InputError for the first row that cannot be one of a run with ``config``."""
+    fields = SHAPES.get(kind_in(config), (FIELDS, OPTIONAL))
     places: dict[tuple[str, Any], int] = {}
     questions, kind = config.get("questions"), config.get("confidence") or "options"
     for number, row in enumerate(rows, start=1):
         where = f"{path}, line {number}"
-        check_row(row, where)
+        check_row(row, where, *fields)
         check_scores(row, where, kind)
         for name in ("index", "id"):
             first = places.setdefault((name, row[name]), number)
@@ -108,8 +110,10 @@ def check_all(rows: list[Row], path: Path, config: Mapping[str, Any]) -> None:
             )
 
 
-def check_row(row: Mapping[str, Any], where: str) -> None:
-    check_fields(row, where, FIELDS, OPTIONAL)
+def check_row(row: Mapping[str, Any], where: str, fields: Fields, optional: Fields) -> None:
+    check_fields(row, where, fields, optional)
+    if "options" not in row:
+        return
     count = len(row["options"])
     for name in ("logprob", "prob", "ranked"):
         if row.get(name) is not None and len(row[name]) != count:
@@ -133,8 +137,8 @@ def check_scores(row: Mapping[str, Any], where: str, kind: str) -> None:
     ``kind`` says of what the row's ``confidence`` is a probability. Rows with a number that is not
     known are passed over, and so are those without options.
     """
-    prob, best = row["prob"], row["prediction"]
-    if not prob or None in (*prob, best, row["confidence"]):
+    prob, best = row.get("prob"), row.get("prediction")
+    if not prob or best is None or None in (*prob, row["confidence"]):
         return
     logprob = [-math.inf if value is None else value for value in row["logprob"]]
     scores = [-math.inf if value is None else value for value in row.get("ranked") or logprob]
@@ -202,3 +206,12 @@ OPTIONAL: Fields = {
         or_null(is_list(or_null(lambda value: is_number(value, -math.inf, math.inf)))),
     ),
 }
+
+TABLE_FIELDS = ("id", "index", "confidence", "correct")
+SHAPES = {
+    IMPORTED: (
+        {name: FIELDS[name] for name in TABLE_FIELDS},
+        {**{name: fits for name, fits in FIELDS.items() if name not in TABLE_FIELDS}, **OPTIONAL},
+    )
+}
+"""Of kinds whose records need not have all of ``FIELDS``: what they must have, what they may."""

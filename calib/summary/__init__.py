@@ -42,7 +42,7 @@ def summarize(
     tell(0, STEPS, "report")
     scored, kept, counts = collect(run.rows(), vocabulary=_vocabulary(config), of=run.path)
     fit, judge = split(scored.cluster, seed)
-    table = specs(bins)
+    table = specs(bins, scored.has)
     steps: dict[str, Callable[[], Any]] = {
         "format": lambda: FORMAT,
         "counts": lambda: {**counts, "planned": config.get("questions", counts["total"])},
@@ -109,9 +109,9 @@ def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
         "expected": ece["expected"],
         "p": ece["p"],
         "least_p": ece["least_p"],
-        "guess": float(scored.guess.mean()),
-        "mass": float(scored.mass.mean()),
-        "parse_rate": float(scored.parsed.mean()),
+        **({"guess": float(scored.guess.mean())} if "options" in scored.has else {}),
+        **({"mass": float(scored.mass.mean())} if "mass" in scored.has else {}),
+        **({"parse_rate": float(scored.parsed.mean())} if "parsed" in scored.has else {}),
     }
 
 
@@ -142,21 +142,29 @@ def _vocabulary(config: Mapping[str, Any]) -> bool:
 
 
 def mistake(row: Row) -> dict[str, Any]:
+    """What a report shows of a wrong answer; ``given`` and ``gold`` where there are options."""
+    told = {
+        "id": str(row["id"]),
+        "group": row.get("group"),
+        "question": row.get("question", ""),
+        "images": [str(name) for name in row.get("images") or []],
+        "options": [],
+        "confidence": row["confidence"],
+    }
+    if "parsed" in row:
+        told["parsed"] = bool(row["parsed"])
+    if "options" not in row:
+        return told
     given, gold = int(row["prediction"]), int(row["answer"])
     roles = {given: "given", gold: "gold"}
     return {
-        "id": str(row["id"]),
-        "group": row.get("group"),
-        "question": row["question"],
-        "images": [str(name) for name in row["images"] or []],
+        **told,
         "options": [
             {"text": text, "prob": prob, "role": roles.get(k, "")}
             for k, (text, prob) in enumerate(zip(row["options"], row["prob"], strict=True))
         ],
         "given": row["options"][given],
         "gold": row["options"][gold],
-        "confidence": row["confidence"],
-        "parsed": bool(row["parsed"]),
     }
 
 

@@ -8,7 +8,7 @@ none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,12 @@ from calib.summary.table import RESAMPLES, Spec, measure, specs
 
 SHOWN = (
     "accuracy", "parse_rate", "mass", "confidence", "gap", "ece", "debiased_rmsce", "mce", "ence",
-    "brier", "nll", "auroc", "aurc",
+    "brier", "brier_confidence", "nll", "auroc", "aurc",
 )  # fmt: skip
-COMPARED = ("accuracy", "parse_rate", "gap", "ece", "debiased_rmsce", "brier", "nll", "auroc")
+COMPARED = (
+    "accuracy", "parse_rate", "gap", "ece", "debiased_rmsce", "brier", "brier_confidence", "nll",
+    "auroc",
+)  # fmt: skip
 """One of each kind: calibration is tested by the debiased squared error; ECE itself has no test."""
 SQUARED = "squared RMSCE, debiased"
 """What a difference of ``debiased_rmsce`` is one of."""
@@ -63,13 +66,16 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     seed = checked("seed", seed)
     sides, left_out = aligned(runs)
     bins = int(runs[0].config.get("bins") or BINS)
-    table = [spec for spec in specs(bins) if spec.name in SHOWN]
+    has = sides[0].scored.has
+    table = [spec for spec in specs(bins, has) if spec.name in SHOWN]
     first, *others = sides
     fit, judge = split(first.scored.cluster, seed)
     temperatures = [fitted_to(side.scored.take(fit)) for side in sides]
     pairs = [pair(first, other, table, seed) for other in others]
     correct_for_number(pairs)
     parsed = np.all([side.scored.parsed for side in sides], axis=0)
+    if "parsed" not in has:
+        parsed[:] = True
     found: dict[str, Any] = to_json(
         {
             "format": FORMAT,
@@ -129,6 +135,8 @@ def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
         chosen = [rows[row_id] for row_id in ids]
         scored, _, _ = collect(chosen, vocabulary=kinds == {"vocab"})
         sides.append(Side(name, run, chosen, scored))
+    has = frozenset.intersection(*(side.scored.has for side in sides))
+    sides = [replace(side, scored=side.scored.only(has)) for side in sides]
     more = {side.name: len(rows) - len(ids) for side, rows in zip(sides, kept, strict=True)}
     return sides, more
 
@@ -145,7 +153,7 @@ def judged_rows(run: Run) -> dict[str, Row]:
 
 def refuse_another_question(one: Row, other: Row, first: Run, second: Run) -> None:
     for name in ("options", "answer"):
-        if one[name] != other[name]:
+        if name in one and name in other and one[name] != other[name]:
             raise InputError(
                 f"question {one['id']!r} has the {name} {one[name]!r} in {first.path} and "
                 f"{other[name]!r} in {second.path}: they are not the same question"
@@ -155,11 +163,11 @@ def refuse_another_question(one: Row, other: Row, first: Run, second: Run) -> No
 def names(runs: Sequence[Run]) -> list[str]:
     """Models where these differ, else tasks, else folders: what tells the runs apart."""
     for told in (
-        [str(run.config.get("model")) for run in runs],
+        [str(run.config.get("model", "")) for run in runs],
         [str(run.config.get("task")) for run in runs],
         [Path(run.path).name for run in runs],
     ):
-        if len(set(told)) == len(runs):
+        if len(set(told)) == len(runs) and all(told):
             return told
     return [str(run.path) for run in runs]
 
@@ -174,22 +182,25 @@ def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str
         "first": first.name,
         "second": other.name,
         "differences": {
-            name: difference(tested[name], first.scored, other.scored, seed) for name in COMPARED
+            name: difference(tested[name], first.scored, other.scored, seed)
+            for name in COMPARED
+            if name in tested
         },
         "both_right": int((then & right).sum()),
         "lost": int((then & ~right).sum()),
         "gained": int((~then & right).sum()),
         "both_wrong": int((~then & ~right).sum()),
-        "same_answer": float(
-            np.mean(
-                [
-                    a["prediction"] == b["prediction"]
-                    for a, b in zip(first.rows, other.rows, strict=True)
-                ]
-            )
-        ),
+        **same_answer(first, other),
         "forgotten": [mistake(row) for row in lost[:FORGOTTEN]],
     }
+
+
+def same_answer(first: Side, other: Side) -> dict[str, float]:
+    """The share of questions with one prediction in both, where both runs tell theirs."""
+    if "prediction" not in first.scored.has:
+        return {}
+    pairs = zip(first.rows, other.rows, strict=True)
+    return {"same_answer": float(np.mean([a["prediction"] == b["prediction"] for a, b in pairs]))}
 
 
 def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str, Any]:
@@ -237,5 +248,5 @@ def at_temperature(
     if temperature is None or len(scored) == 0:
         return None
     warm = rescaled(scored, temperature)
-    chosen = [spec for spec in specs(bins) if spec.name in ("ece", "nll")]
+    chosen = [spec for spec in specs(bins, scored.has) if spec.name in ("ece", "nll")]
     return {spec.name: float(spec.function(*spec.arrays(warm))) for spec in chosen}

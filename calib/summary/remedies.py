@@ -31,8 +31,10 @@ Rows = NDArray[np.int64]
 
 LEAST_QUESTIONS = 50
 """A run of fewer questions is given no temperature: its interval spans a factor of two and more."""
-JUDGED = ("ece", "mce", "debiased_rmsce", "brier", "nll", "accuracy", "confidence")
-TESTED = ("debiased_rmsce", "brier", "nll")
+JUDGED = (
+    "ece", "mce", "debiased_rmsce", "brier", "brier_confidence", "nll", "accuracy", "confidence",
+)  # fmt: skip
+TESTED = ("debiased_rmsce", "brier", "brier_confidence", "nll")
 """What a temperature is to lower: tested after against before on the same questions."""
 
 SQUARED = "the debiased squared calibration error"
@@ -57,6 +59,13 @@ def kept_because(scored: Scored, fit: Rows) -> str | None:
         return f"fewer than {LEAST_QUESTIONS} questions are scored ({len(scored)})"
     if len(fit) == 0:
         return "all questions are one cluster, of which no half can be held out"
+    if "options" not in scored.has:
+        certain = int((scored.confidence == ~scored.correct).sum())
+        if certain:
+            return (
+                f"{certain} wrong answers have the confidence 1, or right ones 0, which no "
+                "temperature changes"
+            )
     right = int(scored.correct[fit].sum())
     if right in (0, len(fit)):
         return f"all {len(fit)} answers to fit to are {'right' if right else 'wrong'}"
@@ -85,7 +94,7 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
     before, after = rescaled(scored, 1.0), rescaled(scored, fitted.temperature_)
     if not np.array_equal(before.correct, after.correct):
         raise ArithmeticError("a temperature changed an answer, which dividing by it cannot do")
-    chosen = [spec for spec in specs(bins) if spec.name in JUDGED]
+    chosen = [spec for spec in specs(bins, scored.has) if spec.name in JUDGED]
     first, second = measure(before, chosen, seed), measure(after, chosen, seed)
     return {
         "value": fitted.temperature_,
@@ -94,13 +103,14 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
         "method": fitted.method,
         "degenerate": fitted.degenerate_,
         "reason": fitted.reason_,
-        "confidence": "options",
+        "confidence": "options" if "options" in scored.has else "stated",
         "n_fit": fitted.n_fit_,
         "n_judged": len(scored),
         "accuracy_unchanged": True,
         "metrics": {
             name: {"label": first[name]["label"], "before": first[name], "after": second[name]}
             for name in JUDGED
+            if name in first
         },
         "tests": tests_of(before, after, chosen, seed),
         "before": diagram(before, bins),
@@ -146,8 +156,13 @@ def fit_on(scored: Scored, rows: Rows, method: str = "exact") -> TemperatureScal
 
 
 def rescaled(scored: Scored, temperature: float) -> Scored:
-    """The rows as they would be at a temperature: confidence among the options."""
+    """The rows as they would be at a temperature: confidence among the options.
+
+    Without options, a temperature divides the log-odds of the confidence.
+    """
     logits = scored.logprob / temperature
+    if "options" not in scored.has:
+        return replace(scored, logprob=logits, confidence=softmax(logits)[:, 0])
     return replace(
         scored,
         logprob=logits,
@@ -207,7 +222,9 @@ def unfitted(method: str, reason: str) -> TemperatureScaling:
 
 def refuse_overlap(rows: Sequence[Row], others: Sequence[Row], run: Path, evaluate: Path) -> None:
     def questions(of: Sequence[Row]) -> set[tuple[str, str, tuple[str, ...]]]:
-        return {(str(row["id"]), row["question"], tuple(row["options"])) for row in of}
+        return {
+            (str(row["id"]), row.get("question", ""), tuple(row.get("options", ()))) for row in of
+        }
 
     shared = questions(rows) & questions(others)
     if shared:
@@ -236,7 +253,9 @@ def fit_runs(
         other = need(open_run(evaluate), "calib fit")
         facts["judged on"] = dict(other.config)
         judged_rows, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
-        if not in_sample:
+        both = scored.has & judged_rows.has
+        scored, judged_rows = scored.only(both), judged_rows.only(both)
+        if not in_sample and not opened.config.get("numbered"):
             refuse_overlap(rows, others, run, evaluate)
         fit_rows = np.arange(len(scored))
     reason = kept_because(scored, fit_rows)

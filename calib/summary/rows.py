@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -24,9 +24,18 @@ MOST_CLASSES = 50
 """With more option texts than this in a run, an option's class is its position (A, B, ...)."""
 
 
+EVERYTHING = frozenset({"options", "mass", "parsed", "prediction"})
+"""What the records of a scored run say, and a table need not."""
+
+
 @dataclass(frozen=True)
 class Scored:
-    """The rows that have an answer and finite numbers."""
+    """The rows that have an answer and finite numbers.
+
+    ``has`` names what the records say of ``EVERYTHING``. Without options there are two of them,
+    that the given answer is right and that it is wrong, with the confidence and the rest of 1;
+    mass and parsed mean nothing where they are not named.
+    """
 
     confidence: Floats  # (N,)
     correct: Bools  # (N,)
@@ -39,6 +48,7 @@ class Scored:
     task: NDArray[np.str_]  # (N,)
     classes: NDArray[np.int64]  # (N, O): the option's class, -1 where there is no option
     vocabulary: bool  # the confidence is a probability over the whole vocabulary
+    has: frozenset[str] = EVERYTHING
 
     def __len__(self) -> int:
         return len(self.confidence)
@@ -54,6 +64,15 @@ class Scored:
     def guess(self) -> Floats:
         """(N,): the probability that an option drawn at random is right."""
         return np.asarray(1 / (self.classes >= 0).sum(axis=1))
+
+    def only(self, has: frozenset[str]) -> Self:
+        """The rows with no more than ``has``."""
+        if "options" in has or "options" not in self.has:
+            return replace(self, has=self.has & has)
+        logprob, answer = right_or_wrong(self.confidence, self.correct)
+        return replace(
+            self, logprob=logprob, answer=answer, classes=offered(len(self), 2), has=self.has & has
+        )
 
     def probabilities(self) -> Floats:
         """(N, O); where the confidence is over the vocabulary, (N, O + 1) with the rest last."""
@@ -79,35 +98,43 @@ def collect(
     Raises CalibError, naming their run ``of``, where not one row can be judged.
     """
     kept = [row for row in rows if _judgeable(row)]
-    unlabelled = sum(_missing(row.get("answer")) for row in rows)
+    unlabelled = sum(map(_unlabelled, rows))
     if not kept:
         raise CalibError(
             f"{of} holds {len(rows)} rows; none has both an answer and finite numbers, so "
             "there is nothing to report"
         )
-    logprob, classes = _options(kept)
+    has = frozenset(name for name in EVERYTHING if all(name in row for row in kept))
+    confidence = np.array([row["confidence"] for row in kept], dtype=np.float64)
+    correct = np.array([bool(row["correct"]) for row in kept])
+    if "options" in has:
+        logprob, classes = _options(kept)
+        answer = np.array([int(row["answer"]) for row in kept], dtype=np.int64)
+    else:
+        (logprob, answer), classes = right_or_wrong(confidence, correct), offered(len(kept), 2)
     clusters = [str(row["id"] if _missing(row.get("cluster")) else row["cluster"]) for row in kept]
     scored = Scored(
-        confidence=np.array([row["confidence"] for row in kept], dtype=np.float64),
-        correct=np.array([bool(row["correct"]) for row in kept]),
-        answer=np.array([int(row["answer"]) for row in kept], dtype=np.int64),
+        confidence=confidence,
+        correct=correct,
+        answer=answer,
         logprob=logprob,
-        mass=np.array([row["mass"] for row in kept], dtype=np.float64),
-        parsed=np.array([bool(row["parsed"]) for row in kept]),
+        mass=np.array([row.get("mass", 1.0) for row in kept], dtype=np.float64),
+        parsed=np.array([bool(row.get("parsed")) for row in kept]),
         cluster=np.unique(clusters, return_inverse=True)[1].astype(np.int64),
         group=np.array([_text(row.get("group")) for row in kept]),
         task=np.array([_text(row.get("task")) for row in kept]),
         classes=classes,
         vocabulary=vocabulary,
+        has=has,
     )
     counts = {
         "total": len(rows),
         "scored": len(kept),
         "without_answer": unlabelled,
         "invalid": len(rows) - len(kept) - unlabelled,
-        "parsed": int(scored.parsed.sum()),
-        "ties": int(scored.ties().sum()),
-        "ended": sum(bool(row.get("ended")) for row in kept),
+        **({"parsed": int(scored.parsed.sum())} if "parsed" in has else {}),
+        **({"ties": int(scored.ties().sum())} if "options" in has else {}),
+        **({"ended": sum(bool(row.get("ended")) for row in kept)} if "parsed" in has else {}),
         "clusters": int(scored.cluster.max()) + 1,
     }
     return scored, kept, counts
@@ -130,9 +157,25 @@ def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
     return logprob, classes
 
 
+def right_or_wrong(confidence: Floats, correct: Bools) -> tuple[Floats, NDArray[np.int64]]:
+    """Log-probabilities (N, 2) that the given answer is right and wrong, and which it is (N,)."""
+    with np.errstate(divide="ignore"):  # of a certain answer the other one is impossible
+        logprob = np.log(np.stack([confidence, 1 - confidence], axis=1))
+    return logprob, (~correct).astype(np.int64)
+
+
+def offered(rows: int, options: int) -> NDArray[np.int64]:
+    """(N, O): the classes of options that are the same for every row."""
+    return np.tile(np.arange(options), (rows, 1))
+
+
+def _unlabelled(row: Row) -> bool:
+    return _missing(row.get("answer") if "answer" in row else row.get("correct"))
+
+
 def _judgeable(row: Row) -> bool:
     return (
-        not _missing(row.get("answer"))
+        not _unlabelled(row)
         and bool(row.get("valid", True))
         and not _missing(row.get("confidence"))
     )

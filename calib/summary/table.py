@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import intervals, metrics
-from calib.summary.rows import Scored
+from calib.summary.rows import EVERYTHING, Scored
 
 RESAMPLES = 1000
 LEAST_P = 1 / (RESAMPLES + 1)
@@ -31,16 +31,32 @@ class Spec:
     arrays: Callable[[Scored], tuple[NDArray[Any], ...]]  # the third, where given: offered
     null: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    needs: str | None = None  # what of ``EVERYTHING`` the records must say
+    instead: str | None = None  # what they must not say
 
 
-def specs(bins: int) -> list[Spec]:
-    """The metrics in reading order."""
-    return [*plain(), *binned(bins), classwise(bins), *proper_and_ranking()]
+def specs(bins: int, has: frozenset[str] = EVERYTHING) -> list[Spec]:
+    """The metrics of records that say what ``has`` names, in reading order."""
+    every = [*plain(), *binned(bins), classwise(bins), *proper_and_ranking()]
+    return [
+        spec
+        for spec in every
+        if (spec.needs is None or spec.needs in has) and spec.instead not in has
+    ]
 
 
 def plain() -> list[Spec]:
-    def share(name: str, label: str, convention: str, of: Callable[[Scored], Any]) -> Spec:
-        return Spec(name, label, convention, mean, lambda r: (np.asarray(of(r), float), r.correct))
+    def share(
+        name: str,
+        label: str,
+        convention: str,
+        of: Callable[[Scored], Any],
+        needs: str | None = None,
+    ) -> Spec:
+        def arrays(r: Scored) -> Pair:
+            return np.asarray(of(r), float), r.correct
+
+        return Spec(name, label, convention, mean, arrays, needs=needs)
 
     return [
         share("accuracy", "accuracy", "right / scored", lambda r: r.correct),
@@ -56,9 +72,18 @@ def plain() -> list[Spec]:
             "parse rate",
             "the likeliest token of all was an option",
             lambda r: r.parsed,
+            "parsed",
         ),
-        share("mass", "option mass", "probability of all options together", lambda r: r.mass),
-        share("tie_rate", "tie rate", "two best options equal; the first taken", Scored.ties),
+        share(
+            "mass", "option mass", "probability of all options together", lambda r: r.mass, "mass"
+        ),
+        share(
+            "tie_rate",
+            "tie rate",
+            "two best options equal; the first taken",
+            Scored.ties,
+            "options",
+        ),
     ]
 
 
@@ -157,6 +182,7 @@ def classwise(bins: int) -> Spec:
         partial(metrics.classwise_ece, bins=bins),
         by_class,
         facts={"bins": bins, "closed": "left", "strategy": "width", "norm": "l1"},
+        needs="options",
     )
 
 
@@ -169,9 +195,29 @@ def proper_and_ranking() -> list[Spec]:
 
     return [
         Spec(
-            "brier", "Brier", "Σ over options of (p − [right])², not halved", metrics.brier, options
+            "brier",
+            "Brier",
+            "Σ over options of (p − [right])², not halved",
+            metrics.brier,
+            options,
+            needs="options",
         ),
-        Spec("nll", "NLL", "mean −ln p of the right option, nats", metrics.nll, options),
+        Spec(
+            "nll",
+            "NLL",
+            "mean −ln p of the right option, nats",
+            metrics.nll,
+            options,
+            needs="options",
+        ),
+        Spec(
+            "brier_confidence",
+            "Brier, confidence",
+            "mean of (confidence − [right])²",
+            metrics.brier,
+            top,
+            instead="options",
+        ),
         Spec("auroc", "AUROC", "a right answer is surer than a wrong one", metrics.auroc, top),
         Spec("aurc", "AURC", "mean error rate over all coverages", metrics.aurc, top),
     ]

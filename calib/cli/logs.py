@@ -1,0 +1,91 @@
+"""Other tools' files: import, and what ``report`` does with a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calib.cli.base import Seed, out
+from calib.records import InputError
+
+if TYPE_CHECKING:
+    from calib.runs import Run
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, TSV, JSONL, Parquet or npz of confidence and correct (or acc, exact_match, "
+        "is_correct), of logits (or probabilities, logit_0 ...) and label (or target, y_true), or "
+        "lm-eval's samples_*.jsonl; also read: id, group, cluster, question.",
+        show_default=False,
+    ),
+]
+FormatArgs = Annotated[
+    str,
+    typer.Option(
+        "--format_args",
+        metavar="K=V,..",
+        help="Of a table its columns, as confidence=score,correct=is_right; of lm-eval "
+        "metric=acc_norm,filter=none.",
+    ),
+]
+TableOut = Annotated[
+    Path | None,
+    typer.Option("--output_path", metavar="DIR", help="Run folder; default: runs/FILE's name."),
+]
+
+
+def import_(
+    file: File,
+    output_path: TableOut = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="csv, tsv, jsonl, parquet, npz or lm-eval; default: by name and first line.",
+        ),
+    ] = None,
+    format_args: FormatArgs = "",
+    bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
+    seed: Seed = 0,
+) -> None:
+    """Make a run of a table or another tool's log."""
+    run = imported(file, output_path, format_args, format=format, bins=bins, seed=seed)
+    columns = run.config.get("columns", {})
+    for role, name in columns.items():
+        out.print(f"{role}: {name}", soft_wrap=True)
+    out.print(f"{run.config['questions']:,} rows\n{run.path}", soft_wrap=True)
+
+
+def imported(
+    file: Path,
+    output_path: Path | None,
+    format_args: str,
+    *,
+    format: str | None = None,
+    bins: int = 15,
+    seed: int = 0,
+) -> Run:
+    """The run of a file, in its folder."""
+    from calib.logs import read_log
+    from calib.runs.folder import slug
+
+    arguments = texts("--format_args", format_args)
+    folder = output_path or Path("runs") / (slug(file.stem) or "table")
+    return read_log(file, format, out=folder, bins=bins, seed=seed, **arguments)
+
+
+def texts(flag: str, value: str) -> dict[str, str]:
+    """``name=text,name=text`` as a dict; a column may be called 3 or true."""
+    found: dict[str, str] = {}
+    for part in filter(None, (entry.strip() for entry in value.split(","))):
+        name, equals, text = part.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise InputError(f"{flag}: expected name=value,name=value, got {part!r}")
+        if name.strip() in ("format", "out", "bins", "seed", "path"):
+            raise InputError(f"{flag}: {name.strip()} is a flag of its own")
+        found[name.strip()] = text.strip()
+    return found

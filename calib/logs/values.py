@@ -1,0 +1,139 @@
+"""The values of a table, checked; ``where`` names the file, the line and the column."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from calib.records import InputError
+
+ROUNDING = 1e-6
+"""How far float32 may take a probability past 0 or 1."""
+SUM = 0.01
+"""How far a row's probabilities may sum past or short of 1: they were rounded to some digits."""
+
+Family = str
+"""How a column writes right and wrong: "numbers" or "words"."""
+
+
+def number(value: Any, where: str, written: bool) -> float:
+    """A finite number; texts are numbers only in ``written`` tables, whose cells are all texts."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str) and written:
+        text = value.strip()
+        try:
+            value = float(text)
+        except ValueError:
+            if text.endswith("%"):
+                raise InputError(f"{where}: {text!r} is in per cent; divide by 100") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(f"{where}: expected a number, got {shown(value)}")
+    if math.isnan(value):
+        raise InputError(f"{where}: expected a number, got NaN; leave such rows out")
+    return float(value)
+
+
+def share(value: Any, where: str, written: bool) -> float:
+    """A number from 0 to 1."""
+    found = number(value, where, written)
+    if -ROUNDING <= found <= 1 + ROUNDING:
+        return min(max(found, 0.0), 1.0)
+    told = f"{where}: expected a number from 0 to 1, got {found:g}"
+    if 1 < found <= 100:
+        told += "; where it is in per cent, divide by 100"
+    elif found < 0:
+        told += "; where it is a log-probability, take exp() of it"
+    raise InputError(told)
+
+
+def truth(value: Any, where: str, family: Family | None) -> tuple[bool, Family]:
+    """0, 1, true or false, and how it is written; ``family``: how the rows before write it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    words = {"true": True, "false": False}
+    found: bool | None = None
+    own: Family = "words" if isinstance(value, bool) else "numbers"
+    if isinstance(value, str) and value.strip().lower() in words:
+        found, own = words[value.strip().lower()], "words"
+    elif isinstance(value, str):
+        found = {"0": False, "1": True, "0.0": False, "1.0": True}.get(value.strip())
+    elif isinstance(value, (bool, int, float)) and value in (0, 1):
+        found = bool(value)
+    if found is None:
+        raise InputError(f"{where}: expected 0, 1, true or false, got {shown(value)}")
+    if family is not None and own != family:
+        raise InputError(
+            f"{where}: it is {shown(value)}, and the rows before write right and wrong as {family}"
+        )
+    return found, own
+
+
+def text(value: Any, where: str) -> str:
+    """A text or whole number as the name of something."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, (list, tuple, dict)) or missing(value):
+        raise InputError(f"{where}: expected a text or number, got {shown(value)}")
+    return str(value)
+
+
+def missing(value: Any) -> bool:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def numbers(value: Any, where: str, written: bool) -> list[Any]:
+    """A list of values: of JSON in a text where the table is written."""
+    if isinstance(value, str) and written:
+        try:
+            value = json.loads(value)
+        except ValueError:
+            try:
+                value = [float(part) for part in value.strip("[]( )").replace(",", " ").split()]
+            except ValueError:
+                raise InputError(
+                    f"{where}: expected a list of numbers, got {shown(value)}"
+                ) from None
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)) or len(value) < 2:
+        raise InputError(f"{where}: expected a list of two or more numbers, got {shown(value)}")
+    return list(value)
+
+
+def log_probabilities(values: Sequence[Any], where: str, written: bool) -> list[float]:
+    """Logits as log-probabilities; null and -inf are options that a question has not."""
+    z = [
+        -math.inf
+        if v is None or v == -math.inf or (written and str(v).strip() in ("", "-inf"))
+        else number(v, where, written)
+        for v in values
+    ]
+    top = max(z)
+    if not math.isfinite(top):
+        raise InputError(f"{where}: expected finite logits, got {shown(list(values))}")
+    total = top + math.log(sum(math.exp(v - top) for v in z))
+    return [v - total for v in z]
+
+
+def of_probabilities(values: Sequence[Any], where: str, written: bool) -> list[float]:
+    """Log-probabilities of probabilities that sum to 1, as far as rounding allows."""
+    p = [share(v, where, written) for v in values]
+    total = sum(p)
+    if abs(total - 1) > SUM:
+        raise InputError(f"{where}: expected probabilities that sum to 1, got a sum of {total:.4g}")
+    return [math.log(v / total) if v > 0 else -math.inf for v in p]
+
+
+def shown(value: Any) -> str:
+    return repr(value)[:80]
