@@ -48,7 +48,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected an object with named fields")
     check_config(content, path)
-    return {"kind": kind_in(content), **content}
+    return {**content, "kind": kind_in(content)}
 
 
 def kind_of(folder: Path) -> str | None:
