@@ -24,6 +24,7 @@ COMMANDS = [
     "fit",
     "compare",
     "report",
+    "import",
     "tasks",
     "doctor",
     "crosscheck",

@@ -21,7 +21,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "max_probability", "top_prob", "top_probability", "msp", "p_correct", "prob_correct",
     ),
     "correct": (
-        "correct", "is_correct", "iscorrect", "correctness", "right", "is_right", "hit", "acc",
+        "correct", "is_correct", "correctness", "right", "is_right", "hit", "acc",
         "accuracy", "exact_match", "em", "quasi_exact_match", "judged_correct",
     ),
     "logits": ("logits", "logit", "logprobs", "log_probs", "logprob", "log_probabilities"),
@@ -88,9 +88,7 @@ def meant(names: Sequence[str], chosen: Mapping[str, str], path: Path) -> Meant:
         if len(columns[role]) > 1:
             if role not in SEVERAL:
                 raise InputError(f"{path}: {role}: {wish!r} names several columns; {listed(names)}")
-            before = wish.index("*")
-            after = len(wish) - before - 1
-            classes[role] = tuple(n[before : len(n) - after] for n in columns[role])
+            classes[role] = tuple(of_pattern(name, wish) for name in columns[role])
         taken |= set(columns[role])
     left = [name for name in names if name not in taken]
     for role in ROLES:
@@ -106,6 +104,13 @@ def meant(names: Sequence[str], chosen: Mapping[str, str], path: Path) -> Meant:
             columns[role] = tuple(columns[role][k] for k in order)
             classes[role] = tuple(of[k] for k in order)
     return Meant(columns, classes)
+
+
+def of_pattern(name: str, pattern: str) -> str:
+    """What stands for ``*``: the class; the whole name where the pattern is not that simple."""
+    before, _, after = pattern.partition("*")
+    simple = name.startswith(before) and name.endswith(after)
+    return name[len(before) : len(name) - len(after)] if simple else name
 
 
 def unread(role: str, chosen: Mapping[str, str]) -> bool:

@@ -44,7 +44,7 @@ def read_table(table: Table, chosen: Mapping[str, str]) -> Log:
     if not len(table):
         raise InputError(f"{table.path}: there is no row in it; {listed(names)}")
     of = meant(names, chosen, table.path)
-    make = shape(of, table)
+    make, used = shape(of, table)
     rows: list[Row] = []
     lines: dict[str, int] = {}
     family: dict[str, str] = {}
@@ -61,30 +61,33 @@ def read_table(table: Table, chosen: Mapping[str, str]) -> Log:
                 f"{table.where(first).removeprefix(f'{table.path}, ')}"
             )
         rows.append({**row, **make(number, where, family)})
-    told = {role: ", ".join(columns[:3]) + (", ..." if columns[3:] else "")
-            for role, columns in of.columns.items()}  # fmt: skip
+    told = {
+        role: ", ".join(of.columns[role][:3]) + (", ..." if of.columns[role][3:] else "")
+        for role in (*used, "id", "group", "cluster", "question")
+        if role in of
+    }
     return Log(rows, {"columns": told, **({} if "id" in of else {"numbered": True})})
 
 
 Made = Callable[[int, str, dict[str, str]], Row]
 
 
-def shape(of: Meant, table: Table) -> Made:
-    """How the columns make a record; InputError where they cannot."""
+def shape(of: Meant, table: Table) -> tuple[Made, tuple[str, ...]]:
+    """How the columns make a record, and the roles that are read; InputError where they cannot."""
     scored = next((role for role in ("logits", "probabilities") if role in of), None)
     if scored is not None and "label" in of:
         width = len(of.columns[scored])
         single = width == 1 and not is_list(table.columns[of.name(scored)][0])
         if single and scored == "probabilities" and "correct" not in of:
-            return two_classes(of, table)
+            return two_classes(of, table), ("probabilities", "label")
         if not single:
-            return options(of, table, scored)
+            return options(of, table, scored), (scored, "label", "options")
     sure = "confidence" if "confidence" in of else scored if scored == "probabilities" else None
     if sure is not None and len(of.columns[sure]) == 1:
         if "correct" in of:
-            return stated(of, table, sure)
+            return stated(of, table, sure), (sure, "correct")
         if "prediction" in of and "label" in of:
-            return predicted(of, table, sure)
+            return predicted(of, table, sure), (sure, "prediction", "label")
     raise InputError(
         f"{table.path}: expected columns confidence and correct, or logits (or probabilities) and "
         f"label; {listed(list(table.columns))}; other names are told by --format_args, as "

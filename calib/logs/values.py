@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,10 @@ from calib.records import InputError
 
 ROUNDING = 1e-6
 """How far float32 may take a probability past 0 or 1."""
-SUM = 0.01
+SUM = 0.02
 """How far a row's probabilities may sum past or short of 1: they were rounded to some digits."""
+
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
 Family = str
 """How a column writes right and wrong: "numbers" or "words"."""
@@ -31,6 +34,10 @@ def number(value: Any, where: str, written: bool) -> float:
         except ValueError:
             if text.endswith("%"):
                 raise InputError(f"{where}: {text!r} is in per cent; divide by 100") from None
+            if DECIMAL_COMMA.fullmatch(text):
+                raise InputError(
+                    f"{where}: expected a number with a decimal point, got {text!r}"
+                ) from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InputError(f"{where}: expected a number, got {shown(value)}")
     if math.isnan(value):
@@ -81,7 +88,7 @@ def text(value: Any, where: str) -> str:
         value = int(value)
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    if isinstance(value, (list, tuple, dict)) or missing(value):
+    if isinstance(value, (list, tuple, dict, np.ndarray)) or missing(value):
         raise InputError(f"{where}: expected a text or number, got {shown(value)}")
     return str(value)
 

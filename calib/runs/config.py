@@ -65,7 +65,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise InputError(no_run(folder))
     content = read_object(path)
     check_config(content, path)
-    return {"kind": kind_in(content), **content}
+    return {**content, "kind": kind_in(content)}
 
 
 def kind_of(folder: Path) -> str | None:

@@ -90,7 +90,7 @@ def need(run: R, reader: str) -> R:
 
 def kind_in(config: Mapping[str, Any]) -> str:
     """The kind that a configuration says."""
-    return str(config.get("kind", SCORE))
+    return str(config.get("kind") or SCORE)
 
 
 def kind_without_config(folder: Path) -> str | None:

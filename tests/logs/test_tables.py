@@ -114,6 +114,8 @@ def test_columns_of_other_names_are_told(tmp_path):
     path.write_text("score,ok,confidence\n0.9,1,0.1\n0.4,0,0.2\n")
     rows = calib.read_log(path, confidence="score", correct="ok").rows()
     assert [row["confidence"] for row in rows] == [0.9, 0.4]
+    path.write_text("0,1,label\n0.51,0.48,0\n")
+    assert calib.read_log(path, probabilities="[0-9]*").rows()[0]["options"] == ["0", "1"]
     path.write_text("s_a,s_b,label\n1.5,-1,a\n0.1,0.3,b\n")
     rows = calib.read_log(path, logits="s_*").rows()
     assert [row["options"] for row in rows] == [["a", "b"]] * 2
@@ -147,6 +149,7 @@ REFUSED = {
         "confidence,correct\n0.5,1\n,0\n",
         "line 3: confidence: expected a number, got ''",
     ),
+    "decimal comma": ("confidence;correct\n0,95;1\n", "line 2: .*decimal point, got '0,95'"),
     "text": ("confidence,correct\nhigh,1\n", "line 2: confidence: expected a number, got 'high'"),
     "half right": ("confidence,correct\n0.5,0.5\n", "line 2: correct: expected 0, 1, true or fal"),
     "mixed": ("confidence,correct\n0.5,1\n0.5,True\n", "line 3: correct: .*as numbers"),
@@ -210,6 +213,7 @@ def test_arrays_that_cannot_be_are_refused(tmp_path):
         ({"confidence": [np.nan, 0.5], "correct": [1, 0]}, "row 0: confidence: .*NaN"),
         ({"logits": np.zeros((2, 2, 2)), "label": [0, 1]}, r"logits is \(2, 2, 2\)"),
         ({"logits": np.zeros((2, 2))}, "expected columns .*'logits'"),
+        ({"probs": np.eye(2), "label": np.eye(2)}, r"row 0: label: expected a text or number"),
         ({"arr_0": [0.5], "arr_1": [1]}, "the columns are 'arr_0', 'arr_1'"),
     ):
         np.savez(path, **arrays)

@@ -1,0 +1,52 @@
+"""Maps from confidence to better confidence, by name: a line each.
+
+A calibrator has ``fit``, ``transform``, ``predict_proba``, ``save`` and ``load``; what ``save``
+writes says its ``format``, by which ``load`` here knows whose it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from calib.records import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Where a calibrator's class is, loaded at its first use, and the format that it saves."""
+
+    module: str
+    name: str
+    format: str
+
+    def load_class(self) -> Any:
+        return getattr(import_module(self.module), self.name)
+
+
+CALIBRATORS: dict[str, Calibrator] = {
+    "temperature": Calibrator(
+        "calib.calibrators.temperature", "TemperatureScaling", "calib.temperature/1"
+    ),
+}
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """The fitted calibrator that a file holds, whichever of ``CALIBRATORS`` wrote it.
+
+    Raises InputError for a file of none.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise InputError(f"{path}: cannot be read as a saved calibrator ({cause})") from cause
+    told = content.get("format") if isinstance(content, dict) else None
+    for entry in CALIBRATORS.values():
+        if entry.format == told:
+            return entry.load_class().load(path)
+    formats = ", ".join(entry.format for entry in CALIBRATORS.values())
+    raise InputError(f"{path}: expected the format {formats}, got {told!r}")
