@@ -6,13 +6,13 @@ writes says its ``format``, by which ``load`` here knows whose it is.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from calib.fields import read_object
 from calib.records import InputError
 
 
@@ -38,13 +38,9 @@ CALIBRATORS: dict[str, Calibrator] = {
 def load(path: str | os.PathLike[str]) -> Any:
     """The fitted calibrator that a file holds, whichever of ``CALIBRATORS`` wrote it.
 
-    Raises InputError for a file of none.
+    Raises InputError for a file of none, and for one that is no such file.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
-        raise InputError(f"{path}: cannot be read as a saved calibrator ({cause})") from cause
-    told = content.get("format") if isinstance(content, dict) else None
+    told = read_object(Path(path)).get("format")
     for entry in CALIBRATORS.values():
         if entry.format == told:
             return entry.load_class().load(path)
