@@ -81,6 +81,12 @@ def score(
     reason: Annotated[
         bool, typer.Option("--reason", help="Sample reasoning first; score after it. Default: no.")
     ] = False,
+    log_samples: Annotated[
+        str,
+        typer.Option(
+            "--log_samples", metavar="WHICH", help="all, or none: a histogram, no records."
+        ),
+    ] = "all",
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
@@ -92,6 +98,7 @@ def score(
     one_of("--confidence", confidence, ("options", "vocab"))
     one_of("--normalize", normalize, ("sum", "mean"))
     one_of("--thinking", thinking, THINKING)
+    one_of("--log_samples", log_samples, ("all", "none"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
@@ -101,8 +108,10 @@ def score(
     from calib.drive.score import score as run_score
     from calib.models.load import load_model
     from calib.models.protocol import check_scoring
+    from calib.report.histogram import write_histogram_report
     from calib.report.page import write_report
     from calib.report.words import headline
+    from calib.runs.ledger import whole
 
     for task, _ in asked:
         check_items(task.selection(limit, seed), prompt or task.prompt)
@@ -131,10 +140,14 @@ def score(
                 thinking=thinking,
                 thinking_tokens=thinking_tokens,
                 bins=bins,
+                log_samples=log_samples,
                 progress=announcing(tell, folder),
             )
-        if here().world > 1 and not run.whole():  # the last process to end writes the report
-            out.print(str(run.path / here().file), soft_wrap=True)
+        if here().world > 1 and not whole(run):  # the last process to end writes the report
+            out.print(str(run.path), soft_wrap=True)
+            continue
+        if log_samples == "none":
+            out.print(str(write_histogram_report(run)), soft_wrap=True)
             continue
         with progress() as tell:
             report = write_report(run, progress=tell)
@@ -213,6 +226,7 @@ def report(
     """Write the report of a run again; of samples, their measures."""
     from calib.records import InputError
     from calib.report.answers import write_idk_report, write_measures_report
+    from calib.report.histogram import write_histogram_report
     from calib.report.page import write_report
     from calib.runs import open_run
     from calib.runs.folder import CONFIG
@@ -228,6 +242,9 @@ def report(
         return
     if given:
         raise InputError(f"{run}: --answers and --scores go with a run of calib sample")
+    if opened.config.get("kind") == "histogram":
+        out.print(str(write_histogram_report(opened)), soft_wrap=True)
+        return
     with progress() as tell:
         page = write_report(opened, progress=tell)
     out.print(str(page), soft_wrap=True)

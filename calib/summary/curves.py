@@ -14,12 +14,16 @@ CURVE_POINTS = 200
 
 
 def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:
+    """The bars of the rows, in bins of equal width."""
+    return bars(metrics.reliability_curve(scored.confidence, scored.correct, bins=bins), bins)
+
+
+def bars(curve: metrics.ReliabilityCurve, bins: int) -> list[dict[str, Any]]:
     """One entry per bin of equal width, empty ones included (their means are None)."""
     empty = {"n": 0, "correct": 0} | dict.fromkeys(
         ("confidence", "accuracy", "accuracy_low", "accuracy_high")
     )
     rows = [{"low": b / bins, "high": (b + 1) / bins, **empty} for b in range(bins)]
-    curve = metrics.reliability_curve(scored.confidence, scored.correct, bins=bins)
     for b, n, confidence, accuracy in zip(
         np.rint(curve.low * bins).astype(int),
         curve.count.tolist(),
