@@ -1,11 +1,14 @@
-"""How many bytes of logits a function takes from the device to the host.
+"""How many bytes a function takes from the device to the host, and how many of them are logits.
 
-On a CPU nothing crosses; there, and on a GPU too, copies of whole rows of logits are counted.
+On a CPU nothing crosses; there, and on a GPU too, copies of whole rows of logits are counted
+(``Crossings``), and what Python reads out of tensors (``Readings``): of a function that runs on a
+device as well, that is as much as crosses there, or more where tensors of the host are read, too.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
+from unittest import mock
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -40,6 +43,43 @@ class Crossings(TorchDispatchMode):
             self.to_host += size
             self.logits_to_host += size * logits
         return result
+
+
+class Readings:
+    """Counts the bytes that Python reads out of tensors, in ``bytes``, and those of them that are
+    rows of ``columns``, in ``logits``."""
+
+    METHODS = ("tolist", "item", "cpu", "numpy", "__bool__", "__int__", "__float__", "__index__")
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.bytes = self.logits = 0
+        self._within = False
+        self._patch = mock.patch.multiple(
+            Tensor, **{name: self._counted(getattr(Tensor, name)) for name in self.METHODS}
+        )
+
+    def _counted(self, method: Any) -> Any:
+        def counted(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self._within:  # ``cpu().numpy()`` and such read once
+                return method(tensor, *args, **kwargs)
+            self._within = True
+            try:
+                size = tensor.numel() * tensor.element_size()
+                self.bytes += size
+                self.logits += size * (tensor.dim() > 0 and tensor.shape[-1] == self.columns)
+                return method(tensor, *args, **kwargs)
+            finally:
+                self._within = False
+
+        return counted
+
+    def __enter__(self) -> Self:
+        self._patch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.stop()
 
 
 def crossings(run: Run, given: Given, columns: int) -> dict[str, Any]:

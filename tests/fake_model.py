@@ -37,7 +37,7 @@ class Plan:
 
 
 class Scores(Plan):
-    def run(self, numbers: Sequence[int]) -> Iterator[ScoredBatch]:
+    def run(self, numbers: Sequence[int], bins: int) -> Iterator[ScoredBatch]:
         for number in numbers:
             yield ScoredBatch(number, [self.row(self.items[i]) for i in self.batches[number]])
 

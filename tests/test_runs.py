@@ -25,7 +25,8 @@ from calib.models.protocol import ScoredBatch, Scoring
 from calib.records import CalibError, InputError, Item
 from calib.runs import begin as beginning
 from calib.runs import open_run
-from calib.runs.begin import begin, go_on
+from calib.runs.batches import whole_batches
+from calib.runs.begin import begin
 from calib.runs.durable import replace as write_whole
 from calib.runs.prompts import first_prompt, title_of
 from calib.tasks import Task
@@ -61,14 +62,14 @@ class Stub(Fake):
         plan = super().scores(items, how)
         run = plan.run
 
-        def counted(numbers: Sequence[int]) -> Iterator[ScoredBatch]:
+        def counted(numbers: Sequence[int], bins: int) -> Iterator[ScoredBatch]:
             for number in numbers:
                 if self.batches == self.stop_at:
                     raise KeyboardInterrupt
                 self.batches += 1
                 time.sleep(self.seconds)
                 self.asked += [items[i].id for i in plan.batches[number]]
-                yield from run([number])
+                yield from run([number], bins)
 
         plan.run = counted
         return plan
@@ -135,7 +136,7 @@ def test_the_config_tells_what_was_asked_for(uncut: Path):
     asked |= {"temperature": 1.0, "normalize": "sum", "bins": 15, "dtype": "float32"}
     assert {name: config[name] for name in asked} == asked
     assert config["versions"]["torch"]
-    names = ["config.json", "prompts.jsonl", "records.jsonl"]
+    names = ["config.json", "histogram.jsonl", "prompts.jsonl", "records.jsonl"]
     assert sorted(path.name for path in uncut.iterdir()) == names
 
 
@@ -370,7 +371,6 @@ def test_a_run_goes_on_under_other_circumstances(tmp_path: Path, uncut: Path):
 def test_two_writers_of_one_folder(tmp_path: Path):
     folder = tmp_path / "run"
     first = begin(folder, {"a": 1})
-    assert go_on(first, [[0], [1]]) == set()
     first.append([{"index": 0, "batch": 0, "of_batch": 1}])
     before = contents(folder)
     with pytest.raises(InputError, match=r"(process \d+|another process) is writing"):
@@ -378,7 +378,7 @@ def test_two_writers_of_one_folder(tmp_path: Path):
     assert contents(folder) == before
     first.close()
     second = begin(folder, {"a": 1})
-    assert go_on(second, [[0], [1]]) == {0}
+    assert whole_batches(second.file, [[0], [1]])[0] == {0}
     second.close()
 
 
@@ -538,7 +538,7 @@ def test_a_disk_that_fails_to_sync(tmp_path: Path, uncut: Path, monkeypatch: pyt
 
     def fsync(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) == 8:  # behind two files, their folder each time, and three batches
+        if len(calls) == 11:  # behind two files, their folder each time, and three batches of two
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(descriptor)
 

@@ -84,6 +84,12 @@ def score(
     reason: Annotated[
         bool, typer.Option("--reason", help="Sample reasoning first; score after it. Default: no.")
     ] = False,
+    log_samples: Annotated[
+        str,
+        typer.Option(
+            "--log_samples", metavar="WHICH", help="all, or none: a histogram, no records."
+        ),
+    ] = "all",
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
@@ -95,6 +101,7 @@ def score(
     one_of("--confidence", confidence, ("options", "vocab"))
     one_of("--normalize", normalize, ("sum", "mean"))
     one_of("--thinking", thinking, THINKING)
+    one_of("--log_samples", log_samples, ("all", "none"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
     asked = chosen(name, tasks, output_path, include_path)
@@ -104,8 +111,10 @@ def score(
     from calib.drive.score import score as run_score
     from calib.models.load import load_model
     from calib.models.protocol import check_scoring
+    from calib.report.histogram import write_histogram_report
     from calib.report.page import write_report
     from calib.report.words import headline
+    from calib.runs.ledger import whole
 
     for task, _ in asked:
         check_items(task.selection(limit, seed), prompt or task.prompt)
@@ -134,10 +143,14 @@ def score(
                 thinking=thinking,
                 thinking_tokens=thinking_tokens,
                 bins=bins,
+                log_samples=log_samples,
                 progress=announcing(tell, folder),
             )
-        if here().world > 1 and not run.whole():  # the last process to end writes the report
-            out.print(str(run.path / here().file), soft_wrap=True)
+        if here().world > 1 and not whole(run):  # the last process to end writes the report
+            out.print(str(run.path), soft_wrap=True)
+            continue
+        if log_samples == "none":
+            out.print(str(write_histogram_report(run)), soft_wrap=True)
             continue
         with progress() as tell:
             report = write_report(run, progress=tell)

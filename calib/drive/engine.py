@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import torch
 
 from calib.models.load import load_model
-from calib.models.protocol import Model
-from calib.records import InputError
-from calib.runs.batches import own_file
+from calib.models.protocol import Model, ScorePlan
+from calib.records import InputError, Item
 from calib.runs.folder import Progress, Run, open_run
+from calib.runs.ledger import Ledger, open_ledger
 from calib.runs.shards import whole_items
 
 T = TypeVar("T")
@@ -33,15 +33,39 @@ class Here:
         """What this process does of it: every ``world``-th, from its own number on."""
         return work[self.rank :: self.world]
 
-    @property
-    def file(self) -> str:
-        """The name of the file that it writes records of scored questions into."""
-        return own_file(self.rank, self.world)
-
 
 def here() -> Here:
     """Where this is: alone, or as the environment of ``torchrun`` says."""
     return Here(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+def open_here(
+    folder: Path, config: Mapping[str, Any], items: Sequence[Item], plan: ScorePlan, logs: str
+) -> Ledger:
+    """This process's files of a scored run in ``folder``; see ``calib.runs.ledger``."""
+    place = here()
+    return open_ledger(
+        folder,
+        config,
+        items,
+        plan.prompts,
+        plan.batches,
+        rank=place.rank,
+        world=place.world,
+        log_samples=logs,
+        growth=same_device,
+    )
+
+
+def left(
+    batches: Sequence[Sequence[int]], done: set[int], progress: Progress | None, note: str
+) -> tuple[list[int], Telling]:
+    """The batches that are left to this process, and who tells of its questions."""
+    mine = here().share(range(len(batches)))
+    counts = {number: len(batches[number]) for number in mine}
+    finished = sum(count for number, count in counts.items() if number in done)
+    tell = Telling(progress, finished, sum(counts.values()), note)
+    return [number for number in mine if number not in done], tell
 
 
 def await_answers(run: Run, questions: int) -> None:

@@ -56,25 +56,23 @@ def thought(
     task: Task,
     out: Path,
     form: str,
-    *,
     limit: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-    **sampling: Any,
+    tokens: int = THOUGHTS,
 ) -> Task:
     """The chosen questions of ``task``, asked in prompt form ``form``, each with the thoughts of
     ``model`` in its meta.
 
-    Thoughts that have not ended after ``max_new_tokens`` (default ``THOUGHTS``) are ended there,
+    Thoughts that have not ended after ``tokens`` are ended there,
     and a warning says how many. Raises InputError where the chat template knows no thinking.
     """
     end = model.can.thinking
     if end is None:
         raise InputError("thinking: expected off or own, as this model's chat template has none")
-    settings = {"max_new_tokens": THOUGHTS, **sampling, "samples": 1, "seed": seed, "stop": (end,)}
     run = sample(
         model, task, out=out / "thinking", limit=limit, prompt=form, thinking="on",
-        progress=progress, **settings,
+        progress=progress, samples=1, seed=seed, stop=(end,), max_new_tokens=tokens,
     )  # fmt: skip
     items = task.selection(limit, seed)
     await_answers(run, len(items))
@@ -82,7 +80,7 @@ def thought(
     if unended := int((answers["finish"] == "length").sum()):
         warnings.warn(
             f"{unended:,} of {len(answers):,} thoughts had not ended after "
-            f"{settings['max_new_tokens']:,} tokens and are ended there",
+            f"{tokens:,} tokens and are ended there",
             stacklevel=2,
         )
     thoughts = dict(zip(answers["id"], answers["text"], strict=True))

@@ -10,18 +10,19 @@ it is scored that of ``calib.drive.engine``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from calib.drive import engine
-from calib.drive.engine import Telling
 from calib.drive.reason import THOUGHTS, thought
 from calib.models.protocol import Model, Row, ScoredBatch, Scoring, one_of
 from calib.records import InputError, Item
 from calib.runs import Run
-from calib.runs.begin import begin, go_on, keep_prompts
 from calib.runs.config import checked as checked_setting
 from calib.runs.folder import Progress, slug
+from calib.runs.histogram import line_of
+from calib.runs.ledger import LOG_SAMPLES, Ledger
 from calib.runs.pictures import saved
 from calib.tasks import Task, load_task
 from calib.tasks.load import checked
@@ -45,24 +46,23 @@ def score(
     thinking: str = "off",
     thinking_tokens: int = THOUGHTS,
     bins: int = 15,
+    log_samples: str = "all",
     progress: Progress | None = None,
 ) -> Run:
     """Score every option of every question and keep one record per question in ``out``.
 
-    ``limit`` questions are drawn by ``seed``. ``prompt`` is one of ``calib.tasks.prompts.FORMS``
-    (default: the task's own), ``variants`` lets capitalised and spaced spellings count,
-    ``normalize`` is "sum" or "mean" over the tokens of longer options, ``bins`` are the report's.
-    Where the chat template lets a model think first, ``thinking="off"`` closes the block of
-    thoughts empty, "on" samples it, at most ``thinking_tokens`` (``calib.drive.reason``), and "own"
-    leaves it to the template. Under ``torchrun`` every process takes whole batches and writes a
-    file of its own; the records are those of one process. The same call goes on where an earlier
-    one was stopped. Raises InputError for what can be refused at once.
+    ``limit`` questions are drawn by ``seed``; ``prompt`` is one of ``calib.tasks.prompts.FORMS``
+    (default: the task's own); ``variants`` lets capitalised and spaced spellings count. Where the
+    chat template lets a model think, ``thinking="off"`` closes its block of thoughts empty, "on"
+    samples it, at most ``thinking_tokens``, "own" leaves it to the template. ``log_samples="none"``
+    keeps a histogram of ``bins`` bins and no records. Processes of ``torchrun`` divide the batches.
+    The same call goes on where an earlier one was stopped. InputError: what is refused at once.
     """
     # 1. What is asked, and how.
     task = checked(task) if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
-    one_of("prompt", form, FORMS)
     how = Scoring(form, variants, confidence, temperature, normalize, thinking, batch_size)
+    check_settings(form, log_samples)
     bins, seed = checked_setting("bins", bins), checked_setting("seed", seed)
     items = task.selection(limit, seed)
     check_items(items, form)
@@ -71,45 +71,50 @@ def score(
     model = engine.loaded(model)
     folder = Path(out) if out is not None else Path("runs") / slug(f"{model.name}-{task.name}")
     if thinking == "on":
-        task = thought(
-            model, task, folder, form, limit=limit, seed=seed, progress=progress,
-            max_new_tokens=thinking_tokens,
-        )  # fmt: skip
+        task = thought(model, task, folder, form, limit, seed, progress, thinking_tokens)
         items = task.items
     plan = model.scores(items, how)
 
     # 3. The run folder, and the batches that it lacks.
-    config = {
-        **engine.facts_of(model),
+    config = {**engine.facts_of(model), **asked(model, task, items, limit, seed, how, bins)}
+    ledger = engine.open_here(folder, config, items, plan, log_samples)
+    todo, tell = engine.left(plan.batches, ledger.done, progress, task.name)
+
+    # 4. Batch by batch; what was counted on the device must be what the records say.
+    with ledger:
+        for batch in plan.run(todo, bins):
+            write(ledger, task.name, items, plan.batches[batch.number], batch, how, bins)
+            tell.more(len(batch.rows))
+    ledger.compare()
+    return ledger.run
+
+
+def asked(
+    model: Model,
+    task: Task,
+    items: Sequence[Item],
+    limit: int | None,
+    seed: int,
+    how: Scoring,
+    bins: int,
+) -> dict[str, Any]:
+    """What config.json holds of the questions and the way of scoring."""
+    return {
         "task": task.name,
         "questions": len(items),
         "items": digest(items),
         "seed": seed,
         "limit": limit,
-        "batch_size": batch_size,
-        "prompt": form,
-        "variants": variants,
-        "confidence": confidence,
-        "temperature": temperature,
-        "normalize": normalize,
-        "thinking": thinking if model.can.thinking is not None else None,
         "bins": bins,
+        **asdict(how),
+        "thinking": how.thinking if model.can.thinking is not None else None,
     }
-    place = engine.here()
-    run = begin(folder, config, place.file, engine.same_device)
-    keep_prompts(run, items, plan.prompts)
-    done = go_on(run, plan.batches)
 
-    # 4. Records are written batch by batch.
-    sizes = [len(batch) for batch in plan.batches]
-    mine = place.share(range(len(sizes)))
-    finished = sum(sizes[number] for number in done.intersection(mine))
-    tell = Telling(progress, finished, sum(sizes[number] for number in mine), task.name)
-    with closing(run):
-        for batch in plan.run([n for n in mine if n not in done]):
-            run.append(records(run, task.name, items, plan.batches[batch.number], batch))
-            tell.more(len(batch.rows))
-    return run
+
+def check_settings(form: str, log_samples: str) -> None:
+    """Raise InputError for a setting that no run has."""
+    one_of("prompt", form, FORMS)
+    one_of("log_samples", log_samples, LOG_SAMPLES)
 
 
 def check_items(items: Sequence[Item], form: str) -> None:
@@ -120,28 +125,41 @@ def check_items(items: Sequence[Item], form: str) -> None:
         raise InputError(f"item {free!r} has no options to score; calib sample asks it freely")
 
 
+def write(
+    ledger: Ledger,
+    task: str,
+    items: Sequence[Item],
+    indices: Sequence[int],
+    batch: ScoredBatch,
+    how: Scoring,
+    bins: int,
+) -> None:
+    """Write a batch down: what it adds to the histogram, then its records."""
+    own = [items[i] for i in indices]
+    answers = [item.answer for item in own]
+    counted = batch.number, batch.histogram, batch.rows, answers, how.confidence, bins
+    ledger.append(lambda: line_of(*counted), lambda: records(ledger.run, task, own, indices, batch))
+
+
 def records(
     run: Run, task: str, items: Sequence[Item], indices: Sequence[int], batch: ScoredBatch
 ) -> list[Row]:
     """A batch's records; pictures that have no file are put into the run folder."""
-    rows = []
-    for index, row in zip(indices, batch.rows, strict=True):
-        item = items[index]
-        rows.append(
-            {
-                "id": item.id,
-                "index": index,
-                "task": task,
-                "group": item.group,
-                "cluster": item.meta.get("cluster", item.id),
-                "question": item.question,
-                "images": [saved(run.path, item, index, k) for k in range(len(item.images))],
-                "options": list(item.options),
-                "answer": item.answer,
-                **row,
-                "correct": None if item.answer is None else row["correct"],
-                "batch": batch.number,
-                "of_batch": len(batch.rows),
-            }
-        )
-    return rows
+    return [
+        {
+            "id": item.id,
+            "index": index,
+            "task": task,
+            "group": item.group,
+            "cluster": item.meta.get("cluster", item.id),
+            "question": item.question,
+            "images": [saved(run.path, item, index, k) for k in range(len(item.images))],
+            "options": list(item.options),
+            "answer": item.answer,
+            **row,
+            "correct": None if item.answer is None else row["correct"],
+            "batch": batch.number,
+            "of_batch": len(batch.rows),
+        }
+        for item, index, row in zip(items, indices, batch.rows, strict=True)
+    ]

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from calib_kernels import CalibrationHistogram
+
 from calib.hf.batching import plan
 from calib.hf.encoding import Encoded
 from calib.models.protocol import Answering, ScoredBatch, Scoring
 from calib.records import Answer, Item
+from calib.runs.histogram import Histogram
 
 if TYPE_CHECKING:
     from calib.hf.model import Model
@@ -54,20 +58,33 @@ class Forwards:
             **more,
         )
 
-    def run(self, numbers: Iterable[int]) -> Iterator[ScoredBatch]:
-        """The device computes a batch while the one before is copied and written."""
-        before: tuple[int, Scores] | None = None
+    def run(self, numbers: Iterable[int], bins: int | None = None) -> Iterator[ScoredBatch]:
+        """The device computes a batch while the one before is copied and written.
+
+        The pass that scores options of one token fills the batch's histogram, too; where they have
+        several tokens, a second step fills it from their scores, on the device as well.
+        """
+        before: tuple[int, Scores, CalibrationHistogram | None] | None = None
         for number in numbers:
-            scores = self.launch(number)
+            histogram = CalibrationHistogram(bins, self.model.device) if bins else None
+            scores = self.launch(number, histogram=histogram)
             if before is not None:
                 yield told(*before)
-            before = number, scores
+            before = number, scores, histogram
         if before is not None:
             yield told(*before)
 
 
-def told(number: int, scores: Scores) -> ScoredBatch:
-    return ScoredBatch(number, scores.rows())
+def told(number: int, scores: Scores, histogram: CalibrationHistogram | None) -> ScoredBatch:
+    """What has left the device: the rows in one copy, the histogram in another."""
+    return ScoredBatch(number, scores.rows(), None if histogram is None else copied(histogram))
+
+
+def copied(histogram: CalibrationHistogram) -> Histogram:
+    state = histogram.state_dict()
+    *sums, invalid = state["sums"].tolist()
+    count, correct, confidence = np.array(sums, np.int64).reshape(3, state["bins"])
+    return Histogram(count, correct, confidence / state["scale"], invalid)
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def _of_histogram(
         ends = np.arange(histogram.bins + 1) / histogram.bins
     else:
         raise ValueError(f"the histogram has {histogram.bins} bins, bins={bins} was asked for")
-    count = histogram.count.cpu().numpy()
+    count = numbers("count", histogram.count)
     filled = np.flatnonzero(count)
     if len(filled) == 0:
         warnings.warn("the histogram is empty: its metrics are nan", RuntimeWarning, stacklevel=4)
@@ -193,6 +193,6 @@ def _of_histogram(
         ends[filled],
         ends[filled + 1],
         count,
-        histogram.confidence.cpu().numpy()[filled] / count,
-        histogram.correct.cpu().numpy()[filled] / count,
+        numbers("confidence", histogram.confidence)[filled] / count,
+        numbers("correct", histogram.correct)[filled] / count,
     )

@@ -14,6 +14,7 @@ from numbers import Integral, Real
 from typing import Any, Protocol
 
 from calib.records import Answer, InputError, Item
+from calib.runs.histogram import Histogram
 
 BATCHING = ("plan", "packed")
 THINKING = ("off", "on", "own")
@@ -126,6 +127,7 @@ class ScoredBatch:
 
     number: int
     rows: Sequence[Row]
+    histogram: Histogram | None = None  # of the rows that have an answer, where the model made it
 
 
 class ScorePlan(Protocol):
@@ -140,9 +142,12 @@ class ScorePlan(Protocol):
         """Indices of the questions of each batch, the unit of resuming. They are a function of the
         questions and of ``Scoring`` alone."""
 
-    def run(self, numbers: Iterable[int]) -> Iterator[ScoredBatch]:
-        """The batches of these numbers, in their order; one may be computed while another is
-        told."""
+    def run(self, numbers: Iterable[int], bins: int | None = None) -> Iterator[ScoredBatch]:
+        """The batches of these numbers, in their order; one may be computed while another is told.
+
+        With ``bins`` a model that counts confidences where it computes them gives each batch its
+        histogram of so many bins.
+        """
 
 
 class AnswerPlan(Protocol):

@@ -13,6 +13,7 @@ from pathlib import Path
 from calib.records import InputError
 from calib.report.answers import write_idk_report, write_measures_report
 from calib.report.comparison import rewrite_comparison
+from calib.report.histogram import write_histogram_report
 from calib.report.page import write_report
 from calib.runs import open_run
 from calib.runs.config import kind_of
@@ -41,6 +42,10 @@ class Sources:
 
 def questions(of: Sources) -> Path:
     return write_report(open_run(of.folder), progress=of.progress)
+
+
+def histogram(of: Sources) -> Path:
+    return write_histogram_report(open_run(of.folder))
 
 
 def measures(of: Sources) -> Path:
@@ -72,7 +77,7 @@ def idk_evaluation(of: Sources) -> Path:
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
-    HISTOGRAM: questions,
+    HISTOGRAM: histogram,
     SAMPLE: measures,
     COMPARISON: comparison,
     IDK_SET: idk_set,

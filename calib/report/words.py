@@ -88,7 +88,7 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
         "beside": group_table("form", [overall, *results["beside"]]),
         "metric_rows": [metric_row(name, entry) for name, entry in metrics.items()],
         "null_note": NULL_NOTE,
-        "facts": [*count_facts(counts), *flat(facts)],
+        "facts": [*count_facts(counts), *histogram_facts(results), *flat(facts)],
     }
 
 
@@ -387,6 +387,16 @@ def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
         *([closed] if ended else []),
         ("independent clusters", count(counts["clusters"])),
     ]
+
+
+def histogram_facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The ECE that was counted while the questions were scored, beside that of the records."""
+    counted = results.get("histogram")
+    if counted is None:
+        return []
+    records = results["metrics"]["ece"]
+    both = f"{fixed(counted['ece'], 6)}; of the records {fixed(records['value'], 6)}"
+    return [(f"ECE counted while scoring, {counted['bins']} bins", both)]
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

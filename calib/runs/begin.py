@@ -11,7 +11,7 @@ from typing import Any
 
 from calib.fields import refuse_irregular
 from calib.records import CalibError, InputError, Item
-from calib.runs.batches import RECORDS, Batches, done_in
+from calib.runs.batches import RECORDS
 from calib.runs.circumstances import CIRCUMSTANCES, circumstances
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.durable import refuse_no_folder, replace
@@ -84,13 +84,6 @@ def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
     if differ:
         told = "; ".join(f"{n}: {old.get(n)!r} there, {wanted.get(n)!r} now" for n in differ)
         raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
-
-
-def go_on(run: Run, batches: Batches) -> set[int]:
-    """Which batches of an opened run are done, whoever did them; what is torn is cut off."""
-    files = done_in(run.path, batches)
-    run.cut(files[run.file.name][1])
-    return set().union(*(whole for whole, _ in files.values()))
 
 
 def writer_of(file: Path) -> str:

@@ -84,10 +84,6 @@ class Run:
         need(self, "Run.scores()")
         return pd.DataFrame(self.rows())
 
-    def whole(self) -> bool:
-        """Whether every question of a scored run has its record."""
-        return len(self.rows()) >= int(self.config["questions"])
-
     def answers(self) -> pd.DataFrame:
         """One line per sampled answer: id, sample, text, tokens, logprob, entropy, finish, ..."""
         import pandas as pd
@@ -121,19 +117,7 @@ class Run:
         Raises CalibError where they cannot be written; the records before stay whole.
         """
         assert self._file is not None, "a run is written to between begin() and close()"
-        data = memoryview("".join(json.dumps(finite(row)) + "\n" for row in rows).encode())
-        before = self._file.tell()
-        try:
-            while data:  # a full disk takes a part before it refuses
-                data = data[self._file.write(data) :]
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._file.truncate(before)
-            self._file.seek(before)
-            raise CalibError(
-                f"{self.file}: writing failed ({error.strerror}); everything scored "
-                "before is kept, and the same command goes on from there"
-            ) from error
+        append_lines(self._file, rows)
 
     def cut(self, end: int) -> None:
         """Go on writing at byte ``end``: what stands behind it was torn."""
@@ -145,6 +129,24 @@ class Run:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def append_lines(file: FileIO, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows behind what a file holds and wait until they are on disk; raises as
+    ``Run.append``."""
+    data = memoryview("".join(json.dumps(finite(row)) + "\n" for row in rows).encode())
+    before = file.seek(0, os.SEEK_END)
+    try:
+        while data:  # a full disk takes a part before it refuses
+            data = data[file.write(data) :]
+        os.fsync(file.fileno())
+    except OSError as error:
+        file.truncate(before)
+        file.seek(before)
+        raise CalibError(
+            f"{os.fsdecode(file.name)}: writing failed ({error.strerror}); everything scored "
+            "before is kept, and the same command goes on from there"
+        ) from error
 
 
 def open_run(path: str | Path) -> Run:

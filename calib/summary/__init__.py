@@ -14,6 +14,7 @@ from calib.runs.config import checked
 from calib.runs.folder import Progress
 from calib.runs.kinds import need
 from calib.summary.curves import diagram, risk_coverage
+from calib.summary.histogram import counted_beside
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import measure, specs
@@ -21,7 +22,7 @@ from calib.summary.table import measure, specs
 FORMAT = "calib.results/1"
 BINS = 15
 MISTAKES = 10
-STEPS = 13
+STEPS = 14
 BESIDE = "beside"
 """A run folder's sub-folder of runs that its report shows in one line each."""
 
@@ -64,6 +65,7 @@ def summarize(
         ],
         "beside": lambda: beside(Path(run.path) / BESIDE, seed),
         "mistakes": lambda: mistakes(scored, kept),
+        "histogram": lambda: counted_beside(Path(run.path)),
         "facts": lambda: {**config, "report seed": seed},
     }
     results: dict[str, Any] = {}

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from calib import metrics
-from calib.intervals import wilson_of_clusters
+from calib.intervals import wilson, wilson_of_clusters
 from calib.metrics import binning
 from calib.summary.rows import Scored
 
 CURVE_POINTS = 200
 
 
+Bounds = Callable[[int], tuple[float, float]]
+"""Of the number of a bin, the 95 % bounds of its accuracy."""
+
+
 def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:
-    """One entry per bin of equal width, empty ones included (their means are None)."""
+    """The bars of the rows, in bins of equal width, with bounds that know of clusters."""
+    edges, side = binning.inner_edges(scored.confidence, bins, "width", "left")
+    place = binning.place(scored.confidence, edges, side)
+
+    def bounds(b: int) -> tuple[float, float]:
+        here = place == b
+        return wilson_of_clusters(scored.correct[here], scored.cluster[here])
+
+    curve = metrics.reliability_curve(scored.confidence, scored.correct, bins=bins)
+    return bars(curve, bins, bounds)
+
+
+def bars(
+    curve: metrics.ReliabilityCurve, bins: int, bounds: Bounds | None = None
+) -> list[dict[str, Any]]:
+    """One entry per bin of equal width, empty ones included (their means are None).
+
+    Without ``bounds`` every row stands for itself.
+    """
     empty = {"n": 0, "correct": 0} | dict.fromkeys(
         ("confidence", "accuracy", "accuracy_low", "accuracy_high")
     )
     rows = [{"low": b / bins, "high": (b + 1) / bins, **empty} for b in range(bins)]
-    edges, side = binning.inner_edges(scored.confidence, bins, "width", "left")
-    place = binning.place(scored.confidence, edges, side)
-    curve = metrics.reliability_curve(scored.confidence, scored.correct, bins=bins)
     for b, n, confidence, accuracy in zip(
         np.rint(curve.low * bins).astype(int),
         curve.count.tolist(),
@@ -30,11 +50,11 @@ def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:
         curve.accuracy.tolist(),
         strict=True,
     ):
-        here = place == b
-        low, high = wilson_of_clusters(scored.correct[here], scored.cluster[here])
+        right = round(accuracy * n)
+        low, high = wilson(right, n) if bounds is None else bounds(b)
         rows[b] |= {
             "n": n,
-            "correct": round(accuracy * n),
+            "correct": right,
             "confidence": confidence,
             "accuracy": accuracy,
             "accuracy_low": low,

@@ -148,8 +148,9 @@ class Rows:
 
     def _prefill(self, ids: Tensor, kwargs: dict[str, Any]) -> None:
         outputs = self.model._prefill(ids, self.generation_config, kwargs)
-        # A copy, so that the logits of other positions are not kept for the sake of the last.
-        self.logits = outputs.logits[:, -1].to(ids.device, copy=True)
+        # A copy where there are other positions, which are not kept for the sake of the last.
+        several = outputs.logits.shape[1] > 1
+        self.logits = outputs.logits[:, -1].to(ids.device, copy=several)
         self.kwargs = self._after(outputs, kwargs)
 
     def _after(self, outputs: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
