@@ -23,7 +23,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     measuring.fit: "calib fit runs/demo --output_path temperature.json",
     measuring.compare: "calib compare runs/before runs/after",
     measuring.report: "calib report runs/demo; calib report answers.csv",
-    logs.import_: "calib import answers.csv --format_args confidence=score,correct=is_right",
+    logs.import_: "calib import answers.csv --format_args confidence=score,correct=ok",
     about.tasks: "calib tasks show questions.jsonl",
     about.doctor: "calib doctor",
     about.crosscheck: "calib crosscheck runs/demo",
