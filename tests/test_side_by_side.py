@@ -88,3 +88,18 @@ def test_stated_confidences_are_measured_and_not_compared(tmp_path: Path) -> Non
     assert math.isnan(table["verbalized"]["c"])
     assert table["correct"].tolist() == [True, False, False]
     assert table["disagreement"].tolist() == [0, 0, 0]
+
+
+def test_a_run_of_one_sample_names_the_commands_that_tell_of_it(tmp_path: Path) -> None:
+    one = make(tmp_path / "one", {name: said[:1] for name, said in SAID.items()})
+    ran = CliRunner().invoke(cli.app, ["report", str(one)])
+    assert ran.exit_code == 2
+    for command in (
+        f"calib report SAMPLES --answers {one}",
+        f"calib p_true {one}",
+        "calib sample goes on with it to more --samples",
+    ):
+        assert command in ran.output
+    make(tmp_path / "more", SAID)
+    told = CliRunner().invoke(cli.app, ["report", str(tmp_path / "more"), "--answers", str(one)])
+    assert told.exit_code == 0, told.output
