@@ -47,7 +47,7 @@ def test_another_runs_answers_are_judged(run: Path, tmp_path: Path) -> None:
     few = make(tmp_path / "few", {"known0": ["Rome"]})
     with pytest.raises(InputError, match="lacks answers"):
         side_by_side(open_run(run), answers=open_run(few))
-    with pytest.raises(InputError, match="2 or more samples"):
+    with pytest.raises(InputError, match="it holds one answer to each question"):
         side_by_side(open_run(few))
 
 
@@ -88,3 +88,18 @@ def test_stated_confidences_are_measured_and_not_compared(tmp_path: Path) -> Non
     assert math.isnan(table["verbalized"]["c"])
     assert table["correct"].tolist() == [True, False, False]
     assert table["disagreement"].tolist() == [0, 0, 0]
+
+
+def test_a_run_of_one_sample_names_the_commands_that_tell_of_it(tmp_path: Path) -> None:
+    one = make(tmp_path / "one", {name: said[:1] for name, said in SAID.items()})
+    ran = CliRunner().invoke(cli.app, ["report", str(one)])
+    assert ran.exit_code == 2
+    for command in (
+        f"calib report SAMPLES --answers {one}",
+        f"calib p_true {one}",
+        "calib sample goes on with it to more --samples",
+    ):
+        assert command in ran.output
+    make(tmp_path / "more", SAID)
+    told = CliRunner().invoke(cli.app, ["report", str(tmp_path / "more"), "--answers", str(one)])
+    assert told.exit_code == 0, told.output

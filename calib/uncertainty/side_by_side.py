@@ -133,6 +133,13 @@ def cases(
     drawn = by_item(run)
     judged = {} if answers is None else by_item(answers)
     need = least + (answers is None)
+    if int(run.config["samples"]) == 1 < need:
+        raise InputError(
+            f"{run.path}: it holds one answer to each question, and measures need samples beside "
+            f"it: calib report SAMPLES --answers {run.path} judges its answers beside the samples "
+            f"of another run, calib p_true {run.path} says how many are right and whether the "
+            "model knows, and calib sample goes on with it to more --samples"
+        )
     if not items or int(run.config["samples"]) < need or set(drawn) != {i.id for i in run.items()}:
         raise InputError(
             f"{run.path}: expected a finished run of {need} or more samples of questions that "
