@@ -11,7 +11,8 @@ from calib.drive.score import score
 from calib.models.load import load_model
 from calib.report.formats import percent
 from calib.report.page import write_report
-from calib.report.words import remedy, temperature_rows, verdict
+from calib.report.remedies import remedy, temperature_rows
+from calib.report.words import verdict
 from calib.runs.durable import refuse_no_folder
 from calib.summary import BESIDE
 from calib.tasks import load_task

@@ -18,8 +18,8 @@ File = Annotated[
     typer.Argument(
         metavar="FILE",
         help="CSV, TSV, JSONL, Parquet or npz of confidence and correct (or acc, exact_match, "
-        "is_correct), of logits (or probabilities, logit_0, logit_1) and label (or target, y_true), or "
-        "lm-eval's samples_*.jsonl; also read: id, group, cluster, question.",
+        "is_correct), of logits (or probabilities, logit_0, logit_1) and label (or target, y_true),"
+        " or lm-eval's samples_*.jsonl; also read: id, group, cluster, question.",
         show_default=False,
     ),
 ]

@@ -178,7 +178,7 @@ def fit(
 ) -> None:
     """Fit a temperature and judge it on other questions."""
     from calib.fields import refuse_irregular
-    from calib.report.words import temperature_rows, temperature_span
+    from calib.report.remedies import temperature_rows, temperature_span
     from calib.runs.durable import refuse_no_folder
     from calib.summary.remedies import fit_runs
 

@@ -21,7 +21,8 @@ from calib.records import InputError
 from calib.report import plots, plots_answers
 from calib.report.formats import count, fixed, percent, points, pvalue
 from calib.report.page import both, picture, prompt_shown, write
-from calib.report.words import LEVEL, flat, p_of
+from calib.report.significance import LEVEL, p_of
+from calib.report.tables import flat
 from calib.runs import Run
 from calib.runs.folder import RESULTS
 from calib.uncertainty.measures import CHANCE

@@ -14,7 +14,9 @@ from typing import Any
 from calib.records import CalibError, InputError
 from calib.report.formats import count, fixed, percent, points, pvalue
 from calib.report.page import both, card, reliability_figure, write
-from calib.report.words import LEAST_MASS, LEVEL, flat, forced_choice
+from calib.report.significance import LEVEL
+from calib.report.tables import flat
+from calib.report.words import LEAST_MASS, forced_choice
 from calib.runs import open_run
 from calib.runs.config import kind_of, read_config
 from calib.runs.durable import refuse_no_folder

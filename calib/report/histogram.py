@@ -12,7 +12,8 @@ from markupsafe import Markup
 from calib.report import plots
 from calib.report.formats import count, fixed, percent, points, share, within
 from calib.report.page import both, write
-from calib.report.words import LEAST_TOLD, flat, metric_row
+from calib.report.tables import flat, metric_row
+from calib.report.words import LEAST_TOLD
 from calib.runs import Run
 from calib.runs.folder import RESULTS
 from calib.summary import to_json
