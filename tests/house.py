@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -22,11 +23,13 @@ def module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def import_statements(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
+@cache  # most rules of the house read every file
+def import_statements(path: Path) -> list[ast.Import | ast.ImportFrom]:
     """Every import of a file, those inside functions included.
 
     What only a type checker reads does not count.
     """
+    statements = []
     open_nodes: list[ast.AST] = [ast.parse(path.read_text())]
     while open_nodes:
         node = open_nodes.pop()
@@ -35,7 +38,8 @@ def import_statements(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
             continue
         open_nodes += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
+            statements.append(node)
+    return statements
 
 
 def imported(path: Path, root: Path = ROOT) -> Iterator[str]:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+SAID = {"known": ["Rome", "Rome", "Rome."], "guessed": ["Oslo", "Bern", "Paris"]}
+
 
 def make(folder: Path, texts: dict[str, list[str]], **config: Any) -> Path:
     """A sampled run as calib sample leaves it."""

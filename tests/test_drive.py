@@ -17,27 +17,14 @@ import pytest
 import calib
 from calib.hf.model import Model
 from calib.models.protocol import Answering, Sampling, Scoring
-from calib.records import InputError, Item
+from calib.records import InputError
 from calib.runs import Run
-from calib.tasks import Task
+from tests.drives import DRIVES, TASK, drive
 from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = ("red", "green", "blue", "one or two", "none of them")
-TASK = Task(
-    "drive",
-    tuple(
-        Item(f"q{k}", f"Which is number {k}?", (), WORDS[: 2 + k % 4], k % 2, f"g{k % 3}")
-        for k in range(23)
-    ),
-    "options",
-)
-DRIVES = {
-    "score": {"batch_size": 3},
-    "sample": {"samples": 3, "max_new_tokens": 4},
-}
 
 
 @pytest.fixture(scope="module", params=["hf", "fake"])
@@ -45,10 +32,6 @@ def model(request: pytest.FixtureRequest) -> Any:
     return (
         Fake() if request.param == "fake" else Model("tiny", make_llama(), make_tokenizer(), None)
     )
-
-
-def drive(name: str, model: Any, folder: Path, **how: Any) -> Run:
-    return getattr(calib, name)(model, TASK, out=folder, **{**DRIVES[name], **how})
 
 
 def lines(folder: Path) -> list[str]:
@@ -148,7 +131,7 @@ def test_processes_at_once(tmp_path: Path) -> None:
     """Real processes, of which one is killed: the same command brings back its part."""
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom calib.runs import Run\n"
-        "from tests.fake_model import Fake\nfrom tests.test_drive import drive\n"
+        "from tests.fake_model import Fake\nfrom tests.drives import drive\n"
         "append = Run.append\n"
         "Run.append = lambda self, rows: (time.sleep(0.1), append(self, rows))\n"
         "drive('score', Fake(), Path(sys.argv[1]))\n"

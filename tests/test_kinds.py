@@ -18,6 +18,7 @@ from calib.records import InputError
 from calib.report.comparison import write_comparison
 from calib.report.kinds import Sources, write_again
 from calib.runs import Run, open_run
+from calib.runs.begin import begin
 from calib.runs.config import kind_of, read_config
 from calib.runs.kinds import (
     COMPARISON,
@@ -35,7 +36,7 @@ from calib.runs.kinds import (
 from calib.summary.remedies import fit_runs
 from calib.uncertainty.p_true import questions
 from calib.uncertainty.side_by_side import side_by_side
-from tests.test_side_by_side import SAID, make
+from tests.sampled import SAID, make
 
 EARLIER = Path(__file__).with_name("data") / "earlier_runs"
 
@@ -165,14 +166,12 @@ def test_runs_that_say_no_kind_are_scored(tmp_path):
 
 
 def test_new_runs_say_their_kind(tmp_path):
-    from calib.runs.begin import create
-
-    run, _ = create(tmp_path / "run", {"model": "m"}, [[0]])
+    run = begin(tmp_path / "run", {"model": "m"})
     run.close()
     assert json.loads((run.path / "config.json").read_text())["kind"] == SCORE
-    again, _ = create(run.path, {"model": "m"}, [[0]])
+    again = begin(run.path, {"model": "m"})
     again.close()
-    assert isinstance(again, Run)
+    assert isinstance(again, Run) and again.kind == SCORE
 
 
 def test_a_comparison_is_written_again(folders, tmp_path):

@@ -15,9 +15,7 @@ from calib.records import InputError
 from calib.runs import open_run
 from calib.uncertainty.measures import of_samples
 from calib.uncertainty.side_by_side import side_by_side, table_of
-from tests.sampled import make
-
-SAID = {"known": ["Rome", "Rome", "Rome."], "guessed": ["Oslo", "Bern", "Paris"]}
+from tests.sampled import SAID, make
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +137,22 @@ def llama() -> Any:
 @pytest.fixture(scope="session")
 def llava() -> Any:
     return make_llava()
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, llama: Any) -> Path:
+    llama.save_pretrained(tmp_path / "llama")
+    make_tokenizer().save_pretrained(tmp_path / "llama")  # one that has padded keeps its padding
+    return tmp_path / "llama"
+
+
+@pytest.fixture
+def pictured(tmp_path: Path, llava: Any, processor: Any) -> Path:
+    llava.save_pretrained(tmp_path / "llava")
+    processor.save_pretrained(tmp_path / "llava")
+    return tmp_path / "llava"
