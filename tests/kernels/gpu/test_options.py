@@ -13,11 +13,10 @@ import pytest
 import torch
 from calib_kernels import OptionScores, reference
 from calib_kernels.gpu import tuning
-from tests.agreement import compare
 from tests.rows import LOG2_E, hard_rows, laid_out, option_sets
 from tests.truth import truth_of
 
-from tests.gate.agreement import same_bits
+from tests.gate.agreement import compare, same_bits
 from tests.kernels.cases import permuted_spellings
 from tests.kernels.gpu.cases import BLOCK, COLUMNS, TUNE, some_rows
 

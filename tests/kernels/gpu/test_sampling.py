@@ -14,10 +14,10 @@ import pytest
 import torch
 from calib_kernels import Sample, sample, use_backend
 from calib_kernels.gpu import sampling, survivors, tuning
-from tests.agreement import compare
 from tests.rows import hard_rows, laid_out
 from torch import Tensor
 
+from tests.gate.agreement import compare
 from tests.kernels.gpu.cases import TARGETS
 
 COLUMNS = 9001

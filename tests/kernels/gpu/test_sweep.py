@@ -10,10 +10,10 @@ import pytest
 import torch
 from calib_kernels import Sweep
 from calib_kernels.gpu import sweep, sweep_options, tuning
-from tests.agreement import compare_sweeps
 from tests.rows import hard_rows, row_labels
 from tests.truth import sweep_truth_of
 
+from tests.gate.agreement import compare_sweeps
 from tests.kernels.cases import permuted_spellings
 from tests.kernels.gpu.cases import BLOCK, TUNE, some_rows
 from tests.kernels.gpu.conftest import per_element
