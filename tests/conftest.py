@@ -90,3 +90,25 @@ def make_run() -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random text model, for commands: a trained one takes seconds to load."""
+    from tests.hf.conftest import make_llama, make_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny") / "llama"
+    make_llama().save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_image_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random model that reads pictures, for commands."""
+    from tests.hf.conftest import make_llava, make_processor
+
+    folder = tmp_path_factory.mktemp("tiny") / "llava"
+    make_llava().save_pretrained(folder)
+    make_processor().save_pretrained(folder)
+    return folder

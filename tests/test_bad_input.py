@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -12,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from PIL import Image
+from typer.testing import CliRunner
+
+from calib import cli
 
 BASE = "embedded:base"
 
@@ -27,25 +33,24 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def score(
-    folder: Path, tasks: Path, *flags: str, model: str = BASE, **kwargs: Any
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "calib.cli", "score", "--model", model, "--tasks", str(tasks)]
-    return subprocess.run(
-        [*command, "--output_path", str(folder / "run"), *flags],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-        **kwargs,
-    )
+def command(folder: Path, tasks: Path, *flags: str, model: str | Path = BASE) -> list[str]:
+    given = ["score", "--model", str(model), "--tasks", str(tasks)]
+    return [*given, "--output_path", str(folder / "run"), *flags]
 
 
-def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    said = [line for line in done.stderr.splitlines() if line.startswith("calib: ")]
-    assert done.returncode == code, done.stderr
-    assert len(said) == 1, done.stderr
-    assert "Traceback" not in done.stderr
+def score(folder: Path, tasks: Path, *flags: str, model: str | Path = BASE) -> Result:
+    """The command in this process; an error that it did not expect is raised here."""
+    done = CliRunner().invoke(cli.app, command(folder, tasks, *flags, model=model))
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def refused(code: int, expected: int, stderr: str, *words: str) -> None:
+    said = [line for line in stderr.splitlines() if line.startswith("calib: ")]
+    assert code == expected, stderr
+    assert len(said) == 1, stderr
+    assert "Traceback" not in stderr
     for word in words:
         assert word in said[0]
 
@@ -82,7 +87,7 @@ def test_an_image_that_cannot_be_read(tmp_path, make, words):
     make(tmp_path / "p.png")
     tasks = written(tmp_path / "own.jsonl", question(), question(id="b", images=["p.png"]))
     done = score(tmp_path, tasks, model="embedded:stage2")
-    refused(done, 2, "'b'", "p.png", *words)
+    refused(done.exit_code, 2, done.stderr, "'b'", "p.png", *words)
     assert not (tmp_path / "run").exists()
 
 
@@ -99,7 +104,7 @@ def test_an_image_that_cannot_be_read(tmp_path, make, words):
 )
 def test_a_file_that_cannot_be_asked(tmp_path, rows, words):
     done = score(tmp_path, written(tmp_path / "own.jsonl", *rows))
-    refused(done, 2, *words)
+    refused(done.exit_code, 2, done.stderr, *words)
     assert not (tmp_path / "run").exists()
 
 
@@ -107,39 +112,44 @@ def test_options_that_are_one_token_to_the_model(tmp_path):
     rows = [question(), question(id="b", spellings=[["yes"], ["no", "yes"]])]
     tasks = written(tmp_path / "own.jsonl", *rows)
     done = score(tmp_path, tasks)
-    refused(done, 2, "'b'", "'yes'", "'no'")
+    refused(done.exit_code, 2, done.stderr, "'b'", "'yes'", "'no'")
     assert not (tmp_path / "run").exists()
 
 
-def test_the_folder_of_another_run_is_left_alone(tmp_path):
+def test_the_folder_of_another_run_is_left_alone(tmp_path, tiny_model):
     tasks = written(tmp_path / "own.jsonl", question(), question(id="b", answer="no"))
-    assert score(tmp_path, tasks).returncode == 0
+    other = shutil.copytree(tiny_model, tmp_path / "other")
+    assert score(tmp_path, tasks, model=tiny_model).exit_code == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    refused(score(tmp_path, tasks, "--seed", "3"), 2, "another run", "seed: 0 there, 3 now")
-    refused(score(tmp_path, tasks, model="embedded:stage1"), 2, "another run", "model")
+    for flags, model, words in (
+        (["--seed", "3"], tiny_model, "seed: 0 there, 3 now"),
+        ([], other, "model"),
+    ):
+        done = score(tmp_path, tasks, *flags, model=model)
+        refused(done.exit_code, 2, done.stderr, "another run", words)
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     # The same command has nothing left to do and changes no record.
-    assert score(tmp_path, tasks).returncode == 0
+    assert score(tmp_path, tasks, model=tiny_model).exit_code == 0
     assert (tmp_path / "run" / "records.jsonl").read_bytes() == before["records.jsonl"]
 
 
-def test_a_full_disk_loses_nothing(tmp_path):
+def test_a_full_disk_loses_nothing(tmp_path, tiny_model):
     """A limit on file size stands for the disk: writing past it fails as on a full one."""
     rows = [question(id=f"q{k:03}", question=f"Is {k} even?") for k in range(32)]
     tasks = written(tmp_path / "own.jsonl", *rows)
 
     def limit() -> None:
-        import signal
-
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
 
-    full = score(tmp_path, tasks, "--batch_size", "4", preexec_fn=limit)
-    refused(full, 1, "records.jsonl", "same command goes on")
+    again = command(tmp_path, tasks, "--batch_size", "4", model=tiny_model)
+    call = [sys.executable, "-m", "calib.cli", *again]
+    full = subprocess.run(call, capture_output=True, text=True, preexec_fn=limit)
+    refused(full.returncode, 1, full.stderr, "records.jsonl", "same command goes on")
     kept = (tmp_path / "run" / "records.jsonl").read_bytes()
     assert kept
     assert kept.endswith(b"\n")
-    assert score(tmp_path, tasks, "--batch_size", "4").returncode == 0
+    assert score(tmp_path, tasks, "--batch_size", "4", model=tiny_model).exit_code == 0
     records = (tmp_path / "run" / "records.jsonl").read_bytes()
     assert records.startswith(kept)
     ids = [json.loads(line)["id"] for line in records.splitlines()]

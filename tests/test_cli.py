@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -115,19 +114,19 @@ def test_a_bug_keeps_its_traceback():
         ["nonsense"],
     ],
 )
-def test_refused_before_a_model_is_loaded(arguments, tmp_path):
-    ran = subprocess.run(
-        [sys.executable, "-m", "calib.cli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "80"},
-        check=False,
-    )
-    assert ran.returncode == 2, ran.stderr
+def test_refused_before_a_model_is_loaded(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = runner.invoke(cli.app, arguments, env={"COLUMNS": "80"})
+    assert isinstance(ran.exception, SystemExit) and ran.exit_code == 2, ran.stderr
     assert "Traceback" not in ran.stderr
     assert ran.stderr.strip()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_process_ends_with_the_code(tmp_path):
+    command = [sys.executable, "-m", "calib.cli", "report", "no/such/run"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 2 and ran.stderr.startswith("calib: "), ran.stderr
 
 
 def test_progress_in_a_log_gives_rate_and_time_left(capsys, monkeypatch):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from calib import cli, sample, score
-from calib.hf.model import Model
+from calib.hf.model import Model, load_model
 from calib.records import EncodedImage, Item
 from calib.report.page import write_report
 from calib.runs import open_run
@@ -38,30 +41,47 @@ def rows_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_image_model: Path) -> Callable[..., Path]:
+    """Made by the command in one folder, of which nothing is left but the set."""
+
+    @cache
+    def build(pictures: str, *flags: str) -> Path:
+        root = tmp_path_factory.mktemp("made")
+        with contextlib.chdir(root):
+            work = Path("work")
+            work.mkdir()
+            rows = []
+            for n in range(6):  # pictures 0 to 2, each under two names
+                data = png(n % 3)
+                (work / f"{n}.png").write_bytes(data)
+                code = base64.b64encode(data).decode()
+                image = f"{n}.png" if pictures == "files" else code
+                row = {"id": f"q{n}", "question": "Which?", "image": image, "choices": COLOURS}
+                rows.append({**row, "answer": n % 3})
+            (work / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+            done = calib(
+                "idk", "build", "--model", str(tiny_image_model), "--tasks", "work/q.jsonl",
+                "--output_path", str(MADE), "--samples", "2", "--max_new_tokens", "2", *flags,
+            )  # fmt: skip
+            assert done.exit_code == 0, done.output
+            shutil.move(MADE, "left")
+            shutil.rmtree(work)
+        return root / "left"
+
+    return build
+
+
 @pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """Made by the command in one folder, moved with the set alone to another."""
-    pictures, *flags = request.param
+def built(
+    made: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Path:
+    """The set alone, in another place."""
     monkeypatch.chdir(tmp_path)
-    Path("work").mkdir()
-    rows = []
-    for n in range(6):  # pictures 0 to 2, each under two names
-        data = png(n % 3)
-        Path(f"work/{n}.png").write_bytes(data)
-        code = base64.b64encode(data).decode()
-        image = f"{n}.png" if pictures == "files" else code
-        rows.append({"id": f"q{n}", "question": "Which?", "image": image, "choices": COLOURS})
-        rows[-1]["answer"] = n % 3
-    Path("work/q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = calib(
-        "idk", "build", "--model", "embedded:stage2", "--tasks", "work/q.jsonl",
-        "--output_path", str(MADE), "--samples", "2", "--max_new_tokens", "2", *flags,
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    Path("elsewhere").mkdir()
-    shutil.move(MADE, "elsewhere/moved")
-    shutil.rmtree("work")
-    return tmp_path / "elsewhere" / "moved"
+    return Path(shutil.copytree(made(*request.param), tmp_path / "elsewhere" / "moved"))
 
 
 CARRYING = [("tables",), ("tables", "--copy_images"), ("files", "--copy_images")]
@@ -156,11 +176,11 @@ def in_memory(kind: str) -> list[Item]:
 @pytest.mark.parametrize("kind", ["table", "memory"])
 @pytest.mark.parametrize("earlier", [False, True])
 def test_a_moved_run_finds_its_pictures(
-    tmp_path: Path, embedded: Model, kind: str, earlier: bool
+    tmp_path: Path, model: Model, kind: str, earlier: bool
 ) -> None:
     task = Task("t", tuple(in_memory(kind)), "letters")
-    score(embedded, task, out=tmp_path / "score")
-    sample(embedded, task, out=tmp_path / "sample", samples=1, max_new_tokens=1)
+    score(model, task, out=tmp_path / "score")
+    sample(model, task, out=tmp_path / "sample", samples=1, max_new_tokens=1)
     for name, file in (("score", "records.jsonl"), ("sample", "items.jsonl")):
         path = tmp_path / name / file
         assert str(tmp_path) not in path.read_text()
@@ -176,12 +196,10 @@ def test_a_moved_run_finds_its_pictures(
         (image,) = item.images
         assert isinstance(image, Path)
         assert Image.open(image).getpixel((0, 0)) == (n * 20, 0, 0)
-    again = sample(embedded, task, out=tmp_path / "moved-sample", samples=2, max_new_tokens=1)
+    again = sample(model, task, out=tmp_path / "moved-sample", samples=2, max_new_tokens=1)
     assert len(again.answers()) == 6
 
 
 @pytest.fixture(scope="module")
-def embedded() -> Model:
-    from calib.hf.model import load_model
-
-    return load_model("embedded:stage2")
+def model(tiny_image_model: Path) -> Model:
+    return load_model(tiny_image_model)

@@ -67,7 +67,11 @@ def test_a_wheel_works_in_a_fresh_environment(tmp_path: Path) -> None:
     required = {**os.environ, "CALIB_KERNELS_REQUIRE_NATIVE": "1"}
     wheel = build_wheel(tmp_path, required)
     names = zipfile.ZipFile(wheel).namelist()
-    for part in ("calib/py.typed", "calib_kernels/py.typed", "calib/templates/report.html.j2"):
+    for part in (
+        "calib/py.typed",
+        "calib_kernels/py.typed",
+        "calib/report/templates/report.html.j2",
+    ):
         assert part in names
     assert any(name.startswith("calib/embedded/stage2/") for name in names)
     assert not any(name.startswith(("tests/", "bench/", "training/")) for name in names)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -30,32 +28,11 @@ from bench import (
 )
 from bench.cases import Case
 from bench.clock import Call, CpuClock
-from bench.ops import OPS
 from bench.results import Results, slug
 from tests.gate import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
-
-
-def environment(**changes: str) -> dict[str, str]:
-    paths = [str(ROOT), str(ROOT / "kernels"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **changes}
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """The process that made the three runs of ``worker.py``, and their folder."""
-    pytest.importorskip("triton", reason="triton is not installed")
-    folder = tmp_path_factory.mktemp("runs")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("worker.py")), str(folder / "results")],
-        env=environment(TRITON_INTERPRET="1", OMP_NUM_THREADS="1", OUT=str(folder / "out")),
-        capture_output=True,
-        text=True,
-        timeout=900,  # 50 s on an idle machine
-    )
-    return done, folder
 
 
 @pytest.fixture
@@ -64,79 +41,14 @@ def on_reference() -> Iterator[None]:
         yield
 
 
-def rows_of(folder: Path, name: str) -> list[dict[str, Any]]:
-    (path,) = folder.glob(f"results/{name}-*.json")
-    rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"]
-    return rows
-
-
-def test_a_whole_run(runs: Any) -> None:
-    done, folder = runs
-    rows = rows_of(folder, "whole")
-    for row in rows:
-        assert {"machine", "versions", "commit", "date"} <= set(row)
-        assert {"torch", "triton"} <= set(row["versions"])
-    gate, bandwidth, *others = rows
-    assert gate["kind"] == "gate" and gate["checks"] > 8, done.stderr
-    assert gate["failed"] == {} and gate["complete"]
-    assert bandwidth["kind"] == "bandwidth" and bandwidth["copy"] > 0 and bandwidth["read"] > 0
-    assert {row["kind"] for row in others} == {"timing", "compute-sanitizer", "target"}
-    timings = [row for row in others if row["kind"] == "timing"]
-    forms = {(row["op"], row["mode"]) for row in timings}
-    assert {op for op, _ in forms} == set(OPS)
-    for row in timings:
-        if row["variant"].startswith("compile"):
-            assert row["error"] == "ImportError: no module named rival"
-        else:
-            assert "error" not in row, row
-            assert row["us_least"] <= row["us_p20"] <= row["us"] <= row["us_p80"]
-            assert row["samples"] == 1 and row["inputs"] >= 1
-        if "bytes_per_second" in row:
-            share = row["bytes_per_second"] / bandwidth["read"]
-            assert row["share_of_read"] == pytest.approx(share)
-    mine = [row for row in timings if row["variant"] == cases.OURS]
-    assert len(mine) == len(forms) and all(row["ratio"] == 1.0 for row in mine)
-    (scoring,) = [row for row in mine if row["op"] == "scoring"]
-    assert scoring["logit_bytes_copied"] == 0
-    assert "left out: ImportError" in done.stdout
-    assert "skipped: there is no CUDA device" in done.stdout
-    assert "not measured" in done.stdout  # no target is of a size as small
-
-
-def test_a_failed_check_stops_the_run(runs: Any) -> None:
-    done, folder = runs
-    (row,) = rows_of(folder, "failed")
-    assert row["kind"] == "gate" and list(row["failed"]) == ["a check"]
-    assert "FAILED  a check" in done.stdout and "float64 says 0.25" in done.stdout
-    assert done.stderr.splitlines() == ["A check failed: nothing was timed."]
-
-
-def test_a_run_that_is_cut_leaves_what_it_had(runs: Any) -> None:
-    done, folder = runs
-    assert done.returncode == 9
-    rows = rows_of(folder, "cut")
-    assert [row.get("variant") for row in rows] == [None, None, cases.OURS, "eager", "compile"]
-
-
-def test_results_also_go_to_out(runs: Any) -> None:
-    _done, folder = runs
-    for path in folder.glob("results/*"):
-        assert (folder / "out" / path.name).read_bytes() == path.read_bytes()
-    assert len(list(folder.glob("out/*.json"))) == 3
-
-
-def test_one_sentence_without_a_gpu() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.gpu"],
-        cwd=ROOT,
-        env=environment(CUDA_VISIBLE_DEVICES=""),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 1 and not done.stdout
-    (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith("make gpu needs ") and sentence.endswith(".")
+def test_one_sentence_without_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main([]) == 1
+    said = capsys.readouterr()
+    (sentence,) = said.err.splitlines()
+    assert not said.out and sentence.startswith("make gpu needs ") and sentence.endswith(".")
 
 
 def test_one_sentence_without_triton(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from calib.hf.decoding.loop import flash
+from calib.hf.decoding import flash
 from calib.hf.decoding.shared_attention import attention_and_lse, plainly
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from calib.hf.decoding.loop import graphs, prefix
-from calib.hf.decoding.loop import loop as decoding
+from calib.hf.decoding import graphs, prefix
+from calib.hf.decoding import loop as decoding
 from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families
 from tests.hf.generated import SHARED, agree, answers, both, decoded

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from calib.hf.decoding.loop import Drafts, Running, graphs
+from calib.hf.decoding import graphs
+from calib.hf.decoding.loop import Drafts, Running
 from calib.hf.decoding.packing import CannotPack, Packing
 from calib.hf.decoding.prefix import Rows
 from calib.hf.decoding.sampling import Sampling
@@ -295,7 +296,7 @@ def test_inputs_are_made_anew_where_rows_cannot_be_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three pictures for two prompts, and a way of going on that needs them for every row."""
-    from calib.hf.decoding.loop import sampling
+    from calib.hf.decoding import sampling
 
     model, inputs = families.FAMILIES["llava"]()
     model.generation_config.eos_token_id = list(ENDS)

@@ -11,8 +11,8 @@ from scipy.stats import chisquare
 from torch import Tensor
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from calib.hf.decoding.loop import loop as decoding
-from calib.hf.decoding.loop import shared_attention
+from calib.hf.decoding import loop as decoding
+from calib.hf.decoding import shared_attention
 from calib.hf.decoding.prefix import Rows
 from calib.hf.decoding.shared_prefix import shared_prefix
 from tests.hf import families

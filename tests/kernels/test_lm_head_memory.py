@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ def peak(which: str, dtype: str, n: int, columns: int = VOCABULARY, hidden: int 
     return float(done.stdout)
 
 
-SIZES = [("float32", 1024), ("float32", 64), ("bfloat16", 64)]
+# Each peak is of a process of its own: one of each kind is daily.
+long = partial(pytest.param, marks=pytest.mark.slow)
+SIZES = [long("float32", 1024), ("float32", 64), long("bfloat16", 64)]
 
 
 @pytest.mark.parametrize(("dtype", "hidden"), SIZES)
@@ -47,7 +50,8 @@ def test_peak_at_512_rows(dtype: str, hidden: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "n"), [("float32", 192), ("bfloat16", 384), ("float16", 128), ("float16", 192)]
+    ("dtype", "n"),
+    [long("float32", 192), long("bfloat16", 384), ("float16", 128), long("float16", 192)],
 )
 def test_peak_where_logits_are_stored(dtype: str, n: int) -> None:
     """As many rows as have 96 MiB of logits; of float16, which is widened, 64 are stored."""
@@ -62,6 +66,7 @@ def test_peak_of_many_rows(dtype: str) -> None:
     assert peak("ours", dtype, 200_000, 512) <= 256
 
 
+@pytest.mark.slow
 def test_the_plain_loss_does_not_pass() -> None:
     """The measure sees what it is there to see."""
     assert peak("plain", "float32", 512) > 256

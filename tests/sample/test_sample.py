@@ -185,7 +185,7 @@ def test_a_folder_of_another_run(llama: Model, tmp_path: Path) -> None:
 def test_running_out_of_memory_halves_what_decodes_at_once(
     llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from calib.hf.decoding.loop import sampling
+    from calib.hf.decoding import sampling
 
     expected = sample(llama, questions(), out=tmp_path / "plenty", **SETTINGS).answers()
     sizes: list[int] = []
