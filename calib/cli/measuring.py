@@ -189,11 +189,11 @@ def fit(
     fitted.save(path, facts=judged["facts"])
     if fitted.reason_ is not None:
         out.print(f"{fitted.reason_}\n")
-    rows = [
-        (row["name"], row["before"], row["after"], row["p"]) for row in temperature_rows(judged)
-    ]
-    heading = f"T = {fitted.temperature_:.3f}{temperature_span(judged)}"
-    show((f"on {judged['n_judged']:,} questions", "as it is", heading, "p"), rows)
+    if fitted.n_fit_:
+        names = ("name", "before", "after", "p")
+        rows = [tuple(row[name] for name in names) for row in temperature_rows(judged)]
+        heading = f"T = {fitted.temperature_:.3f}{temperature_span(judged)}"
+        show((f"on {judged['n_judged']:,} questions", "as it is", heading, "p"), rows)
     out.print(f"\n{path}", soft_wrap=True)
 
 
