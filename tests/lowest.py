@@ -87,17 +87,7 @@ def main(folder: Path) -> int:
     subprocess.run([python, "-c", INSTALLED, "torch", *versions], check=True)
     # Warnings of old versions are those of their time.
     chosen = ["-m", "not slow and not gpu", "-k", "not browser and not dark", "-W", "ignore"]
-    command = [
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "--tb=short",
-        "-p",
-        "no:cacheprovider",
-        *chosen,
-        *SELECTION,
-    ]
+    pytest = [python, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
     return subprocess.run([*pytest, *chosen, *SELECTION], cwd=ROOT, env=surroundings).returncode
 
 
