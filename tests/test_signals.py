@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # The command waits in place of its work and is sent a signal.
 STOPPED = """
 import os, signal, sys, threading, time
-import calib.report
-calib.report.page.write_report = lambda run, progress=None: time.sleep(60)
+from calib.report import page
+page.write_report = lambda run, progress=None: time.sleep(60)
 from calib.cli import main
 threading.Timer(0.5, os.kill, (os.getpid(), int(sys.argv.pop(1)))).start()
 main()

@@ -184,6 +184,8 @@ def fit(
 
     path = output_path or run / "temperature.json"
     refuse_no_folder(path.parent)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
     refuse_irregular(path)
     fitted, judged = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
     fitted.save(path, facts=judged["facts"])

@@ -51,8 +51,7 @@ def sample(
     short prompts and few samples, and rounds differently. ``thinking="own"`` leaves it to the chat
     template whether the model thinks before it answers; "off" and "on" say so. Under ``torchrun``
     every process takes its share of the questions. The same call goes on where an earlier one was
-    stopped, and one with more samples draws those that a run of fewer lacks. Raises InputError for
-    what can be refused at once.
+    stopped; with more samples it draws those that are lacking. InputError: what is refused at once.
     """
     # 1. What is asked, and how.
     task = checked(task) if isinstance(task, Task) else load_task(task)

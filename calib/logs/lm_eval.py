@@ -125,6 +125,8 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
     options = [text.strip() for text in texts]
     length = LENGTHS[metric]
     ranked = [s / max(1, length(o)) for s, o in zip(scores, options, strict=True)]
+    # The log-likelihoods themselves stay, as in calib's own records, and what options are ranked by
+    # stands beside them.
     row = scored_record(
         log_probabilities(ranked, where, False), options, gold(line["target"], options, where)
     )
@@ -133,8 +135,9 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
             f"{where}: {metric} is {line[metric]}, but the likeliest option is "
             f"{options[row['prediction']]!r} and the target {options[row['answer']]!r}"
         )
-    if metric == "acc":
-        row["mass"] = min(math.fsum(map(math.exp, scores)), 1.0)
+    row["logprob"] = [None if score == -math.inf else min(score, 0.0) for score in scores]
+    row["ranked"] = None if metric == "acc" else ranked
+    row["mass"] = min(math.fsum(map(math.exp, scores)), 1.0)
     return {**row, "id": str(line["doc_id"]), "question": context}
 
 

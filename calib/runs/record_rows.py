@@ -161,7 +161,7 @@ def check_scores(row: Mapping[str, Any], where: str, kind: str) -> None:
     for name, expected in confidences.items():
         if row.get(f"confidence_{name}") is not None:
             refuse_far(where, f"confidence_{name}", row[f"confidence_{name}"], expected, near)
-    if row["mass"] is not None:
+    if row.get("mass") is not None:
         likely = min(1.0, sum(map(math.exp, logprob)))
         refuse_far(where, "mass", min(1.0, row["mass"]), likely, near)
 

@@ -82,7 +82,8 @@ def test_the_template_of_the_tokenizer_serves_the_processor(pictured: Path):
         ("torn", r"its config: .*not a valid JSON"),
         ("deep", r"its config: it is nested too deeply"),
         ("binary", r"its config: .*not a valid JSON"),
-        ("no object", r"its config: .*model_type"),
+        # In the words of whichever transformers is installed.
+        ("no object", r"its config: .*(model_type|list indices)"),
         ("an empty tokenizer", r"its tokenizer: "),
         ("a torn tokenizer", r"its tokenizer: "),
         ("no end", r"neither a padding token nor an end token"),

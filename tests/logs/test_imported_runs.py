@@ -16,7 +16,7 @@ from calib import cli
 from calib.records import InputError
 from calib.runs import open_run
 from calib.summary.remedies import fit_runs
-from tests.test_report import Page
+from tests.page import Page
 
 RUNNER = CliRunner()
 NAMES = {"sharp": 3.0, "fair": 1.0}
