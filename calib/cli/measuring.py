@@ -215,9 +215,10 @@ def compare(
     from calib.runs.durable import refuse_no_folder
     from calib.summary.compare import compare as compare_runs
 
+    opened = [open_run(run) for run in runs]
     folder = output_path or runs[-1] / "compare"
     refuse_no_folder(folder)
-    results = compare_runs([open_run(run) for run in runs], seed=seed)
+    results = compare_runs(opened, seed=seed)
     report = write_comparison(results, folder)
     table = tables(results)["metrics"]
     out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
