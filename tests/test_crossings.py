@@ -17,9 +17,9 @@ from bench.crossings import Crossings, Readings
 from calib.hf.model import Model
 from calib.idk.folder import build_set
 from calib.tasks import Task
+from tests.drives import TASK
 from tests.hf.conftest import VOCABULARY, make_llama, make_tokenizer
 from tests.hf.trainers import make_trainer
-from tests.test_drive import TASK
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LETTERS = Task("letters", TASK.items, "letters")

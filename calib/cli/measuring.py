@@ -179,10 +179,12 @@ def fit(
     """Fit a temperature and judge it on other questions."""
     from calib.fields import refuse_irregular
     from calib.report.remedies import temperature_rows, temperature_span
+    from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
     from calib.summary.remedies import fit_runs
 
-    path = output_path or run / "temperature.json"
+    opened = open_run(run)
+    path = output_path or opened.path / "temperature.json"
     refuse_no_folder(path.parent)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")

@@ -17,7 +17,7 @@ from typing import Any
 from calib.idk.arms import ARMS, arm
 from calib.idk.build import cluster_of, sweep
 from calib.idk.draw import Subject, draw
-from calib.idk.evaluate import Outcome, compare, evaluate, quadrant
+from calib.idk.evaluate import FORMAT, Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
 from calib.judge import answerable, verdicts
 from calib.judge.text import gold_texts
@@ -30,7 +30,6 @@ from calib.tasks import Task
 from calib.uncertainty.measures import unstated
 
 EVALUATION = "evaluation"
-FORMAT = "calib.idk.evaluation/1"
 EXAMPLES = 3
 """Examples of each quadrant in a report."""
 TEMPERATURE = 0.1

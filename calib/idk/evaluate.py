@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from calib.intervals import Difference, Interval, Ratio, bootstrap, paired_difference, wilson
 from calib.records import Verdict
 
+FORMAT = "calib.idk.evaluation/1"
 QUADRANTS = ("Ik-Ik", "Ik-Idk", "Idk-Ik", "Idk-Idk")
 Mask = NDArray[np.bool_]
 

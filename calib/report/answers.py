@@ -13,8 +13,8 @@ from typing import Any
 from markupsafe import Markup
 
 from calib.fields import read_object
-from calib.idk.ask import FORMAT as EVALUATED
 from calib.idk.build import need
+from calib.idk.evaluate import FORMAT as EVALUATED
 from calib.idk.evaluate import QUADRANTS
 from calib.intervals import holm
 from calib.records import InputError
