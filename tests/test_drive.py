@@ -19,7 +19,7 @@ from calib.hf.model import Model
 from calib.models.protocol import Answering, Sampling, Scoring
 from calib.records import InputError
 from calib.runs import Run
-from tests.drives import DRIVES, TASK, drive
+from tests.drives import DRIVES, TASK, as_rank, by_processes, drive, lines, stop_after
 from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
 
@@ -32,26 +32,6 @@ def model(request: pytest.FixtureRequest) -> Any:
     return (
         Fake() if request.param == "fake" else Model("tiny", make_llama(), make_tokenizer(), None)
     )
-
-
-def lines(folder: Path) -> list[str]:
-    """Every record of every file, whoever wrote it and when."""
-    return sorted(
-        line for path in folder.glob("records*.jsonl") for line in path.read_text().splitlines()
-    )
-
-
-def stop_after(monkeypatch: pytest.MonkeyPatch, appended: int) -> None:
-    """A run is interrupted when it is about to write once more."""
-    append, left = Run.append, [appended]
-
-    def stopping(self: Run, rows: Any) -> None:
-        if not left[0]:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        append(self, rows)
-
-    monkeypatch.setattr(Run, "append", stopping)
 
 
 @pytest.mark.parametrize("name", DRIVES)
@@ -67,23 +47,6 @@ def test_a_stopped_run_goes_on(
     assert len(lines(tmp_path / "run")) == 3 * appended
     drive(name, model, tmp_path / "run")
     assert lines(tmp_path / "run") == lines(tmp_path / "calm")
-
-
-def as_rank(patch: pytest.MonkeyPatch, rank: int, world: int) -> None:
-    patch.setenv("RANK", str(rank))
-    patch.setenv("WORLD_SIZE", str(world))
-
-
-def by_processes(
-    patch: pytest.MonkeyPatch, world: int, name: str, model: Any, folder: Path, **how: Any
-) -> Run:
-    """The whole of a run, by ``world`` processes, one after another."""
-    for rank in range(world):
-        as_rank(patch, rank, world)
-        run = drive(name, model, folder, **how)
-    patch.delenv("RANK")
-    patch.delenv("WORLD_SIZE")
-    return run
 
 
 @pytest.mark.parametrize("name", DRIVES)

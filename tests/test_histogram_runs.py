@@ -19,9 +19,9 @@ from calib.report.histogram import write_histogram_report
 from calib.runs import Run, ledger
 from calib.runs.histogram import Histogram, read_tally
 from calib.tasks import Task
+from tests.drives import TASK, by_processes, lines, stop_after
 from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
-from tests.test_drive import TASK, by_processes, lines, stop_after
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LETTERS = Task("letters", tuple(TASK.items), "letters")  # options of one token
