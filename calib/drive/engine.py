@@ -17,6 +17,7 @@ from calib.models.protocol import Model, ScorePlan
 from calib.records import InputError, Item
 from calib.runs.folder import Progress, Run, open_run
 from calib.runs.ledger import Ledger, open_ledger
+from calib.runs.sampled import Part, begin_shard
 from calib.runs.shards import whole_items
 
 T = TypeVar("T")
@@ -61,11 +62,21 @@ def left(
     batches: Sequence[Sequence[int]], done: set[int], progress: Progress | None, note: str
 ) -> tuple[list[int], Telling]:
     """The batches that are left to this process, and who tells of its questions."""
-    mine = here().share(range(len(batches)))
+    mine = share(range(len(batches)))
     counts = {number: len(batches[number]) for number in mine}
     finished = sum(count for number, count in counts.items() if number in done)
     tell = Telling(progress, finished, sum(counts.values()), note)
     return [number for number in mine if number not in done], tell
+
+
+def open_answers(folder: Path, config: Mapping[str, Any]) -> tuple[Run, list[Part]]:
+    """This process's file of a sampled run in ``folder``; see ``calib.runs.sampled``."""
+    return begin_shard(folder, config, here().rank)
+
+
+def share(work: Sequence[T]) -> Sequence[T]:
+    """What this process does of the work."""
+    return here().share(work)
 
 
 def await_answers(run: Run, questions: int) -> None:
@@ -92,12 +103,15 @@ def loaded(model: Model | str) -> Model:
     return load_model(model) if device is None else load_model(model, device=device)
 
 
-def facts_of(model: Model) -> dict[str, Any]:
-    """The model's facts, its device by kind: another GPU of the machine goes on with a run."""
+def facts_of(model: Model, folder: Path | None = None) -> dict[str, Any]:
+    """The model's facts, its device by kind: another GPU of the machine goes on with a run.
+
+    With the ``folder`` of a run also the number of threads, where they decide its bits.
+    """
     facts = dict(model.facts)
     if "device" in facts:
         facts["device"] = kind_of(facts["device"])
-    return facts
+    return facts if folder is None else {**facts, **threads_of(facts, folder)}
 
 
 def same_device(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

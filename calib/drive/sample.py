@@ -22,7 +22,7 @@ from calib.records import InputError, Item
 from calib.runs import Run
 from calib.runs.begin import keep_prompts
 from calib.runs.folder import Progress, slug
-from calib.runs.sampled import begin_shard, keep_items
+from calib.runs.sampled import keep_items
 from calib.runs.shards import rows_of
 from calib.tasks import Task, load_task
 from calib.tasks.load import checked
@@ -67,20 +67,17 @@ def sample(
     # 3. The run folder, and what it lacks.
     name = slug(f"{model.name}-{task.name}-samples")
     path = Path(out) if out is not None else Path("runs") / name
-    facts = engine.facts_of(model)
     config = {
-        **facts,
+        **engine.facts_of(model, path),
         **asked(task, items, limit, form, batching, how.sampling),
         "thinking": thinking if model.can.thinking is not None else None,
-        **engine.threads_of(facts, path),
     }
-    place = engine.here()
-    run, parts = begin_shard(path, config, place.rank)
+    run, parts = engine.open_answers(path, config)
     keep_prompts(run, items, plan.prompts)
     keep_items(run, items)
 
     # 4. Answers are written question by question, each part of its samples for itself.
-    mine = place.share(range(len(items)))
+    mine = engine.share(range(len(items)))
     done = sum(part.samples * len(part.done.intersection(mine)) for part in parts)
     tell = Telling(progress, done, len(mine) * how.sampling.samples, task.name)
     with closing(run), engine.running(config):
