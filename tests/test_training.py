@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from calib.tasks.builtin.easy_vqa import COLOURS, SHAPES, load, told
+from calib.tasks.builtin.easy_vqa import COLOURS, SHAPES, inferred, load
 from training import example
 from training.example import predicted
 from training.packing import Branch, pack
@@ -75,8 +75,8 @@ def test_a_packed_row_gives_every_branch_the_logits_it_gets_alone() -> None:
 def test_a_question_tells_colour_and_shape(
     question: str, answer: str, colour: str | None, shape: str | None
 ) -> None:
-    assert told([(question, answer)], COLOURS) == colour
-    assert told([(question, answer)], SHAPES) == shape
+    assert inferred([(question, answer)], COLOURS) == colour
+    assert inferred([(question, answer)], SHAPES) == shape
 
 
 def test_no_picture_contradicts_itself() -> None:

@@ -47,8 +47,10 @@ def reasoned(
     items = task.selection(limit, seed)
     await_answers(run, len(items))
     said = dict(zip(run.answers()["id"], run.answers()["text"], strict=True))
-    asked = tuple(replace(item, meta={**item.meta, "reasoning": said[item.id]}) for item in items)
-    return Task(task.name, asked, task.prompt)
+    reasoned_items = tuple(
+        replace(item, meta={**item.meta, "reasoning": said[item.id]}) for item in items
+    )
+    return Task(task.name, reasoned_items, task.prompt)
 
 
 def thought(
@@ -84,7 +86,7 @@ def thought(
             stacklevel=2,
         )
     thoughts = dict(zip(answers["id"], answers["text"], strict=True))
-    asked = tuple(
+    thought_items = tuple(
         replace(item, meta={**item.meta, "thinking": thoughts[item.id]}) for item in items
     )
-    return Task(task.name, asked, task.prompt)
+    return Task(task.name, thought_items, task.prompt)

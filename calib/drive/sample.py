@@ -69,7 +69,7 @@ def sample(
     path = Path(out) if out is not None else Path("runs") / name
     config = {
         **engine.facts_of(model, path),
-        **asked(task, items, limit, form, batching, how.sampling),
+        **config_of(task, items, limit, form, batching, how.sampling),
         "thinking": thinking if model.can.thinking is not None else None,
     }
     run, parts = engine.open_answers(path, config)
@@ -100,7 +100,7 @@ def drawing(sampling: dict[str, Any]) -> Sampling:
     return how
 
 
-def asked(
+def config_of(
     task: Task, items: Sequence[Item], limit: int | None, form: str, batching: str, how: Sampling
 ) -> dict[str, Any]:
     """What config.json holds of the questions and the way of asking, whatever the model."""

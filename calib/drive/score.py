@@ -76,7 +76,7 @@ def score(
     plan = model.scores(items, how)
 
     # 3. The run folder, and the batches that it lacks.
-    config = {**engine.facts_of(model), **asked(model, task, items, limit, seed, how, bins)}
+    config = {**engine.facts_of(model), **config_of(model, task, items, limit, seed, how, bins)}
     ledger = engine.open_here(folder, config, items, plan, log_samples)
     todo, tell = engine.left(plan.batches, ledger.done, progress, task.name)
 
@@ -89,7 +89,7 @@ def score(
     return ledger.run
 
 
-def asked(
+def config_of(
     model: Model,
     task: Task,
     items: Sequence[Item],

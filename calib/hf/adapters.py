@@ -66,20 +66,20 @@ def base_of(adapter: Source, options: Mapping[str, Any]) -> Source:
             f"adapter {adapter.name!r} names no base model in its {CONFIG}; load the base "
             f"model and pass peft={adapter.name}"
         )
-    beside = Path(adapter.name) / base
-    if not Path(base).expanduser().is_dir() and Path(adapter.name).is_dir() and beside.is_dir():
-        base = str(beside)
+    in_adapter = Path(adapter.name) / base
+    if not Path(base).expanduser().is_dir() and Path(adapter.name).is_dir() and in_adapter.is_dir():
+        base = str(in_adapter)
     try:
         # A revision that was asked for is the adapter's.
-        found = located(base, {**options, "revision": config.get("revision")}, "base model")
+        source = located(base, {**options, "revision": config.get("revision")}, "base model")
     except InputError as error:
         raise CalibError(
             f"adapter {adapter.name!r} cannot be put on its base ({error}); load the base "
             f"model from where it is and pass peft={adapter.name}"
         ) from error
-    if is_adapter(found):
-        raise CalibError(f"adapter {adapter.name!r}: its base {found.name!r} is an adapter itself")
-    return found
+    if is_adapter(source):
+        raise CalibError(f"adapter {adapter.name!r}: its base {source.name!r} is an adapter itself")
+    return source
 
 
 def refuse_adapter(adapter: Source) -> None:

@@ -144,13 +144,13 @@ class CalibrationCallback(TrainerCallback, ExportableState):
         self._window.reset()
         if self._training is not None:
             self._training.reset()
-        kept: Any = state.stateful_callbacks
+        callbacks: Any = state.stateful_callbacks
         name = type(self).__name__
-        if name not in kept:  # a checkpoint of a run without it: Trainer looks for the name
-            kept[name] = self.state()
-        elif state.global_step > 0 and isinstance(kept[name], dict):
+        if name not in callbacks:  # a checkpoint of a run without it: Trainer looks for the name
+            callbacks[name] = self.state()
+        elif state.global_step > 0 and isinstance(callbacks[name], dict):
             # Done here because Trainer restores callbacks only if asked to.
-            for attribute, value in kept[name]["attributes"].items():
+            for attribute, value in callbacks[name]["attributes"].items():
                 setattr(self, attribute, value)
 
     def on_step_end(

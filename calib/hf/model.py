@@ -218,8 +218,8 @@ class Model:
                     continue
                 each = replace(how, rows=1)
             names, again = [items[n].id for n in part.rows], part.source.again
-            drawn = sample_answers(self.hf, part.inputs, self.tokenizer, names, each, again)
-            answers.update(zip(part.rows, drawn, strict=True))
+            sampled = sample_answers(self.hf, part.inputs, self.tokenizer, names, each, again)
+            answers.update(zip(part.rows, sampled, strict=True))
         return [answers[n] for n in range(len(items))]
 
     def sample_packed(
@@ -259,8 +259,10 @@ class Model:
             while rest:
                 count = fitting((encoded[i].pixels for i in rest), together)
                 batch, rest = rest[:count], rest[count:]
-                found = self.sample_batch([items[i] for i in batch], prompt, how, thinking=thinking)
-                yield from zip(batch, found, strict=True)
+                of_batch = self.sample_batch(
+                    [items[i] for i in batch], prompt, how, thinking=thinking
+                )
+                yield from zip(batch, of_batch, strict=True)
 
     def generate(
         self, items: Sequence[Item], *, prompt: str | None = None, max_new_tokens: int = 32
@@ -270,15 +272,17 @@ class Model:
         encoded = self.encode(items, form, options=False, new_tokens=max_new_tokens, thinking="own")
         sizes, kinds = [e.length for e in encoded], [e.kind for e in encoded]
         pixels = [e.pixels for e in encoded]
-        found: dict[int, str] = {}
+        answers: dict[int, str] = {}
         for batch in plan(sizes, kinds, "auto", self.device.type, pixels):
             for rows, inputs, *_ in self.reader.parts([encoded[i] for i in batch]):
                 with torch.inference_mode():
                     ids = self.hf.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
                 new = ids[:, inputs["input_ids"].shape[1] :]
                 texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
-                found.update((batch[n], text.strip()) for n, text in zip(rows, texts, strict=True))
-        return [found[i] for i in range(len(items))]
+                answers.update(
+                    (batch[n], text.strip()) for n, text in zip(rows, texts, strict=True)
+                )
+        return [answers[i] for i in range(len(items))]
 
 
 def load_model(

@@ -65,7 +65,7 @@ class View:
             hooks = parts[name]
             # A hook goes on being told of the module that it was registered with.
             parts[name] = hooks.__class__(
-                [(key, told_of(hook, module)) for key, hook in hooks.items()] if hooks else ()
+                [(key, hook_of(hook, module)) for key, hook in hooks.items()] if hooks else ()
             )
         if "config" in parts:
             parts["config"] = copy.deepcopy(parts["config"], self.configs)
@@ -122,7 +122,7 @@ class View:
             twin.__dict__.update(attributes)
 
 
-def tensors_kept(model: nn.Module) -> dict[tuple[int, str], Tensor]:
+def own_tensors(model: nn.Module) -> dict[tuple[int, str], Tensor]:
     """What modules keep beside parameters and buffers, by the module's id and the name."""
     return {
         (id(module), name): module.__dict__[name]
@@ -137,7 +137,7 @@ def changed(before: dict[tuple[int, str], Tensor], now: dict[tuple[int, str], Te
     return {key[1] for key, value in now.items() if before.get(key) is not value}
 
 
-def told_of(hook: Any, module: nn.Module) -> Any:
+def hook_of(hook: Any, module: nn.Module) -> Any:
     """``hook`` as it is called for ``module``, whichever module calls it."""
     if not callable(hook):
         return hook

@@ -61,21 +61,21 @@ def classes_of(id2label: Mapping[int, str]) -> tuple[str, ...]:
 
     A class called "not entailment" is neutral: a model of two classes knows no contradiction.
     """
-    found = []
+    meanings = []
     for index in range(len(id2label)):
         name = "".join(c for c in id2label[index].casefold() if c.isalpha())
         if name.startswith("entail"):
-            found.append("entailment")
+            meanings.append("entailment")
         elif name.startswith("contradict"):
-            found.append("contradiction")
+            meanings.append("contradiction")
         else:
-            found.append("neutral")
-    if found.count("entailment") != 1:
+            meanings.append("neutral")
+    if meanings.count("entailment") != 1:
         raise InputError(
             "nli: expected a model with one class called entailment, got the classes "
             f"{', '.join(map(str, id2label.values()))}"
         )
-    return tuple(found)
+    return tuple(meanings)
 
 
 def longest(config: Any) -> int:

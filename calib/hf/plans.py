@@ -69,13 +69,13 @@ class Forwards:
             histogram = CalibrationHistogram(bins, self.model.device) if bins else None
             scores = self.launch(number, histogram=histogram)
             if before is not None:
-                yield told(*before)
+                yield batch_of(*before)
             before = number, scores, histogram
         if before is not None:
-            yield told(*before)
+            yield batch_of(*before)
 
 
-def told(number: int, scores: Scores, histogram: CalibrationHistogram | None) -> ScoredBatch:
+def batch_of(number: int, scores: Scores, histogram: CalibrationHistogram | None) -> ScoredBatch:
     """What has left the device: the rows in one copy, the histogram in another."""
     return ScoredBatch(number, scores.rows(), None if histogram is None else copied(histogram))
 

@@ -233,5 +233,5 @@ def independent(
     hf: Any, batch: dict[str, Any], row: int, alone: dict[str, Any], source: Source | None = None
 ) -> bool:
     """Whether prompt ``row`` has the logits in a batch that it has ``alone``."""
-    beside = ReadPrompts(hf, batch, source, keep=False).logits[row]
-    return close(beside, ReadPrompts(hf, alone, source, keep=False).logits[0], hf.dtype)
+    batched = ReadPrompts(hf, batch, source, keep=False).logits[row]
+    return close(batched, ReadPrompts(hf, alone, source, keep=False).logits[0], hf.dtype)

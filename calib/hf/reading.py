@@ -108,7 +108,7 @@ class ReadPrompts:
             **kwargs,
         )
         step = {name: value for name, value in step.items() if value is not None}
-        step |= kept_positions(self.hf, length)
+        step |= last_only(self.hf, length)
         for name, value in list(step.items()):
             if name in PASSED or isinstance(value, bool | int):
                 continue
@@ -219,21 +219,23 @@ def forward(hf: Any, ids: Tensor, kwargs: Inputs, *, last: int, use_cache: bool)
         ids, is_first_iteration=True, use_cache=use_cache, **kwargs
     )
     # Last, since some families put a number of their own there (Falcon-H1).
-    return hf(**inputs | kept_positions(hf, last))
+    return hf(**inputs | last_only(hf, last))
 
 
-def kept_positions(hf: Any, last: int) -> dict[str, int]:
+def last_only(hf: Any, last: int) -> dict[str, int]:
     """The argument that spares a model the logits of other positions, where it has one."""
     return {"logits_to_keep": last} if "logits_to_keep" in arguments(hf) else {}
 
 
 def with_positions(hf: Any, inputs: Mapping[str, Any]) -> Inputs:
     """Inputs with the positions that ``generate`` would give them, where the model takes some."""
-    found = dict(inputs)
-    if "position_ids" in arguments(hf) and found.get("position_ids") is None:
-        kwargs = {name: value for name, value in found.items() if name != "input_ids"}
-        found["position_ids"] = hf._prepare_position_ids_for_generation(found["input_ids"], kwargs)
-    return found
+    positioned = dict(inputs)
+    if "position_ids" in arguments(hf) and positioned.get("position_ids") is None:
+        kwargs = {name: value for name, value in positioned.items() if name != "input_ids"}
+        positioned["position_ids"] = hf._prepare_position_ids_for_generation(
+            positioned["input_ids"], kwargs
+        )
+    return positioned
 
 
 def extended(hf: Any, ids: Tensor, outputs: Any, kwargs: Inputs, length: int) -> Inputs:
@@ -293,5 +295,5 @@ def takes_positions(hf: Any, alone: Inputs) -> bool:
     They are not where a model counts from another number, or generates with a part of itself
     (Kosmos-2).
     """
-    plain = hf(**alone, **kept_positions(hf, 1)).logits[0, -1]
+    plain = hf(**alone, **last_only(hf, 1)).logits[0, -1]
     return close(ReadPrompts(hf, alone, keep=False).logits[0], plain, hf.dtype)

@@ -160,25 +160,25 @@ def of_single_tokens(
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """logprob and prob (N, O) and the columns, from the answer position's logits (N, V) alone."""
     ids = padded_ids([[[s[0] for s in o] for o in row] for row in options]).to(logits.device)
-    found = option_scores(
+    scores = option_scores(
         logits, ids, labels, temperature=temperature, confidence=confidence, histogram=histogram
     )
-    assert found.correct is not None  # labels were given
-    best = found.prediction[:, None]
+    assert scores.correct is not None  # labels were given
+    best = scores.prediction[:, None]
     columns = {
-        "mass": found.mass,
-        "confidence_options": found.prob.gather(1, best)[:, 0],
-        "confidence_vocab": found.logprob.gather(1, best)[:, 0].exp(),
-        "entropy": found.entropy,
-        "vocab_entropy": found.vocab_entropy,
-        "prediction": found.prediction,
-        "token": found.token,
-        "correct": found.correct,
-        "parsed": (ids == found.token[:, None, None]).flatten(1).any(1),
-        "valid": found.valid,
-        "ended": torch.zeros_like(found.valid),
+        "mass": scores.mass,
+        "confidence_options": scores.prob.gather(1, best)[:, 0],
+        "confidence_vocab": scores.logprob.gather(1, best)[:, 0].exp(),
+        "entropy": scores.entropy,
+        "vocab_entropy": scores.vocab_entropy,
+        "prediction": scores.prediction,
+        "token": scores.token,
+        "correct": scores.correct,
+        "parsed": (ids == scores.token[:, None, None]).flatten(1).any(1),
+        "valid": scores.valid,
+        "ended": torch.zeros_like(scores.valid),
     }
-    return found.logprob, found.prob, columns
+    return scores.logprob, scores.prob, columns
 
 
 def of_longer_options(
@@ -246,11 +246,11 @@ def first_tokens(options: Sequence[Options]) -> tuple[list[list[list[int]]], Ten
     )
     firsts = []
     for n, row in enumerate(options):
-        seen: dict[int, int] = {}
+        places: dict[int, int] = {}
         for o, option in enumerate(row):
             for m, ids in enumerate(option):
-                where[n, o, m] = seen.setdefault(ids[0], len(seen))
-        firsts.append([[token] for token in seen])
+                where[n, o, m] = places.setdefault(ids[0], len(places))
+        firsts.append([[token] for token in places])
     return firsts, where
 
 

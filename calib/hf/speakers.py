@@ -142,13 +142,13 @@ class Speakers:
         """
         begin, special = self.beginning
         if prompt.chat:
-            asked = switched(self.conversation(prompt), thinking, prompt.thoughts)
-            begun = asked.startswith(self.tokenizer.bos_token or "\0")
+            text = switched(self.conversation(prompt), thinking, prompt.thoughts)
+            begun = text.startswith(self.tokenizer.bos_token or "\0")
             added = special and self.processor is not None and not begun
-            return f"{asked}{prompt.begun}", added
-        asked = begin + self.picture * len(prompt.images) if prompt.images else begin
-        asked += prompt.text
-        return (f"{asked} {prompt.begun}" if prompt.begun else asked), special
+            return f"{text}{prompt.begun}", added
+        text = begin + self.picture * len(prompt.images) if prompt.images else begin
+        text += prompt.text
+        return (f"{text} {prompt.begun}" if prompt.begun else text), special
 
     def conversation(self, prompt: Prompt) -> Conversation:
         """The turns up to the question, for the chat template; pictures stand in the first."""

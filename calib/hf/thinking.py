@@ -39,18 +39,18 @@ def switches_in(template: Any) -> tuple[str, ...]:
     return tuple(name for name in SWITCHES if re.search(rf"\b{name}\b", str(template)))
 
 
-def switched(asked: Conversation, mode: str, thoughts: str | None = None) -> str:
+def switched(conversation: Conversation, mode: str, thoughts: str | None = None) -> str:
     """The conversation's text in a mode; ``on`` with the thoughts that the block holds, if given.
 
     Raises InputError for ``on`` where the template knows no thinking.
     """
     if mode == "own":
-        return asked.text()
-    text = asked.text(on=mode == "on")
+        return conversation.text()
+    text = conversation.text(on=mode == "on")
     opened = OPENED.search(text)
     if mode == "off":
         return f"{text.rstrip()}\n\n</{opened[1]}>\n\n" if opened else text
-    if not thinks(asked):
+    if not thinks(conversation):
         raise InputError("thinking: expected off or own, as this chat template has none")
     if thoughts is None:
         return text  # with the block opened, or for the model to open it itself
@@ -59,15 +59,15 @@ def switched(asked: Conversation, mode: str, thoughts: str | None = None) -> str
     return f"{block}\n{inner(thoughts)}\n</{tag}>\n\n"
 
 
-def thinks(asked: Conversation) -> bool:
+def thinks(conversation: Conversation) -> bool:
     """Whether the template has a switch for thinking, or opens a block by itself."""
-    text = asked.text(on=True)
-    return text != asked.text(on=False) or OPENED.search(text) is not None
+    text = conversation.text(on=True)
+    return text != conversation.text(on=False) or OPENED.search(text) is not None
 
 
-def closing(asked: Conversation) -> str:
+def closing(conversation: Conversation) -> str:
     """The text that ends the thoughts of this template."""
-    opened = OPENED.search(asked.text(on=True))
+    opened = OPENED.search(conversation.text(on=True))
     return f"</{opened[1] if opened else 'think'}>"
 
 

@@ -45,7 +45,7 @@ class Arm:
 
     name: str
     prompt: str
-    asked: tuple[Item, ...]  # the items as this arm words them
+    items: tuple[Item, ...]  # the items as this arm words them
     texts: list[str]
     verdicts: list[Verdict]
     outcomes: list[Outcome]
@@ -98,11 +98,11 @@ def ask_set(
         "rows": ROWS,
         "seed": stream(int(config["seed"]), seed),
     }
-    asked = [
+    answered_arms = [
         in_arm(subject, labelled, name, worded[name], path / "arms", settings, progress)
         for name in names
     ]
-    results = {**report_of(labelled, asked, seed, path), "evaluation": settings}
+    results = {**report_of(labelled, answered_arms, seed, path), "evaluation": settings}
     replace(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results
 
@@ -126,8 +126,8 @@ def refuse_gone(folder: Path, items: Sequence[Item]) -> None:
 def stream(built: int, seed: int) -> int:
     """The evaluation's seed: never the build's, so that its answers are new draws."""
     name = f"calib.idk evaluation {built} {seed}".encode()
-    found = int.from_bytes(hashlib.blake2b(name, digest_size=6).digest())
-    return found if found != built else found + 1
+    number = int.from_bytes(hashlib.blake2b(name, digest_size=6).digest())
+    return number if number != built else number + 1
 
 
 def words_of(name: str, labelled: Labelled) -> tuple[str, tuple[Item, ...]]:
@@ -162,15 +162,15 @@ def in_arm(
     task = Task(f"{labelled.run.config['task']}: {title}", items, form)
     run = draw(subject, task, out / title, prompt=form, progress=progress, **settings)
     texts = [str(text) for text in run.answers()["text"]]
-    found = [
+    arm_verdicts = [
         verdicts(item, [unstated(text)], labelled.judge)[0]
         for item, text in zip(items, texts, strict=True)
     ]
     outcomes = [
         Outcome.of(item.id, known, verdict, cluster_of(item))
-        for item, known, verdict in zip(items, labelled.known, found, strict=True)
+        for item, known, verdict in zip(items, labelled.known, arm_verdicts, strict=True)
     ]
-    return Arm(title, form, items, texts, found, outcomes)
+    return Arm(title, form, items, texts, arm_verdicts, outcomes)
 
 
 def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> dict[str, Any]:
@@ -185,28 +185,32 @@ def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> 
         **tally(labelled.draws, labelled.tau),
         "sweep": sweep(labelled.draws),
         "arms": [
-            {"name": a.name, "prompt": a.prompt, "wording": a.asked[0].question, **rates(a, seed)}
+            {
+                "name": a.name,
+                "prompt": a.prompt,
+                "wording": a.items[0].question,
+                **rates(a.outcomes, seed),
+            }
             for a in arms
         ],
         "comparisons": [
-            {"first": other.name, "second": first.name, "rate": name, **asdict(found)}
+            {"first": other.name, "second": first.name, "rate": name, **asdict(difference)}
             for other in arms[1:]
-            for name, found in compare(other.outcomes, first.outcomes, seed=seed).items()
-            if found is not None
+            for name, difference in compare(other.outcomes, first.outcomes, seed=seed).items()
+            if difference is not None
         ],
         "examples": examples(labelled, arms, out),
         "provenance": provenance(labelled),
     }
 
 
-def rates(found: Arm, seed: int) -> dict[str, Any]:
-    numbers = asdict(evaluate(found.outcomes, seed=seed))
+def rates(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
+    numbers = asdict(evaluate(outcomes, seed=seed))
     of = numbers.pop("of")
     numbers["rates"] = {
         name: {**(rate or dict.fromkeys(("value", "low", "high", "method"))), "of": list(of[name])}
         for name, rate in numbers["rates"].items()
     }
-    outcomes = found.outcomes
     numbers["shown"] = {
         label: {
             "right": sum(o.correct for o in outcomes if o.known == known),
@@ -225,13 +229,13 @@ def examples(labelled: Labelled, arms: Sequence[Arm], out: Path) -> list[dict[st
     for index, o in enumerate(shown.outcomes):
         name = quadrant(known=o.known, refused=o.refused, correct=o.correct)
         places.setdefault(name, []).append(index)
-    found = []
+    rows = []
     for name in ("Ik-Ik", "Ik-Idk", "Idk-Ik", "Idk-Idk"):
         indices = places.get(name, [])
         for index in indices[:: max(1, -(-len(indices) // EXAMPLES))][:EXAMPLES]:
             place = {"quadrant": name, "arm": shown.name}
-            found.append({**place, **example(index, labelled, arms, out)})
-    return found
+            rows.append({**place, **example(index, labelled, arms, out)})
+    return rows
 
 
 def example(index: int, labelled: Labelled, arms: Sequence[Arm], out: Path) -> dict[str, Any]:
@@ -250,7 +254,7 @@ def example(index: int, labelled: Labelled, arms: Sequence[Arm], out: Path) -> d
             {
                 "arm": a.name,
                 "text": a.texts[index],
-                "said": said(a.verdicts[index], a.asked[index]),
+                "said": said(a.verdicts[index], a.items[index]),
                 "role": role(a.outcomes[index]),
             }
             for a in arms

@@ -157,21 +157,21 @@ def groups(draws: Sequence[Draws], content: Callable[[ImageRef], str]) -> list[s
     """What joins each item to others through clusters and pictures: its least cluster's name."""
     names = sorted({drawn.cluster for drawn in draws})
     node = {name: number for number, name in enumerate(names)}
-    told: dict[object, str] = {}
+    contents: dict[object, str] = {}
     pictures: dict[str, int] = {}
     joined: list[tuple[int, int]] = []
     for drawn in draws:
         for image in drawn.item.images:
             key = key_of(image)
-            if key not in told:
+            if key not in contents:
                 try:
-                    told[key] = content(image)
+                    contents[key] = content(image)
                 except OSError as error:
                     raise CalibError(
                         f"item {drawn.item.id!r}: {image} cannot be read ({error.strerror}), so it "
                         "cannot be told whether others show the same"
                     ) from error
-            picture = pictures.setdefault(told[key], len(names) + len(pictures))
+            picture = pictures.setdefault(contents[key], len(names) + len(pictures))
             joined.append((node[drawn.cluster], picture))
     ends = np.array(joined, dtype=np.intp).reshape(-1, 2).T
     nodes = len(names) + len(pictures)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from calib.drive.sample import asked, sample
+from calib.drive.sample import config_of, sample
 from calib.models.load import load_model
 from calib.models.protocol import Model, Sampling
 from calib.runs import Run, open_run
@@ -58,9 +58,9 @@ def draw(
     items = task.selection(limit, how.seed)
     if (out / CONFIG).exists():
         run = open_run(out)
-        wanted = asked(task, items, limit, prompt or task.prompt, batching, how)
-        wanted = json.loads(json.dumps({"model": subject.name, **wanted}))
-        refuse_other(Run(out, {name: run.config.get(name) for name in wanted}), wanted)
+        requested = config_of(task, items, limit, prompt or task.prompt, batching, how)
+        requested = json.loads(json.dumps({"model": subject.name, **requested}))
+        refuse_other(Run(out, {name: run.config.get(name) for name in requested}), requested)
         if len(answered(run)) == len(items):
             return run
     return sample(

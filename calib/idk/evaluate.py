@@ -110,14 +110,14 @@ def compare(
     if [(o.id, o.known) for o in first] != [(o.id, o.known) for o in second]:
         raise ValueError("the arms must hold the same items with the same labels, in one order")
     groups = clusters(first)
-    found: dict[str, Difference | None] = {}
+    differences: dict[str, Difference | None] = {}
     shares = zip(RATES, masks(first).values(), masks(second).values(), strict=True)
     for name, a, b in shares:
         try:
-            found[name] = paired_difference(share, a, b, clusters=groups, n=n, seed=seed)
+            differences[name] = paired_difference(share, a, b, clusters=groups, n=n, seed=seed)
         except ValueError:  # no refusal to be precise about, no known item, one image
-            found[name] = None
-    return found
+            differences[name] = None
+    return differences
 
 
 def masks(outcomes: Sequence[Outcome]) -> dict[str, tuple[Mask, Mask]]:
@@ -158,9 +158,9 @@ def rate(hit: Mask, base: Mask, groups: NDArray[np.int64], n: int, seed: int) ->
     images = len(np.unique(groups[base]))
     if 0 < hits < items and images < items:
         with suppress(ValueError):  # one image
-            found = bootstrap(share, hit, base, clusters=groups, n=n, seed=seed)
-            if found.low is not None:  # None: a base too rare to be in half of the resamples
-                return replace(found, method=f"{found.method} of images")
+            interval = bootstrap(share, hit, base, clusters=groups, n=n, seed=seed)
+            if interval.low is not None:  # None: a base too rare to be in half of the resamples
+                return replace(interval, method=f"{interval.method} of images")
     # With all alike, what is known is known of so many images; it may be less than the items.
     return Interval(value, *wilson(round(value * images), images), f"Wilson, n = {images}")
 

@@ -77,8 +77,11 @@ def sft_rows(
         {
             **head(drawn, name),
             "messages": [
-                {"role": "user", "content": asked(drawn, prompt)},
-                {"role": "assistant", "content": answered(drawn) if drawn.known(tau) else refusal},
+                {"role": "user", "content": user_text(drawn, prompt)},
+                {
+                    "role": "assistant",
+                    "content": assistant_text(drawn) if drawn.known(tau) else refusal,
+                },
             ],
             "known": drawn.known(tau),
         }
@@ -101,9 +104,9 @@ def preference_rows(
     rows = []
     for drawn in draws:
         known = drawn.known(tau)
-        chosen, rejected = (answered(drawn), refusal) if known else (refusal, drawn.wrong)
+        chosen, rejected = (assistant_text(drawn), refusal) if known else (refusal, drawn.wrong)
         if rejected is not None:
-            pair = {"prompt": asked(drawn, prompt), "chosen": chosen, "rejected": rejected}
+            pair = {"prompt": user_text(drawn, prompt), "chosen": chosen, "rejected": rejected}
             rows.append({**head(drawn, name), **pair, "known": known})
     return rows
 
@@ -157,11 +160,11 @@ def head(drawn: Draws, name: Callable[[ImageRef], str]) -> Row:
     return {"id": drawn.item.id, "images": [name(image) for image in drawn.item.images]}
 
 
-def asked(drawn: Draws, prompt: Callable[[Item], str] | None) -> str:
+def user_text(drawn: Draws, prompt: Callable[[Item], str] | None) -> str:
     return drawn.item.question if prompt is None else prompt(drawn.item)
 
 
-def answered(drawn: Draws) -> str:
+def assistant_text(drawn: Draws) -> str:
     """A right sample in the model's own words, else the gold text."""
     if drawn.right is not None:
         return drawn.right

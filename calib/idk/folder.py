@@ -132,7 +132,7 @@ def label_set(
     """
     old = labels_of(out)
     again = label(old.run, old.tau if tau is None else tau, judge or old.judge)
-    before = told_of(Path(out)).get("copy_images", False)
+    before = settings_of(Path(out)).get("copy_images", False)
     return write_set(Path(out), again, copy_images or before)
 
 
@@ -141,15 +141,17 @@ def labels_of(out: str | Path) -> Labelled:
     out = Path(out)
     if not (out / RESULTS).is_file() or not (out / SAMPLES / CONFIG).is_file():
         raise InputError(f"{out}: this is no IDK set; calib idk build makes one")
-    told = told_of(out)
-    return label(open_run(out / SAMPLES), told["tau"], told["judge"])
+    settings = settings_of(out)
+    return label(open_run(out / SAMPLES), settings["tau"], settings["judge"])
 
 
-def told_of(out: Path) -> dict[str, Any]:
+def settings_of(out: Path) -> dict[str, Any]:
     """What results.json of a set holds. InputError where it is damaged."""
-    told = read_object(out / RESULTS)
-    check_fields(told, str(out / RESULTS), OF_RESULTS, {"copy_images": ("true or false", is_bool)})
-    return told
+    settings = read_object(out / RESULTS)
+    check_fields(
+        settings, str(out / RESULTS), OF_RESULTS, {"copy_images": ("true or false", is_bool)}
+    )
+    return settings
 
 
 def label(run: Run, tau: float, judge: str) -> Labelled:
@@ -184,15 +186,15 @@ def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[
     part = parts(draws, SHARES, int(config["seed"]), contents)
     contents.close()
 
-    def asked(item: Item) -> str:
+    def prompt_text(item: Item) -> str:
         return prompt_of(item, str(config["prompt"])).text
 
     copies = Copies(out) if copy_images else None
     name = copies or file_name
     exports = {
         "labels": record_rows(draws, tau, parts=part, name=name),
-        "sft": sft_rows(draws, tau, prompt=asked, name=name),
-        "preference": preference_rows(draws, tau, prompt=asked, name=name),
+        "sft": sft_rows(draws, tau, prompt=prompt_text, name=name),
+        "preference": preference_rows(draws, tau, prompt=prompt_text, name=name),
     }
     if copies is not None:
         copies.close()

@@ -113,8 +113,8 @@ class Contents:
 
     def close(self) -> None:
         """Write ``pictures.json``."""
-        told = {"items": self._items, "pictures": self._digests}
-        replace(self.out / PICTURES, json.dumps(told, indent=0) + "\n")
+        digests = {"items": self._items, "pictures": self._digests}
+        replace(self.out / PICTURES, json.dumps(digests, indent=0) + "\n")
 
 
 def name_in(out: Path, image: Path) -> str:

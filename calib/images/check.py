@@ -33,29 +33,29 @@ def check_images(items: Iterable[Item]) -> None:
     """
     checked: dict[Path | EncodedImage | int, int] = {}  # pixels
     for item in items:
-        named = f"item {printable(item.id, LONGEST_ID)!r}"
+        name = f"item {printable(item.id, LONGEST_ID)!r}"
         for image in item.images:
             key = key_of(image)
             if key not in checked:
-                checked[key] = check_one(image, named)
+                checked[key] = check_one(image, name)
         together = sum(checked[key_of(image)] for image in item.images)
         if together > ITEM_PIXELS:
             raise InputError(
-                f"{named}: its {len(item.images)} images hold {together:,} pixels, more than the "
+                f"{name}: its {len(item.images)} images hold {together:,} pixels, more than the "
                 f"{ITEM_PIXELS:,} that are decoded together; scale them down"
             )
 
 
-def check_one(image: ImageRef, named: str) -> int:
-    """How many pixels it has; ``named`` is its item in errors."""
+def check_one(image: ImageRef, name: str) -> int:
+    """How many pixels it has; ``name`` is its item in errors."""
     try:
         if isinstance(image, (Path, EncodedImage)):
-            named += f", image {name_of(image)}"
+            name += f", image {name_of(image)}"
             return check_file(image)
-        named += ", an image in memory"
+        name += ", an image in memory"
         return check_memory(image)
     except Unreadable as error:
-        raise InputError(f"{named}: {error}") from error
+        raise InputError(f"{name}: {error}") from error
 
 
 def check_file(image: Path | EncodedImage) -> int:

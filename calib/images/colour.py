@@ -67,9 +67,9 @@ def on_white(image: Image) -> Image:
 
     if image.mode != "RGBA":
         image = image.convert("RGBA")
-    seen = Image.new("RGB", image.size, (WHITE, WHITE, WHITE))
-    seen.paste(image, mask=image)
-    return seen
+    canvas = Image.new("RGB", image.size, (WHITE, WHITE, WHITE))
+    canvas.paste(image, mask=image)
+    return canvas
 
 
 def grey(image: Image, stored: Stored) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -79,9 +79,9 @@ def refusal_of(head: bytes) -> str:
     if not head:
         return "this is not an image: the file is empty"
     if name in ALLOWED:
-        named = f"it begins as {name} and is broken or cut off"
+        reason = f"it begins as {name} and is broken or cut off"
     elif name is None:
-        named = f"it begins with {head[:8]!r}; {allowed}"
+        reason = f"it begins with {head[:8]!r}; {allowed}"
     else:
-        named = f"it is {name}; {allowed}"
-    return f"this is not an image that can be read: {named}"
+        reason = f"it is {name}; {allowed}"
+    return f"this is not an image that can be read: {reason}"

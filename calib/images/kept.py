@@ -16,7 +16,7 @@ from calib.fields import check_fields, is_text, read_object
 FOLDER, NAMES = "images", "names.json"
 
 
-def kept_name(run: Path, index: int, number: int, name: str) -> str | None:
+def own_name(run: Path, index: int, number: int, name: str) -> str | None:
     """Relative to ``run``, where it keeps the picture that a record calls ``name``; else None.
 
     Earlier versions wrote down where it lay then, and the folder may have been moved since.
@@ -43,7 +43,7 @@ class Kept:
 
         Where it is none of them, the path that it had.
         """
-        inside = kept_name(self.run, index, number, name)
+        inside = own_name(self.run, index, number, name)
         if inside is not None:
             return self.run / inside
         copy = self._copies.get(name)

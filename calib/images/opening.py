@@ -47,10 +47,10 @@ def image_file(image: Path | EncodedImage) -> Iterator[ImageFile]:
             file.seek(0)
             raise Unreadable(refusal_of(file.read(HEAD))) from error
         except Exception as error:  # a plugin raises whatever a damaged file makes of it
-            raise Unreadable(f"the file is broken or cut off ({told(error)})") from error
+            raise Unreadable(f"the file is broken or cut off ({one_line(error)})") from error
 
 
-def told(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -85,7 +85,7 @@ def open_image(image: ImageRef) -> Image:
         except MemoryError:
             raise
         except Exception as error:
-            raise CalibError(f"an image in memory cannot be decoded ({told(error)})") from error
+            raise CalibError(f"an image in memory cannot be decoded ({one_line(error)})") from error
     try:
         with image_file(image) as read:
             ImageOps.exif_transpose(read, in_place=True)

@@ -53,8 +53,8 @@ def opened(image: Path | EncodedImage) -> BinaryIO:
     try:
         kind = stat.S_IFMT(image.stat().st_mode)
         if kind != stat.S_IFREG:
-            named = OTHERS.get(kind, "something else")
-            raise Unreadable(f"this is not an image but {named}; expected a regular file")
+            description = OTHERS.get(kind, "something else")
+            raise Unreadable(f"this is not an image but {description}; expected a regular file")
         return image.open("rb")
     except PermissionError as error:
         raise Unreadable("the file may not be read (permission denied)") from error

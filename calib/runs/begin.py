@@ -35,9 +35,9 @@ def begin(
     """
     refuse_no_folder(path)
     refuse_irregular(path / records)
-    wanted = json.loads(json.dumps({"kind": kind_in(config), **config}, default=str))
+    requested = json.loads(json.dumps({"kind": kind_in(config), **config}, default=str))
     if (path / CONFIG).exists():
-        agreed(open_run(path), wanted, growth)
+        agreed(open_run(path), requested, growth)
     elif (path / records).is_file() and (path / records).stat().st_size:
         raise InputError(f"{path}: it holds records but no {CONFIG}; choose another folder")
     try:
@@ -52,9 +52,9 @@ def begin(
         # Looked at again: another process may have begun a run before this one had the lock.
         if (path / CONFIG).exists():
             before = open_run(path).config
-            run = Run(path, agreed(Run(path, before), wanted, growth))
+            run = Run(path, agreed(Run(path, before), requested, growth))
         else:
-            before, run = {}, Run(path, {**wanted, **circumstances()})
+            before, run = {}, Run(path, {**requested, **circumstances()})
         if run.config != before:
             replace(path / CONFIG, json.dumps(run.config, indent=2) + "\n")
     except BlockingIOError as error:
@@ -70,28 +70,32 @@ def begin(
     return run
 
 
-def agreed(run: Run, wanted: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:
-    """The configuration of a run that goes on; InputError where ``wanted`` is another's."""
-    grown = {} if growth is None else growth(run.config, wanted)
+def agreed(run: Run, requested: Mapping[str, Any], growth: Growth | None) -> dict[str, Any]:
+    """The configuration of a run that goes on; InputError where ``requested`` is another's."""
+    grown = {} if growth is None else growth(run.config, requested)
     config = {**run.config, **grown}
-    refuse_other(Run(run.path, config), {**wanted, **grown})
+    refuse_other(Run(run.path, config), {**requested, **grown})
     return config
 
 
-def refuse_other(run: Run, wanted: Mapping[str, Any]) -> None:
+def refuse_other(run: Run, requested: Mapping[str, Any]) -> None:
     old = {name: value for name, value in run.config.items() if name not in CIRCUMSTANCES}
-    differ = sorted(name for name in {*old, *wanted} if old.get(name) != wanted.get(name))
+    differ = sorted(name for name in {*old, *requested} if old.get(name) != requested.get(name))
     if differ:
-        told = "; ".join(f"{n}: {old.get(n)!r} there, {wanted.get(n)!r} now" for n in differ)
-        raise InputError(f"{run.path} belongs to another run ({told}); choose another folder")
+        differences = "; ".join(
+            f"{n}: {old.get(n)!r} there, {requested.get(n)!r} now" for n in differ
+        )
+        raise InputError(
+            f"{run.path} belongs to another run ({differences}); choose another folder"
+        )
 
 
 def writer_of(file: Path) -> str:
     """The process that holds the lock of ``file``, by its number where the system tells."""
     try:
         inode = file.stat().st_ino
-        told = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-        held = [line.split() for line in told]
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        held = [line.split() for line in locks]
         numbers = [row[4] for row in held if len(row) > 5 and row[5].endswith(f":{inode}")]
     except (OSError, ValueError):
         numbers = []
@@ -108,9 +112,9 @@ def keep_prompts(run: Run, items: Sequence[Item], texts: Sequence[str]) -> None:
     path = run.path / PROMPTS
     try:
         if path.exists():
-            kept = ((row["id"], row["text"]) for row in read_prompts(run.path))
+            earlier = ((row["id"], row["text"]) for row in read_prompts(run.path))
             now = ((str(item.id), text) for item, text in zip(items, texts, strict=True))
-            for before, after in zip_longest(kept, now, fillvalue=("", "")):
+            for before, after in zip_longest(earlier, now, fillvalue=("", "")):
                 if before != after:
                     raise InputError(
                         f"{run.path} belongs to a run with other prompts (item "

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calib.fields import read_object
-from calib.images.kept import kept_name
+from calib.images.kept import own_name
 from calib.records import CalibError, Item
 from calib.runs.batches import all_records
 from calib.runs.config import CONFIG as CONFIG
@@ -71,7 +71,7 @@ class Run:
         rows = all_records(self.path, self.config)
         for row in rows:
             images = enumerate(map(str, row.get("images") or ()))
-            row["images"] = [kept_name(self.path, row["index"], k, n) or n for k, n in images]
+            row["images"] = [own_name(self.path, row["index"], k, n) or n for k, n in images]
         return sorted(rows, key=lambda row: int(row["index"]))
 
     def scores(self) -> pd.DataFrame:

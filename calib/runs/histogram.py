@@ -164,7 +164,7 @@ def read_tally(folder: Path) -> Tally | None:
 
     Raises InputError, naming the line, for one that is none of a batch.
     """
-    found: dict[int, Row] = {}
+    by_batch: dict[int, Row] = {}
     for file in histogram_files(folder):
         torn = None
         for number, (row, _) in enumerate(lines(file), start=1):
@@ -175,24 +175,26 @@ def read_tally(folder: Path) -> Tally | None:
             if row is None or not is_line(row):
                 torn = number
             else:
-                found[row["batch"]] = row
-    if not found:
+                by_batch[row["batch"]] = row
+    if not by_batch:
         return None
     histogram = Histogram(
-        np.sum([row["count"] for row in found.values()], axis=0, dtype=np.int64),
-        np.sum([row["correct"] for row in found.values()], axis=0, dtype=np.int64),
-        np.sum([row["confidence"] for row in found.values()], axis=0, dtype=np.float64),
-        sum(row["invalid"] for row in found.values()),
+        np.sum([row["count"] for row in by_batch.values()], axis=0, dtype=np.int64),
+        np.sum([row["correct"] for row in by_batch.values()], axis=0, dtype=np.int64),
+        np.sum([row["confidence"] for row in by_batch.values()], axis=0, dtype=np.float64),
+        sum(row["invalid"] for row in by_batch.values()),
     )
     sums = {
-        name: math.fsum(math.inf if row[name] is None else row[name] for row in found.values())
+        name: math.fsum(math.inf if row[name] is None else row[name] for row in by_batch.values())
         for name in SUMS
     }
-    return Tally(histogram, sum(row["questions"] for row in found.values()), sums)
+    return Tally(histogram, sum(row["questions"] for row in by_batch.values()), sums)
 
 
 def is_line(row: Row) -> bool:
     """Whether it has what a line has, bins of one number among it."""
-    named = {"batch", "questions", "count", "correct", "confidence", "invalid", *SUMS}
+    required = {"batch", "questions", "count", "correct", "confidence", "invalid", *SUMS}
     lists = [row.get(name) for name in ("count", "correct", "confidence")]
-    return named <= row.keys() and len({len(v) if isinstance(v, list) else -1 for v in lists}) == 1
+    return (
+        required <= row.keys() and len({len(v) if isinstance(v, list) else -1 for v in lists}) == 1
+    )

@@ -95,9 +95,9 @@ def kind_in(config: Mapping[str, Any]) -> str:
 
 def kind_without_config(folder: Path) -> str | None:
     """The kind of a folder that has no config.json; None where it is none of ours."""
-    told = FORMATS.get(str(fields_of(folder / RESULTS).get("format")))
-    if told is not None:
-        return told
+    kind = FORMATS.get(str(fields_of(folder / RESULTS).get("format")))
+    if kind is not None:
+        return kind
     if (folder / "arms").is_dir():
         return IDK_EVALUATION
     return IDK_SET if (folder / "samples" / CONFIG).is_file() else None

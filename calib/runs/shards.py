@@ -77,14 +77,14 @@ def parts_of(config: Mapping[str, Any]) -> list[int]:
     return list(map(int, config.get("parts") or [config["samples"]]))
 
 
-def more_samples(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def more_samples(before: Mapping[str, Any], requested: Mapping[str, Any]) -> dict[str, Any]:
     """What config.json is to hold when a run goes on, perhaps with more samples than ``before``.
 
     Raises InputError where they are fewer.
     """
     if before.get("kind") != "sample" or "samples" not in before:
         return {}
-    parts, samples = parts_of(before), int(wanted["samples"])
+    parts, samples = parts_of(before), int(requested["samples"])
     if samples < parts[-1]:
         raise InputError(
             f"samples: {samples} were asked for, and the run holds {parts[-1]} of each question, "
@@ -174,8 +174,8 @@ def item_row(index: int, item: Item, images: Sequence[str]) -> dict[str, Any]:
 def read_items(path: Path) -> list[Item]:
     """The questions of a sampled run, in their order, with their pictures where they lie now."""
     items: list[Item] = []
-    kept = Kept(path)
-    # Runs that kept no prompts are older than ``ask_for_text``, and called that ``instruction``.
+    picture_of = Kept(path)
+    # A run without prompts.jsonl is older than ``ask_for_text`` and calls it ``instruction``.
     names = {} if (path / PROMPTS).exists() else {"instruction": "ask_for_text"}
     for row, where in read_objects(path / ITEMS):
         check_fields(row, where, OF_ITEM)
@@ -184,7 +184,7 @@ def read_items(path: Path) -> list[Item]:
         item = Item(
             id=row["id"],
             question=row["question"],
-            images=tuple(kept(row["index"], k, name) for k, name in enumerate(row["images"])),
+            images=tuple(picture_of(row["index"], k, name) for k, name in enumerate(row["images"])),
             options=tuple(row["options"]),
             answer=row["answer"],
             group=row["group"],
@@ -202,7 +202,7 @@ def read_answers(path: Path, config: Mapping[str, Any]) -> Iterator[dict[str, An
     """Every answer of every whole item, items in no order; of one given twice, the first."""
     parts = parts_of(config)
     whole = whole_items(path, config)
-    seen: list[set[int]] = [set() for _ in parts]
+    done: list[set[int]] = [set() for _ in parts]
     for file in shards(path):
         here, end = whole_parts(file, parts)
         position = 0
@@ -215,7 +215,7 @@ def read_answers(path: Path, config: Mapping[str, Any]) -> Iterator[dict[str, An
                 row = object_in(line, where)
                 check_fields(row, where, OF_ANSWER, OF_TOKENS)
                 index, part = row["index"], bisect_right(parts, row["sample"])
-                if index in whole and index in here[part] and index not in seen[part]:
+                if index in whole and index in here[part] and index not in done[part]:
                     yield row
-        for before, now in zip(seen, here, strict=True):
+        for before, now in zip(done, here, strict=True):
             before |= now

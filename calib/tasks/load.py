@@ -35,7 +35,7 @@ def load_task(
     elif callable(source):
         task = in_default_form(checked(Task(getattr(source, "__name__", "items"), tuple(source()))))
     elif isinstance(source, (str, Path)):
-        task = named(str(source))
+        task = from_name_or_path(str(source))
     else:
         task = in_default_form(checked(Task("items", tuple(source))))
     try:
@@ -65,7 +65,7 @@ def checked(task: Task) -> Task:
     return task
 
 
-def named(source: str) -> Task:
+def from_name_or_path(source: str) -> Task:
     if source in BUILTIN:
         return built_in(source)
     path = Path(source)

@@ -77,25 +77,25 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
     """
     if form not in FORMS:
         raise InputError(f"prompt {form!r}: expected one of {', '.join(FORMS)}")
-    asked, reasoning = FORMS[form], item.meta.get("reasoning")
-    refuse_unlettered(item, form, asked.letters or reasoning is not None)
-    if not asked.letters:
+    layout, reasoning = FORMS[form], item.meta.get("reasoning")
+    refuse_unlettered(item, form, layout.letters or reasoning is not None)
+    if not layout.letters:
         refuse_alike(item, form)
-    spellings = letters(item) if asked.letters else texts(item)
+    spellings = letters(item) if layout.letters else texts(item)
     turns, begun = turns_of(item), ""
     if reasoning is not None:
-        asked, begun = FORMS["reason"], f"{str(reasoning).strip()}\nThe answer is"
-    text = worded(item, asked)
-    if asked.chat and not chat:
+        layout, begun = FORMS["reason"], f"{str(reasoning).strip()}\nThe answer is"
+    text = worded(item, layout)
+    if layout.chat and not chat:
         text += "\nAnswer:"
-    if asked.chat and (begun or not chat):
+    if layout.chat and (begun or not chat):
         spellings = tuple(tuple(f" {s}" for s in option) for option in spellings)
     if variants:
         spellings = tuple(with_variants(option) for option in spellings)
-    if not (asked.chat and chat):
+    if not (layout.chat and chat):
         text, turns = "".join(f"{q}\nAnswer: {a}\n\n" for q, a in turns) + text, ()
     thoughts = item.meta.get("thinking")
-    return Prompt(text, item.images, spellings, asked.chat and chat, begun, thoughts, turns)
+    return Prompt(text, item.images, spellings, layout.chat and chat, begun, thoughts, turns)
 
 
 def check(items: Iterable[Item], form: str) -> None:
@@ -147,7 +147,7 @@ def turns_of(item: Item) -> tuple[tuple[str, str], ...]:
             f"item {item.id!r}: turns: expected pairs of a question and its answer, got "
             f"{short(value)}"
         )
-    return tuple((asked, answered) for asked, answered in turns)
+    return tuple((question, answer) for question, answer in turns)
 
 
 def texts(item: Item) -> Spellings:
@@ -206,13 +206,13 @@ def short(value: object) -> str:
 
 def with_variants(spellings: tuple[str, ...]) -> tuple[str, ...]:
     """Each spelling, capitalised, in lower case where it is one letter, and after a space."""
-    found: dict[str, None] = {}
+    variants: dict[str, None] = {}
     for spelling in spellings:
         base = spelling.strip()
         cases = [spelling, base, base[:1].upper() + base[1:]]
         if len(base) == 1:
             cases.append(base.lower())
         for case in cases:
-            found[case] = None
-            found[f" {case.strip()}"] = None
-    return tuple(found)
+            variants[case] = None
+            variants[f" {case.strip()}"] = None
+    return tuple(variants)

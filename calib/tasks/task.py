@@ -44,16 +44,18 @@ def digest(items: Iterable[Item]) -> str:
     """Twelve characters that change with any question, option, answer or image of ``items``."""
     hashed = hashlib.sha256()
     names = {"ask_for_text": "instruction"}
-    seen: dict[Path | EncodedImage | int, str] = {}  # several questions may be about one image
+    image_digests: dict[
+        Path | EncodedImage | int, str
+    ] = {}  # several questions may be about one image
 
-    def named(image: ImageRef) -> str:
+    def image_digest(image: ImageRef) -> str:
         key = key_of(image)
-        if key not in seen:
-            seen[key] = image_name(image)
-        return seen[key]
+        if key not in image_digests:
+            image_digests[key] = image_name(image)
+        return image_digests[key]
 
     for item in items:
-        images = [named(image) for image in item.images]
+        images = [image_digest(image) for image in item.images]
         row = [item.id, item.question, item.options, item.answer, item.group, images]
         # Runs of built-in tasks begun before this key had a name of its own go on.
         meta = {names.get(name, name): value for name, value in item.meta.items()}

@@ -108,7 +108,7 @@ class CalibratedCrossEntropy(nn.Module):
             raise TypeError(f"outputs must be logits or have them, got {type(outputs).__name__}")
         if not isinstance(labels, Tensor):
             raise TypeError(UNLABELLED.format(type(labels).__name__))
-        rows, wanted = flat_rows(logits, labels, self.shifts(outputs), self.ignore_index)
+        rows, targets = flat_rows(logits, labels, self.shifts(outputs), self.ignore_index)
         if torch.is_grad_enabled() and hasattr(self.log_temperature, "full_tensor"):
             raise RuntimeError(SHARDED)
         how: dict[str, Any] = {
@@ -122,13 +122,13 @@ class CalibratedCrossEntropy(nn.Module):
         }
         if self.training and torch.is_grad_enabled():
             loss, delta, entropies = counted_cross_entropy(
-                rows, wanted, bins=self.histogram.bins, **how
+                rows, targets, bins=self.histogram.bins, **how
             )
             self._count(loss, delta, entropies)
         else:
-            loss = cross_entropy(rows, wanted, **how)
+            loss = cross_entropy(rows, targets, **how)
         if num_items_in_batch is not None:
-            return loss / self._divisor(num_items_in_batch, wanted, loss)
+            return loss / self._divisor(num_items_in_batch, targets, loss)
         return loss.reshape(labels.shape) if self.reduction == "none" else loss
 
     def _count(self, loss: Tensor, delta: Tensor, entropies: Tensor) -> None:
@@ -147,11 +147,11 @@ class CalibratedCrossEntropy(nn.Module):
                 lambda _: self.histogram.add(*waiting.pop()) if waiting else None
             )
 
-    def _divisor(self, items: float | Tensor, wanted: Tensor, loss: Tensor) -> float | Tensor:
+    def _divisor(self, items: float | Tensor, targets: Tensor, loss: Tensor) -> float | Tensor:
         """``items``; where they are 0, what ``reduction`` would divide the sum by."""
         rows: int | Tensor = 1
         if self.reduction != "sum":
-            rows = (wanted.to(loss.device) != self.ignore_index).sum().clamp(min=1)
+            rows = (targets.to(loss.device) != self.ignore_index).sum().clamp(min=1)
         if isinstance(items, Tensor):
             items = items.to(loss.device)
             return torch.where(items == 0, rows, items)

@@ -122,5 +122,5 @@ class Tally(CalibrationHistogram):
             float(here.confidence.sum()) / rows,
             None if unknown else total / NATS / rows,
         )
-        named = zip(self.names, numbers, strict=True)
-        return {name: number for name, number in named if number is not None}
+        values = zip(self.names, numbers, strict=True)
+        return {name: number for name, number in values if number is not None}

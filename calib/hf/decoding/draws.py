@@ -82,9 +82,9 @@ class ByAddress:
         item = self.items[prompt]
         if len(logits) < len(rows):  # one row of logits for all samples of a prompt
             item, number = item[:: self.samples], number.view(-1, self.samples)
-        found = sample(logits, seed=self.seed, item=item, sample=number, step=step, **self.settings)
+        draws = sample(logits, seed=self.seed, item=item, sample=number, step=step, **self.settings)
         token, logprob, entropy = (
-            field.flatten() for field in (found.token, found.logprob, found.entropy)
+            field.flatten() for field in (draws.token, draws.logprob, draws.entropy)
         )
         return Drawn(token, logprob, entropy, scores)
 

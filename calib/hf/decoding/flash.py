@@ -40,8 +40,8 @@ def of_package() -> Flash | None:
 
     def flash(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         inputs = (x.transpose(1, 2) for x in (q, k, v))  # it has heads behind positions
-        found: Any = flash_attn_func(*inputs, softmax_scale=scale, return_attn_probs=True)
-        return found[0].transpose(1, 2), found[1][..., : q.shape[2]]
+        outputs: Any = flash_attn_func(*inputs, softmax_scale=scale, return_attn_probs=True)
+        return outputs[0].transpose(1, 2), outputs[1][..., : q.shape[2]]
 
     return flash
 

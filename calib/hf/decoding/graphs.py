@@ -129,18 +129,18 @@ class Replayed:
     def put(self, inputs: dict[str, Any]) -> None:
         """Copy a step's inputs to where the graph reads them."""
         # Nothing attends by the mask, which grows: positions are given, and rows see all they have.
-        given = {name: value for name, value in inputs.items() if name != "attention_mask"}
-        if not isinstance(given.get("position_ids"), Tensor):
+        step_inputs = {name: value for name, value in inputs.items() if name != "attention_mask"}
+        if not isinstance(step_inputs.get("position_ids"), Tensor):
             raise CannotReplay("positions are reckoned by the model")
         if not self.inputs:
             self.inputs = {
                 name: value.clone() if isinstance(value, Tensor) else value
-                for name, value in given.items()
+                for name, value in step_inputs.items()
             }
             return
-        if given.keys() != self.inputs.keys():
+        if step_inputs.keys() != self.inputs.keys():
             raise CannotReplay("a step has other inputs than the one before")
-        for name, value in given.items():
+        for name, value in step_inputs.items():
             there = self.inputs[name]
             if isinstance(value, Tensor) and isinstance(there, Tensor):
                 if value.shape != there.shape or value.dtype != there.dtype:

@@ -71,17 +71,17 @@ class Listener:
 
     def _before_loss(self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Hand on the labels that Trainer has not handed on."""
-        given = _named(args, kwargs)
-        if given.get("labels") is None and self._labels is not None:
-            return (), {**given, "labels": self._labels}
+        arguments = _by_name(args, kwargs)
+        if arguments.get("labels") is None and self._labels is not None:
+            return (), {**arguments, "labels": self._labels}
         return None
 
     def _after_loss(
         self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any
     ) -> None:
-        given = _named(args, kwargs)
+        arguments = _by_name(args, kwargs)
         known = loss if isinstance(loss, CalibratedCrossEntropy) else None
-        self._hear_function(given.get("outputs"), given.get("labels"), known)
+        self._hear_function(arguments.get("outputs"), arguments.get("labels"), known)
 
     def _hear_function(
         self, outputs: Any, labels: Any, loss: CalibratedCrossEntropy | None = None
@@ -156,7 +156,7 @@ def own_samples(batch: int) -> int:
     return min(batch, max(0, int(state.remainder) - rank * batch))
 
 
-def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _by_name(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a loss under their names."""
     names = ("outputs", "labels", "num_items_in_batch")
     return {**dict(zip(names, args, strict=False)), **kwargs}
@@ -170,5 +170,5 @@ def _weak(method: Any) -> Callable[..., Any]:
         alive = held()
         return None if alive is None else alive(*args, **kwargs)
 
-    found: Callable[..., Any] = torch.compiler.disable(call)
-    return found
+    uncompiled: Callable[..., Any] = torch.compiler.disable(call)
+    return uncompiled

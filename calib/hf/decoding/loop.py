@@ -84,7 +84,7 @@ class Drafts:
         """Those of ``rows``: their indices, ascending, or (R,) bool."""
         return Drafts(*(getattr(self, part.name)[rows] for part in fields(self)))
 
-    def beside(self, others: Drafts, fill: int) -> Drafts:
+    def joined(self, others: Drafts, fill: int) -> Drafts:
         """These and ``others``, in no more columns than the longest prompt and answer take up."""
         width = max(part.ids.shape[1] - int(part.first.min()) for part in (self, others))
         parts = [part.in_columns(width, fill) for part in (self, others)]
@@ -174,7 +174,7 @@ class Running:
     def join(self, others: Running) -> None:
         """Rows that have drawn their first token and not gone a step go on among these."""
         self.rows.join(others.rows)
-        self.drafts = self.drafts.beside(others.drafts, int(self.fill))
+        self.drafts = self.drafts.joined(others.drafts, int(self.fill))
 
 
 def added(total: Tensor, value: Tensor | None, going: Tensor) -> Tensor:

@@ -139,8 +139,8 @@ class Packing:
         """Keep the answers that have ended; the questions of which no answer is lacking now."""
         if not len(ended.numbers):
             return
-        found = as_answers(ended.answers(), ended, self.tokenizer, self.hf, self.how)
-        for number, answer in zip(ended.numbers.tolist(), found, strict=True):
+        answers = as_answers(ended.answers(), ended, self.tokenizer, self.hf, self.how)
+        for number, answer in zip(ended.numbers.tolist(), answers, strict=True):
             question, sample = divmod(number, self.how.samples)
             held = self.held.setdefault(question, {})
             held[sample] = answer

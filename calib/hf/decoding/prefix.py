@@ -28,7 +28,7 @@ from calib.hf.decoding import graphs
 from calib.hf.decoding.row_inputs import PER_TOKEN, axis_of_rows, expanded, filled, rows_of_step
 from calib.hf.decoding.shared_attention import NAME
 from calib.hf.decoding.shared_cache import CannotShare, SharedCache
-from calib.hf.model_view import CannotView, View, changed, tensors_kept
+from calib.hf.model_view import CannotView, View, changed, own_tensors
 
 WAYS = ("shared", "repeated", "expanded")  # from the fastest to the one that always works
 # Layers of which rows are repeated and taken exactly; the last two are not in every transformers.
@@ -83,7 +83,7 @@ class Rows:
         self.generation_config, self.samples = generation_config, samples
         self.counts = [samples] * len(input_ids)
         cache = kwargs.get("past_key_values")
-        self.given: dict[str, Any] | None = None  # what another prefill would begin with
+        self.first_kwargs: dict[str, Any] | None = None  # what another prefill would begin with
         self.view: View | None = None
         self.prefilled: Any = None
         self.replayed: graphs.Replayed | None = None
@@ -95,12 +95,12 @@ class Rows:
         if self.way != "expanded":
             # A cache that holds tokens already is not copied, and so there is no other prefill.
             empty = cache if filled(cache) else copy.deepcopy(cache)
-            self.given = {**kwargs, "past_key_values": empty}
+            self.first_kwargs = {**kwargs, "past_key_values": empty}
             try:
                 self._prefill_prompts(kwargs)
                 return
             except CannotContinue:
-                kwargs = self.given
+                kwargs = self.first_kwargs
         self._prefill_rows(kwargs)
 
     def _prefill_prompts(self, kwargs: dict[str, Any]) -> None:
@@ -112,9 +112,9 @@ class Rows:
             self.model = self.view.model
         except CannotView:
             self.way, self.model = "repeated", self.original
-        before = tensors_kept(self.model)
+        before = own_tensors(self.model)
         self._prefill(self.input_ids, kwargs)
-        if changed(before, tensors_kept(self.model)) - {"rope_deltas"}:
+        if changed(before, own_tensors(self.model)) - {"rope_deltas"}:
             raise CannotContinue("the model keeps more of its rows than its cache")
         cache: Any = self.kwargs.get("past_key_values")
         self.way = slower(self.way, way_of(cache, True))
@@ -143,7 +143,7 @@ class Rows:
         """One row for each answer."""
         self.way, self.model, self.view, self.prefilled = "expanded", self.original, None, None
         ids, kwargs = expanded(self.model, self.input_ids, kwargs, self.samples)
-        self.given, self.per_row = None, []
+        self.first_kwargs, self.per_row = None, []
         self._prefill(ids, kwargs)
 
     def _prefill(self, ids: Tensor, kwargs: dict[str, Any]) -> None:
@@ -173,7 +173,7 @@ class Rows:
 
     def step(self, ids: Tensor) -> None:
         """Feed the last of ``ids`` (R, P + L), the rows' tokens so far."""
-        outputs = self._outputs(ids) if self.given is None else self._first_outputs(ids)
+        outputs = self._outputs(ids) if self.first_kwargs is None else self._first_outputs(ids)
         self.logits = outputs.logits[:, -1].to(ids.device)
         self.kwargs = self._after(outputs, self.kwargs)
 
@@ -189,22 +189,22 @@ class Rows:
                 self.view.unshare()
                 self.view.restore(state)
             return self._slower_outputs(ids)
-        self.given = self.prefilled = None
+        self.first_kwargs = self.prefilled = None
         if self.way == "shared" and ids.device.type in graphs.REPLAYING:
             self.replayed = graphs.Replayed(self.kwargs["past_key_values"])
         return outputs
 
     def _slower_outputs(self, ids: Tensor) -> Any:
         """While an exception is handled, which is raised again where there is no slower way."""
-        assert self.given is not None
+        assert self.first_kwargs is not None
         if self.way == "shared":
             self.way = "repeated"
             self.prefilled.batch_repeat_interleave(self.samples)
             self.kwargs["past_key_values"] = self.prefilled
             return self._first_outputs(ids)
-        if filled(self.given.get("past_key_values")):
+        if filled(self.first_kwargs.get("past_key_values")):
             raise
-        self._prefill_rows(self.given)
+        self._prefill_rows(self.first_kwargs)
         return self._outputs(ids)
 
     def _outputs(self, ids: Tensor) -> Any:

@@ -108,10 +108,10 @@ def expanded(
                     "belongs to which prompt, and this model's cache cannot be repeated without "
                     "that; pass one prompt at a time"
                 )
-    found: tuple[Tensor, dict[str, Any]] = model._expand_inputs_for_generation(
+    inputs: tuple[Tensor, dict[str, Any]] = model._expand_inputs_for_generation(
         input_ids=input_ids, expand_size=samples, is_encoder_decoder=False, **kwargs
     )
-    return found
+    return inputs
 
 
 def whole_again(name: str, value: Any, times: int) -> Any:

@@ -44,14 +44,14 @@ def sample_answers(
     while first < how.samples:
         count = min(each, how.samples - first)
         try:
-            found = decoded(hf, inputs, tokenizer, items, how, how.first + first, count, again)
+            results = decoded(hf, inputs, tokenizer, items, how, how.first + first, count, again)
         except torch.OutOfMemoryError:
             if each == 1:
                 raise
             each = (each + 1) // 2
             torch.cuda.empty_cache()
             continue
-        drawn = as_answers(found.ids[:, found.prompt :], found, tokenizer, hf, how)
+        drawn = as_answers(results.ids[:, results.prompt :], results, tokenizer, hf, how)
         for n, rows in enumerate(answers):
             rows += drawn[n * count : (n + 1) * count]
         first += count
@@ -149,9 +149,9 @@ def settings_of(hf: Any, tokenizer: Any, how: Sampling) -> GenerationConfig:
 
 
 def as_answers(
-    tokens: Tensor, found: Decoded | Drafts, tokenizer: Any, hf: Any, how: Sampling
+    tokens: Tensor, results: Decoded | Drafts, tokenizer: Any, hf: Any, how: Sampling
 ) -> list[Answer]:
-    """The rows of ``found``, whose tokens are (R, L), as text, after one copy to the host."""
+    """The rows of ``results``, whose tokens are (R, L), as text, after one copy to the host."""
     ends = hf.generation_config.eos_token_id
     ends = {ends} if isinstance(ends, int) else set(ends or ())
     width = tokens.shape[1]
@@ -159,20 +159,20 @@ def as_answers(
     table = torch.cat(
         [
             tokens.double(),
-            found.lengths[:, None].double(),
-            found.logprob[:, None].double(),
-            found.entropy[:, None].double(),
+            results.lengths[:, None].double(),
+            results.logprob[:, None].double(),
+            results.entropy[:, None].double(),
         ],
         dim=1,
     ).tolist()
     ids = [[int(token) for token in row[: int(row[width])]] for row in table]
     texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
     answers = []
-    for drawn, text, row in zip(ids, texts, table, strict=True):
-        finish = "stop" if drawn[-1] in ends else "length"
+    for own, text, row in zip(ids, texts, table, strict=True):
+        finish = "stop" if own[-1] in ends else "length"
         cut = min((text.find(s) for s in how.stop if s in text), default=-1)
         if cut >= 0:
             text, finish = text[:cut], "stop_string"
-        entropy = row[width + 2] / len(drawn)
-        answers.append(Answer(text.strip(), len(drawn), row[width + 1], entropy, finish))
+        entropy = row[width + 2] / len(own)
+        answers.append(Answer(text.strip(), len(own), row[width + 1], entropy, finish))
     return answers

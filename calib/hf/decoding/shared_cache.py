@@ -110,8 +110,8 @@ class SharedLayer(DynamicLayer):
 
     def keep_rows(self, rows: Tensor, counts: Sequence[int]) -> None:
         """Go on with ``rows`` (R',) alone, ``counts`` of them behind each prompt."""
-        kept = [(p, count) for p, count in zip(self.prefixes, counts, strict=True) if count]
-        self.prefixes = [Prefix(p.keys, p.values, count) for p, count in kept]
+        remaining = [(p, count) for p, count in zip(self.prefixes, counts, strict=True) if count]
+        self.prefixes = [Prefix(p.keys, p.values, count) for p, count in remaining]
         # Copied, so that what the rows that left took up is given back.
         self.own_keys, self.own_values = self.own_keys[rows], self.own_values[rows]
 
@@ -119,9 +119,9 @@ class SharedLayer(DynamicLayer):
         """Go on with the rows of ``other`` too, which have no tokens yet; places before ``first``
         are forgotten."""
         room = self.length - first + other.own_keys.shape[2]
-        kept, more = slice(first, self.length), len(other.own_keys)
-        self.own_keys = widened(self.own_keys[:, :, kept], more, room)
-        self.own_values = widened(self.own_values[:, :, kept], more, room)
+        columns, more = slice(first, self.length), len(other.own_keys)
+        self.own_keys = widened(self.own_keys[:, :, columns], more, room)
+        self.own_values = widened(self.own_values[:, :, columns], more, room)
         self.prefixes += other.prefixes
         self.longest = max(self.longest, other.longest)
         self.length -= first

@@ -47,9 +47,9 @@ def shared_prefix(
     """
     refuse(model, generation_config, n_samples, seed)
     refuse_unheard(sys._getframe(1).f_locals, sys._getframe(1).f_code)
-    wanted = generation_config.return_dict_in_generate
-    keep_scores = bool(wanted and generation_config.output_scores)
-    keep_logits = bool(wanted and generation_config.output_logits)
+    as_output = generation_config.return_dict_in_generate
+    keep_scores = bool(as_output and generation_config.output_scores)
+    keep_logits = bool(as_output and generation_config.output_logits)
     draw: FromGenerator | ByAddress
     if seed is None:
         draw = FromGenerator(logits_processor, not generation_config.do_sample, n_samples)
@@ -65,7 +65,7 @@ def shared_prefix(
         draw = by_address(
             logits_processor, generation_config, seed, items, n_samples, 0, keep_scores
         )
-    found = decode(
+    results = decode(
         model,
         input_ids,
         draw,
@@ -76,13 +76,13 @@ def shared_prefix(
         keep_scores=keep_scores,
         keep_logits=keep_logits,
     )
-    if not wanted:
-        return found.ids
-    parts: dict[str, Any] = {"sequences": found.ids}
+    if not as_output:
+        return results.ids
+    parts: dict[str, Any] = {"sequences": results.ids}
     if keep_scores:
-        parts["scores"] = tuple(found.scores)
+        parts["scores"] = tuple(results.scores)
     if keep_logits:
-        parts["logits"] = tuple(found.logits)
+        parts["logits"] = tuple(results.logits)
     return GenerateDecoderOnlyOutput(**parts)
 
 
@@ -123,17 +123,17 @@ def refuse(model: Any, config: Any, n_samples: int, seed: int | None) -> None:
         )
 
 
-def refuse_unheard(asked: dict[str, Any], code: Any) -> None:
+def refuse_unheard(variables: dict[str, Any], code: Any) -> None:
     """ValueError for arguments of ``generate`` that it hands to no decoding method of one's own.
 
-    ``asked`` are the local variables of the caller, whose ``code`` says whether it is ``generate``.
+    ``variables`` are the caller's local variables; its ``code`` says whether it is ``generate``.
     A streamer is ended, so that whoever listens to it does not wait for ever.
     """
     if code is not unwrapped(GenerationMixin.generate).__code__:
         return
-    if asked.get("assistant_model") is not None:
+    if variables.get("assistant_model") is not None:
         raise ValueError("assistant_model: shared_prefix drafts no tokens; leave it out")
-    if (streamer := asked.get("streamer")) is not None:
+    if (streamer := variables.get("streamer")) is not None:
         streamer.end()
         raise ValueError(
             "streamer: shared_prefix draws many answers side by side and streams none; leave it out"

@@ -64,5 +64,5 @@ def step_logits(
         return logits
 
     how = Sampling(samples=1, greedy=True, max_new_tokens=STEPS + 1)
-    found: list[Tensor] = generated(hf, inputs, tokenizer, how, StoppingCriteriaList(), method)
-    return found
+    logits: list[Tensor] = generated(hf, inputs, tokenizer, how, StoppingCriteriaList(), method)
+    return logits

@@ -48,12 +48,12 @@ def load(split: str) -> list[Picture]:
     pictures = []
     for path in sorted((root / "images").glob("*.png"), key=lambda p: int(p.stem)):
         questions = tuple(by_image[int(path.stem)])
-        colour, shape = told(questions, COLOURS), told(questions, SHAPES)
+        colour, shape = inferred(questions, COLOURS), inferred(questions, SHAPES)
         pictures.append(Picture(int(path.stem), path, questions, colour, shape))
     return pictures
 
 
-def told(questions: Sequence[tuple[str, str]], words: tuple[str, ...]) -> str | None:
+def inferred(questions: Sequence[tuple[str, str]], words: tuple[str, ...]) -> str | None:
     """The colour or shape that the questions give away: as an answer, or named in one.
 
     "what color is the circle?" and a yes to "is there a circle?" both tell the shape; so does a
@@ -62,13 +62,13 @@ def told(questions: Sequence[tuple[str, str]], words: tuple[str, ...]) -> str | 
     for question, answer in questions:
         if answer in words:
             return answer
-        named = next((w for w in words if re.search(rf"\b{w}\b", question)), None)
-        if named is None:
+        word = next((w for w in words if re.search(rf"\b{w}\b", question)), None)
+        if word is None:
             continue
         if answer not in ("yes", "no"):
-            return named
+            return word
         if (answer == "yes") != negated(question):
-            return named
+            return word
     return None
 
 

@@ -48,9 +48,9 @@ def easy_vqa_idk_items() -> tuple[Item, ...]:
     for item in easy_vqa_items():
         own.setdefault(str(item.meta["cluster"]), []).append(item)
     items: list[Item] = []
-    for number, (picture, asked) in enumerate(own.items()):
-        first = next((item for item in asked if item.group != "yes/no"), asked[0])
-        others = [item for item in asked if item is not first]
+    for number, (picture, questions) in enumerate(own.items()):
+        first = next((item for item in questions if item.group != "yes/no"), questions[0])
+        others = [item for item in questions if item is not first]
         other = next((item for item in others if item.group == "yes/no"), others[0])
         question, kind = UNANSWERABLE[number % len(UNANSWERABLE)]
         unanswerable = replace(

@@ -50,11 +50,13 @@ def read_file(path: Path) -> tuple[Item, ...]:
         items.append(item_from(row, ids.of(row), pictures))
         note_options(items[-1], row, notes)
         ids.add(items[-1].id, where)
-    told = notes.text(path)
+    message = notes.text(path)
     if not items:
-        raise InputError(f"{path}: there is no question in it" + (f" ({told})" if told else ""))
-    if told:
-        warnings.warn(told, stacklevel=2)
+        raise InputError(
+            f"{path}: there is no question in it" + (f" ({message})" if message else "")
+        )
+    if message:
+        warnings.warn(message, stacklevel=2)
     return tuple(items)
 
 

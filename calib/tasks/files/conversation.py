@@ -80,8 +80,8 @@ def part_of(part: Any, where: str) -> tuple[str, tuple[Any, ...]]:
         return part["text"], (None,) * part["text"].count(PLACEHOLDER)
     if kind not in ("image", "image_url"):
         raise InputError(f"{where}: expected parts of text or image, got {shown(part)}")
-    named = next((part[key] for key in PICTURES if part.get(key)), None)
-    return PLACEHOLDER, (named.get("url") if isinstance(named, Mapping) else named,)
+    picture = next((part[key] for key in PICTURES if part.get(key)), None)
+    return PLACEHOLDER, (picture.get("url") if isinstance(picture, Mapping) else picture,)
 
 
 def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[Turn, Turn]]:

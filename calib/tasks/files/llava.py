@@ -44,8 +44,8 @@ def conversation_rows(
     if others:
         raise InputError(f"{where}: it has both {key} and {', '.join(others)}; keep one")
     turns = turns_of(row[key], where)
-    asked = exchanges([turn for turn in turns if turn.role != "system"], where)
-    pictures = pictures_of(row, [turn for pair in asked for turn in pair], where)
+    pairs = exchanges([turn for turn in turns if turn.role != "system"], where)
+    pictures = pictures_of(row, [turn for pair in pairs for turn in pair], where)
     columns = {name: row[name] for name in row if name not in (key, "image", "images")}
     context = [turn.text for turn in turns if turn.role == "system"]
     if any(PLACEHOLDER in text for text in context):
@@ -56,30 +56,30 @@ def conversation_rows(
     before: list[list[str]] = []
     images: list[Any] = []
     questions = []
-    for number, (question, answer) in enumerate(asked, start=1):
-        place = f"{where}, question {number}" if len(asked) > 1 else where
+    for number, (question, answer) in enumerate(pairs, start=1):
+        place = f"{where}, question {number}" if len(pairs) > 1 else where
         text = without_placeholders(question.text, len(images))
         images = images + pictures[2 * number - 2]
         marked = marked_options(text, place)
         if marked is None:
             notes.add(UNLISTED, place)
         else:
-            told = columns | asked_row(marked, answer, place) | {"images": images}
-            questions.append((place, told | ({"turns": list(before)} if before else {})))
+            question_row = columns | columns_of(marked, answer, place) | {"images": images}
+            questions.append((place, question_row | ({"turns": list(before)} if before else {})))
         before.append([text, without_placeholders(answer.text, len(images))])
         images = images + pictures[2 * number - 1]
     name = row["id"]
     if len(questions) > 1:
         cluster = {} if pictures[0] else {"cluster": str(name)}
         questions = [
-            (place, cluster | told | {"id": f"{name}#{number}"})
-            for number, (place, told) in enumerate(questions, start=1)
+            (place, cluster | question_row | {"id": f"{name}#{number}"})
+            for number, (place, question_row) in enumerate(questions, start=1)
         ]
-    for place, told in questions:
-        yield place, {"id": name} | told
+    for place, question_row in questions:
+        yield place, {"id": name} | question_row
 
 
-def asked_row(marked: Marked, answer: Turn, where: str) -> dict[str, Any]:
+def columns_of(marked: Marked, answer: Turn, where: str) -> dict[str, Any]:
     """The columns of a question."""
     for letter, text in zip(marked.letters, marked.texts, strict=True):
         if PLACEHOLDER in text or text.startswith("<image "):

@@ -53,31 +53,31 @@ def marked_answer(answer: str, letters: Sequence[str], texts: Sequence[str], whe
     said = folded(answer)
     if REASONED.match(said):
         said = said.rpartition("###\n")[2].strip()
-    named = named_in(said, letters, [folded(text).removesuffix(".") for text in texts])
-    if len(named) != 1:
-        meant = " and ".join(letters[i] for i in sorted(named))
+    options = options_in(said, letters, [folded(text).removesuffix(".") for text in texts])
+    if len(options) != 1:
+        meant = " and ".join(letters[i] for i in sorted(options))
         raise InputError(
             f"{where}: answer {shown(answer.strip())} "
             + (f"names {meant}" if meant else "is not the letter or text of one option alone")
             + f"; the options are {listed(letters, texts)}, and expected is the letter of one, as "
             'in (A), or its text, and an explanation, if any, on a new line or behind "because"'
         )
-    return named.pop()
+    return options.pop()
 
 
-def named_in(said: str, letters: Sequence[str], texts: Sequence[str]) -> set[int]:
+def options_in(said: str, letters: Sequence[str], texts: Sequence[str]) -> set[int]:
     """The options that ``said`` names, with those that its explanation's outer lines name."""
-    named, explanation = answered(said, letters, texts)
+    options, explanation = answered(said, letters, texts)
     lines = explanation.strip().split("\n")
-    if named and explanation.strip():
+    if options and explanation.strip():
         for line in {lines[0], lines[-1]}:
-            named = named | answered(line.strip(), letters, texts)[0]
-    return named
+            options = options | answered(line.strip(), letters, texts)[0]
+    return options
 
 
 def answered(said: str, letters: Sequence[str], texts: Sequence[str]) -> tuple[set[int], str]:
     """The options that ``said`` names before its explanation, and the lines of that."""
-    named, lines = stated(said, texts)
+    options, lines = stated(said, texts)
     cue = CUE.match(said)
     rest = said[cue.end() :] if cue else said
     label = LABEL.match(rest)
@@ -87,13 +87,13 @@ def answered(said: str, letters: Sequence[str], texts: Sequence[str]) -> tuple[s
         behind = rest[label.end() :]
         end = END.match(behind)
         if end:
-            return {index, *named}, lines_from(behind, end)
+            return {index, *options}, lines_from(behind, end)
         own, own_lines = stated(behind.lstrip(), texts)
         names_two = label["lone"] and len(texts[index]) == 1  # "A B" is no label and its text
         if own == {index} and not names_two:
-            return {index, *named}, own_lines
+            return {index, *options}, own_lines
     by_text, text_lines = stated(rest, texts)
-    return named | by_text, lines or text_lines
+    return options | by_text, lines or text_lines
 
 
 def stated(said: str, texts: Sequence[str]) -> tuple[set[int], str]:

@@ -66,8 +66,8 @@ class Marked:
     @property
     def question(self) -> str:
         """What is asked: all that is neither an option nor the instruction."""
-        told = "\n".join(line for line, asks in sorted_lines(self.after) if not asks).strip()
-        return "\n".join(part for part in (self.before, told) if part)
+        own = "\n".join(line for line, asks in sorted_lines(self.after) if not asks).strip()
+        return "\n".join(part for part in (self.before, own) if part)
 
 
 def marked_options(text: str, where: str) -> Marked | None:
@@ -108,10 +108,10 @@ def split_last(text: str) -> tuple[str, str]:
     while own < len(lines) and lines[own].strip() and not ends_options(lines[own]):
         own += 1
     option, after = "\n".join(lines[:own]), "\n".join(lines[own:])
-    asked = ASKED_IN_LINE.search(option)
-    if asked:
-        after = f"{option[asked.end() :]}\n{after}"
-        option = option[: asked.start()]
+    request = ASKED_IN_LINE.search(option)
+    if request:
+        after = f"{option[request.end() :]}\n{after}"
+        option = option[: request.start()]
     return option, after.strip()
 
 
@@ -121,13 +121,13 @@ def sorted_lines(after: str) -> Iterator[tuple[str, bool]]:
     for line in after.split("\n"):
         text = line.strip()
         label = LABELLED.match(text)
-        asked = ASKED_IN_LINE.search(f" {text}")
-        if asked and not INSTRUCTION.match(text):
-            told = text[: asked.start()]  # the search has a space more in front
-            told = told.strip()
-            if told and not (label and told == label[0].strip()):
-                yield told, False
-                yield text[len(told) :].strip(), True
+        request = ASKED_IN_LINE.search(f" {text}")
+        if request and not INSTRUCTION.match(text):
+            own = text[: request.start()]  # the search has a space more in front
+            own = own.strip()
+            if own and not (label and own == label[0].strip()):
+                yield own, False
+                yield text[len(own) :].strip(), True
             else:
                 yield line, True
             asks = True

@@ -20,7 +20,7 @@ class Notes:
         self._places: dict[str, list[str]] = {}
         self._columns: dict[str, None] = {}
         self._pictures: dict[str, None] = {}
-        self._numbered = self._named = False
+        self._numbered = self._some_ids = False
         self._alike: list[str] = []
         self._over_truth = ""
         self._answers = 0
@@ -54,39 +54,39 @@ class Notes:
         """A row has no id, and its number stands for it."""
         self._numbered = True
 
-    def named(self) -> None:
+    def with_id(self) -> None:
         """A row has an id of its own."""
-        self._named = True
+        self._some_ids = True
 
     def text(self, path: Path) -> str | None:
         """One sentence, or None where there is nothing to tell."""
-        told = []
+        parts = []
         if self._numbered:
-            rows = "some rows have no id" if self._named else "no row has an id"
-            told.append(f"{rows}, so they are numbered from 0")
+            rows = "some rows have no id" if self._some_ids else "no row has an id"
+            parts.append(f"{rows}, so they are numbered from 0")
         if self._columns:
-            named = ", ".join(shown(name) for name in list(self._columns)[: self.COLUMNS])
+            names = ", ".join(shown(name) for name in list(self._columns)[: self.COLUMNS])
             more = len(self._columns) - self.COLUMNS
-            told.append(
-                f"no question uses the column{'s' if len(self._columns) > 1 else ''} {named}"
+            parts.append(
+                f"no question uses the column{'s' if len(self._columns) > 1 else ''} {names}"
                 + (f" and {more:,} more" if more > 0 else "")
             )
         if self._pictures:
             (first, *more_pictures) = map(shown, self._pictures)
-            named = first + (" and others" if more_pictures else "")
-            told.append(f"{named} looks like pictures; name it images to have them shown")
+            names = first + (" and others" if more_pictures else "")
+            parts.append(f"{names} looks like pictures; name it images to have them shown")
         if self._from_one and self._answers >= self.ANSWERS:
-            told.append("no answer is 0: are they counted from 1? answer_index counts from 0")
+            parts.append("no answer is 0: are they counted from 1? answer_index counts from 0")
         if self._over_truth:
-            told.append(
+            parts.append(
                 f"answers 0 and 1 are read as indices, the first of them as "
                 f"{shown(self._over_truth)}; where they are truth values, write true and false"
             )
         if self._alike:
-            told.append(f"two options are the same text in {self.counted(self._alike, path)}")
+            parts.append(f"two options are the same text in {self.counted(self._alike, path)}")
         for what, places in self._places.items():
-            told.append(f"not used are {what}: {self.counted(places, path)}")
-        return f"{path}: {'; '.join(told)}" if told else None
+            parts.append(f"not used are {what}: {self.counted(places, path)}")
+        return f"{path}: {'; '.join(parts)}" if parts else None
 
     def counted(self, places: list[str], path: Path) -> str:
         short = [place.removeprefix(f"{path}, ") for place in places[: self.PLACES]]

@@ -20,11 +20,11 @@ def pictures_of(row: Mapping[str, Any], turns: Sequence[Turn], where: str) -> li
     """
     own = own_pictures(row, where)
     pictures = [list(turn.images) for turn in turns]
-    named = [picture for part in pictures for picture in part]
-    unnamed = named.count(None)
-    if not named:
+    images = [picture for part in pictures for picture in part]
+    unnamed = images.count(None)
+    if not images:
         return [own, *pictures[1:]]
-    if unnamed == 0 and own in ([], named):
+    if unnamed == 0 and own in ([], images):
         return pictures
     if unnamed != len(own):
         raise InputError(

@@ -52,7 +52,7 @@ def expanded(row: Mapping[str, Any], where: str, notes: Notes, number: int) -> R
                 row = {**row, "id": str(number)}
                 notes.numbered()
             else:
-                notes.named()
+                notes.with_id()
             for place, made in shape.expand(row, where, notes):
                 yield place, Made(made)
             return

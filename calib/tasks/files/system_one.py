@@ -83,7 +83,7 @@ def decision_rows(
         images = list(own)
         first = len(images) + shown_assets.index(PLACEHOLDER) if PLACEHOLDER in shown_assets else 0
         pictures = 1 if PLACEHOLDER in shown_assets else len(images)
-        context, asked = placed(state, decision, first, pictures, place)
+        context, shown_decision = placed(state, decision, first, pictures, place)
         images += [image_of(assets[asset], f"{place}: asset {asset!r}") for asset in shown_assets]
         yield (
             place,
@@ -94,7 +94,7 @@ def decision_rows(
                 "id": name_of_line if single else f"{name_of_line}#{name}",
                 "context": context,
                 "images": images,
-                **asked_row(asked, label_index(labels[name], decision, place, notes)),
+                **columns_of(shown_decision, label_index(labels[name], decision, place, notes)),
             },
         )
     for asset in assets.keys() - mentioned:
@@ -121,14 +121,14 @@ def placed(
             f"{where}: expected an image for each {PLACEHOLDER}, but there are {pictures} images "
             f"and {count} {PLACEHOLDER}"
         )
-    asked = without_placeholders(decision.instructions, first + before)
-    return without_placeholders(state, first), replace(decision, instructions=asked)
+    instructions = without_placeholders(decision.instructions, first + before)
+    return without_placeholders(state, first), replace(decision, instructions=instructions)
 
 
 REQUEST = ("state", "questions", "assets")
 
 
-def asked_row(decision: Decision, answer: int) -> dict[str, Any]:
+def columns_of(decision: Decision, answer: int) -> dict[str, Any]:
     row = {
         "question": decision.instructions,
         "options": list(decision.texts),
@@ -170,8 +170,8 @@ def state_of(state: Any) -> Any:
 def has_group(columns: Mapping[str, Any]) -> bool:
     meta = columns.get("meta")
     own = [columns.get("group"), columns.get("category")]
-    named = meta.get("group") if isinstance(meta, Mapping) else None
-    return not all(map(is_absent, [*own, named]))
+    in_meta = meta.get("group") if isinstance(meta, Mapping) else None
+    return not all(map(is_absent, [*own, in_meta]))
 
 
 def mentions(assets: Mapping[str, Any], texts: list[str]) -> list[str]:

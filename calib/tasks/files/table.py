@@ -48,7 +48,7 @@ def csv_rows(text: str, path: Path, notes: Notes) -> Iterator[tuple[str, Mapping
         if header.padded:
             cells = [cell.strip() for cell in cells]
         if any(cell and not cell.isspace() for cell in cells):
-            rows.append((where, named(cells, header, where, notes)))
+            rows.append((where, row_of(cells, header, where, notes)))
     pictures = pictures_by_index(row for _, row in rows)
     for where, row in rows:
         yield where, {name: cell_in(name, row[name], where, pictures) for name in row}
@@ -118,7 +118,7 @@ def fields_of_any_size() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def named(cells: list[str], header: Header, where: str, notes: Notes) -> dict[str, str]:
+def row_of(cells: list[str], header: Header, where: str, notes: Notes) -> dict[str, str]:
     """Fields by column. One without a name, as an index or a spreadsheet leaves, is not used."""
     extra = any(cell.strip() for cell in cells[len(header.names) :])
     if len(cells) < len(header.names) or extra:
