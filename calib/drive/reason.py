@@ -1,8 +1,8 @@
 """Reasoning before answering: a text is sampled, then the options are scored after it.
 
-The text is asked for (``reasoned``), or it is what a model thinks in the block that its chat
-template opens for that (``thought``). It is a sampled run of its own, in a folder of the scored
-one, so it is addressed by seed and item, kept, and not drawn again when the run goes on.
+The prompt asks for the text (``reasoned``), or the model thinks it in the block that its chat
+template opens for that (``thought``). The texts are a sampled run in a folder inside the scored
+one: seed and item address them, and a run that goes on does not draw them again.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 items -> prompts -> the model's plan -> answers -> records
 
-An answer is a function of the model, the prompt and (seed, item, sample), not of when, beside what
-or by which process it is drawn. How that is done is the model's affair (``calib.models.protocol``;
-``calib.hf.plans`` for Hugging Face), where it is done that of ``calib.drive.engine``.
+An answer is a function of the model, the prompt and (seed, item, sample) alone. The time, the other
+rows of its batch and the process that draws it do not matter. The model decides how answers are
+drawn (``calib.models.protocol``; ``calib.hf.plans`` for Hugging Face), and ``calib.drive.engine``
+decides where.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 items -> prompts -> the model's plan -> batches of option scores -> records
 
-How a batch is scored is the model's affair (``calib.models.protocol``; ``calib.hf.plans`` for
-Hugging Face, where rows leave the device in one copy a batch, while the next is under way), where
-it is scored that of ``calib.drive.engine``.
+The model decides how a batch is scored (``calib.models.protocol``). With Hugging Face
+(``calib.hf.plans``) the rows of a batch leave the device in one copy while the next batch is
+computed. ``calib.drive.engine`` decides where it is scored.
 """
 
 from __future__ import annotations

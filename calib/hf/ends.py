@@ -1,4 +1,4 @@
-"""Where an answer ends: the model's end tokens, and options that have to be told apart by them."""
+"""Where an answer ends: the model's end tokens, and options that only an end distinguishes."""
 
 from __future__ import annotations
 

@@ -226,8 +226,8 @@ def reasons(name: str, source: Source, what: str = "model") -> Iterator[None]:
 
 @contextmanager
 def held_log() -> Iterator[None]:
-    """What transformers logs here is told at the end, or not at all where the model is refused: a
-    refusal is one sentence, and its table of tensors would stand above it."""
+    """Hold what transformers logs, and pass it on at the end. Where the model is refused it is
+    dropped: a refusal is one sentence, and a table of tensors would stand above it."""
     records: list[tuple[logging.Handler, logging.LogRecord]] = []
 
     def hold(handler: logging.Handler, record: logging.LogRecord) -> bool:

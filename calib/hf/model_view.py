@@ -1,9 +1,9 @@
-"""A view of a model: the same weights, and configuration and state of its own.
+"""A view of a model: the same weights, but its own configuration and state.
 
-Which attention a model's layers call stands in their configuration, and some models keep what they
-know of their rows (``rope_deltas``) as attributes of a module. Decoding changes both. On a view it
-changes nothing that anybody else reads: other threads may call the model meanwhile, and it is as it
-was when a step fails.
+The configuration of a model's layers says which attention they call, and some models store state of
+their rows (``rope_deltas``) as attributes of a module. Decoding changes both. On a view it leaves
+the model itself unchanged: other threads may call the model meanwhile, and a failed step leaves no
+trace in it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class View:
         parts = dict(module.__dict__)
         for name in HOOKS:
             hooks = parts[name]
-            # A hook goes on being told of the module that it was registered with.
+            # A hook still receives the module that it was registered with.
             parts[name] = hooks.__class__(
                 [(key, hook_of(hook, module)) for key, hook in hooks.items()] if hooks else ()
             )
@@ -116,14 +116,14 @@ class View:
         return [(twin, dict(twin.__dict__)) for _, twin in self.pairs.values()]
 
     def restore(self, state: list[tuple[nn.Module, dict[str, Any]]]) -> None:
-        """What modules have kept since ``state()`` is forgotten, what they replaced comes back."""
+        """Undo what modules have set since ``state()``: new attributes go, old ones come back."""
         for twin, attributes in state:
             twin.__dict__.clear()
             twin.__dict__.update(attributes)
 
 
 def own_tensors(model: nn.Module) -> dict[tuple[int, str], Tensor]:
-    """What modules keep beside parameters and buffers, by the module's id and the name."""
+    """Tensors of modules that are no parameters or buffers, by the module's id and the name."""
     return {
         (id(module), name): module.__dict__[name]
         for module in model.modules()

@@ -1,9 +1,9 @@
-"""What turns encoded prompts into a model's inputs, and knows which of them it may read together.
+"""Turn encoded prompts into a model's inputs, and learn which of them it may read together.
 
 Some models do not mask padding in what they carry from token to token (RWKV, RecurrentGemma),
-attend to the empty pictures that a prompt with fewer of them is filled up with (Llama 3.2 Vision),
-number pictures across a batch (HunYuan-VL) or leave out all but the first (BLIP-2). No
-configuration says so; reading a first prompt does.
+attend to the empty pictures that fill up a prompt with fewer pictures (Llama 3.2 Vision), number
+pictures across a batch (HunYuan-VL) or leave out all but the first (BLIP-2). No configuration says
+so; reading a first prompt shows it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Part(NamedTuple):
 
 
 class Reader:
-    """The inputs of a model's prompts, and what they have told of it (``learned``)."""
+    """The inputs of a model's prompts, and what trials have shown of the model (``learned``)."""
 
     def __init__(self, hf: Any, speakers: Speakers) -> None:
         self.hf, self.speakers = hf, speakers
@@ -70,11 +70,11 @@ class Reader:
         return self.inputs([batch[n] for n in rows])
 
     def parts(self, batch: Sequence[Encoded]) -> list[Part]:
-        """A batch as it is read: whole where a prompt's logits are its own whatever is beside it.
+        """A batch as it is read: whole where other prompts do not change a prompt's logits.
 
-        Else prompts of equal length, with pictures of equal number and size, go together; and each
-        by itself, where that does not do either. Raises CalibError, naming the item, for a prompt
-        that its processor or the model refuses.
+        Else prompts of equal length, with pictures of equal number and size, go together. Where
+        they still change each other's logits, each is read by itself.
+        Raises CalibError, naming the item, for a prompt that its processor or the model refuses.
         """
         try:
             collated = collate(batch, self.speakers)
@@ -124,9 +124,9 @@ class Reader:
     def _together(
         self, condition: Condition, batch: Sequence[Encoded], collated: dict[str, Any]
     ) -> bool:
-        """Whether prompts can be read together on this condition: learned of the first such batch.
+        """Whether prompts can be read together on this condition; the first such batch decides.
 
-        The second of two prompts must have the logits beside the first that it has alone.
+        The second of two prompts must have the same logits behind the first as alone.
         """
         if not any(condition):
             return True
@@ -146,8 +146,8 @@ class Reader:
     def steps_apart(self, part: Part, batch: Sequence[Encoded]) -> bool:
         """Whether rows behind the prompts of a part decode together as each alone.
 
-        Samples of one prompt behind a cache of plain keys and values do; others are asked, of the
-        first such part of ``batch``.
+        Samples of one prompt behind a cache of plain keys and values do. For all others the first
+        such part of ``batch`` is tried.
         """
         own = [batch[n] for n in part.rows]
         key = ("steps", part.condition, len(own) > 1)

@@ -1,12 +1,12 @@
 """Prompts as a model reads them, and texts behind them.
 
-What a forward pass takes beside tokens (positions of one part or of three, token types, masks of
-cross-attention) is made, and extended for a text behind the prompt, by the methods that
-``generate`` itself calls, so that it follows each family.
+A forward pass takes more than tokens: positions of one part or of three, token types, masks of
+cross-attention. The methods that ``generate`` itself calls make these inputs and extend them for a
+text behind the prompt, so they follow each family.
 
 A text is read on the cache of its prompt where the cache can be divided into rows exactly and a
-step is handed no pixels; else prompt and text are read together, prompts collated anew, since
-nobody but a processor knows which of its pictures' tensors belong to which prompt.
+step takes no pixels. Else prompt and text are read together. The prompts are then collated anew,
+since only a processor knows which tensors of pictures belong to which prompt.
 
 Axis legend: N prompts of P tokens, R texts of L tokens, V vocabulary.
 """
@@ -26,7 +26,7 @@ from calib.hf.decoding.prefix import way_of
 
 Inputs = dict[str, Any]
 Learned = dict[tuple[Any, ...], Any]
-"""What reading has told of a model, by question and kind of prompt."""
+"""What trials have shown of a model, by question and kind of prompt."""
 Again = Callable[[Sequence[int]], Inputs]
 """The inputs of prompts, by their numbers, collated anew; a number may stand there repeatedly."""
 
@@ -39,7 +39,7 @@ class Source:
     padded: bool = True  # some of its prompts are
     positions: bool = True  # the model is given those that generate would give it
     pixels: Sequence[int] = ()  # of each prompt's pictures, where there are some
-    learned: Learned | None = None  # whether its model is right on the cache; None: not asked
+    learned: Learned | None = None  # whether its model is right on the cache; None: not tried
 
 
 class CannotAttribute(ValueError):
@@ -65,8 +65,8 @@ class ReadPrompts:
     def behind(self, rows: Sequence[int], fed: Tensor, real: Tensor) -> Tensor:
         """Logits (R, L, V) behind each token of ``fed`` (R, L), texts behind the prompts ``rows``.
 
-        ``real`` (R, L) is 0 at padding, which stands at the end of a text. Whether reading on the
-        cache gives what reading anew gives is found out of the first batch of a kind. Raises
+        ``real`` (R, L) is 0 at padding, which stands at the end of a text. The first batch of a
+        kind decides whether reading on the cache gives what reading anew gives. Raises
         CannotAttribute where prompts with pictures have to be read anew and ``source`` has no way.
         """
         step = tried(self._step, fed.shape[1])

@@ -22,9 +22,8 @@ def first_line(error: BaseException) -> str:
 def sentence(error: BaseException) -> str:
     """The error's own words in one paragraph.
 
-    Errors whose text is a message keep its first line, and the lines that it announces by a colon;
-    one that says what is to be installed is kept whole. A bare key or index says nothing without
-    the error's name.
+    A message keeps its first line, and the lines that this announces by a colon. A message that
+    says what to install stays whole. A bare key or index says nothing without the error's name.
     """
     if isinstance(error, RecursionError):
         return "it is nested too deeply to be read"

@@ -1,7 +1,7 @@
 """One batch, one forward: the answer position's logits go straight into ``option_scores``.
 
-The full logits of a prompt never exist: the model is asked for its last position only, and those
-(N, V) logits stay on the device. What leaves it is one small tensor per batch.
+The full logits of a prompt never exist: the model computes those of its last position only, and
+these (N, V) logits stay on the device. One small tensor per batch leaves it.
 
 Options of several tokens are scored behind the shared prompt: their first tokens come from the same
 logits, the rest from a further forward (``calib.hf.reading``). For such a batch ``logprob`` is the
@@ -10,8 +10,8 @@ token.
 
 An option stands for the answers that begin with it, and ``mass`` is the probability that an answer
 begins with one of them. Where one spelling of a question begins another ("apple", "apple pie"),
-those would be one event counted twice: there every option of the question stands for the answer
-that ends behind it, the end of the answer is scored as its last token, and ``ended`` is true.
+this would count one event twice. There every option of the question stands for the answer that ends
+behind it: the end of the answer is scored as its last token, and ``ended`` is true.
 
 Axis legend: N rows, V vocabulary, O options, M spellings, C = O M candidates, R candidates of more
 than one token, L their longest rest.
@@ -163,7 +163,7 @@ def of_single_tokens(
     scores = option_scores(
         logits, ids, labels, temperature=temperature, confidence=confidence, histogram=histogram
     )
-    assert scores.correct is not None  # labels were given
+    assert scores.correct is not None  # labels were passed
     best = scores.prediction[:, None]
     columns = {
         "mass": scores.mass,

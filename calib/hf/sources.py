@@ -1,4 +1,4 @@
-"""A model's name as a folder or a hub name, settled before transformers is asked.
+"""A model's name as a folder or a hub name, settled before transformers looks it up.
 
 transformers takes a mistyped folder for a hub name and asks the hub for file after file, each with
 retries. Here a name that looks like a path must be a folder, and the hub is asked once.

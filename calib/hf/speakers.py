@@ -1,7 +1,7 @@
-"""A model's tokenizer and processor, and what they do to a prompt without being asked.
+"""A model's tokenizer and processor, and what they do to a prompt by themselves.
 
 Processors differ in where a picture stands in a text, in what they write before and behind it, and
-in how they take pictures. None of that is said anywhere, so they are tried, once each.
+in how they take pictures. No configuration says any of it, so each is tried once.
 """
 
 from __future__ import annotations

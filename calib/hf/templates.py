@@ -120,7 +120,7 @@ def omission(text: str, turns: Turns) -> str:
 def in_time(speaker: Any, turns: Turns, *, name: str, template_args: dict[str, Any]) -> str:
     """The template's text; CalibError where a template's first takes longer than ``PATIENCE``.
 
-    It is rendered in a thread, since nothing else can be left behind; that thread is told to end.
+    A thread renders it, since only a thread can be left behind; a late one gets a signal to end.
     """
     render = partial(
         speaker.apply_chat_template,

@@ -1,12 +1,12 @@
-"""Chat templates that let a model think before it answers, and what is done about it.
+"""Chat templates that let a model think before it answers, and the three ways to use them.
 
 Such a template takes a switch (``enable_thinking``, ``thinking``) or opens a block of thoughts by
 itself, ``<think>``. Behind an open block no option is an answer: its probability is that of a
 thought that begins so.
 
 ``off``  the template's own empty block, closed.
-``on``   the block is opened; its thoughts are sampled, or were.
-``own``  whatever the template does unasked.
+``on``   the opened block; its thoughts are sampled now or were sampled before.
+``own``  what the template does by itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def switches_in(template: Any) -> tuple[str, ...]:
 
 
 def switched(conversation: Conversation, mode: str, thoughts: str | None = None) -> str:
-    """The conversation's text in a mode; ``on`` with the thoughts that the block holds, if given.
+    """The conversation's text in a mode; ``on`` with ``thoughts`` in the block, if there are some.
 
     Raises InputError for ``on`` where the template knows no thinking.
     """

@@ -5,9 +5,9 @@ arms      the ways of asking: plain, with permission not to know, with an option
 evaluate  one new answer per item and arm -> quadrants, rates with intervals, arms compared
 export    rows to train on, rows to keep, and the card that says where they come from
 
-A label belongs to one model, prompt and sampling setting, and from n draws it is an estimate: the
-counts are kept, so another threshold needs no new sampling. The template is "Say I Don't Know"
-(OpenMOSS).
+A label belongs to one model, prompt and sampling setting, and from n draws it is an estimate. The
+set stores the counts, so another threshold needs no new sampling. It follows
+"Say I Don't Know" (OpenMOSS).
 """
 
 from __future__ import annotations

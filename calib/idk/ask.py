@@ -1,4 +1,4 @@
-"""The questions of an IDK set asked again, once in every arm: what is refused, what is answered.
+"""Ask the questions of an IDK set again, once in every arm: what is refused, what is answered.
 
 Each arm is a run of ``calib sample`` with one answer to a question at a low temperature, drawn from
 another seed stream than the build's samples. An arm that has its answers is not asked again.
@@ -36,7 +36,7 @@ TEMPERATURE = 0.1
 ROWS = 32
 """Questions that decode together: one answer each leaves little else to do at once."""
 LISTING = ("letters", "llava", "paper", "listed")
-"""Prompt forms in which an option more is seen."""
+"""Prompt forms that show the options, and so an option more."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ def ask_set(
     names = list(arms) or default_arms(items)
     if len({label_of(name) for name in names}) < len(names):
         raise InputError(f"arms: {', '.join(names)}: each must be there once")
-    worded = {name: words_of(name, labelled) for name in names}  # all refused before one is asked
+    worded = {
+        name: words_of(name, labelled) for name in names
+    }  # every refusal comes before the first question
     path = Path(out) if out is not None else Path(folder) / EVALUATION
     refuse_no_folder(path)
     settings: dict[str, Any] = {

@@ -136,9 +136,9 @@ def parts(
 ) -> list[str]:
     """The part (of ``shares``, as {"train": 0.8, "test": 0.2}) of each item.
 
-    Questions of one cluster are in one part, and so are those that show the same picture, by
-    whatever name: the same ``content``, which is asked once of each picture. Shares are those of
-    the groups that this makes. Raises CalibError where a picture cannot be read.
+    Questions of one cluster are in one part. So are questions that show the same picture, whatever
+    its name: ``content``, called once for each picture, is the same. Shares are shares of the
+    groups that this makes. Raises CalibError where a picture cannot be read.
     """
     total = math.fsum(shares.values())
     if not shares or min(shares.values()) < 0 or not math.isclose(total, 1.0):

@@ -71,7 +71,7 @@ def sft_rows(
 ) -> list[Row]:
     """One conversation per item: the model's own right answer where known, the refusal elsewhere.
 
-    ``prompt`` gives the text that was asked; by default the question.
+    ``prompt`` gives the text of the user's turn; by default the question.
     """
     return [
         {

@@ -48,7 +48,7 @@ SAMPLES = "samples"
 CARD = "README.md"
 SHARES = {"train": 0.8, "test": 0.2}
 QUESTIONS = 100
-"""Questions of a build unless told otherwise: minutes, not hours, on two cores."""
+"""Questions of a build without ``limit``: minutes, not hours, on two cores."""
 PROVENANCE = (
     "model", "class", "parameters", "dtype", "device", "task", "questions", "prompt", "samples",
     "temperature", "top_p", "top_k", "min_p", "greedy", "max_new_tokens", "stop", "seed",

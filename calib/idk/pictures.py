@@ -1,4 +1,4 @@
-"""The pictures of a set: copied into its own folder, to be moved with it, and told apart."""
+"""The pictures of a set: copied into its folder, so that they move with it, and their digests."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Copies:
 
 
 class Contents:
-    """Called with a picture of the set in ``out``, it says what tells it from others: its digest.
+    """Called with a picture of the set in ``out``, it gives the digest that identifies it.
 
     ``pictures.json`` keeps the digests, so that a set whose pictures are gone is parted as before;
     they hold for the questions whose digest is ``items``.
@@ -90,7 +90,7 @@ class Contents:
     def __init__(self, out: Path, items: str) -> None:
         self.out = out
         self.unread: list[str] = []
-        """Pictures that are gone and were never told apart: each is taken for another."""
+        """Pictures that are gone and have no digest: each counts as different from all others."""
         self._items = items
         self._digests: dict[str, str] = {}
         if (out / PICTURES).is_file():

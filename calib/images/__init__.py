@@ -1,7 +1,7 @@
-"""Pictures: which files are read, what is refused before a model is loaded, and what is seen.
+"""Pictures: which files are read, what is refused before a model loads, what a model sees.
 
 A picture is a path, a PIL image or the bytes of an image file (``calib.records.EncodedImage``). It
-is decoded each time it is looked at and never kept decoded. Docs: ``docs/pictures.md``.
+is decoded at every use and never stored decoded. Docs: ``docs/pictures.md``.
 """
 
 from calib.images.check import check_images

@@ -1,7 +1,7 @@
-"""What is refused of pictures before a model is loaded.
+"""Refuse pictures that cannot be read, before a model is loaded.
 
-PNG, JPEG and WEBP say themselves whether they are whole: checksums, a marker of the end, a length.
-They are looked through, not decoded. The others are decoded, which costs them little.
+Checksums, an end marker or a length say whether a PNG, JPEG or WEBP file is whole: it is read
+through, not decoded. Files of the other formats are decoded, which costs little for them.
 """
 
 from __future__ import annotations

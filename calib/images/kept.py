@@ -1,4 +1,4 @@
-"""The pictures that a run keeps in its own folder, or an IDK set in its: found wherever it lies.
+"""Pictures in the folder of a run or an IDK set, found again after the folder has moved.
 
 ``RUN/images/3-0.png``        picture 0 of question 3, which had no file of its own
 ``SET/images/names.json``     which copy, below SET, came from which path; SET/samples is the run
@@ -17,9 +17,9 @@ FOLDER, NAMES = "images", "names.json"
 
 
 def own_name(run: Path, index: int, number: int, name: str) -> str | None:
-    """Relative to ``run``, where it keeps the picture that a record calls ``name``; else None.
+    """The path, relative to ``run``, of its picture that a record calls ``name``; None without one.
 
-    Earlier versions wrote down where it lay then, and the folder may have been moved since.
+    Earlier versions recorded the absolute path, and the folder may have moved since.
     """
     path = Path(name)
     if path.parent.name == FOLDER and path.stem == f"{index}-{number}":

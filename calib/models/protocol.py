@@ -1,8 +1,8 @@
 """What a drive needs of a model, whatever runs it: a library, an engine, a server.
 
 A model makes a plan for a list of questions, and a plan does the work. Plans are made before there
-is a run folder, so whatever can be refused of any question is refused first. How questions share a
-forward pass, a queue or a connection is the plan's own affair.
+is a run folder, so every refusal of a question comes first. The plan decides how questions share a
+forward pass, a queue or a connection.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class ScorePlan(Protocol):
         questions and of ``Scoring`` alone."""
 
     def run(self, numbers: Iterable[int], bins: int | None = None) -> Iterator[ScoredBatch]:
-        """The batches of these numbers, in their order; one may be computed while another is told.
+        """The batches of these numbers, in their order; one may run while another is yielded.
 
         With ``bins`` a model that counts confidences where it computes them gives each batch its
         histogram of so many bins.

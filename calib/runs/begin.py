@@ -21,7 +21,7 @@ from calib.runs.prompts import PROMPTS, prompt_lines, read_prompts
 from calib.tasks.prompts import PASSAGES
 
 Growth = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
-"""Of what config.json holds and what is asked for now: what it is to hold from now on instead."""
+"""Takes what config.json holds and the configuration requested now, gives the entries to change."""
 
 
 def begin(
@@ -105,9 +105,9 @@ def writer_of(file: Path) -> str:
 def keep_prompts(run: Run, items: Sequence[Item], texts: Sequence[str]) -> None:
     """Write the prompts of ``items`` down, once.
 
-    A run that has records and no prompts was begun before they were kept, and goes on without.
-    Raises InputError where the run was begun with other prompts, or before they could hold what
-    ``items`` say.
+    A run that has records and no prompts is older than prompts.jsonl, and goes on without it.
+    Raises InputError where the run was begun with other prompts, or is so old that its prompts
+    could not hold what ``items`` say.
     """
     path = run.path / PROMPTS
     try:

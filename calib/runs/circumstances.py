@@ -1,4 +1,4 @@
-"""What was there when a run was begun, and was not asked for."""
+"""Facts of the machine and the code that began a run: no arguments of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CIRCUMSTANCES = ("versions", "machine", "git", "started")
 
 
 def circumstances() -> dict[str, Any]:
-    """Versions, machine and git revision: what was there, not what was asked for."""
+    """Versions, machine and git revision, none of which an argument sets."""
     names = ("mllm-calib", "torch", "transformers", "numpy", "triton")
     return {
         "versions": {"python": platform.python_version(), **{n: known(n) for n in names}},

@@ -1,4 +1,4 @@
-"""The histogram of a scored run, batch by batch, beside its records or in their place.
+"""The histogram of a scored run, batch by batch, with its records or instead of them.
 
 ``histogram.jsonl``    one line a batch: rows, right ones and summed confidence per bin, and the
                        sums that other numbers are means of; written before the batch's records.

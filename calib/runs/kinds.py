@@ -1,8 +1,8 @@
 """What a folder holds, and which reader takes it.
 
-A run says its kind in config.json; one without was begun when only sampled runs did, and is a
-scored one. Folders that are no runs are told by the ``format`` of their results.json, and where
-that is gone by what lies in them. Every reader asks for the kinds it takes through ``need``.
+A run says its kind in config.json. One that says none is a scored run, begun when only sampled runs
+said it. Of a folder that is no run the ``format`` of its results.json says the kind, or where that
+is gone the files in it. Every reader states the kinds it takes through ``need``.
 """
 
 from __future__ import annotations

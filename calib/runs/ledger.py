@@ -1,7 +1,7 @@
 """Where the batches of a scored run are written down: the histogram first, then the records.
 
 So a batch whose records are whole always has its line in the histogram. Without records
-(``log_samples="none"``) the lines are all there is, and what resuming looks at.
+(``log_samples="none"``) resuming reads these lines alone.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from calib.runs.durable import refuse_no_folder
 def saved(folder: Path, item: Item, index: int, number: int) -> str:
     """What a record calls an item's image: its path, or its place in the run folder.
 
-    There one is put that has no file of its own, so that it is found wherever the folder lies.
+    An image without a file is written into the run folder, and moves with it.
     """
     image = item.images[number]
     if isinstance(image, Path):

@@ -1,7 +1,7 @@
 """The lines of a scored run's records, read and checked.
 
 The last line may be torn: a run that was stopped while it wrote goes on before it. Any other line
-that is no record means that the file was damaged, and nothing behind it is passed over in silence.
+that is no record means that the file was damaged, and no reader skips the rest in silence.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The records of a sampled run: one line per answer, in a file of its own for every process.
 
 ``records-R.jsonl``  what process R wrote. All answers to an item that were drawn together stand
-                     together, in the order of their samples; where some are lacking, the line was
-                     torn and they count as not begun.
+                     together, in the order of their samples; where some are missing, the line was
+                     torn and all of them count as not begun.
 ``items.jsonl``      the questions, once.
 
 Which process wrote an item does not matter, so a run may go on with another number of them. A run
-may also go on with more samples: then each item's are drawn in parts, samples 0 to 7 and 8 to 11,
+may also go on with more samples: then each item has its samples in parts, 0 to 7 and 8 to 11,
 and config.json says where parts end (``parts: [8, 12]``).
 """
 
@@ -73,7 +73,7 @@ def shards(path: Path) -> list[Path]:
 
 
 def parts_of(config: Mapping[str, Any]) -> list[int]:
-    """Where the parts end in which a run's samples are drawn; a run begun as it is has one."""
+    """Where the parts end in which a run's samples are drawn; a run that never grew has one."""
     return list(map(int, config.get("parts") or [config["samples"]]))
 
 

@@ -1,7 +1,7 @@
-"""Cross entropy for training loops that keeps the books on calibration as it goes.
+"""Cross entropy for training loops that also counts calibration.
 
-The histogram is filled by the pass that computes the loss, so the ECE of what is trained on costs
-nothing but the reading of it. Axis legend: V vocabulary or classes, ... leading axes, N rows.
+The pass that computes the loss fills the histogram, so the ECE of the training rows costs only the
+reading of it. Axis legend: V vocabulary or classes, ... leading axes, N rows.
 """
 
 from __future__ import annotations
@@ -215,8 +215,8 @@ def flat_rows(
 ) -> tuple[Tensor, Tensor]:
     """(N, V) and (N,) of logits (..., V) and labels (...).
 
-    With ``shift`` each position is given the label of the next one, the last none: the labels move,
-    so that the logits need no copy. Raises ValueError where the shapes do not fit.
+    With ``shift`` each position takes the label of the next one, the last none. The labels
+    move, so that the logits need no copy. Raises ValueError where the shapes do not fit.
     """
     if logits.shape[:-1] != labels.shape:
         raise ValueError(

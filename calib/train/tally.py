@@ -1,6 +1,6 @@
-"""What is counted of rows as they are evaluated or trained on: a histogram and their entropies.
+"""Counts of rows in evaluation or training: a histogram, and the sum of the rows' entropies.
 
-A tally stays on its device and is read once, at the end. Its numbers are named with their
+A tally stays on its device and is read once, at the end. The names of its numbers say their
 convention: ``ece_width15_left`` is the ECE over 15 bins of equal width, each [a, b).
 """
 

@@ -98,8 +98,8 @@ def processed(processors: Any, ids: Any, logits: Tensor, prompts: Tensor) -> Ten
                 processor = copy(processor)
                 setattr(processor, name, held[prompts])
         scores = LogitsProcessorList([processor])(ids, scores)
-    found: Tensor = scores
-    return found
+    result: Tensor = scores
+    return result
 
 
 def for_rows(logits: Tensor, rows: int) -> Tensor:
@@ -120,8 +120,8 @@ def by_address(
 ) -> ByAddress:
     """The draw of a generation config: its temperature and filters go into the op.
 
-    They stay processors where something other than they comes behind the first of them, or where
-    the scores they leave are asked for.
+    They stay processors where another processor follows the first of them, or where the caller
+    wants the scores that they leave.
     """
     kinds = [isinstance(processor, FUSED) for processor in processors]
     first = kinds.index(True) if True in kinds else len(kinds)

@@ -1,12 +1,12 @@
 """The decoding step as a CUDA graph: what the host says once, the device repeats.
 
-Telling a GPU of a step takes longer than the step itself, so it is told once: the step is captured
-on tensors that stay where they are, and replayed with new tokens in them. On other devices to
-replay is to call, so that the same tensors and masks are used, and tested, without a GPU.
+The host takes longer to launch a step than a GPU to compute it. So the step is captured once, on
+tensors that stay where they are, and replayed with new tokens in them. On other devices a replay is
+a call, so that the same tensors and masks are used, and tested, without a GPU.
 
-A graph repeats what was captured, and nothing that the host has reckoned since. So it is believed
-after it has given a step's logits that the host had no part in, and anything that goes wrong leaves
-the step that was computed without it.
+A graph repeats what was captured and misses what the host has computed since. So it is trusted only
+after a replay without the host has given a step's logits. Where anything goes wrong, the step that
+was computed without the graph stands.
 
 Axis legend: R rows, V vocabulary.
 """
@@ -40,8 +40,8 @@ Run = Callable[[], Any]
 
 
 class Graph:
-    """A ``Run`` as it was captured. It is always the same, and given to every call so that the
-    graph does not keep what owns it."""
+    """A ``Run`` as it was captured. Every call passes the same ``Run``, so that the graph need not
+    hold it, and with it the graph's owner."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -70,7 +70,7 @@ class Graph:
         if self.device.type != "cuda":
             return
         captured = torch.cuda.CUDAGraph()
-        # Until this has ended the former graph is kept: it is what keeps the pool.
+        # The former graph lives until this has ended: it holds the pool.
         here = torch.cuda.device(self.device)
         # What other threads ask of the device meanwhile is no error of this capture.
         capture = torch.cuda.graph(
@@ -128,7 +128,7 @@ class Replayed:
 
     def put(self, inputs: dict[str, Any]) -> None:
         """Copy a step's inputs to where the graph reads them."""
-        # Nothing attends by the mask, which grows: positions are given, and rows see all they have.
+        # No layer attends by the mask, which grows: a row has positions and sees all its keys.
         step_inputs = {name: value for name, value in inputs.items() if name != "attention_mask"}
         if not isinstance(step_inputs.get("position_ids"), Tensor):
             raise CannotReplay("positions are reckoned by the model")

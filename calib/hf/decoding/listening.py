@@ -1,10 +1,10 @@
-"""Overhear the logits and labels of evaluations, where a Trainer gives them to nobody.
+"""Overhear the logits and labels of evaluations, which a Trainer hands to no callback.
 
-A forward hook on the model sees both, unless a loss function takes the labels away before: then
-the ear is at the loss. Labels that ``label_names`` calls otherwise than "labels" reach the model
-and no loss function, so the hook keeps them for the loss. Only forwards without gradient are heard,
-and a batch is reduced to a ``Tally`` at once, so no logits outlive the hook and nothing waits for
-the device.
+A forward hook on the model sees both, unless a loss function takes the labels away before: then a
+hook on the loss sees them. Labels that ``label_names`` gives another name than "labels" reach the
+model and no loss function, so the model's hook stores them for the loss. The hooks hear forwards
+without gradient alone. They reduce a batch to a ``Tally`` at once: no logits outlive the hook, and
+nothing waits for the device.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The decode loop: S answers to each of B prompts, token by token.
 
-Rows that have ended leave the batch, unless their draws must go on to keep torch's generator where
-plain sampling would have it, or something else is kept of every row. No logits are kept that nobody
-asked for. ``packing`` goes the same steps with rows of other prompts that join later.
+Rows that have ended leave the batch. They stay where their draws must go on, so that torch's
+generator stands where plain sampling would leave it, and where the caller wants scores or logits of
+every row. The loop stores no logits otherwise. ``packing`` takes the same steps and lets rows of
+other prompts join later.
 
 Axis legend: B prompts, S samples, R = B S rows ordered prompt by prompt, P prompt tokens, L answer
 tokens, C columns of prompt and answer, V vocabulary.
@@ -60,7 +61,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Drafts:
-    """What has been drawn of R answers, whose last tokens stand in the same column."""
+    """The beginnings of R answers, as far as they are drawn; their last tokens share a column."""
 
     ids: Tensor  # (R, C) prompts and answers
     numbers: Tensor  # (R,) which answers they are
@@ -85,7 +86,7 @@ class Drafts:
         return Drafts(*(getattr(self, part.name)[rows] for part in fields(self)))
 
     def joined(self, others: Drafts, fill: int) -> Drafts:
-        """These and ``others``, in no more columns than the longest prompt and answer take up."""
+        """These rows, then ``others``, in the fewest columns that hold every prompt and answer."""
         width = max(part.ids.shape[1] - int(part.first.min()) for part in (self, others))
         parts = [part.in_columns(width, fill) for part in (self, others)]
         return Drafts(
@@ -172,7 +173,7 @@ class Running:
         return ended
 
     def join(self, others: Running) -> None:
-        """Rows that have drawn their first token and not gone a step go on among these."""
+        """Take in rows that have drawn their first token and have taken no step yet."""
         self.rows.join(others.rows)
         self.drafts = self.drafts.joined(others.drafts, int(self.fill))
 

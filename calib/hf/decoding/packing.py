@@ -1,9 +1,8 @@
 """A batch that stays full: where enough answers have ended, the next questions join the others.
 
-Every row draws what its address says (seed, item, sample, step), so that whoever decodes beside it
-changes an answer by rounding only. Where a model keeps anything of its rows that cannot be put
-together (``prefix.Rows.joinable``), a group of questions is decoded to its end before the
-next one begins.
+Every row draws what its address says (seed, item, sample, step), so other rows of the batch change
+an answer by rounding only. Some models keep state of their rows that cannot be put together
+(``prefix.Rows.joinable``): there a group of questions is decoded to its end before the next begins.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ class Packing:
             )  # fmt: skip
             if draw.processors:
                 raise CannotPack("logits are processed")
-            # Rows end by their own length, not by that of what stands beside them.
+            # A row ends by its own length, not by that of the other rows.
             stopping = StoppingCriteriaList(
                 one for one in stopping_criteria if not isinstance(one, MaxLengthCriteria)
             )
@@ -136,7 +135,7 @@ class Packing:
         return running
 
     def whole(self, ended: Drafts) -> Iterator[tuple[int, list[Answer]]]:
-        """Keep the answers that have ended; the questions of which no answer is lacking now."""
+        """Keep the answers that have ended; yield each question whose answers are now complete."""
         if not len(ended.numbers):
             return
         answers = as_answers(ended.answers(), ended, self.tokenizer, self.hf, self.how)

@@ -1,13 +1,13 @@
 """Prefill once, decode many: the state of S answers to each of B prompts, and its three ways.
 
-``shared``    the prompts' keys and values are kept once (``calib.hf.decoding.shared_attention``).
+``shared``    one copy of each prompt's keys and values (``calib.hf.decoding.shared_attention``).
 ``repeated``  the prefilled cache is copied S times, which is exact for plain and sliding layers.
 ``expanded``  every row is prefilled by itself, for caches of which rows cannot be repeated: hybrid,
               state-space, static, quantised and offloaded ones, some of which would repeat only
               half of their state without a word.
 
-Which of them is exact is found out by trying: a way whose checks fail, or whose first step raises
-anything, is left for the next slower one, and nothing of the failed step remains.
+A trial decides which of them is exact: where the checks of a way fail, or its first step raises
+anything, the next slower way takes its place, and nothing of the failed step remains.
 
 Axis legend: B prompts, S samples of each, R = B S rows, ordered prompt by prompt, P prompt tokens.
 """
@@ -88,7 +88,7 @@ class Rows:
         self.prefilled: Any = None
         self.replayed: graphs.Replayed | None = None
         self.replayed_steps = 0
-        self.taken: set[str] = set()  # tensors that the last step was given
+        self.taken: set[str] = set()  # names of the tensors that went into the last step
         # In training mode each row is to draw its own dropout.
         fastest = "expanded" if model.training else way_of(cache, kwargs.get("use_cache", True))
         self.way = slower(way or fastest, fastest)
@@ -148,7 +148,7 @@ class Rows:
 
     def _prefill(self, ids: Tensor, kwargs: dict[str, Any]) -> None:
         outputs = self.model._prefill(ids, self.generation_config, kwargs)
-        # A copy where there are other positions, which are not kept for the sake of the last.
+        # Copied where there are other positions: a view would keep the memory of all of them.
         several = outputs.logits.shape[1] > 1
         self.logits = outputs.logits[:, -1].to(ids.device, copy=several)
         self.kwargs = self._after(outputs, kwargs)
@@ -162,7 +162,7 @@ class Rows:
         return after
 
     def _each(self, rows: int, change: Callable[[Tensor, int], Tensor]) -> None:
-        """Change every input that has ``rows`` rows; ``change`` is told which axis they are."""
+        """Change every input that has ``rows`` rows; ``change`` takes the value and the axis."""
         for name in self.per_row:
             value = self.kwargs.get(name)
             if value is not None:

@@ -71,7 +71,7 @@ def rows_of_step(model: Any, input_ids: Tensor, kwargs: dict[str, Any]) -> list[
 def expanded(
     model: Any, input_ids: Tensor, kwargs: dict[str, Any], samples: int
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Prompts and inputs S times over. An empty cache takes as many rows as it is first given.
+    """Prompts and inputs S times over. An empty cache takes the number of rows of its first keys.
 
     Raises ValueError for a cache that holds tokens, and CannotRepeat.
     """

@@ -33,9 +33,9 @@ def sample_answers(
     """``how.samples`` answers to each prompt of a batch; ``names`` are the items' ids.
 
     Where memory runs out, half as many rows decode at once, down to one of each prompt. ``again``
-    gives the inputs of some of the prompts, in a given order, as ``inputs`` are those of each once:
-    it is asked where a model needs a prompt's inputs for each row and it cannot be told from them
-    which belong to which prompt. Raises CalibError where that is so and there is no ``again``.
+    collates the inputs of some prompts, by their numbers, anew. A model calls for it that needs a
+    prompt's inputs once for each row, where ``inputs`` do not say which entries belong to which
+    prompt. Raises CalibError where that is so and there is no ``again``.
     """
     items = torch.tensor([address(name) for name in names], device=inputs["input_ids"].device)
     answers: list[list[Answer]] = [[] for _ in names]

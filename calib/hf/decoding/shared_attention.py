@@ -1,4 +1,4 @@
-"""Attention of many rows over one prompt whose keys and values are kept once.
+"""Attention of many rows over one prompt with a single copy of its keys and values.
 
 S rows continue the same prompt of P tokens. Their queries attend to the prompt as one block of
 S x G queries on each key-value head (G query heads share one), and each row to its own few tokens
@@ -6,9 +6,9 @@ behind it; the two are merged by their log-sum-exps, which is exact:
 
     softmax over prompt and suffix = (o_p e^{l_p} + o_s e^{l_s}) / (e^{l_p} + e^{l_s})
 
-So a step reads the prompt's cache once, not S times. That is a model's own attention only where it
-is over the very keys and values that the cache returned, with no score but scale q k: what is
-anything else raises CannotShare.
+So a step reads the prompt's cache once, not S times. This equals the model's own attention only
+over the very keys and values that the cache returned, and with scores scale q k. Anything else
+raises CannotShare.
 
 Axis legend: R rows of all prompts together, S rows of one prompt, H query heads, K key-value heads,
 G = H / K, P tokens of a prompt, L tokens behind it, D head size.
@@ -108,7 +108,7 @@ def refuse_extras(
     kwargs: dict[str, Any],
     handed_through: Container[str],
 ) -> None:
-    """CannotShare where a score is anything but scale q k, as far as attention is told of it."""
+    """CannotShare where an argument says that a score is anything but scale q k."""
     if query.shape[2] != 1 or mask is not None:
         raise CannotShare("a step of more than one token, or with a mask of its own")
     if dropout:

@@ -1,9 +1,9 @@
-"""The cache of many rows behind prompts that are kept once, and what must hold of its use.
+"""The cache of many rows behind a single copy of each prompt, and the checks of its use.
 
 S rows continue the same prompt of P tokens, whose keys and values are those of a prefilled cache
 and never copied; each row has its own few tokens behind it. A layer hands out the rows' own keys
-alone, so whoever attends must know of the prompts (``shared_attention``). A step checks
-that every layer was written and read once, and raises CannotShare where it was not.
+alone, so the attention must know of the prompts (``shared_attention``). A step checks that every
+layer was written and read once, and raises CannotShare where it was not.
 
 Rows of other prompts may join: their own tokens begin at the place that the next step writes, and
 the places before it are hidden from them.
@@ -112,7 +112,7 @@ class SharedLayer(DynamicLayer):
         """Go on with ``rows`` (R',) alone, ``counts`` of them behind each prompt."""
         remaining = [(p, count) for p, count in zip(self.prefixes, counts, strict=True) if count]
         self.prefixes = [Prefix(p.keys, p.values, count) for p, count in remaining]
-        # Copied, so that what the rows that left took up is given back.
+        # Copied, which frees the memory of the rows that left.
         self.own_keys, self.own_values = self.own_keys[rows], self.own_values[rows]
 
     def join(self, other: SharedLayer, first: int) -> None:

@@ -1,8 +1,7 @@
 """Whether a model that keeps more than keys and values decodes several rows at once as each alone.
 
-Plain caches are checked where they are used (``prefix``). What recurrent models carry from
-step to step is their own: some mix rows (RWKV in transformers 5.23) or let padding in again when
-they step (MiniMax).
+``prefix`` checks plain caches where it uses them. Recurrent models carry other state from step to
+step: some mix rows (RWKV in transformers 5.23) or let padding in again when they step (MiniMax).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ STEPS = 2
 def rows_step_apart(
     hf: Any, tokenizer: Any, two: dict[str, Any], alone: dict[str, Any], source: Any
 ) -> bool:
-    """Whether the second of ``two`` prompts steps beside the first as its forward by itself says.
+    """Whether the second of ``two`` prompts steps in a batch to the logits of a forward alone.
 
     The rows are fed different tokens of the prompt's own, for two steps. ``alone`` are the second
     prompt's inputs, and ``source`` reads it anew.

@@ -2,7 +2,7 @@
 
 ``capitals.csv`` is this project's own list: the members of the United Nations, less those whose
 capital has a name that stands in the country's, since an answer that only repeats the question
-would be taken for right (Djibouti, Guinea-Bissau, Luxembourg, Monaco, San Marino, Sao Tome and
+would count as right (Djibouti, Guinea-Bissau, Luxembourg, Monaco, San Marino, Sao Tome and
 Principe, Singapore), and less Israel, whose capital is disputed. Where a country has several
 capitals, a seat of government elsewhere or other spellings, each counts.
 """

@@ -25,7 +25,7 @@ INSTALL = "pip install easy-vqa==1.0"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One image: its file, its (question, answer) pairs, its colour and shape where told."""
+    """One image: its file, its (question, answer) pairs, its colour and shape where they show."""
 
     id: int
     path: Path

@@ -1,8 +1,8 @@
 """A user's own questions, read from JSONL, CSV (semicolons and tabs, too), JSON or Parquet.
 
 ``docs/files.md`` says what each format and column is. A reader yields rows with their places;
-``columns`` knows the names; ``item`` makes an item of a row, whose values ``values``, ``answers``
-and ``pictures`` read and ``checks`` looks at once more, as it does at items made in Python.
+``columns`` knows the names. ``item`` makes an item of a row: ``values``, ``answers`` and
+``pictures`` read its values, and ``checks`` checks it, as it checks items made in Python.
 """
 
 from __future__ import annotations

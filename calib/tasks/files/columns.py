@@ -102,7 +102,7 @@ def looks_like_pictures(name: str, value: Any) -> bool:
 
 
 class Row:
-    """A row by column: ``values`` of those that calib reads, ``others`` as they are named.
+    """A row by column: ``values`` of those that calib reads, ``others`` under the file's own names.
 
     Null, NaN and white space count as nothing. ``names`` are the file's own names of ``values``,
     ``first`` is the number of the first option where columns number them; ``of_shape`` says that a

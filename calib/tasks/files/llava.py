@@ -3,11 +3,11 @@
 An entry is ``{id, image, conversations}``, or has ``messages`` as chat APIs write them (see
 ``conversation``); its other columns are every question's.
 
-* Each of the user's turns with marked options (see ``marked_options``) is a question, asked behind
-  the turns before it: ``turns``, pairs of a question and its answer. Its id is the entry's, where
-  there are several with ``#1``, ``#2``, ...; they are one cluster, that of their picture if they
-  have one. Without an id the entry's
-  number in the file stands for it. Turns without options are counted and named, not asked.
+* Each of the user's turns with marked options (see ``marked_options``) is a question; the
+  turns before it are its ``turns``, pairs of a question and its answer. Its id is the entry's, or
+  the entry's number in the file. Where an entry has several questions, ``#1``, ``#2``, ... follow
+  the id, and the questions are one cluster, that of their picture if they have one. A note counts
+  the turns without options and names the first; they are no questions.
 * The answer is the option that the next turn names by its letter or text (see ``marked_answer``).
 * What asks for a form of answer behind the options is ``instruction``; all else is ``question``.
 * System turns are ``context``.

@@ -49,8 +49,8 @@ SEPARATORS = ",;|/"
 class Marked:
     """What is ``before`` the options of a text, their letters and texts, what is ``after``.
 
-    ``after`` is told apart by lines: from one that asks for a form of answer on it is the
-    ``instruction``, from the start or a label ("Hint:") on it belongs to the question.
+    Lines divide ``after``. A line that asks for a form of answer begins the ``instruction``; the
+    start, or a line with a label ("Hint:"), begins a part of the question.
     """
 
     before: str
@@ -66,8 +66,8 @@ class Marked:
     @property
     def question(self) -> str:
         """What is asked: all that is neither an option nor the instruction."""
-        own = "\n".join(line for line, asks in sorted_lines(self.after) if not asks).strip()
-        return "\n".join(part for part in (self.before, own) if part)
+        rest = "\n".join(line for line, asks in sorted_lines(self.after) if not asks).strip()
+        return "\n".join(part for part in (self.before, rest) if part)
 
 
 def marked_options(text: str, where: str) -> Marked | None:
@@ -123,11 +123,11 @@ def sorted_lines(after: str) -> Iterator[tuple[str, bool]]:
         label = LABELLED.match(text)
         request = ASKED_IN_LINE.search(f" {text}")
         if request and not INSTRUCTION.match(text):
-            own = text[: request.start()]  # the search has a space more in front
-            own = own.strip()
-            if own and not (label and own == label[0].strip()):
-                yield own, False
-                yield text[len(own) :].strip(), True
+            before = text[: request.start()]  # the search has a space more in front
+            before = before.strip()
+            if before and not (label and before == label[0].strip()):
+                yield before, False
+                yield text[len(before) :].strip(), True
             else:
                 yield line, True
             asks = True

@@ -1,4 +1,4 @@
-"""What a file holds and no question uses: told once, at the file's end."""
+"""What a file holds and no question uses, in one sentence at the file's end."""
 
 from __future__ import annotations
 

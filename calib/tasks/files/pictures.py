@@ -18,7 +18,7 @@ from calib.tasks.files.values import is_absent, list_in, shown
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]*={0,2}\s*")
 CHARACTERS = 64
-"""Of base64, by which it is told from a path."""
+"""As many characters of base64 distinguish it from a path."""
 
 DATA = re.compile(r"data:[^,]{0,200},", re.I)
 ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]{1,30}://|(?:https?|s3|gs|ftp|file|hf):)", re.I)

@@ -1,7 +1,7 @@
 """Objects of JSON that are rows of another shape, as rows with calib's own columns.
 
-A shape is an entry of ``SHAPES``: how its objects are told, and what questions one of them holds.
-An object of none is a row as it is.
+A shape is an entry of ``SHAPES``: how to recognise its objects, and what questions one holds. An
+object of no shape is a row as it stands.
 """
 
 from __future__ import annotations

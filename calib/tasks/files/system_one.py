@@ -8,7 +8,7 @@
 * ``state`` is ``context``: a text as it is, anything else as indented JSON.
 * Options and labels: see ``decisions``. A description is shown behind its option; the option's
   own name is what counts as the answer. The labels may also stand under ``targets``, ``gold``,
-  ``labels`` or ``expected``; questions without one are counted and named, not asked.
+  ``labels`` or ``expected``; a note counts the questions without one, which are left out.
 * ``assets`` are pictures by the placeholder that stands for them in the state, the instructions or
   the criteria, each ``{"type": "image", "format", "data_base64"}`` or a path. They are shown before
   the text, in the order of their mention, and the placeholders stay. ``<image>`` alone is replaced

@@ -106,7 +106,7 @@ def coding_of(data: bytes) -> str:
         if data.startswith(mark):
             return coding
     if len(data) % 2 == 0 and len(data) > 3:
-        # Two characters of ASCII that each have a zero beside them begin no text of UTF-8.
+        # No text of UTF-8 begins with two ASCII characters and a zero next to each.
         zeros = [byte == 0 for byte in data[:4]]
         if zeros == [False, True, False, True]:
             return "utf-16-le"
