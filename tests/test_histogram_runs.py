@@ -17,7 +17,7 @@ from calib.hf.model import Model
 from calib.records import CalibError, InputError, Item
 from calib.report.histogram import write_histogram_report
 from calib.runs import Run, ledger
-from calib.runs.histogram import Histogram, read_tally
+from calib.runs.histogram import Histogram, read_totals
 from calib.tasks import Task
 from tests.drives import TASK, by_processes, lines, stop_after
 from tests.fake_model import Fake
@@ -62,25 +62,25 @@ def test_what_was_counted_is_what_the_records_say(
 ) -> None:
     run = calib.score(llama, task, out=tmp_path, confidence=confidence, **SETTINGS)
     assert [line["batch"] for line in histogram_lines(tmp_path)] == list(range(8))
-    tally, frame = read_tally(tmp_path), run.scores()
-    assert tally is not None and tally.questions == tally.histogram.rows == 23
-    assert tally.sums["right"] == frame.correct.sum() == tally.histogram.correct.sum()
+    totals, frame = read_totals(tmp_path), run.scores()
+    assert totals is not None and totals.questions == totals.histogram.rows == 23
+    assert totals.sums["right"] == frame.correct.sum() == totals.histogram.correct.sum()
     # The histogram counts multiples of 2^-32; no confidence here is that near to a bin's edge.
     expected = calib.metrics.ece(frame.confidence, frame.correct, bins=7)
-    assert calib.metrics.ece(tally.histogram) == pytest.approx(expected, abs=2**-23)
+    assert calib.metrics.ece(totals.histogram) == pytest.approx(expected, abs=2**-23)
     calib.write_report(run)
     metrics = run.results["metrics"]
     for name, value in (("brier", "squared_error"), ("nll", "nll"), ("mass", "mass")):
-        assert tally.sums[value] / 23 == pytest.approx(metrics[name]["value"], abs=1e-12)
-    assert run.results["histogram"]["ece"] == calib.metrics.ece(tally.histogram)
+        assert totals.sums[value] / 23 == pytest.approx(metrics[name]["value"], abs=1e-12)
+    assert run.results["histogram"]["ece"] == calib.metrics.ece(totals.histogram)
     assert "ECE counted while scoring, 7 bins" in (tmp_path / "report.html").read_text()
 
 
 def test_a_question_without_an_answer_is_in_no_bin(llama: Model, tmp_path: Path) -> None:
     items = [*TASK.items[:4], Item("free", "Which?", (), ("red", "green"), None)]
     calib.score(llama, Task("t", tuple(items), "options"), out=tmp_path, **SETTINGS)
-    tally = read_tally(tmp_path)
-    assert tally is not None and (tally.questions, tally.histogram.rows) == (5, 4)
+    totals = read_totals(tmp_path)
+    assert totals is not None and (totals.questions, totals.histogram.rows) == (5, 4)
 
 
 def test_a_batch_killed_between_its_line_and_its_records(
@@ -136,7 +136,7 @@ def test_processes_count_what_one_counts(
         how = {**SETTINGS, "log_samples": logs}
         calib.score(Fake(), TASK, out=tmp_path / "one", **how)
         by_processes(monkeypatch, world, "score", Fake(), tmp_path / "many", **how)
-        one, many = (read_tally(tmp_path / name) for name in ("one", "many"))
+        one, many = (read_totals(tmp_path / name) for name in ("one", "many"))
         assert one is not None and many is not None and one.sums == many.sums
         assert one.histogram.confidence.tolist() == many.histogram.confidence.tolist()
         for name in ("one", "many"):
@@ -222,8 +222,8 @@ def test_an_infinite_surprise_is_told(tmp_path: Path) -> None:
             return plan
 
     calib.score(Sure(), TASK, out=tmp_path, log_samples="none", **SETTINGS)
-    tally = read_tally(tmp_path)
-    assert tally is not None and tally.sums["nll"] == math.inf
+    totals = read_totals(tmp_path)
+    assert totals is not None and totals.sums["nll"] == math.inf
     write_histogram_report(calib.open_run(tmp_path))
 
 

@@ -71,7 +71,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Totals:
     """What the lines of all batches come to: the histogram, how many questions there were, and
     ``sums`` over its rows, by the names of ``SUMS``."""
 
@@ -159,7 +159,7 @@ def held(file: Path, batches: Sequence[Sequence[int]]) -> tuple[list[int], list[
     return numbers, ends
 
 
-def read_tally(folder: Path) -> Tally | None:
+def read_totals(folder: Path) -> Totals | None:
     """The sum over all batches of a run; None where it has no histogram.
 
     Raises InputError, naming the line, for one that is none of a batch.
@@ -188,7 +188,7 @@ def read_tally(folder: Path) -> Tally | None:
         name: math.fsum(math.inf if row[name] is None else row[name] for row in by_batch.values())
         for name in SUMS
     }
-    return Tally(histogram, sum(row["questions"] for row in by_batch.values()), sums)
+    return Totals(histogram, sum(row["questions"] for row in by_batch.values()), sums)
 
 
 def is_line(row: Row) -> bool:

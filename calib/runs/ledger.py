@@ -17,7 +17,7 @@ from calib.records import CalibError, Item
 from calib.runs.batches import Batches, done_in, own_file, record_files
 from calib.runs.begin import Growth, begin, keep_prompts
 from calib.runs.folder import Run, append_lines
-from calib.runs.histogram import held, histogram_file, histogram_files, read_tally
+from calib.runs.histogram import held, histogram_file, histogram_files, read_totals
 from calib.runs.kinds import HISTOGRAM, kind_in
 from calib.runs.record_rows import Row
 
@@ -119,28 +119,30 @@ def agree(run: Run) -> None:
     Numbers of rows and of right ones must be equal, and the ECE but for ``SLACK``; a confidence
     that is so near to the edge of a bin may have been counted on its other side.
     """
-    tally, rows = read_tally(run.path), run.rows()
-    if tally is None or len(rows) < int(run.config["questions"]):
+    totals, rows = read_totals(run.path), run.rows()
+    if totals is None or len(rows) < int(run.config["questions"]):
         return
     judged = [
         row
         for row in rows
         if None not in (row["answer"], row["confidence"]) and row.get("valid", True)
     ]
-    bins, counted = tally.histogram.bins, tally.histogram.rows
-    right = sum(row["correct"] for row in judged)
-    if (counted, int(tally.histogram.correct.sum())) != (len(judged), right):
+    bins, counted = totals.histogram.bins, totals.histogram.rows
+    right, right_counted = (
+        sum(row["correct"] for row in judged),
+        int(totals.histogram.correct.sum()),
+    )
+    if (counted, right_counted) != (len(judged), right):
         raise CalibError(
-            f"{run.path}: the histogram holds {counted:,} questions, "
-            f"{tally.histogram.correct.sum():,} of them right, and the records {len(judged):,} and "
-            f"{right:,}"
+            f"{run.path}: the histogram holds {counted:,} questions, {right_counted:,} of them right, "
+            f"and the records {len(judged):,} and {right:,}"
         )
     if not judged:
         return
     confidence = [min(row["confidence"], 1.0) for row in judged]
     theirs = ece(confidence, [row["correct"] for row in judged], bins=bins)
     near = sum(abs(c * bins - round(c * bins)) <= SLACK * bins for c in confidence)
-    own = ece(tally.histogram)
+    own = ece(totals.histogram)
     if abs(own - theirs) > SLACK + 2 * near / len(judged):
         raise CalibError(
             f"{run.path}: the ECE of the histogram is {own:.9f} and that of the records "
@@ -151,8 +153,8 @@ def agree(run: Run) -> None:
 def whole(run: Run) -> bool:
     """Whether every question of a scored run was written down, by whichever process."""
     if kind_in(run.config) == HISTOGRAM:
-        tally = read_tally(run.path)
-        done = 0 if tally is None else tally.questions
+        totals = read_totals(run.path)
+        done = 0 if totals is None else totals.questions
     else:
         done = len(run.rows())
     return done >= int(run.config["questions"])

@@ -9,7 +9,7 @@ from typing import Any
 from calib import metrics
 from calib.records import CalibError
 from calib.runs import Run
-from calib.runs.histogram import Tally, read_tally
+from calib.runs.histogram import Totals, read_totals
 from calib.summary.curves import bars
 from calib.summary.table import specs
 
@@ -18,10 +18,10 @@ FORMAT = "calib.histogram/1"
 
 def counted_beside(folder: Path) -> dict[str, Any] | None:
     """The ECE of the histogram that was filled while the records were; None where there is none."""
-    tally = read_tally(folder)
-    if tally is None or tally.histogram.rows == 0:
+    totals = read_totals(folder)
+    if totals is None or totals.histogram.rows == 0:
         return None
-    histogram = tally.histogram
+    histogram = totals.histogram
     return {"ece": metrics.ece(histogram), "n": histogram.rows, "bins": histogram.bins}
 
 
@@ -30,27 +30,27 @@ def summarize_histogram(run: Run) -> dict[str, Any]:
 
     Raises CalibError where no row can be judged.
     """
-    tally = read_tally(run.path)
-    if tally is None or tally.histogram.rows == 0:
+    totals = read_totals(run.path)
+    if totals is None or totals.histogram.rows == 0:
         raise CalibError(
             f"{run.path}: its histogram holds no question that has an answer and finite numbers"
         )
-    histogram, n = tally.histogram, tally.histogram.rows
-    planned = int(run.config.get("questions") or tally.questions)
+    histogram, n = totals.histogram, totals.histogram.rows
+    planned = int(run.config.get("questions") or totals.questions)
     conventions = {spec.name: spec for spec in specs(histogram.bins)}
     return {
         "format": FORMAT,
         "counts": {
-            "total": tally.questions,
+            "total": totals.questions,
             "planned": planned,
             "scored": n,
             "invalid": histogram.invalid,
-            "without_answer": tally.questions - n - histogram.invalid,
-            "parsed": round(tally.sums["parsed"]),
+            "without_answer": totals.questions - n - histogram.invalid,
+            "parsed": round(totals.sums["parsed"]),
         },
         "metrics": {
             name: {
-                "value": value(tally),
+                "value": value(totals),
                 "low": None,
                 "high": None,
                 "label": conventions[name].label,
@@ -70,24 +70,24 @@ def summarize_histogram(run: Run) -> dict[str, Any]:
     }
 
 
-def mean(name: str) -> Callable[[Tally], float]:
-    return lambda tally: tally.sums[name] / tally.histogram.rows
+def mean(name: str) -> Callable[[Totals], float]:
+    return lambda totals: totals.sums[name] / totals.histogram.rows
 
 
-def confidence(tally: Tally) -> float:
-    return float(tally.histogram.confidence.sum()) / tally.histogram.rows
+def confidence(totals: Totals) -> float:
+    return float(totals.histogram.confidence.sum()) / totals.histogram.rows
 
 
-VALUES: dict[str, Callable[[Tally], float]] = {
+VALUES: dict[str, Callable[[Totals], float]] = {
     "accuracy": mean("right"),
     "confidence": confidence,
-    "gap": lambda tally: confidence(tally) - mean("right")(tally),
+    "gap": lambda totals: confidence(totals) - mean("right")(totals),
     "parse_rate": mean("parsed"),
     "mass": mean("mass"),
-    "ece": lambda tally: metrics.ece(tally.histogram),
-    "mce": lambda tally: metrics.mce(tally.histogram),
-    "rmsce": lambda tally: metrics.rmsce(tally.histogram),
-    "debiased_rmsce": lambda tally: metrics.debiased_rmsce(tally.histogram),
+    "ece": lambda totals: metrics.ece(totals.histogram),
+    "mce": lambda totals: metrics.mce(totals.histogram),
+    "rmsce": lambda totals: metrics.rmsce(totals.histogram),
+    "debiased_rmsce": lambda totals: metrics.debiased_rmsce(totals.histogram),
     "brier": mean("squared_error"),
     "nll": mean("nll"),
 }
