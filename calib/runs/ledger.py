@@ -134,8 +134,8 @@ def agree(run: Run) -> None:
     )
     if (counted, right_counted) != (len(judged), right):
         raise CalibError(
-            f"{run.path}: the histogram holds {counted:,} questions, {right_counted:,} of them right, "
-            f"and the records {len(judged):,} and {right:,}"
+            f"{run.path}: the histogram holds {counted:,} questions, {right_counted:,} of them "
+            f"right, and the records {len(judged):,} and {right:,}"
         )
     if not judged:
         return
