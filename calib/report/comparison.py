@@ -13,7 +13,7 @@ from typing import Any
 
 from calib.records import CalibError, InputError
 from calib.report.formats import count, fixed, percent, points, pvalue
-from calib.report.page import both, card, reliability_figure, write
+from calib.report.page import card, reliability_figure, write_file, write_pages
 from calib.report.significance import LEVEL
 from calib.report.tables import flat
 from calib.report.words import LEAST_MASS, forced_choice
@@ -46,8 +46,8 @@ def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
         "runs": [os.path.relpath(run["path"], folder) for run in results["runs"]],
         "seed": results["facts"]["seed"],
     }
-    write(folder / CONFIG, json.dumps(config, indent=2) + "\n")
-    write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_file(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_file(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return page(results, folder)
 
 
@@ -65,7 +65,7 @@ def rewrite_comparison(folder: Path) -> Path:
 
 
 def page(results: Mapping[str, Any], folder: Path) -> Path:
-    return both(
+    return write_pages(
         folder,
         "compare",
         {
@@ -125,8 +125,8 @@ def sides(
     pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The two runs of a pair."""
-    named = {run["name"]: run for run in runs}
-    return named[pair["first"]], named[pair["second"]]
+    by_name = {run["name"]: run for run in runs}
+    return by_name[pair["first"]], by_name[pair["second"]]
 
 
 def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
@@ -237,7 +237,7 @@ def signed(value: float) -> str:
 
 
 def judged_by(runs: Sequence[Mapping[str, Any]]) -> str:
-    """What stands in the table of temperatures."""
+    """The errors that the table of temperatures shows."""
     return "ECE and NLL" if "nll" in runs[0]["metrics"] else "ECE"
 
 
