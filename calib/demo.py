@@ -50,14 +50,14 @@ def demo(
     """
     refuse_no_folder(out)
     model = load_model(MODEL, device=device)
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "limit": limit,
         "seed": seed,
         "batch_size": batch_size,
         "progress": progress,
     }
-    run = score(model, load_task(TASK), out=out, **given)
-    lettered = score(model, load_task(LETTERS), out=out / BESIDE / LETTERS, **given)
+    run = score(model, load_task(TASK), out=out, **settings)
+    lettered = score(model, load_task(LETTERS), out=out / BESIDE / LETTERS, **settings)
     write_report(lettered)
     report = write_report(run)
     words, letters = run.results, lettered.results

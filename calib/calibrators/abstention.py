@@ -69,15 +69,16 @@ def abstention(
     for name, share in (("risk", risk), ("delta", delta)):
         if not isinstance(share, Real) or not 0 < share < 1:
             raise ValueError(f"{name} must lie between 0 and 1, got {share!r}")
-    together = None if clusters is None else labels("clusters", clusters, len(c))
-    kept = one_a_cluster(together, len(c), seed)
+    cluster_labels = None if clusters is None else labels("clusters", clusters, len(c))
+    independent = one_a_cluster(cluster_labels, len(c), seed)
     if groups is None:
-        return promised(c[kept], a[kept], risk, delta)
+        return promised(c[independent], a[independent], risk, delta)
     of = labels("groups", groups, len(c))
     names = np.unique(of)
-    each = {name: kept[of[kept] == name] for name in names.tolist()}
+    by_group = {name: independent[of[independent] == name] for name in names.tolist()}
     return {
-        name: promised(c[rows], a[rows], risk, delta / len(each)) for name, rows in each.items()
+        name: promised(c[rows], a[rows], risk, delta / len(by_group))
+        for name, rows in by_group.items()
     }
 
 

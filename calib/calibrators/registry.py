@@ -40,9 +40,9 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Raises InputError for a file of none, and for one that is no such file.
     """
-    told = read_object(Path(path)).get("format")
+    saved_format = read_object(Path(path)).get("format")
     for entry in CALIBRATORS.values():
-        if entry.format == told:
+        if entry.format == saved_format:
             return entry.load_class().load(path)
     formats = ", ".join(entry.format for entry in CALIBRATORS.values())
-    raise InputError(f"{path}: expected the format {formats}, got {told!r}")
+    raise InputError(f"{path}: expected the format {formats}, got {saved_format!r}")

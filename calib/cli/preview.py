@@ -45,12 +45,12 @@ def facts(task: Task) -> Iterator[Line]:
         ("options", Counter(len(item.options) for item in task)),
         ("pictures", Counter(len(item.images) for item in task)),
     ):
-        told = [f"{count(n)} with {size or 'none'}" for size, n in sorted(numbers.items())]
-        yield 2, f"{name}: {', '.join(told)}"
+        counts = [f"{count(n)} with {size or 'none'}" for size, n in sorted(numbers.items())]
+        yield 2, f"{name}: {', '.join(counts)}"
     groups = Counter(item.group for item in task)
     if set(groups) != {None}:
-        named = [f"{'none' if g is None else repr(g)} {count(n)}" for g, n in groups.items()]
-        yield 2, f"groups: {some(named)}"
+        names = [f"{'none' if g is None else repr(g)} {count(n)}" for g, n in groups.items()]
+        yield 2, f"groups: {some(names)}"
 
 
 def conversation(prompt: Prompt) -> Iterator[Line]:
@@ -58,11 +58,11 @@ def conversation(prompt: Prompt) -> Iterator[Line]:
         yield 2, "a text to be completed:"
         yield 4, beginning(prompt.text)
         return
-    for asked, answered in prompt.turns:
+    for question, answer in prompt.turns:
         yield 2, "the user, before:"
-        yield 4, beginning(asked)
+        yield 4, beginning(question)
         yield 2, "the model, before:"
-        yield 4, beginning(answered)
+        yield 4, beginning(answer)
     yield 2, "the user:"
     yield 4, beginning(prompt.text)
 

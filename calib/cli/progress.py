@@ -68,7 +68,7 @@ def announcing(
     """
     shown = os.environ.get("RANK", "0") != "0"
 
-    def told(done: int, total: int, note: str) -> None:
+    def announce(done: int, total: int, note: str) -> None:
         nonlocal shown
         if not shown and (row := first_prompt(folder)) is not None:
             shown = True
@@ -77,7 +77,7 @@ def announcing(
             err.print(Panel(text, title=title, title_align="left", expand=False))
         tell(done, total, note)
 
-    return told
+    return announce
 
 
 class Lines:

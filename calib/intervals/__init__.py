@@ -157,7 +157,7 @@ def bootstrap_all(
 ) -> dict[str, Interval]:
     """``bootstrap`` of several metrics of the same N rows, each on the same resamples."""
     intervals: dict[str, Interval] = {}
-    drawn: dict[str, tuple[float, Weighted]] = {}
+    to_resample: dict[str, tuple[float, Weighted]] = {}
     n, seed = whole("n", n, LEAST_RESAMPLES), whole("seed", seed, 0)
     members = None
     for name, (metric, confidence, correct) in cases.items():
@@ -182,12 +182,12 @@ def bootstrap_all(
         elif _base(metric) is metrics.debiased_rmsce:
             intervals[name] = Interval(value, *_debiased_bounds(metric, first, second, members))
         else:
-            drawn[name] = (value, weighted(metric, first, second))
-    if drawn and members is not None:
-        statistics = {name: statistic for name, (_, statistic) in drawn.items()}
+            to_resample[name] = (value, weighted(metric, first, second))
+    if to_resample and members is not None:
+        statistics = {name: statistic for name, (_, statistic) in to_resample.items()}
         for name, each in resampled(statistics, members, n, seed).items():
             intervals[name] = Interval(
-                drawn[name][0], *_bca(each, f"BCa bootstrap, {n:,} resamples")
+                to_resample[name][0], *_bca(each, f"BCa bootstrap, {n:,} resamples")
             )
     return {name: intervals[name] for name in cases}
 

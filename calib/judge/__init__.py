@@ -58,10 +58,10 @@ def judge_for(judge: str | Callable[[Answer | str, Item], Verdict | bool]) -> Ju
     return JUDGES[judge]
 
 
-def as_verdict(found: Verdict | bool, answer: Answer | str) -> Verdict:
-    if isinstance(found, Verdict):
-        return found
-    if not isinstance(found, bool):
-        raise TypeError(f"a judge must return a Verdict or a bool, got {found!r}")
+def as_verdict(judgement: Verdict | bool, answer: Answer | str) -> Verdict:
+    if isinstance(judgement, Verdict):
+        return judgement
+    if not isinstance(judgement, bool):
+        raise TypeError(f"a judge must return a Verdict or a bool, got {judgement!r}")
     text = answer if isinstance(answer, str) else answer.text
-    return Verdict(found, text, not found and is_refusal(text), "function")
+    return Verdict(judgement, text, not judgement and is_refusal(text), "function")

@@ -45,5 +45,5 @@ def verdicts(item: Item, answers: Sequence[Answer | str], judge: str = AUTO) -> 
     which ``Verdict.refused`` says.
     """
     name = ("letter" if item.options else "contains") if judge == AUTO else judge
-    found = [JUDGES[name](answer, item) for answer in answers]
-    return found if answerable(item) else [replace(verdict, correct=False) for verdict in found]
+    results = [JUDGES[name](answer, item) for answer in answers]
+    return results if answerable(item) else [replace(verdict, correct=False) for verdict in results]

@@ -102,14 +102,14 @@ def unaccented(text: str) -> str:
 
 
 def bare_word(word: str) -> str:
-    kept, latin, letters = [], False, sum(c.isalpha() for c in word)
+    characters, latin, letters = [], False, sum(c.isalpha() for c in word)
     for c in word:
         if not unicodedata.combining(c):
             latin = "LATIN" in unicodedata.name(c, "") if not c.isascii() else c.isalpha()
         elif latin and letters > 1 and "\u0300" <= c <= "\u036f" and c != "\u0338":
             continue
-        kept.append(str(unicodedata.decimal(c, c)))
-    return "".join(kept)
+        characters.append(str(unicodedata.decimal(c, c)))
+    return "".join(characters)
 
 
 def tokens_of(text: str) -> list[Token]:
@@ -156,12 +156,12 @@ def put_together(tokens: list[Token]) -> list[str]:
 
 
 def without_articles(words: list[str]) -> list[str]:
-    kept: list[str] = []
+    remaining: list[str] = []
     for number, word in enumerate(words):
-        before, after = kept[-1] if kept else None, words[number + 1 : number + 2]
+        before, after = remaining[-1] if remaining else None, words[number + 1 : number + 2]
         if not (word in ARTICLES and after and (word != "a" or is_article(before, after[0]))):
-            kept.append(word)
-    return kept if any(word not in ARTICLES for word in kept) else words
+            remaining.append(word)
+    return remaining if any(word not in ARTICLES for word in remaining) else words
 
 
 def is_article(before: str | None, after: str) -> bool:

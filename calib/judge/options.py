@@ -151,33 +151,33 @@ class Options:
         if not kinds or len(text) > 3 * self.longest + ROOM:
             return None
         said = normalized_text(text)
-        told = {index for kind, index in kinds.items() if SAYS[kind].search(said)}
-        return told.pop() if len(told) == 1 and not self.mentioned(text) - told else None
+        matches = {index for kind, index in kinds.items() if SAYS[kind].search(said)}
+        return matches.pop() if len(matches) == 1 and not self.mentioned(text) - matches else None
 
     def mentioned(self, text: str) -> set[int]:
         """Options whose text stands in ``text`` as a whole and undenied, longer ones before parts.
 
         "yes" and "no" are no mention.
         """
-        said, named = self.fold(text), set[int]()
+        said, matches = self.fold(text), set[int]()
         for own in sorted(self.indices, key=lambda own: (-len(own), own)):
             if POLAR.fullmatch(own) or (len(own) == 1 and "a" <= own <= "z"):
                 continue
             places = list(occurrences(own, said))
             if any(not DENIED.search(said[max(0, place - 40) : place]) for place in places):
-                named.update(self.told_apart(own, text))
+                matches.update(self.told_apart(own, text))
             for place in places:
                 said = said[:place] + " " * len(own) + said[place + len(own) :]
-        return named
+        return matches
 
     def only_mentioned(self, text: str) -> int | None:
         """The one option that ``text`` mentions, where nothing in it could mean otherwise."""
         whole = [own for texts in self.folded for own in texts]
         text = without_compounds(DIGIT_GROUPS.sub(lambda m: m[0].replace(" ", ""), text), whole)
-        named = self.mentioned(text)
-        if len(named) != 1:
+        matches = self.mentioned(text)
+        if len(matches) != 1:
             return None
-        index = named.pop()
+        index = matches.pop()
         said = self.fold(text)
         others = {own for own, at in self.indices.items() if at != [index]}
         parts = [own for own in self.folded[index] if stands_in(own, said)]

@@ -105,8 +105,8 @@ def unwrapped(text: str) -> str:
     values = [value for key, value in held.items() if ANSWER_KEY.fullmatch(key)]
     if len(values) == 1 and isinstance(values[0], list) and len(values[0]) == 1:
         values = values[0]
-    told = len(values) == 1 and isinstance(values[0], str | int | float)
-    return (values[0] if isinstance(values[0], str) else json.dumps(values[0])) if told else text
+    single = len(values) == 1 and isinstance(values[0], str | int | float)
+    return (values[0] if isinstance(values[0], str) else json.dumps(values[0])) if single else text
 
 
 def final_channel(text: str) -> str:

@@ -23,21 +23,21 @@ def gold_texts(item: Item) -> tuple[str, ...]:
 
     Empty where the answer is not known.
     """
-    found: dict[str, None] = dict.fromkeys(map(str, item.meta.get("aliases", ())))
+    texts: dict[str, None] = dict.fromkeys(map(str, item.meta.get("aliases", ())))
     if item.answer is not None and item.options:
-        found[item.options[item.answer]] = None
-        found.update(dict.fromkeys(spellings_of(item)[item.answer]))
-    return tuple(found)
+        texts[item.options[item.answer]] = None
+        texts.update(dict.fromkeys(spellings_of(item)[item.answer]))
+    return tuple(texts)
 
 
 def spellings_of(item: Item) -> tuple[tuple[str, ...], ...]:
     """Per option, the texts that count as it."""
-    given = item.meta.get("spellings")
-    if given is None:
+    spellings = item.meta.get("spellings")
+    if spellings is None:
         return tuple((option,) for option in item.options)
     return tuple(
         (option, *(text for text in texts if text != option))
-        for option, texts in zip(item.options, given, strict=True)
+        for option, texts in zip(item.options, spellings, strict=True)
     )
 
 
@@ -77,8 +77,8 @@ def says_text(alias: str, text: str, said: str) -> bool:
     """
     if POLAR.fullmatch(alias):
         bare = stated(text)
-        told = {same_word(clause[1]) for clause in POLAR_CLAUSE.finditer(bare)}
-        return alias in told and not NUMBERED.match(bare)
+        words = {same_word(clause[1]) for clause in POLAR_CLAUSE.finditer(bare)}
+        return alias in words and not NUMBERED.match(bare)
     if not stands_in(alias, said):
         return False
     whole = without_compounds(text, [alias])

@@ -124,26 +124,26 @@ def unread(role: str, chosen: Mapping[str, str]) -> bool:
 def several(role: str, names: Sequence[str]) -> dict[str, str]:
     """Columns for a class each, with the class."""
     matches = {name: PREFIXES[role].fullmatch(name) for name in names}
-    found = {name: match[1] for name, match in matches.items() if match}
-    if not found and role == "probabilities":
+    classes = {name: match[1] for name, match in matches.items() if match}
+    if not classes and role == "probabilities":
         numbered = {name: NUMBERED.fullmatch(name) for name in names}
-        found = {name: match[1] for name, match in numbered.items() if match}
+        classes = {name: match[1] for name, match in numbered.items() if match}
     own = {plain(name) for others in ROLES.values() for name in others}
-    return {name: of for name, of in found.items() if plain(name) not in own}
+    return {name: of for name, of in classes.items() if plain(name) not in own}
 
 
 def one(role: str, names: Sequence[str], path: Path) -> str | None:
     """The column of a role: its first name, or the only one of the others."""
     order = [plain(name) for name in ROLES[role]]
-    found = [name for name in names if plain(name) in order]
-    if len(found) < 2:
-        return found[0] if found else None
-    first = [name for name in found if plain(name) == order[0]]
+    candidates = [name for name in names if plain(name) in order]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    first = [name for name in candidates if plain(name) == order[0]]
     if len(first) == 1:
         return first[0]
     raise InputError(
-        f"{path}: {' and '.join(map(repr, found[:2]))} may both be the {role}; say which by "
-        f"--format_args {role}={found[0]}"
+        f"{path}: {' and '.join(map(repr, candidates[:2]))} may both be the {role}; say which by "
+        f"--format_args {role}={candidates[0]}"
     )
 
 

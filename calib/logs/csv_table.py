@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from calib.logs.columns import ROLES, listed, plain
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import ARGUMENTS, Table, read_table
 from calib.records import InputError
 from calib.tasks.files.table import DELIMITERS, Header, records
@@ -62,5 +62,7 @@ def is_number(text: str) -> bool:
     return True
 
 
-FORMAT = LogFormat("csv", "a header and a row an answer", named(".csv", ".txt"), read, ARGUMENTS)
-TABBED = LogFormat("tsv", "the same with tabs", named(".tsv", ".tab"), read, ARGUMENTS)
+FORMAT = LogFormat(
+    "csv", "a header and a row an answer", has_suffix(".csv", ".txt"), read, ARGUMENTS
+)
+TABBED = LogFormat("tsv", "the same with tabs", has_suffix(".tsv", ".tab"), read, ARGUMENTS)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.logs.json_lines import json_rows
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import scored_record
 from calib.logs.values import log_probabilities
 from calib.records import InputError
@@ -33,7 +33,7 @@ FIELDS = ("doc_id", "target", "arguments", "filtered_resps")
 
 def fits(path: Path) -> bool:
     """Whether the first line has lm-eval's fields."""
-    if not named(".jsonl")(path) or not path.is_file():
+    if not has_suffix(".jsonl")(path) or not path.is_file():
         return False
     with path.open("rb") as file:
         line = file.readline(1_000_000)
@@ -104,10 +104,10 @@ def chosen_metric(
 def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
     """The record of one question; its correctness must be what lm-eval says."""
     try:
-        given = list(line["arguments"].values())
-        texts = [str(each["arg_1"]) for each in given]
+        requests = list(line["arguments"].values())
+        texts = [str(each["arg_1"]) for each in requests]
         scores = [float(each[0]) for each in line["filtered_resps"]]
-        context = str(given[0]["arg_0"])
+        context = str(requests[0]["arg_0"])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{where}: expected the log-likelihoods of options in filtered_resps, and their texts "
@@ -143,12 +143,12 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
 
 def gold(target: Any, options: Sequence[str], where: str) -> int:
     """The target as an option's index: its number, as text, or its text."""
-    told = str(target).strip()
-    if told.isdigit() and int(told) < len(options):
-        return int(told)
-    if told in options:
-        return options.index(told)
-    raise InputError(f"{where}: target: expected one of {len(options)} options, got {told[:80]!r}")
+    text = str(target).strip()
+    if text.isdigit() and int(text) < len(options):
+        return int(text)
+    if text in options:
+        return options.index(text)
+    raise InputError(f"{where}: target: expected one of {len(options)} options, got {text[:80]!r}")
 
 
 def model_of(path: Path, match: re.Match[str] | None) -> dict[str, str]:
@@ -157,8 +157,8 @@ def model_of(path: Path, match: re.Match[str] | None) -> dict[str, str]:
         return {}
     time = path.stem.removeprefix(f"samples_{match[1]}_")
     try:
-        told = json.loads((path.parent / f"results_{time}.json").read_text(encoding="utf-8"))
-        name = told.get("model_name")
+        results = json.loads((path.parent / f"results_{time}.json").read_text(encoding="utf-8"))
+        name = results.get("model_name")
     except (OSError, ValueError, AttributeError):
         return {}
     return {"model": str(name)} if name else {}

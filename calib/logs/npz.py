@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calib.logs.columns import listed
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import ARGUMENTS, Table, read_table
 from calib.records import InputError
 from calib.tasks.files.text import check_regular, reading
@@ -49,4 +49,4 @@ def read(path: Path, arguments: Arguments) -> Log:
     return read_table(Table(path, columns, lambda row: f"{path}, row {row}"), arguments)
 
 
-FORMAT = LogFormat("npz", "NumPy arrays by name", named(".npz", ".npy"), read, ARGUMENTS)
+FORMAT = LogFormat("npz", "NumPy arrays by name", has_suffix(".npz", ".npy"), read, ARGUMENTS)

@@ -82,13 +82,15 @@ def read_log(
 def format_of(path: Path, name: str | None) -> LogFormat:
     if name is not None and name not in FORMATS:
         raise InputError(f"format: expected one of {', '.join(FORMATS)}, got {name!r}")
-    found = FORMATS[name] if name else next((f for f in FORMATS.values() if f.fits(path)), None)
-    if found is None:
+    log_format = (
+        FORMATS[name] if name else next((f for f in FORMATS.values() if f.fits(path)), None)
+    )
+    if log_format is None:
         raise InputError(
             f"{path}: expected a name that ends in .csv, .tsv, .jsonl, .parquet or .npz, got "
             f"{path.suffix or 'no ending'!r}; the format may be said: {', '.join(FORMATS)}"
         )
-    return found
+    return log_format
 
 
 def refuse_arguments(kind: LogFormat, arguments: Mapping[str, str]) -> None:

@@ -61,12 +61,12 @@ def read_table(table: Table, chosen: Mapping[str, str]) -> Log:
                 f"{table.where(first).removeprefix(f'{table.path}, ')}"
             )
         rows.append({**row, **make(number, where, family)})
-    told = {
+    read_columns = {
         role: ", ".join(of.columns[role][:3]) + (", ..." if of.columns[role][3:] else "")
         for role in (*used, "id", "group", "cluster", "question")
         if role in of
     }
-    return Log(rows, {"columns": told, **({} if "id" in of else {"numbered": True})})
+    return Log(rows, {"columns": read_columns, **({} if "id" in of else {"numbered": True})})
 
 
 Made = Callable[[int, str, dict[str, str]], Row]
@@ -158,22 +158,24 @@ def options(of: Meant, table: Table, scored: str) -> Made:
     def made(number: int, where: str, family: dict[str, str]) -> Row:
         own = f"{where}: {columns[0]}"
         if len(columns) > 1:
-            given = [table.columns[name][number] for name in columns]
+            scores = [table.columns[name][number] for name in columns]
         else:
-            given = values.numbers(table.columns[columns[0]][number], own, table.written)
-        size[0] += len(given)
+            scores = values.numbers(table.columns[columns[0]][number], own, table.written)
+        size[0] += len(scores)
         if size[0] > MOST_VALUES:
             raise InputError(
                 f"{table.path}: it holds more than {MOST_VALUES:,} {scored}; take fewer rows, or "
                 "hand the arrays to calib.metrics and calib.TemperatureScaling"
             )
-        logprob = normal(given, own, table.written)
-        texts = names or [str(k) for k in range(len(given))]
+        logprob = normal(scores, own, table.written)
+        texts = names or [str(k) for k in range(len(scores))]
         if "options" in of:
             listing = values.numbers(table.columns[of.name("options")][number], own, table.written)
             texts = [str(text) for text in listing]
-            if len(texts) != len(given):
-                raise InputError(f"{where}: it has {len(given)} {scored}, but {len(texts)} options")
+            if len(texts) != len(scores):
+                raise InputError(
+                    f"{where}: it has {len(scores)} {scored}, but {len(texts)} options"
+                )
         row = scored_record(logprob, texts, gold_of(table, of, number, texts, where))
         agree(row, of, table, number, where)
         return row
@@ -200,15 +202,15 @@ def gold_of(table: Table, of: Meant, number: int, texts: Sequence[str], where: s
 def scored_record(logprob: list[float], texts: list[str], gold: int) -> Row:
     """The fields that probabilities (O,) give: the answer is the likeliest option."""
     prob = [math.exp(value) for value in logprob]
-    given = max(range(len(prob)), key=lambda k: prob[k])
+    prediction = max(range(len(prob)), key=lambda k: prob[k])
     return {
         "options": texts,
         "answer": gold,
-        "prediction": given,
-        "confidence": min(prob[given], 1.0),
+        "prediction": prediction,
+        "confidence": min(prob[prediction], 1.0),
         "prob": prob,
         "logprob": [None if value == -math.inf else min(value, 0.0) for value in logprob],
-        "correct": given == gold,
+        "correct": prediction == gold,
     }
 
 

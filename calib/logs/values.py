@@ -47,15 +47,15 @@ def number(value: Any, where: str, written: bool) -> float:
 
 def share(value: Any, where: str, written: bool) -> float:
     """A number from 0 to 1."""
-    found = number(value, where, written)
-    if -ROUNDING <= found <= 1 + ROUNDING:
-        return min(max(found, 0.0), 1.0)
-    told = f"{where}: expected a number from 0 to 1, got {found:g}"
-    if 1 < found <= 100:
-        told += "; where it is in per cent, divide by 100"
-    elif found < 0:
-        told += "; where it is a log-probability, take exp() of it"
-    raise InputError(told)
+    fraction = number(value, where, written)
+    if -ROUNDING <= fraction <= 1 + ROUNDING:
+        return min(max(fraction, 0.0), 1.0)
+    message = f"{where}: expected a number from 0 to 1, got {fraction:g}"
+    if 1 < fraction <= 100:
+        message += "; where it is in per cent, divide by 100"
+    elif fraction < 0:
+        message += "; where it is a log-probability, take exp() of it"
+    raise InputError(message)
 
 
 def truth(value: Any, where: str, family: Family | None) -> tuple[bool, Family]:
@@ -63,21 +63,21 @@ def truth(value: Any, where: str, family: Family | None) -> tuple[bool, Family]:
     if isinstance(value, np.generic):
         value = value.item()
     words = {"true": True, "false": False}
-    found: bool | None = None
+    right: bool | None = None
     own: Family = "words" if isinstance(value, bool) else "numbers"
     if isinstance(value, str) and value.strip().lower() in words:
-        found, own = words[value.strip().lower()], "words"
+        right, own = words[value.strip().lower()], "words"
     elif isinstance(value, str):
-        found = {"0": False, "1": True, "0.0": False, "1.0": True}.get(value.strip())
+        right = {"0": False, "1": True, "0.0": False, "1.0": True}.get(value.strip())
     elif isinstance(value, (bool, int, float)) and value in (0, 1):
-        found = bool(value)
-    if found is None:
+        right = bool(value)
+    if right is None:
         raise InputError(f"{where}: expected 0, 1, true or false, got {shown(value)}")
     if family is not None and own != family:
         raise InputError(
             f"{where}: it is {shown(value)}, and the rows before write right and wrong as {family}"
         )
-    return found, own
+    return right, own
 
 
 def text(value: Any, where: str) -> str:

@@ -54,8 +54,8 @@ def labels(name: str, values: Any, n: int) -> NDArray[Any]:
         row = int(absent.argmax())
         raise ValueError(f"{name} must say what each row belongs to, got {array[row]} at row {row}")
     if array.dtype.kind in "OU" and len(kinds := {type(v) for v in values}) > 1:
-        told = " and ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"{name} must be labels of one type, got {told}")
+        type_names = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"{name} must be labels of one type, got {type_names}")
     return array
 
 
@@ -88,8 +88,8 @@ def value_of(metric: Any, first: Any, second: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        told = type(value).__name__
-        raise ValueError(f"metric must return one number, got a {told}") from error
+        type_name = type(value).__name__
+        raise ValueError(f"metric must return one number, got a {type_name}") from error
 
 
 def pair(name: str, values: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -97,12 +97,12 @@ def pair(name: str, values: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
         confidence, correct = values
     except (TypeError, ValueError) as error:
-        told = f"{len(values)} entries" if hasattr(values, "__len__") else repr(values)
-        raise ValueError(f"{name} must be a pair (confidence, correct), got {told}") from error
-    found = numbers("confidence", confidence), numbers("correct", correct)
-    if 0 in (found[0].ndim, found[1].ndim):
+        received = f"{len(values)} entries" if hasattr(values, "__len__") else repr(values)
+        raise ValueError(f"{name} must be a pair (confidence, correct), got {received}") from error
+    arrays = numbers("confidence", confidence), numbers("correct", correct)
+    if 0 in (arrays[0].ndim, arrays[1].ndim):
         raise ValueError(f"{name} must be a pair (confidence, correct) of arrays, got numbers")
-    return found
+    return arrays
 
 
 def of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:

@@ -54,10 +54,10 @@ class ReliabilityCurve:
 
     def at_least(self, min_count: int) -> NDArray[np.bool_]:
         """(R,) bool: bins that hold at least ``min_count`` rows. Raises where none does."""
-        kept = self.count >= min_count
-        if len(kept) and not kept.any():
+        mask = self.count >= min_count
+        if len(mask) and not mask.any():
             raise ValueError(f"min_count={min_count}: the fullest bin holds {self.count.max()}")
-        return kept
+        return mask
 
 
 def pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:

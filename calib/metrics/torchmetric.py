@@ -62,12 +62,12 @@ class CalibrationError(Metric):
         first, second = (preds, target) if confidence is None else (confidence, correct)
         if first is None or second is None or (confidence is not None and preds is not None):
             raise ValueError("update takes confidence and correct, or preds and target")
-        for given in (first, second):
-            if not isinstance(given, Tensor) or given.is_complex():
-                named = given.dtype if isinstance(given, Tensor) else type(given).__name__
-                raise ValueError(f"update takes tensors of real numbers, got {named}")
-            if given.layout is not torch.strided:
-                raise ValueError(f"update takes dense tensors, got layout {given.layout}")
+        for values in (first, second):
+            if not isinstance(values, Tensor) or values.is_complex():
+                type_name = values.dtype if isinstance(values, Tensor) else type(values).__name__
+                raise ValueError(f"update takes tensors of real numbers, got {type_name}")
+            if values.layout is not torch.strided:
+                raise ValueError(f"update takes dense tensors, got layout {values.layout}")
         if first.ndim > 2 and first.shape != second.shape:
             raise ValueError(
                 f"preds must be (N,), or (N, C) with target (N,), got {tuple(first.shape)} and "
@@ -82,9 +82,9 @@ class CalibrationError(Metric):
     @property
     def histogram(self) -> CalibrationHistogram:
         """What has been added so far."""
-        found = CalibrationHistogram(self.bins, self.sums.device)
-        found.load_state_dict({**found.state_dict(), "sums": self.sums})
-        return found
+        histogram = CalibrationHistogram(self.bins, self.sums.device)
+        histogram.load_state_dict({**histogram.state_dict(), "sums": self.sums})
+        return histogram
 
     def compute(self) -> Tensor:
         """() float64; nan, with a warning, before the first row."""
