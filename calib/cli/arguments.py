@@ -23,7 +23,7 @@ def model_arguments(model: str, text: str, device: str | None = None) -> tuple[s
 
 
 def assignments(flag: str, text: str) -> dict[str, Any]:
-    """``name=value,name=value`` as a dict."""
+    """``name=value,name=value`` as a dict; values are ``typed``."""
     values: dict[str, Any] = {}
     for part in filter(None, (entry.strip() for entry in text.split(","))):
         name, equals, value = part.partition("=")
@@ -48,7 +48,7 @@ def generation(text: str) -> dict[str, Any]:
 
 
 def typed(value: str) -> Any:
-    """true, none, 3 and 0.5 as what they mean; everything else as text."""
+    """true, false, none and numbers as Python's values; everything else as text."""
     words = {"true": True, "false": False, "none": None}
     if value.lower() in words:
         return words[value.lower()]

@@ -79,7 +79,7 @@ def imported(
 
 
 def texts(flag: str, value: str) -> dict[str, str]:
-    """``name=text,name=text`` as a dict; a column may be called 3 or true."""
+    """``name=text,name=text`` as a dict; values stay texts, as a column may be called 3 or true."""
     values: dict[str, str] = {}
     for part in filter(None, (entry.strip() for entry in value.split(","))):
         name, equals, text = part.partition("=")

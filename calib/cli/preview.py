@@ -13,7 +13,7 @@ from calib.tasks import Task
 from calib.tasks.prompts import build
 
 MOST = 30
-"""Options of a question, and groups of a task, that are named."""
+"""At most so many options of a question, and groups of a task, are named."""
 
 Line = tuple[int, str]
 """(columns to the left, text)"""
@@ -68,7 +68,7 @@ def conversation(prompt: Prompt) -> Iterator[Line]:
 
 
 def answers(item: Item, prompt: Prompt) -> Iterator[Line]:
-    """What is scored, the right option marked; of a question without options, what is right."""
+    """The options that are scored, the right one marked; without options, the right answers."""
     if item.meta.get("answerable") is False:
         yield 2, "nobody can answer it: only a refusal is right"
     elif item.answer is None and item.options:

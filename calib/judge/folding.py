@@ -1,9 +1,9 @@
 """One rule for when two texts are the same: ``normalized_text``.
 
-Gone are case, English articles, punctuation and superfluous white space, accents of Latin letters
-and the dress of ``plain``. What changes the meaning stays: signs of comparison and arithmetic,
-powers, brackets around more than a remark, points and signs of numbers, ``%``, ``#``, ``°``,
-currencies, primes, and the marks of scripts in which they make another letter.
+It removes case, English articles, punctuation, superfluous white space, accents of Latin letters
+and the markup that ``plain`` removes. It keeps what changes the meaning: signs of comparison and
+arithmetic, powers, brackets around more than a remark, points and signs of numbers, ``%``, ``#``,
+``°``, currencies, primes, and marks in scripts where a mark makes another letter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ABBREVIATION = re.compile(
     r"(?<![\w.])[^\W\d_]{1,2}\.(?:(?:[^\W\d_]{1,2}\.)+|(?:[^\W\d_]{1,2}\.)*[^\W\d_]{1,2}\b)"
     r"|(?<![\w.])[^\W\d_]\.(?: [^\W\d_]\.)+"
 )
-# Within a word it parts; between digits it tells the base of a number.
+# In a word it separates parts; between digits it gives the base of a number.
 UNDERSCORE = re.compile(r"(?<![0-9])_+|_+(?![0-9a-z])|__+")
 # "don't", "1950's"; but "f'g" is a product.
 APOSTROPHE = re.compile(
@@ -59,18 +59,17 @@ TOKEN = re.compile(
 )
 
 ROUNDS = 8
-"""Times that a text is folded until it stays as it is; one is enough for any sense."""
+"""A text is folded at most so many times, until folding changes it no more."""
 LONG = 5000
-"""Characters of a text that is folded only once: it is no gold text."""
+"""A text of more characters is folded only once, since it is no gold text."""
 PLAIN_WORDS = re.compile(r"(?:[a-z]{3,}|\d+)(?: (?:[a-z]{3,}|\d+))*")
 
 
 @lru_cache(1024)
 def normalized_text(text: str) -> str:
-    """``text`` without what says nothing; see the module.
+    """``text`` without what carries no meaning; see the module.
 
-    A text of nothing but articles or punctuation keeps what it has, so that "A" stays "a" and "?"
-    stays "?".
+    A text of nothing but articles or punctuation keeps them: "A" becomes "a", and "?" stays "?".
     """
     folded = fold(text)
     for _ in range(ROUNDS):

@@ -1,6 +1,6 @@
 """Which option does an answer mean? By its letter, else by its text.
 
-Rules, the first that names something decides; ``Verdict.how`` says which it was:
+The first of these rules that names an option decides; ``Verdict.how`` says which one did:
 
 ``option text``      the whole answer is an option's text, or says what "none of the above" says
 ``letter``           the whole answer is a letter
@@ -10,8 +10,8 @@ Rules, the first that names something decides; ``Verdict.how`` says which it was
 ``last sentence``    "(B)", "option B" or "B. text" in the last sentence that holds such a mention
 ``only mention``     the one option so mentioned, or the one option text there, in the whole answer
 
-Two options where a rule looks are ambiguous, and then nothing is parsed: a wrong guess would count
-as a wrong answer of the model. A restated list of the options is no mention of any.
+Where a rule finds two options, the answer is ambiguous and nothing is parsed: a wrong guess would
+count as a wrong answer of the model. A restated list of the options mentions none of them.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ from calib.judge.text import spellings_of
 from calib.records import Answer, Item, Verdict
 
 LAST = 4
-"""Sentences at the end of an answer in which an option may be named without a cue."""
+"""An option may be named without a cue in so many sentences at the end of an answer."""
 SHORT = 300
-"""Characters of an answer that is short enough for one option's text in it to be the answer."""
+"""In an answer of at most so many characters, an option's text may be the answer."""
 HEAD = 1000
-"""Characters behind a cue that are read."""
+"""So many characters behind a cue are read."""
 TRIED = 20
-"""Cues that are looked at, the last ones: a loop is no answer."""
+"""Only so many cues are read, the last ones: a model that repeats itself gives no answer."""
 BEFORE = 60
-"""Characters before a mention that may deny or suppose it."""
+"""So many characters before a mention may deny or suppose it."""
 
 Reading = tuple[int | None, str]
 NOTHING: Reading = (None, "")
@@ -125,7 +125,7 @@ class _Reader:
         self.options = options
 
     def read(self, clean: str) -> Reading:
-        """What the first rule that names something reads in a plain text."""
+        """The reading of a plain text by the first rule that names an option."""
         whole = self.options.equal(clean)
         whole = self.options.by_number(clean) if whole is None else whole
         if whole is not None:
@@ -147,7 +147,7 @@ class _Reader:
         return None, "no option named"
 
     def corrected(self, clean: str) -> Reading | None:
-        """What an answer says after it took back what it named; None where it took back nothing."""
+        """The reading of what follows a correction ("No, wait"); None where there is none."""
         corrections = list(CORRECTS.finditer(clean))
         if not corrections or self.options.equal(clean) is not None:
             return None
@@ -186,7 +186,7 @@ class _Reader:
         return (None, "names an answer that is wrong or another's") if wrong else NOTHING
 
     def not_contradicted(self, index: int | None, how: str, text: str) -> Reading:
-        """The same, unless the options are yes and no and a clause says the other one."""
+        """The reading, unless the options are yes and no and a clause says the other one."""
         said = self.polar(text) if len(self.options.polar) == self.options.size else None
         if None not in (index, said) and index != said:
             return None, "ambiguous: yes and no"
@@ -211,7 +211,7 @@ class _Reader:
         return NOTHING if several(after, label) else self.index(label, "cue")
 
     def after_cue(self, head: str) -> Reading:
-        """What the text right after a cue names, unless it denies."""
+        """The option that the text right after a cue names, unless it denies one."""
         line = SENTENCE.split(head, maxsplit=1)[0]
         labelled = LABEL.match(NAMED.sub("", line, count=1))
         for part in (line,) if labelled else (line, CLAUSE.split(line, maxsplit=1)[0]):

@@ -1,4 +1,4 @@
-"""Which options an answer names as options, without a cue, and which lists only restate them."""
+"""Options that an answer names without a cue, and lists in which it only restates them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from calib.judge.options import Options
 from calib.tasks.files import LETTERS
 
 GAP = 300
-"""Characters between two labels of one list, at most."""
+"""At most so many characters stand between two labels of one list."""
 TRIED = 20
-"""Labels of a sentence that are looked at, the last ones: a loop is no answer."""
+"""Only so many labels of a sentence are read, the last ones: repetition is no answer."""
 BEFORE = 60
-"""Characters before a mention that may deny it."""
+"""So many characters before a mention may deny it."""
 LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 
 
@@ -100,7 +100,7 @@ def without_list(text: str, size: int) -> str:
 
 
 def begins_with(words: list[str], own: str) -> bool:
-    """Whether ``own`` stands at the beginning, signs apart: its label has named it already."""
+    """Whether the words begin with ``own``, signs apart: the label has named the option already."""
     target, begun = "".join(LETTERS_AND_DIGITS.findall(own)), ""
     for word in words:
         begun += word

@@ -14,7 +14,7 @@ from calib.tasks.files import LETTERS
 Texts = Sequence[Sequence[str]]
 
 ROOM = 300
-"""Characters by which an answer may be longer than an option's text and still be folded to it."""
+"""An answer may be so many characters longer than an option and still be compared with it."""
 
 DIGIT_GROUPS = re.compile(r"(?<![\w.,+*/=<>-])(?<!\d )\d{1,3}(?: \d{3})+(?![ ]?\d)")
 """A number whose thousands are spaced: "1 000"."""
@@ -23,8 +23,8 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 MEASURED = re.compile(rf"({NUMBER.pattern}) ?[^\W\d_][^\d]{{0,20}}")
 UNITS = "$€£¥°"
 
-# Options that speak of the question or the other options, and answers that say the same in other
-# words; folded. An option must match in full.
+# Options about the question or the other options, and below answers that say the same in other
+# words; all are folded. An option must match in full.
 KINDS = {
     "none": re.compile(
         r"none(?: of\b.*)?|neither\b.*|n / a|nothing"
@@ -108,7 +108,7 @@ class Options:
         return same[0] if len(same) == 1 else None
 
     def by_letter(self, letter: str) -> int | None:
-        """The option with this label; one beyond the labels by its text, if it is a letter."""
+        """The option with this label; for a letter beyond the labels, the option with this text."""
         same = [i for i, own in enumerate(self.short) if letter in own]
         index = same[0] if letter.islower() and same else LETTERS.find(letter.upper())
         if 0 <= index < self.size:
@@ -116,9 +116,9 @@ class Options:
         return same[0] if len(same) == 1 else None
 
     def equal(self, text: str) -> int | None:
-        """The one option with this very text; texts of one letter are read as letters.
+        """The one option whose text is ``text`` when both are folded; None for a single letter.
 
-        Of options that are the same when folded, the one that is the same unfolded.
+        Of several options that are the same when folded, the one that equals ``text`` unfolded.
         """
         if len(text) > 3 * self.longest + ROOM:
             return None

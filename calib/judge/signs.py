@@ -1,4 +1,4 @@
-"""Which signs and brackets of a text say something, and what each belongs to.
+"""The signs and brackets of a text that carry meaning, and the words that each belongs to.
 
 "-" alone is a minus in "5 - 3", a sign in "-3", a charge in "O-", and nothing in "x-ray"; brackets
 are kept around an argument, a term or an interval, and dropped around a remark.
@@ -86,7 +86,7 @@ def kind_of(char: str) -> str:
 
 
 def placed(tokens: Sequence[Token]) -> list[tuple[str, Place]]:
-    """Per token, the text that it is written as and where it stands."""
+    """Each token's text in the folded form, and its place beside its neighbours."""
     brackets = kept_brackets(tokens)
     formal = any(t.kind == "sign" and t.text[0] in FORMAL for t in tokens)
     places: list[tuple[str, Place]] = []
@@ -213,7 +213,7 @@ def plus_or_minus(token: Token, before: Token, after: Token, *, formal: bool) ->
 
 
 def kept_brackets(tokens: Sequence[Token]) -> set[int]:
-    """The brackets that say something, by their place among the tokens."""
+    """The brackets that carry meaning, by their place among the tokens."""
     brackets: set[int] = set()
     opened: list[int] = []
     for number, token in enumerate(tokens):

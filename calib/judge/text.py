@@ -1,4 +1,4 @@
-"""Is an answer the gold text, letter by letter or but for case, articles and punctuation?"""
+"""Is an answer the gold text, exactly or apart from case, articles and punctuation?"""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def exact(answer: Answer | str, item: Item) -> Verdict:
 
 
 def normalized(answer: Answer | str, item: Item) -> Verdict:
-    """Correct when the answer is one of the gold texts but for what ``normalized_text`` drops.
+    """Correct when the answer is one of the gold texts after both are ``normalized_text``.
 
     A leading "The answer is" and everything after the first line may be left out; so may everything
     around the last ``\\boxed{...}``.
@@ -71,7 +71,9 @@ def contains(answer: Answer | str, item: Item) -> Verdict:
 
 
 def says_text(alias: str, text: str, said: str) -> bool:
-    """Whether a folded gold text stands in the answer, which ``said`` is folded, and is meant.
+    """Whether the answer ``text`` holds the folded gold text ``alias`` and affirms it.
+
+    ``said`` is ``text``, folded.
 
     "yes" and "no" must be a clause of their own: there is no "no" in "no doubt".
     """
@@ -86,7 +88,7 @@ def says_text(alias: str, text: str, said: str) -> bool:
 
 
 def stated(text: str) -> str:
-    """What the last box holds, else the first line that is more than "The answer is"."""
+    """The content of the last box, else the first line that says more than "The answer is"."""
     text = unwrapped(text)
     held = boxed(text)
     if held is not None:

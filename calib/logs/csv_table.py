@@ -38,7 +38,7 @@ def read(path: Path, arguments: Arguments) -> Log:
 
 
 def header_of(text: str, path: Path) -> Header:
-    """The first line that is not empty; of the delimiters, the one that gives most known names."""
+    """The first line that is not empty, split by the delimiter that gives most known names."""
     lines = enumerate(lines_of(text), start=1)
     line, first = next((number, line) for number, line in lines if not line.isspace())
     split = {mark: next(csv.reader([first], delimiter=mark)) for mark in DELIMITERS}

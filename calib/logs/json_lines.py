@@ -20,7 +20,7 @@ def read(path: Path, arguments: Arguments) -> Log:
 
 
 def json_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """The object of each line with its number. InputError for a line that is none."""
+    """The number and object of each line. Raises InputError for a line that is no object."""
     rows = []
     for number, line in enumerate(lines_of(text_of(path)), start=1):
         if not line.isspace():

@@ -1,8 +1,8 @@
 """lm-eval's ``samples_TASK_TIME.jsonl`` of multiple-choice tasks, written by ``--log_samples``.
 
-Tried with version 0.4.13. A line holds the log-likelihoods of a question's options, as texts; the
-last ones of a question with ``acc_mutual_info`` are of the options without their question. Only
-the metrics that rank by likelihood itself, or by likelihood per character or byte, are read.
+Tried with version 0.4.13. A line holds the log-likelihoods of a question's options, as texts. With
+``acc_mutual_info`` the second half are those of the options without their question. Only metrics
+are read that rank by log-likelihood, or by log-likelihood per character or byte.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LENGTHS: dict[str, Callable[[str], int]] = {
     "acc_norm": len,
     "acc_bytes": lambda text: len(text.encode()),
 }
-"""What a metric divides an option's log-likelihood by."""
+"""The length by which a metric divides an option's log-likelihood."""
 FIELDS = ("doc_id", "target", "arguments", "filtered_resps")
 
 
@@ -70,7 +70,7 @@ def read(path: Path, arguments: Arguments) -> Log:
 def filtered(
     lines: list[tuple[int, dict[str, Any]]], wish: str | None, path: Path
 ) -> list[tuple[int, dict[str, Any]]]:
-    """The lines of one filter, since each filter writes every question again."""
+    """The lines of one filter: lm-eval writes every question once for each filter."""
     names = list(dict.fromkeys(str(line.get("filter")) for _, line in lines))
     if wish is None and len(names) > 1:
         raise InputError(
@@ -125,8 +125,8 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
     options = [text.strip() for text in texts]
     length = LENGTHS[metric]
     ranked = [s / max(1, length(o)) for s, o in zip(scores, options, strict=True)]
-    # The log-likelihoods themselves stay, as in calib's own records, and what options are ranked by
-    # stands beside them.
+    # ``logprob`` holds the log-likelihoods, as in calib's own records; ``ranked`` holds the values
+    # by which options are ranked.
     row = scored_record(
         log_probabilities(ranked, where, False), options, gold(line["target"], options, where)
     )
@@ -142,7 +142,7 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
 
 
 def gold(target: Any, options: Sequence[str], where: str) -> int:
-    """The target as an option's index: its number, as text, or its text."""
+    """The index of the right option; the target is its number, as text, or its text."""
     text = str(target).strip()
     if text.isdigit() and int(text) < len(options):
         return int(text)

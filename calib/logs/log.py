@@ -37,5 +37,5 @@ class LogFormat:
 
 
 def has_suffix(*suffixes: str) -> Callable[[Path], bool]:
-    """Whether a file's name ends in one of ``suffixes``."""
+    """A function that says whether a file's name ends in one of ``suffixes``."""
     return lambda path: path.suffix.lower() in suffixes

@@ -48,9 +48,9 @@ def read_log(
     line). ``arguments`` are the format's own: of tables, the column of a role, as
     ``confidence="score"`` (``docs/logs.md``); of lm-eval, ``metric`` and ``filter``. With ``out``
     the run is written into that folder, and the same call again writes the same. ``bins`` and
-    ``seed`` are its report's. No model is loaded.
+    ``seed`` are used by its report. No model is loaded.
 
-    Raises InputError, naming the file and the row, for what cannot be read in one way only.
+    Raises InputError, naming the file and the row, for values that are wrong or ambiguous.
     """
     path = at_home(str(path))
     if path.is_dir():

@@ -13,9 +13,9 @@ import numpy as np
 from calib.records import InputError
 
 ROUNDING = 1e-6
-"""How far float32 may take a probability past 0 or 1."""
+"""A probability in float32 may lie this far outside [0, 1]."""
 SUM = 0.02
-"""How far a row's probabilities may sum past or short of 1: they were rounded to some digits."""
+"""The sum of a row's probabilities may be this far from 1, since they are rounded to few digits."""
 
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
@@ -59,7 +59,10 @@ def share(value: Any, where: str, written: bool) -> float:
 
 
 def truth(value: Any, where: str, family: Family | None) -> tuple[bool, Family]:
-    """0, 1, true or false, and how it is written; ``family``: how the rows before write it."""
+    """0, 1, true or false as a bool, and how it is written.
+
+    ``family`` is how the rows before this one write it. Raises InputError where it differs.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     words = {"true": True, "false": False}
@@ -100,7 +103,7 @@ def missing(value: Any) -> bool:
 
 
 def numbers(value: Any, where: str, written: bool) -> list[Any]:
-    """A list of values: of JSON in a text where the table is written."""
+    """A list of values; in a ``written`` table, from a cell of JSON or of numbers."""
     if isinstance(value, str) and written:
         try:
             value = json.loads(value)
@@ -119,7 +122,7 @@ def numbers(value: Any, where: str, written: bool) -> list[Any]:
 
 
 def log_probabilities(values: Sequence[Any], where: str, written: bool) -> list[float]:
-    """Logits as log-probabilities; null and -inf are options that a question has not."""
+    """Logits as log-probabilities; null and -inf stand for options that a question lacks."""
     z = [
         -math.inf
         if v is None or v == -math.inf or (written and str(v).strip() in ("", "-inf"))
@@ -134,7 +137,7 @@ def log_probabilities(values: Sequence[Any], where: str, written: bool) -> list[
 
 
 def of_probabilities(values: Sequence[Any], where: str, written: bool) -> list[float]:
-    """Log-probabilities of probabilities that sum to 1, as far as rounding allows."""
+    """Probabilities as log-probabilities. Raises InputError where they do not sum to about 1."""
     p = [share(v, where, written) for v in values]
     total = sum(p)
     if abs(total - 1) > SUM:

@@ -1,4 +1,4 @@
-"""Is a predicted spread the spread of the errors? RMV root mean variance, RMSE of a bin."""
+"""Is a predicted spread the spread of the errors? RMV, root mean variance, and RMSE are a bin's."""
 
 from __future__ import annotations
 

@@ -53,11 +53,12 @@ class CalibrationError(Metric):
     ) -> None:
         """Add rows: confidence (N,) in [0, 1], correct (N,) bool or 0/1.
 
-        What torchmetrics calls ``preds`` and ``target`` is taken under these names and in these
-        places: probabilities (N,) of the class 1 and 0/1, which is confidence and correct, or
-        probabilities (N, C) and class numbers (N,), of which the likeliest class is the answer.
-        Logits are not guessed at: rows (N, C) that are no probabilities raise ValueError, and so do
-        classes that are none of them and what is no tensor of real numbers.
+        ``preds`` and ``target`` are torchmetrics' names and may be passed by position, too. They
+        are probabilities (N,) of the class 1 with 0/1, which are confidence and correct; or
+        probabilities (N, C) with class numbers (N,), and the likeliest class is the answer.
+
+        Raises ValueError for rows (N, C) that are no probabilities (logits are not guessed at), for
+        class numbers outside 0..C-1, and for anything but dense tensors of real numbers.
         """
         first, second = (preds, target) if confidence is None else (confidence, correct)
         if first is None or second is None or (confidence is not None and preds is not None):
@@ -92,7 +93,7 @@ class CalibrationError(Metric):
         return torch.tensor(value, dtype=torch.float64, device=self.sums.device)
 
     def plot(self, val: Any = None, ax: Any = None) -> tuple[Any, Any]:
-        """Draw ``val``, a value or a list of them, or what ``compute`` gives; figure and axes."""
+        """Draw ``val``, one or more values (default: of ``compute``); return figure and axes."""
         return self._plot(val, ax)
 
 

@@ -111,7 +111,7 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
         "difference is shown, which does not show that there is none.",
         "changed": "Gained: wrong in the first run and right in the second; lost: the reverse.",
         "temperature": "Each temperature was fitted on one half of the questions. On the other "
-        f"half: the {judged_by(runs)} of each run as it is, at the temperature of the first run, "
+        f"half: the {errors_of(runs)} of each run as it is, at the temperature of the first run, "
         "and at its own.",
         "parsed": f"On the {count(results['parsed']['n'])} questions to which the likeliest token "
         "of every run was an option. A run that seldom answers in the asked form is judged on a "
@@ -184,7 +184,7 @@ def tables(results: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": {
             "head": ["run", "T", "as it is", f"at the T of {runs[0]['name']}", "at its own T"],
             "rows": [
-                [run["name"], fixed(run["temperature"], 3), *map(judged_cell, run["judged"])]
+                [run["name"], fixed(run["temperature"], 3), *map(errors_cell, run["judged"])]
                 for run in runs
             ],
         },
@@ -236,13 +236,13 @@ def signed(value: float) -> str:
     return fixed(value) if abs(value) >= 0.001 or value == 0 else f"{value:.1e}".replace("-", "−")
 
 
-def judged_by(runs: Sequence[Mapping[str, Any]]) -> str:
+def errors_of(runs: Sequence[Mapping[str, Any]]) -> str:
     """The errors that the table of temperatures shows."""
     return "ECE and NLL" if "nll" in runs[0]["metrics"] else "ECE"
 
 
-def judged_cell(judged: Mapping[str, float] | None) -> str:
-    return "–" if judged is None else ", ".join(map(fixed, judged.values()))
+def errors_cell(errors: Mapping[str, float] | None) -> str:
+    return "–" if errors is None else ", ".join(map(fixed, errors.values()))
 
 
 def figure(place: int, run: Mapping[str, Any], n: int) -> dict[str, Any]:

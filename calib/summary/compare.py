@@ -58,8 +58,8 @@ class Side:
 def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     """The numbers of two or more runs of ``calib.score`` and the others' minus the first's.
 
-    Compared are the questions that can be judged in every run; they are the same where ids,
-    options and answer are, so that a prompt or a picture may differ. Plain JSON values: ``runs``
+    Questions are compared that can be judged in every run. Two rows are the same question where
+    id, options and answer are the same; prompt and picture may differ. Plain JSON values: ``runs``
     (each with metrics and a temperature), ``pairs`` (each with differences and what changed).
     Raises InputError where the runs cannot be compared.
     """
