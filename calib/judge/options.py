@@ -165,7 +165,7 @@ class Options:
                 continue
             places = list(occurrences(own, said))
             if any(not DENIED.search(said[max(0, place - 40) : place]) for place in places):
-                matches.update(self.told_apart(own, text))
+                matches.update(self.same_unfolded(own, text))
             for place in places:
                 said = said[:place] + " " * len(own) + said[place + len(own) :]
         return matches
@@ -202,7 +202,7 @@ class Options:
             for own in others
         )
 
-    def told_apart(self, folded: str, text: str) -> Iterable[int]:
+    def same_unfolded(self, folded: str, text: str) -> Iterable[int]:
         """Of the options with one folded text, those that stand in ``text`` unfolded; else all."""
         same = self.indices[folded]
         if len(same) == 1:

@@ -87,7 +87,7 @@ def kind_of(char: str) -> str:
 
 def placed(tokens: Sequence[Token]) -> list[tuple[str, Place]]:
     """Each token's text in the folded form, and its place beside its neighbours."""
-    brackets = kept_brackets(tokens)
+    brackets = meaningful_brackets(tokens)
     formal = any(t.kind == "sign" and t.text[0] in FORMAL for t in tokens)
     places: list[tuple[str, Place]] = []
     before, depth = NOTHING, 0
@@ -212,7 +212,7 @@ def plus_or_minus(token: Token, before: Token, after: Token, *, formal: bool) ->
     return Place.ALONE
 
 
-def kept_brackets(tokens: Sequence[Token]) -> set[int]:
+def meaningful_brackets(tokens: Sequence[Token]) -> set[int]:
     """The brackets that carry meaning, by their place among the tokens."""
     brackets: set[int] = set()
     opened: list[int] = []
