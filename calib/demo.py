@@ -27,11 +27,11 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Where the report lies, and what is printed above its path."""
+    """The path of the report, and what the command prints above it."""
 
     report: Path
-    findings: tuple[str, str]  # of the words asked for, and of letters
-    rows: Sequence[tuple[str, str, str, str]]  # (what, as it is, after temperature, p) of letters
+    findings: tuple[str, str]  # on the run of words and on the run of letters
+    rows: Sequence[tuple[str, str, str, str]]  # letters: (metric, as it is, after temperature, p)
 
 
 def demo(
@@ -45,19 +45,19 @@ def demo(
 ) -> Demo:
     """Score ``limit`` held-out questions, asked for a word and for a letter; fit and report both.
 
-    The run is that of words; that of letters, which needs a remedy, lies beside it with a report of
-    its own. Stopped and started again, it goes on where it was.
+    The run in ``out`` asks for words. The run that asks for letters, which needs a remedy, lies in
+    a folder within it and has a report of its own. A demo that was stopped goes on where it was.
     """
     refuse_no_folder(out)
     model = load_model(MODEL, device=device)
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "limit": limit,
         "seed": seed,
         "batch_size": batch_size,
         "progress": progress,
     }
-    run = score(model, load_task(TASK), out=out, **given)
-    lettered = score(model, load_task(LETTERS), out=out / BESIDE / LETTERS, **given)
+    run = score(model, load_task(TASK), out=out, **settings)
+    lettered = score(model, load_task(LETTERS), out=out / BESIDE / LETTERS, **settings)
     write_report(lettered)
     report = write_report(run)
     words, letters = run.results, lettered.results
@@ -69,7 +69,7 @@ def demo(
 
 
 def table(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Accuracy, confidence and errors on the judged half, before and after the temperature."""
+    """Accuracy, confidence and errors on the held-out half, before and after the temperature."""
     temperature = results["temperature"]
     if temperature is None:
         overall = results["overall"]

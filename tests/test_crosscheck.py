@@ -50,14 +50,14 @@ def test_some_values_were_compared_at_all(found):
     assert len({line.metric for line in found if line.theirs is not None}) >= 4
 
 
-def judge(ours, theirs, **named):
-    return crosscheck.Judge("m", "c", "numpy", "numpy", lambda _: ours, theirs, **named)
+def peer(ours, theirs, **named):
+    return crosscheck.Peer("m", "c", "numpy", "numpy", lambda _: ours, theirs, **named)
 
 
 def test_a_difference_is_told(scored):
-    line = crosscheck.ask(judge(0.1, lambda m, r: 0.1 + 5e-6), scored)
+    line = crosscheck.compare_with(peer(0.1, lambda m, r: 0.1 + 5e-6), scored)
     assert line.agrees is False
-    assert crosscheck.ask(judge(0.1, lambda m, r: 0.1 + 5e-8), scored).agrees
+    assert crosscheck.compare_with(peer(0.1, lambda m, r: 0.1 + 5e-8), scored).agrees
 
 
 def test_what_is_not_defined_on_a_run_is_said(scored):
@@ -68,26 +68,28 @@ def test_what_is_not_defined_on_a_run_is_said(scored):
 
 
 def test_nan_is_no_agreement(scored):
-    assert crosscheck.ask(judge(0.1, lambda m, r: float("nan")), scored).agrees is False
+    assert crosscheck.compare_with(peer(0.1, lambda m, r: float("nan")), scored).agrees is False
 
 
 def test_a_library_that_raises_is_shown_with_its_error(scored):
     def broken(module, rows):
         raise RuntimeError("no such thing")
 
-    line = crosscheck.ask(judge(0.1, broken), scored)
+    line = crosscheck.compare_with(peer(0.1, broken), scored)
     assert line.theirs is None
     assert line.agrees is None
     assert "no such thing" in line.note
 
 
 def test_a_library_that_is_not_there_is_left_out(scored):
-    absent = replace(judge(0.1, lambda m, r: 0.1), module="no_such_library")
-    assert crosscheck.ask(absent, scored) is None
+    absent = replace(peer(0.1, lambda m, r: 0.1), module="no_such_library")
+    assert crosscheck.compare_with(absent, scored) is None
 
 
 def test_a_known_other_convention_is_said_instead_of_compared(scored):
-    line = crosscheck.ask(judge(0.1, lambda m, r: 9.0, unlike=lambda r: "another rule"), scored)
+    line = crosscheck.compare_with(
+        peer(0.1, lambda m, r: 9.0, unlike=lambda r: "another rule"), scored
+    )
     assert (line.agrees, line.note) == (None, "another rule")
 
 
@@ -96,7 +98,7 @@ def test_prints_of_a_library_are_swallowed(scored, capsys):
         print("progress")  # noqa: T201
         return 0.1
 
-    assert crosscheck.ask(judge(0.1, loud), scored).agrees
+    assert crosscheck.compare_with(peer(0.1, loud), scored).agrees
     assert capsys.readouterr().out == ""
 
 

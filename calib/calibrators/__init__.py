@@ -1,4 +1,4 @@
-"""Maps from scores to honest confidence, and the thresholds above which to answer."""
+"""Calibrators, which map scores to calibrated confidence, and thresholds above which to answer."""
 
 from __future__ import annotations
 

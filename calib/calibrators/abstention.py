@@ -1,10 +1,10 @@
-"""The confidence above which answers may be trusted, with a promise that holds.
+"""The confidence above which to answer, so that a promised share of the answers is right.
 
-Learn then test (Angelopoulos et al. 2021), with fixed sequences from several starts: thresholds are
-set by the confidences alone, before any outcome is looked at. Beginning at each of five starts and
-going down, "more than ``risk`` of the answers given at this threshold are wrong" is tested by the
-exact binomial tail at delta / 5, until it is not rejected for the first time. The lowest threshold
-so reached is returned: with probability 1 - delta the promise holds.
+Learn then test (Angelopoulos et al. 2021), with fixed sequences from several starts. The candidate
+thresholds depend on the confidences alone, not on which answers were right. From each of five
+starts downwards, the exact binomial tail tests "more than ``risk`` of the answers given at this
+threshold are wrong" at delta / 5, up to the first test that does not reject. The lowest threshold
+whose test rejects is returned: with probability 1 - delta the promise holds.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from calib.metrics.arrays import labels, whole
 
 STARTS = 5
 STEPS = 50
-"""Thresholds that are tried, at most."""
+"""At most so many thresholds are tested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """Answer where confidence >= ``value``.
 
-    ``coverage`` and ``risk`` are the share of rows answered and the share of wrong ones among them,
-    of the rows it was chosen on. ``bound`` is the exact upper bound of the risk at the level of the
-    test, never above the risk that was asked for. ``n`` counts those rows: one a cluster.
+    Of the ``n`` rows that it was chosen on (one a cluster), ``coverage`` is the share answered and
+    ``risk`` the share of wrong ones among these. ``bound`` is the exact upper bound of the risk at
+    the level of the test, and never above the ``risk`` that the caller allowed.
     """
 
     value: float
@@ -54,11 +54,11 @@ def abstention(
 ) -> Threshold | dict[Any, Threshold | None] | None:
     """The lowest threshold at which at most ``risk`` of the answers given are wrong.
 
-    With probability 1 - ``delta`` over the rows handed in, the share of wrong answers among new
-    ones with confidence >= value is at most ``risk``; None where no threshold can promise that.
+    With probability 1 - ``delta`` over these rows, at most ``risk`` of the new answers with
+    confidence >= value are wrong. Returns None where no threshold can promise that.
 
     confidence (N,) in [0, 1], correct (N,) of 0 and 1. clusters: (N,) labels of rows that belong
-    together: one row of each, drawn by ``seed``, is looked at. groups: (N,) labels of
+    together: only one row of each is used, drawn by ``seed``. groups: (N,) labels of
     sub-populations: each gets a threshold of its own, in a dict by its label, and delta is divided
     among them so that all promises hold together.
 
@@ -69,15 +69,16 @@ def abstention(
     for name, share in (("risk", risk), ("delta", delta)):
         if not isinstance(share, Real) or not 0 < share < 1:
             raise ValueError(f"{name} must lie between 0 and 1, got {share!r}")
-    together = None if clusters is None else labels("clusters", clusters, len(c))
-    kept = one_a_cluster(together, len(c), seed)
+    cluster_labels = None if clusters is None else labels("clusters", clusters, len(c))
+    independent = one_a_cluster(cluster_labels, len(c), seed)
     if groups is None:
-        return promised(c[kept], a[kept], risk, delta)
+        return promised(c[independent], a[independent], risk, delta)
     of = labels("groups", groups, len(c))
     names = np.unique(of)
-    each = {name: kept[of[kept] == name] for name in names.tolist()}
+    by_group = {name: independent[of[independent] == name] for name in names.tolist()}
     return {
-        name: promised(c[rows], a[rows], risk, delta / len(each)) for name, rows in each.items()
+        name: promised(c[rows], a[rows], risk, delta / len(by_group))
+        for name, rows in by_group.items()
     }
 
 

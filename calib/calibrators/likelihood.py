@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-BLOCK_VALUES = 1 << 22  # logits looked at together
-LARGEST = 1e100  # its square, times any number of rows, is a number still
-FIRST_ROWS = 64  # of which one at least sums to another number than 1 where rows are logits
+BLOCK_VALUES = 1 << 22  # logits that are read at once
+LARGEST = 1e100  # its square times any number of rows is still finite
+FIRST_ROWS = 64  # checked before all others: among logits one of these has a sum other than 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _check_labels(shape: Sequence[int], labels: NDArray[Any]) -> None:
 
 
 def _check_likely(tops_below_inf: bool, gold_finite: bool) -> None:
-    # Of each row's maximum, NaN and +inf show whatever else stands in the row.
+    # A row that holds NaN or +inf has it as its maximum.
     if not tops_below_inf:
         raise InputError("logits: NaN and +inf have no likelihood; leave such rows out")
     if not gold_finite:
@@ -218,7 +218,7 @@ class TensorLikelihood:
         import torch
 
         spread, slope, below = [], [], []
-        some_absent = bool(self.logits.amin().isneginf())  # the device is waited for once
+        some_absent = bool(self.logits.amin().isneginf())  # waits for the device, once
         rows = max(1, BLOCK_VALUES // self.logits.shape[1])
         for start in range(0, self.n, rows):
             z, y = self.logits[start : start + rows], self.labels[start : start + rows]

@@ -1,7 +1,7 @@
-"""Maps from confidence to better confidence, by name: a line each.
+"""The calibrators by name: a line each.
 
-A calibrator has ``fit``, ``transform``, ``predict_proba``, ``save`` and ``load``; what ``save``
-writes says its ``format``, by which ``load`` here knows whose it is.
+A calibrator has ``fit``, ``transform``, ``predict_proba``, ``save`` and ``load``. ``save`` writes
+the calibrator's ``format`` into the file, from which ``load`` here chooses the class.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ CALIBRATORS: dict[str, Calibrator] = {
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """The fitted calibrator that a file holds, whichever of ``CALIBRATORS`` wrote it.
+    """The fitted calibrator that a file holds, of the class in ``CALIBRATORS`` that wrote it.
 
-    Raises InputError for a file of none, and for one that is no such file.
+    Raises InputError for a file that none of them wrote, or that cannot be read.
     """
-    told = read_object(Path(path)).get("format")
+    saved_format = read_object(Path(path)).get("format")
     for entry in CALIBRATORS.values():
-        if entry.format == told:
+        if entry.format == saved_format:
             return entry.load_class().load(path)
     formats = ", ".join(entry.format for entry in CALIBRATORS.values())
-    raise InputError(f"{path}: expected the format {formats}, got {told!r}")
+    raise InputError(f"{path}: expected the format {formats}, got {saved_format!r}")

@@ -242,8 +242,8 @@ def _bounds(
 def _degenerate(data: Likelihood) -> tuple[float, str] | None:
     """The clamped temperature and why, where no finite positive one is best.
 
-    Unless the slope at b = 0 is negative, larger T never hurts. And where every gold class is on
-    top, smaller T never hurts.
+    Unless the slope at b = 0 is negative, a larger T never raises the loss. Where every gold class
+    has the highest logit, a smaller T never raises it.
     """
     ends = data.ends()
     if ends.spread == 0.0:
@@ -256,7 +256,7 @@ def _degenerate(data: Likelihood) -> tuple[float, str] | None:
 
 
 def _exact(data: Likelihood) -> tuple[float, str | None]:
-    """The minimum by safeguarded Newton in log(1/T): the gradient is monotone there."""
+    """The minimum by Newton's method in log(1/T), kept in a bracket: the gradient is monotone."""
     if (clamped := _degenerate(data)) is not None:
         return clamped
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
@@ -283,7 +283,7 @@ def _exact(data: Likelihood) -> tuple[float, str | None]:
 
 
 def _on_grid(data: Likelihood) -> tuple[float, str | None]:
-    """The first minimum over the grid; its ends are degenerate, being no minimum at all."""
+    """The first minimum over the grid; an end of the grid is degenerate, since it is no minimum."""
     clamped = _degenerate(data)
     if clamped is not None and clamped[0] == 1.0:
         return clamped

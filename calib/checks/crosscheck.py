@@ -1,8 +1,9 @@
 """Our value next to that of every independent library that is installed, on one run.
 
 Libraries disagree about bin edges: some close bins on the left, some on the right, some give 1.0 a
-bin of its own. Each is compared with our value under *its* convention; where a run's confidences
-touch an edge on which it deviates further, the line says so instead of claiming an error.
+bin of its own. Each library is compared with our value under *its* convention. Where even then a
+run's confidences lie on an edge that the library treats in its own way, the line says so and
+claims no error.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One library's word on one metric. ``theirs`` is None where ``note`` says why."""
+    """One metric, as we and one library compute it. ``theirs`` is None where ``note`` says why."""
 
     metric: str
     convention: str
@@ -54,8 +55,11 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """A library's way to compute one of our numbers."""
+class Peer:
+    """Another library's way to compute one of our numbers.
+
+    ``unlike`` says why the two values cannot be compared on these rows, or "".
+    """
 
     metric: str
     convention: str
@@ -68,13 +72,15 @@ class Judge:
 
 
 def crosscheck(scored: Scored, bins: int) -> list[Comparison]:
-    """Ask every installed library; one that fails is reported with its error, not hidden."""
-    asked = [judge for judge in judges(bins) if not judge.of_options or "options" in scored.has]
-    return [found for judge in asked if (found := ask(judge, scored)) is not None]
+    """Our values and those of every installed library; ``note`` is the error of one that fails."""
+    applicable = [peer for peer in peers(bins) if not peer.of_options or "options" in scored.has]
+    return [
+        comparison for peer in applicable if (comparison := compare_with(peer, scored)) is not None
+    ]
 
 
 def crosscheck_run(path: Path, bins: int) -> list[Comparison]:
-    """The same for a run folder. Raises InputError for bins that no run has."""
+    """``crosscheck`` of a run folder. Raises InputError for bins that no run has."""
     bins = checked("bins", bins)
     run = need(open_run(path), "calib crosscheck")
     vocabulary = run.config.get("confidence") == "vocab"
@@ -82,21 +88,21 @@ def crosscheck_run(path: Path, bins: int) -> list[Comparison]:
     return crosscheck(scored, bins)
 
 
-def ask(judge: Judge, scored: Scored) -> Comparison | None:
+def compare_with(peer: Peer, scored: Scored) -> Comparison | None:
     """One comparison, or None where the library is not installed."""
-    if not present(judge.module.partition(".")[0]):
+    if not present(peer.module.partition(".")[0]):
         return None
     try:
-        ours = float(judge.ours(scored))
+        ours = float(peer.ours(scored))
     except ValueError as error:  # AUROC of right answers only, say
-        told = f"no value: {error}"
-        return Comparison(judge.metric, judge.convention, math.nan, judge.library, None, told)
-    line = (judge.metric, judge.convention, ours, judge.library)
-    if reason := judge.unlike(scored):
+        note = f"no value: {error}"
+        return Comparison(peer.metric, peer.convention, math.nan, peer.library, None, note)
+    line = (peer.metric, peer.convention, ours, peer.library)
+    if reason := peer.unlike(scored):
         return Comparison(*line, None, reason)
     try:
-        module = _silently(lambda: importlib.import_module(judge.module))
-        theirs = float(_silently(lambda: judge.theirs(module, scored)))
+        module = _silently(lambda: importlib.import_module(peer.module))
+        theirs = float(_silently(lambda: peer.theirs(module, scored)))
     except Exception as error:  # noqa: BLE001  (a foreign library may raise anything)
         return Comparison(*line, None, f"raised {type(error).__name__}: {error}"[:200])
     return Comparison(*line, theirs)
@@ -107,25 +113,25 @@ def present(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def judges(bins: int) -> Iterator[Judge]:
-    """The table of comparisons, ours first by convention."""
+def peers(bins: int) -> Iterator[Peer]:
+    """Every peer, by convention."""
     yield from _left_closed(bins)
     yield from _right_closed(bins)
     yield from _equal_mass(bins)
     yield from _unbinned()
 
 
-def _left_closed(bins: int) -> Iterator[Judge]:
+def _left_closed(bins: int) -> Iterator[Peer]:
     def ours(r: Scored) -> float:
         return metrics.ece(r.confidence, r.correct, bins=bins)
 
     left = f"{bins} bins [a, b)"
-    yield Judge(
+    yield Peer(
         "ECE", left, "netcal", "netcal.metrics", ours,
         lambda m, r: m.ECE(bins).measure(r.confidence, _int(r.correct)),
         lambda r: _on_linspace_edge(r, bins),
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "ECE", left, "calibstats", "calibstats", ours,
         lambda m, r: m.ece(r.confidence, _int(r.correct), n_bins=bins),
         lambda r: _on_linspace_edge(r, bins),
@@ -136,7 +142,7 @@ def _left_closed(bins: int) -> Iterator[Judge]:
         ("l2", "RMSCE", metrics.rmsce),
     ):
         yield _torchmetrics(name, left, norm, function, bins)
-    yield Judge(
+    yield Peer(
         "MCE", left, "netcal", "netcal.metrics",
         lambda r: metrics.mce(r.confidence, r.correct, bins=bins),
         lambda m, r: m.MCE(bins).measure(r.confidence, _int(r.correct)),
@@ -146,13 +152,13 @@ def _left_closed(bins: int) -> Iterator[Judge]:
 
 def _torchmetrics(
     name: str, convention: str, norm: str, function: Callable[..., float], bins: int
-) -> Judge:
+) -> Peer:
     def theirs(module: Any, r: Scored) -> float:
         confidence, correct = _tensor(r.confidence), _tensor(_int(r.correct))
-        found = module.binary_calibration_error(confidence, correct, n_bins=bins, norm=norm)
-        return float(found)
+        error = module.binary_calibration_error(confidence, correct, n_bins=bins, norm=norm)
+        return float(error)
 
-    return Judge(
+    return Peer(
         name,
         convention,
         "torchmetrics",
@@ -163,22 +169,22 @@ def _torchmetrics(
     )
 
 
-def _right_closed(bins: int) -> Iterator[Judge]:
+def _right_closed(bins: int) -> Iterator[Peer]:
     def ours(r: Scored) -> float:
         return metrics.ece(r.confidence, r.correct, bins=bins, closed="right")
 
     right = f"{bins} bins (a, b]"
-    yield Judge(
+    yield Peer(
         "ECE", right, "scikit-learn", "sklearn.calibration", ours,
         lambda m, r: _from_curve(m.calibration_curve, r, bins),
         lambda r: _on_linspace_edge(r, bins),
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "ECE", right, "uncertainty-calibration", "calibration", ours,
         lambda m, r: m.get_ece(r.confidence, _int(r.correct), num_bins=bins),
         lambda r: _on_linspace_edge(r, bins),
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "ECE", right, "mapie", "mapie.metrics.calibration", ours,
         lambda m, r: m.expected_calibration_error(
             _int(r.correct), r.confidence, num_bins=bins + 1, split_strategy="uniform"
@@ -187,26 +193,26 @@ def _right_closed(bins: int) -> Iterator[Judge]:
     )  # fmt: skip
 
 
-def _equal_mass(bins: int) -> Iterator[Judge]:
-    yield Judge(
+def _equal_mass(bins: int) -> Iterator[Peer]:
+    yield Peer(
         "ECE", f"{bins} bins of equal count", "uncertainty-calibration", "calibration",
         lambda r: metrics.ece(r.confidence, r.correct, bins=bins, strategy="mass"),
         lambda m, r: m.get_ece_em(r.confidence, _int(r.correct), num_bins=bins),
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "ECE", f"{bins} quantile edges", "calibstats", "calibstats",
         lambda r: metrics.ece(r.confidence, r.correct, bins=bins, strategy="quantile"),
         lambda m, r: m.ace(r.confidence, _int(r.correct), n_bins=bins),
     )  # fmt: skip
 
 
-def _unbinned() -> Iterator[Judge]:
-    yield Judge(
+def _unbinned() -> Iterator[Peer]:
+    yield Peer(
         "smooth ECE", "reflected kernel", "relplot", "relplot",
         lambda r: metrics.smooth_ece(r.confidence, r.correct),
         lambda m, r: m.smECE(r.confidence, _int(r.correct)),
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "KS", "not scaled", "mapie", "mapie.metrics.calibration",
         lambda r: metrics.ks(r.confidence, r.correct),
         lambda m, r: m.kolmogorov_smirnov_statistic(_int(r.correct), r.confidence)
@@ -214,23 +220,23 @@ def _unbinned() -> Iterator[Judge]:
         / len(r),
         _tied,
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "AUROC", "confidence against correctness", "scikit-learn", "sklearn.metrics",
         lambda r: metrics.auroc(r.confidence, r.correct),
         lambda m, r: m.roc_auc_score(_int(r.correct), r.confidence),
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "AURC", "mean over coverages", "mapie", "mapie.metrics.uncertainty",
         lambda r: metrics.aurc(r.confidence, r.correct),
         lambda m, r: 1 - m.auarc(_int(r.correct), r.confidence),
         _tied,
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "Brier", "confidence against correctness", "scikit-learn", "sklearn.metrics",
         lambda r: metrics.brier(r.confidence, r.correct),
         lambda m, r: m.brier_score_loss(_int(r.correct), r.confidence),
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "NLL", "of the right option", "scikit-learn", "sklearn.metrics",
         lambda r: metrics.nll(r.probabilities(), r.answer),
         lambda m, r: m.log_loss(
@@ -239,14 +245,14 @@ def _unbinned() -> Iterator[Judge]:
         lambda r: "clips probabilities to 2e-16" if _gold_is_zero(r) else "",
         of_options=True,
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "temperature", "exact minimum of NLL", "probmetrics", "probmetrics.calibrators",
         _temperature,
         lambda m, r: 1
         / m.TemperatureScalingCalibrator().fit(r.probabilities(), r.answer).invtemp_,
         of_options=True,
     )  # fmt: skip
-    yield Judge(
+    yield Peer(
         "temperature", "exact minimum of NLL", "calibstats", "calibstats", _temperature,
         lambda m, r: m.TemperatureScaler(input="logits").fit(r.logprob, r.answer).temperature_,
         lambda r: "takes no options that some questions lack" if _ragged(r) else "",
@@ -270,7 +276,10 @@ def _from_curve(curve: Callable[..., Any], r: Scored, bins: int) -> float:
 
 
 def _on_linspace_edge(r: Scored, bins: int) -> str:
-    """Where numpy's linspace puts an edge beside k/B, values between the two change bins."""
+    """A reason where confidences lie on an edge k/B that numpy's linspace rounds; else "".
+
+    A value between k/B and the rounded edge is in another bin.
+    """
     true = np.arange(1, bins) / bins
     rounded = np.linspace(0.0, 1.0, bins + 1)[1:-1]
     if np.isin(r.confidence, np.union1d(true[true != rounded], rounded[true != rounded])).any():

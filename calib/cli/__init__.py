@@ -1,4 +1,4 @@
-"""The ``calib`` command: flags in, progress and tables out. What it does is done elsewhere.
+"""The ``calib`` command: flags in, progress and tables out. Other modules do the work.
 
 Exit codes: 0 done; 1 failed while running; 2 refused before a model was loaded; 130 and 143 stopped
 by SIGINT and SIGTERM.
@@ -29,7 +29,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     about.crosscheck: "calib crosscheck runs/demo",
 }
 for _command, _example in COMMANDS.items():
-    # An underscore follows a name that is also a word of Python's.
+    # ``import_`` ends in an underscore because ``import`` is a keyword.
     app.command(_command.__name__.rstrip("_"), epilog=f"Example: {_example}")(readable(_command))
 
 idk_app = typer.Typer(

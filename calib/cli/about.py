@@ -72,7 +72,7 @@ def crosscheck(
     """Compare our numbers with other libraries'."""
     from calib.checks.crosscheck import crosscheck_run
 
-    found = crosscheck_run(run, bins)
+    comparisons = crosscheck_run(run, bins)
     words = {True: "agrees", False: "DIFFERS", None: ""}
     show(
         ("metric", "convention", "library", "ours", "theirs", ""),
@@ -85,8 +85,8 @@ def crosscheck(
                 "–" if line.theirs is None else f"{line.theirs:.7f}",
                 words[line.agrees] or line.note,
             )
-            for line in found
+            for line in comparisons
         ],
     )
-    if any(line.agrees is False for line in found):
+    if any(line.agrees is False for line in comparisons):
         raise typer.Exit(1)

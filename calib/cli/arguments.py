@@ -12,7 +12,7 @@ from calib.runs.durable import refuse_no_folder
 
 def model_arguments(model: str, text: str, device: str | None = None) -> tuple[str, dict[str, Any]]:
     """A path or name and its arguments; ``hf`` takes the path from ``pretrained=``."""
-    arguments = named("--model_args", text)
+    arguments = assignments("--model_args", text)
     if device is not None:
         arguments["device"] = device
     if model not in ("hf", "hf-multimodal"):
@@ -22,15 +22,15 @@ def model_arguments(model: str, text: str, device: str | None = None) -> tuple[s
     return str(arguments.pop("pretrained")), arguments
 
 
-def named(flag: str, text: str) -> dict[str, Any]:
-    """``name=value,name=value`` as a dict."""
-    found: dict[str, Any] = {}
+def assignments(flag: str, text: str) -> dict[str, Any]:
+    """``name=value,name=value`` as a dict; values are ``typed``."""
+    values: dict[str, Any] = {}
     for part in filter(None, (entry.strip() for entry in text.split(","))):
         name, equals, value = part.partition("=")
         if not equals or not name:
             raise InputError(f"{flag}: expected name=value,name=value, got {part!r}")
-        found[name.strip()] = typed(value.strip())
-    return found
+        values[name.strip()] = typed(value.strip())
+    return values
 
 
 GENERATION = ("temperature", "top_k", "top_p", "min_p", "greedy", "max_new_tokens", "stop", "rows")
@@ -38,17 +38,17 @@ GENERATION = ("temperature", "top_k", "top_p", "min_p", "greedy", "max_new_token
 
 def generation(text: str) -> dict[str, Any]:
     """``--gen_kwargs`` by name; ``stop`` is one or more texts, separated by ``|``."""
-    found = named("--gen_kwargs", text)
-    wrong = [name for name in found if name not in GENERATION]
+    settings = assignments("--gen_kwargs", text)
+    wrong = [name for name in settings if name not in GENERATION]
     if wrong:
         raise InputError(f"--gen_kwargs: {wrong[0]!r} is not one of {', '.join(GENERATION)}")
-    if "stop" in found:
-        found["stop"] = tuple(str(found["stop"]).split("|"))
-    return found
+    if "stop" in settings:
+        settings["stop"] = tuple(str(settings["stop"]).split("|"))
+    return settings
 
 
 def typed(value: str) -> Any:
-    """true, none, 3 and 0.5 as what they mean; everything else as text."""
+    """true, false, none and numbers as Python's values; everything else as text."""
     words = {"true": True, "false": False, "none": None}
     if value.lower() in words:
         return words[value.lower()]
@@ -103,5 +103,5 @@ def run_folders(model: str, tasks: list[str], output_path: Path | None) -> list[
 def load(task: str, include_path: Path | None) -> Any:
     from calib.tasks import load_task
 
-    beside = include_path / task if include_path is not None else None
-    return load_task(str(beside) if beside is not None and beside.exists() else task)
+    included = include_path / task if include_path is not None else None
+    return load_task(str(included) if included is not None and included.exists() else task)

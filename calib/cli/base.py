@@ -119,16 +119,16 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
 
 
 class Notes:
-    """Warnings as notes: a line each, and none twice."""
+    """Print each warning once, as a note of one line."""
 
     def __init__(self) -> None:
-        self.told: set[str] = set()
+        self.shown: set[str] = set()
 
     def tell(self, message: Warning | str, *where: object, **more: object) -> None:
-        """In place of ``warnings.showwarning``, which shows code and its path."""
+        """Replaces ``warnings.showwarning``, which also shows source code and its path."""
         text = " ".join(str(message).split())
-        if text not in self.told:
-            self.told.add(text)
+        if text not in self.shown:
+            self.shown.add(text)
             err.print(Text(f"calib: note: {text}"), style="yellow", soft_wrap=True)
 
 

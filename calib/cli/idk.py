@@ -147,7 +147,7 @@ def evaluate(
     name, arguments = model_arguments(model, model_args, device)
     where = output_path or folder / EVALUATION
     with progress() as tell:
-        found = ask_set(
+        evaluation = ask_set(
             Subject(name, arguments),
             folder,
             arms=arm or (),
@@ -163,7 +163,7 @@ def evaluate(
         ("arm", "truthful", "admits not knowing", "refuses known", "right if answered"),
         [
             (entry["name"], *(percent(entry["rates"][rate]["value"], 1) for rate in rates))
-            for entry in found["arms"]
+            for entry in evaluation["arms"]
         ],
     )
     out.print(f"\n{write_idk_report(where)}", soft_wrap=True)

@@ -79,13 +79,13 @@ def imported(
 
 
 def texts(flag: str, value: str) -> dict[str, str]:
-    """``name=text,name=text`` as a dict; a column may be called 3 or true."""
-    found: dict[str, str] = {}
+    """``name=text,name=text`` as a dict; values stay texts, as a column may be called 3 or true."""
+    values: dict[str, str] = {}
     for part in filter(None, (entry.strip() for entry in value.split(","))):
         name, equals, text = part.partition("=")
         if not equals or not name.strip() or not text.strip():
             raise InputError(f"{flag}: expected name=value,name=value, got {part!r}")
         if name.strip() in ("format", "out", "bins", "seed", "path"):
             raise InputError(f"{flag}: {name.strip()} is a flag of its own")
-        found[name.strip()] = text.strip()
-    return found
+        values[name.strip()] = text.strip()
+    return values

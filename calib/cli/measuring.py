@@ -104,7 +104,7 @@ def score(
     one_of("--log_samples", log_samples, ("all", "none"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    asked = chosen(name, tasks, output_path, include_path)
+    selected = chosen(name, tasks, output_path, include_path)
 
     from calib.drive.engine import device_of_rank, here
     from calib.drive.score import check_items
@@ -116,14 +116,14 @@ def score(
     from calib.report.words import headline
     from calib.runs.ledger import whole
 
-    for task, _ in asked:
+    for task, _ in selected:
         check_items(task.selection(limit, seed), prompt or task.prompt)
 
     check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
 
     arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
-    for task, folder in asked:
+    for task, folder in selected:
         if reason:
             from calib.drive.reason import reasoned
 
@@ -189,15 +189,15 @@ def fit(
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
     refuse_irregular(path)
-    fitted, judged = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
-    fitted.save(path, facts=judged["facts"])
+    fitted, results = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
+    fitted.save(path, facts=results["facts"])
     if fitted.reason_ is not None:
         out.print(f"{fitted.reason_}\n")
     if fitted.n_fit_:
         names = ("name", "before", "after", "p")
-        rows = [tuple(row[name] for name in names) for row in temperature_rows(judged)]
-        heading = f"T = {fitted.temperature_:.3f}{temperature_span(judged)}"
-        show((f"on {judged['n_judged']:,} questions", "as it is", heading, "p"), rows)
+        rows = [tuple(row[name] for name in names) for row in temperature_rows(results)]
+        heading = f"T = {fitted.temperature_:.3f}{temperature_span(results)}"
+        show((f"on {results['n_judged']:,} questions", "as it is", heading, "p"), rows)
     out.print(f"\n{path}", soft_wrap=True)
 
 

@@ -13,7 +13,7 @@ from calib.tasks import Task
 from calib.tasks.prompts import build
 
 MOST = 30
-"""Options of a question, and groups of a task, that are named."""
+"""At most so many options of a question, and groups of a task, are named."""
 
 Line = tuple[int, str]
 """(columns to the left, text)"""
@@ -45,12 +45,12 @@ def facts(task: Task) -> Iterator[Line]:
         ("options", Counter(len(item.options) for item in task)),
         ("pictures", Counter(len(item.images) for item in task)),
     ):
-        told = [f"{count(n)} with {size or 'none'}" for size, n in sorted(numbers.items())]
-        yield 2, f"{name}: {', '.join(told)}"
+        counts = [f"{count(n)} with {size or 'none'}" for size, n in sorted(numbers.items())]
+        yield 2, f"{name}: {', '.join(counts)}"
     groups = Counter(item.group for item in task)
     if set(groups) != {None}:
-        named = [f"{'none' if g is None else repr(g)} {count(n)}" for g, n in groups.items()]
-        yield 2, f"groups: {some(named)}"
+        names = [f"{'none' if g is None else repr(g)} {count(n)}" for g, n in groups.items()]
+        yield 2, f"groups: {some(names)}"
 
 
 def conversation(prompt: Prompt) -> Iterator[Line]:
@@ -58,17 +58,17 @@ def conversation(prompt: Prompt) -> Iterator[Line]:
         yield 2, "a text to be completed:"
         yield 4, beginning(prompt.text)
         return
-    for asked, answered in prompt.turns:
+    for question, answer in prompt.turns:
         yield 2, "the user, before:"
-        yield 4, beginning(asked)
+        yield 4, beginning(question)
         yield 2, "the model, before:"
-        yield 4, beginning(answered)
+        yield 4, beginning(answer)
     yield 2, "the user:"
     yield 4, beginning(prompt.text)
 
 
 def answers(item: Item, prompt: Prompt) -> Iterator[Line]:
-    """What is scored, the right option marked; of a question without options, what is right."""
+    """The options that are scored, the right one marked; without options, the right answers."""
     if item.meta.get("answerable") is False:
         yield 2, "nobody can answer it: only a refusal is right"
     elif item.answer is None and item.options:

@@ -1,4 +1,4 @@
-"""Long work, as it goes on."""
+"""The progress of long work, on a terminal or in a log."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
 def announcing(
     tell: Callable[[int, int, str], None], folder: Path
 ) -> Callable[[int, int, str], None]:
-    """``tell``, and once, as soon as the run in ``folder`` has them, the first of its prompts.
+    """``tell``, which also shows the first prompt of the run in ``folder`` as soon as there is one.
 
-    Of several processes the first one shows it.
+    Of several processes only the first shows it.
     """
     shown = os.environ.get("RANK", "0") != "0"
 
-    def told(done: int, total: int, note: str) -> None:
+    def announce(done: int, total: int, note: str) -> None:
         nonlocal shown
         if not shown and (row := first_prompt(folder)) is not None:
             shown = True
@@ -77,11 +77,11 @@ def announcing(
             err.print(Panel(text, title=title, title_align="left", expand=False))
         tell(done, total, note)
 
-    return told
+    return announce
 
 
 class Lines:
-    """Progress for logs: what, how much, how fast, how long still."""
+    """Progress for logs: the work, how much is done, its speed and the time left."""
 
     EVERY = 10.0
 

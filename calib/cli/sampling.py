@@ -62,8 +62,8 @@ def sample(
     one_of("--thinking", thinking, THINKING)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    asked = chosen(name, tasks, output_path, include_path)
-    for task, _ in asked:
+    selected = chosen(name, tasks, output_path, include_path)
+    for task, _ in selected:
         check(task.selection(limit, seed), prompt or task.prompt)
 
     from calib.drive.engine import device_of_rank
@@ -74,7 +74,7 @@ def sample(
     Sampling(samples=samples, seed=seed, **settings)  # refused before a model is loaded
     arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
-    for task, folder in asked:
+    for task, folder in selected:
         with progress() as tell:
             run = run_sample(
                 subject,

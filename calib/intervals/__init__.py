@@ -1,20 +1,19 @@
 """How sure a metric is: intervals, paired differences, and what perfect calibration would give.
 
-An interval belongs to the quantity beside it, or there is none:
+The kind of interval depends on the quantity; some have none:
 
-* **Plug-in errors** (``PLUG_IN``) are above 0 even under perfect calibration, and resampling adds
-  to that, so that no resampling interval covers a true value near 0. They have no interval. What
-  stands beside them is ``under_calibration``: their expectation and p when every confidence is
-  deserved.
-* ``metrics.debiased_rmsce`` has one: value and bounds are roots of one debiased squared error, by
-  leaving out one cluster at a time.
-* A **share** of rows that each stand for themselves has Wilson's; so has one of whole clusters that
-  are all right or all wrong, each of which counts once.
+* **Plug-in errors** (``PLUG_IN``) have no interval. They are above 0 even under perfect
+  calibration, and resampling adds to that, so no resampling interval covers a true value near 0.
+  ``under_calibration`` gives instead their expectation and p when every confidence is deserved.
+* ``metrics.debiased_rmsce`` has a jackknife interval: value and bounds are roots of the debiased
+  squared error, and clusters are left out one at a time.
+* A **share** of independent rows has Wilson's interval. So has a share of clusters, where either
+  all rows are right or all are wrong; then each cluster counts once.
 * Everything else has a BCa bootstrap over clusters (Efron 1987), of ten clusters or more.
 
-There is none either of an AUROC, AURC or debiased error with fewer than five right or five wrong
-answers, of a metric that is infinite, is the same on all resamples, or that resampling moves away
-from its value, as it does with a plug-in error in a function of the caller's own.
+An AUROC, AURC or debiased error has no interval where fewer than five answers are right, or fewer
+than five wrong. Nor has a metric that is infinite, that is the same on all resamples, or that
+resampling moves away from its value, as it moves a plug-in error in a function of the caller's own.
 
 ``clusters`` are rows that belong together, such as the questions about one image: they are drawn,
 left out and exchanged together.
@@ -94,15 +93,15 @@ MOVED = "none: resampling moves the metric away from its value, as it does with 
 ENDLESS = "none: the metric is not finite on these rows"
 
 FEWEST_OF_A_KIND = 5
-"""Right and wrong answers, at least, where an interval is about telling them apart."""
+"""An interval of a metric that tells right from wrong answers needs so many of each."""
 OF_BOTH_KINDS = (metrics.auroc, metrics.aurc, metrics.debiased_rmsce)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A metric and its 95 % interval; ``method`` says how, and of what, the bounds were made.
+    """A metric and its 95 % interval; ``method`` says how the bounds were computed.
 
-    ``low`` and ``high`` are None where the quantity has no interval, and ``method`` says why.
+    Where the quantity has no interval ``low`` and ``high`` are None, and ``method`` says why.
     """
 
     value: float
@@ -138,10 +137,11 @@ def bootstrap(
     """The 95 % interval of ``metric(confidence, correct)``; see the module for its kind.
 
     confidence, correct: whatever two arrays the metric takes, N rows each. clusters: (N,) labels of
-    rows that belong together; each row for itself by default. ``groups`` is its old name. n:
-    resamples, where there are any; a metric that exists on fewer than half of them has no interval.
+    rows that belong together; by default each row is a cluster of its own. ``groups`` is its old
+    name. n: the number of resamples, where the interval is a bootstrap; a metric that exists on
+    fewer than half of them has no interval.
 
-    Raises ValueError as the metric does, and where an interval is due with fewer than two clusters.
+    Raises ValueError as the metric does, and where rows in one cluster would need an interval.
     """
     labels = clusters_or_groups(clusters, groups)
     case = {"": (metric, confidence, correct)}
@@ -157,7 +157,7 @@ def bootstrap_all(
 ) -> dict[str, Interval]:
     """``bootstrap`` of several metrics of the same N rows, each on the same resamples."""
     intervals: dict[str, Interval] = {}
-    drawn: dict[str, tuple[float, Weighted]] = {}
+    to_resample: dict[str, tuple[float, Weighted]] = {}
     n, seed = whole("n", n, LEAST_RESAMPLES), whole("seed", seed, 0)
     members = None
     for name, (metric, confidence, correct) in cases.items():
@@ -182,18 +182,18 @@ def bootstrap_all(
         elif _base(metric) is metrics.debiased_rmsce:
             intervals[name] = Interval(value, *_debiased_bounds(metric, first, second, members))
         else:
-            drawn[name] = (value, weighted(metric, first, second))
-    if drawn and members is not None:
-        statistics = {name: statistic for name, (_, statistic) in drawn.items()}
+            to_resample[name] = (value, weighted(metric, first, second))
+    if to_resample and members is not None:
+        statistics = {name: statistic for name, (_, statistic) in to_resample.items()}
         for name, each in resampled(statistics, members, n, seed).items():
             intervals[name] = Interval(
-                drawn[name][0], *_bca(each, f"BCa bootstrap, {n:,} resamples")
+                to_resample[name][0], *_bca(each, f"BCa bootstrap, {n:,} resamples")
             )
     return {name: intervals[name] for name in cases}
 
 
 def too_few(metric: Metric, correct: NDArray[Any], members: Members) -> str | None:
-    """Why rows cannot be resampled for an interval; None where they can."""
+    """Why these rows are too few to resample for an interval; None where they are enough."""
     if members.count < FEWEST_CLUSTERS:
         return f"none: fewer than {FEWEST_CLUSTERS} clusters of rows ({members.count})"
     if _base(metric) in OF_BOTH_KINDS:
@@ -206,7 +206,7 @@ def too_few(metric: Metric, correct: NDArray[Any], members: Members) -> str | No
 
 
 def _bca(each: Resampled | None, how: str) -> tuple[float | None, float | None, str]:
-    """The bounds of what was resampled, or None in their place with the reason."""
+    """The BCa bounds and their method; or None, None and the reason."""
     if each is None:
         return None, None, TOO_RARE
     if each.draws.min() == each.draws.max():

@@ -27,7 +27,7 @@ NORMAL = NormalDist()
 REACH = NORMAL.inv_cdf(0.975)
 """Standard errors to either side of an estimate, for 95 %."""
 CHUNK = 1 << 22
-"""Numbers per array while clusters are left out one by one."""
+"""At most so many numbers per array while clusters are left out one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def squares(sums: Floats) -> Floats:
 
 
 def jackknife(cells: list[Cells], members: Members) -> tuple[float, float]:
-    """CE2 of the first cells, minus that of the second if given, and its standard error."""
+    """CE2 of the first cells, minus that of the second where there are two; its standard error."""
     count = members.count
     step = max(1, CHUNK // max(each.bins for each in cells))
     spans = [(start, min(start + step, count)) for start in range(0, count, step)]

@@ -1,9 +1,9 @@
 """What a metric is when every confidence is deserved.
 
-Rows of a cluster may be right and wrong together, which makes every error larger than independent
-rows would. So a row takes its luck from its cluster with some probability, else its own, and that
-probability is chosen so that rows of a cluster go together as the observed ones do. Each row alone
-is right with the probability of its confidence, whatever its cluster.
+Rows of a cluster may be right and wrong together, which makes every error larger than it is for
+independent rows. So a row draws with its cluster's random number with some probability, and else
+with one of its own. That probability is chosen so that the rows of a cluster agree as often as the
+observed rows do. Whatever its cluster, each row is right with the probability of its confidence.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def under_calibration(
 ) -> Null:
     """What ``metric`` is when every confidence is deserved: ``correct`` redrawn from it n times.
 
-    confidence, correct: (N,). clusters: (N,) labels of rows that belong together, and are redrawn
-    as dependent on each other as they are; each row for itself by default. p = (1 + draws at least
-    as large as observed) / (n + 1). Raises ValueError as the metric does.
+    confidence, correct: (N,). clusters: (N,) labels of rows that belong together; they are redrawn
+    with the dependence that they show. By default each row is a cluster of its own. p = (1 + draws
+    at least as large as observed) / (n + 1). Raises ValueError as the metric does.
     """
     metrics = {"": metric}
     return all_under_calibration(metrics, confidence, correct, clusters=clusters, n=n, seed=seed)[
@@ -95,15 +95,14 @@ def share_of_luck(
 ) -> float:
     """The probability with which a row takes its luck from its cluster, by the method of moments.
 
-    Two rows that both do are right together with probability min(c_i, c_j), and their covariance is
-    min(c_i, c_j) - c_i c_j. Summed over the pairs of all clusters, times the probability squared,
-    that is to be the observed sum of (a_i - c_i)(a_j - c_j). A miscalibrated model's pairs go
-    together more than its clusters do, which makes p larger and never smaller.
+    Two rows that both take it are right together with probability min(c_i, c_j); their covariance
+    is min(c_i, c_j) - c_i c_j. The sum of these over the pairs of all clusters, times the
+    probability squared, is set equal to the observed sum of (a_i - c_i)(a_j - c_j). Miscalibration
+    raises the observed sum as well, which makes p larger and never smaller.
     """
     order = np.lexsort((-confidence, members.of))
     c, of = confidence[order], members.of[order]
-    # Of pairs in falling order the second is the smaller: each row is so as often as it has rows of
-    # its cluster before it.
+    # Confidences fall within a cluster, so a row is the smaller of a pair with each row before it.
     start = np.searchsorted(of, of)
     least = float((c * (np.arange(len(c)) - start)).sum())
 

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rows:
-    """(N,) each: what a row adds above and below the line."""
+    """(N,) each: what a row adds to the numerator and to the denominator."""
 
     above: Floats
     below: Floats

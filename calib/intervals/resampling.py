@@ -1,8 +1,8 @@
 """BCa bootstrap over clusters (Efron 1987).
 
-Clusters are drawn with replacement; a metric is looked at as a function of how often each row then
-counts. Acceleration comes from a jackknife over clusters, left out in at most ``BLOCKS`` parts: the
-skewness of a part's sum falls as its size grows just as the acceleration asks.
+Clusters are drawn with replacement; a metric is a function of how often each row then counts.
+Acceleration comes from a jackknife that leaves out clusters in at most ``BLOCKS`` parts: with the
+size of the parts the skewness of their sums falls just as the acceleration needs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BLOCKS = 200
 
 @dataclass(frozen=True)
 class Resampled:
-    """A statistic of all rows, of each resample on which it exists, and without each part."""
+    """A statistic of all rows, of each resample where it exists, and of all rows but each part."""
 
     observed: float
     draws: Floats
@@ -50,7 +50,8 @@ class Resampled:
 
     @property
     def tail(self) -> float:
-        """Twice the smaller share of draws on one side of 0, all counted once more: a p."""
+        """A two-sided p: twice the smaller share of draws on one side of 0, with 1 added to both
+        counts."""
         smaller = min((self.draws <= 0).sum(), (self.draws >= 0).sum())
         return min(1.0, 2 * (int(smaller) + 1) / (len(self.draws) + 1))
 
@@ -58,7 +59,7 @@ class Resampled:
 def resampled(
     statistics: Mapping[str, Weighted], members: Members, n: int, seed: int
 ) -> dict[str, Resampled | None]:
-    """Every statistic on the same n resamples; None of one that exists on fewer than half.
+    """Every statistic on the same n resamples; None for one that exists on fewer than half.
 
     Raises ValueError where n is not positive.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Z95 = 1.959963984540054
 FLIPS = 10_000
 FEWEST_CLUSTERS = 10
-"""Clusters, at least, that are resampled: few of them are hardly ever drawn all."""
+"""Fewer clusters are not resampled, since a resample would hardly ever hold all of them."""
 CHUNK = 1 << 22
 """Numbers per array of exchanges."""
 
@@ -26,12 +26,12 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
 
 
 def wilson_of_clusters(hits: NDArray[np.bool_], of: NDArray[Any]) -> tuple[float, float]:
-    """The same of rows (N,) in clusters ``of`` (N,): as of so many rows as they are worth.
+    """The 95 % Wilson interval of rows (N,) in clusters ``of`` (N,), at their effective number.
 
-    These are N over the design effect, which is at least 1, times the squared quotient of the
-    normal's and t's quantiles (Korn and Graubard 1998, here with Wilson's bounds). Where all rows
-    are hits or none is, or there are fewer than ``FEWEST_CLUSTERS``, the design effect cannot be
-    estimated, and each cluster counts as one row.
+    The effective number is N over the design effect, which is at least 1, times the squared
+    quotient of the normal's and t's quantiles (Korn and Graubard 1998, here with Wilson's bounds).
+    The design effect cannot be estimated where all rows are hits, where none is, or where there
+    are fewer than ``FEWEST_CLUSTERS``; then each cluster counts as one row.
     """
     from scipy import special  # takes 0.15 s, and most metrics do without
 
@@ -62,8 +62,8 @@ def flips(
 ) -> tuple[float, float]:
     """The two-sided p of exchanging the models in each cluster at random, and the least possible.
 
-    first, second: (2, G), the sums above and below the line of each cluster. p counts the observed
-    order as one of the exchanges, so it is at least 1 / (FLIPS + 1).
+    first, second: (2, G), numerator and denominator of each cluster. p counts the observed order
+    as one of the exchanges, so it is at least 1 / (FLIPS + 1).
     """
     observed = abs(ratio(first.sum(axis=1)) - ratio(second.sum(axis=1)))
     half, total = (first - second) / 2, (first + second) / 2
@@ -77,7 +77,7 @@ def flips(
         moved = signs @ half.T  # (size, 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             difference = ratio((centre + moved).T) - ratio((centre - moved).T)
-        # Without a row that counts there is no difference. Equal sums differ in their last bits.
+        # Where no row counts the difference is 0. Equal sums may differ in their last bits.
         reached += int((np.nan_to_num(abs(difference)) >= observed * (1 - 1e-12)).sum())
     return (1 + reached) / (FLIPS + 1), 1 / (FLIPS + 1)
 

@@ -64,8 +64,9 @@ def auroc(confidence: NDArray[Any], correct: NDArray[Any]) -> Weighted:
 
 
 def aurc(confidence: NDArray[Any], correct: NDArray[Any]) -> Weighted:
-    """Inside a tie of m rows, e of them wrong, behind K rows with E wrong, the error rate among the
-    first k is (E + (k - K) e / m) / k, whose sum over k is a difference of harmonic numbers."""
+    """A tie of m rows, e of them wrong, follows K rows, E of them wrong. Inside the tie the error
+    rate among the first k rows is (E + (k - K) e / m) / k. Its sum over k is a difference of
+    harmonic numbers."""
     c, a = binning.pairs(confidence, correct)
     values, tie = np.unique(-c, return_inverse=True)
 

@@ -2,13 +2,13 @@
 
 ``letter``      the option meant, by its letter or its text, chain of thought included
 ``exact``       the gold text or one of its aliases, outer whitespace apart
-``normalized``  the same but for case, articles, punctuation, accents and whitespace (``folding``)
+``normalized``  the same without case, articles, punctuation, accents and whitespace (``folding``)
 ``contains``    a gold text stands in the answer, compared in the same way
 ``numeric``     the gold number within a tolerance
 
 ``llm`` makes a judge of any model that turns a text into a text. A function of (answer, item) that
-returns a Verdict, or a bool, is a judge as well. ``verdicts`` takes ``letter`` or ``contains`` as
-the item needs, and knows questions that nobody can answer.
+returns a Verdict, or a bool, is a judge as well. ``verdicts`` uses ``letter`` where the item has
+options and ``contains`` where it has none, and allows for questions that nobody can answer.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ Judge = Callable[[Answer | str, Item], Verdict]
 def judge_for(judge: str | Callable[[Answer | str, Item], Verdict | bool]) -> Judge:
     """A judge by name, or a user's function as a judge.
 
-    What the function returns as a bool becomes a verdict; refusals are then told by their phrases.
-    Raises InputError for a name that is none, TypeError for a function that returns anything else.
+    A bool that the function returns becomes a Verdict; its ``refused`` is then found by phrases.
+    Raises InputError for an unknown name; the judge raises TypeError where the function returns
+    anything else.
     """
     if callable(judge):
         return lambda answer, item: as_verdict(judge(answer, item), answer)
@@ -58,10 +59,10 @@ def judge_for(judge: str | Callable[[Answer | str, Item], Verdict | bool]) -> Ju
     return JUDGES[judge]
 
 
-def as_verdict(found: Verdict | bool, answer: Answer | str) -> Verdict:
-    if isinstance(found, Verdict):
-        return found
-    if not isinstance(found, bool):
-        raise TypeError(f"a judge must return a Verdict or a bool, got {found!r}")
+def as_verdict(judgement: Verdict | bool, answer: Answer | str) -> Verdict:
+    if isinstance(judgement, Verdict):
+        return judgement
+    if not isinstance(judgement, bool):
+        raise TypeError(f"a judge must return a Verdict or a bool, got {judgement!r}")
     text = answer if isinstance(answer, str) else answer.text
-    return Verdict(found, text, not found and is_refusal(text), "function")
+    return Verdict(judgement, text, not judgement and is_refusal(text), "function")

@@ -1,4 +1,4 @@
-"""The judge that an item gets unless one is named, and the verdict on what nobody can answer."""
+"""The judge of an item by default, and the verdict on answers where nobody can know the answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def answerable(item: Item) -> bool:
 
 
 def refuse_unjudgeable(items: Iterable[Item], judge: str) -> None:
-    """InputError, naming the item, where ``judge`` could never say whether an answer is right."""
+    """Raise InputError, naming the item, where ``judge`` cannot say whether an answer is right."""
     if judge != AUTO and judge not in JUDGES:
         raise InputError(f"judge {judge!r}: expected {AUTO} or one of {', '.join(JUDGES)}")
     for item in items:
@@ -41,9 +41,9 @@ def refuse_unjudgeable(items: Iterable[Item], judge: str) -> None:
 def verdicts(item: Item, answers: Sequence[Answer | str], judge: str = AUTO) -> list[Verdict]:
     """The verdict on each answer, by ``letter`` where the item has options, else ``contains``.
 
-    To a question that nobody can answer every answer is wrong; a refusal is the right thing to do,
-    which ``Verdict.refused`` says.
+    Every answer to a question that nobody can answer is wrong; ``Verdict.refused`` says whether it
+    is a refusal, which such a question asks for.
     """
     name = ("letter" if item.options else "contains") if judge == AUTO else judge
-    found = [JUDGES[name](answer, item) for answer in answers]
-    return found if answerable(item) else [replace(verdict, correct=False) for verdict in found]
+    results = [JUDGES[name](answer, item) for answer in answers]
+    return results if answerable(item) else [replace(verdict, correct=False) for verdict in results]

@@ -2,7 +2,7 @@
 
 They were fitted by eye to 46,710 published responses of seven models to MMMU-Pro, direct and chain
 of thought; ``tests/data/mmmu_pro`` holds an excerpt. They read texts that are ``plain``, with
-single spaces, so that no run of white space is gone through twice.
+single spaces, so that no pattern reads a run of white space twice.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from calib.judge.wordings import BEFORE, BEHIND, ENDINGS, NAMES, STATES
 BEST = r"(?:final|correct|right|best|closest|most likely|most appropriate|nearest)"
 NOUN = r"(?:[Oo]ption|[Cc]hoice|[Aa]nswer)"
 
-# A letter is no part of a word, nor of a name that goes on behind it: "C#", "O-", "k[A]".
+# Behind a letter that is an option: no more of a word, nor of a name such as "C#", "O-", "k[A]".
 EDGE = r"(?![A-Za-z0-9À-ÿ'+#^*=<>/\[%]|-(?!\s)|\(\w)"
-# What may stand around a letter that is all there is; signs may mean something.
+# What may stand around a letter that is the whole text; no signs that mean something.
 AROUND = r"[\s()\[\]{}.,:;!?\"'_–—<>→⇒∴👉✅*-]*"
 AFTER = r"[\s()\[\]{}.,:;!?\"'_。、>\U0001F300-\U0001F64F]*(?:\s[-–—])?"
 
@@ -93,7 +93,7 @@ OTHERS = re.compile(
     r"second(?:[ -]best)?|opposite of(?: the)?|not (?:the|a|my)) \Z",
     re.I,
 )
-# An answer takes back what it has said before: the last counts.
+# An answer takes back what it has said before; its last statement counts.
 CORRECTS = re.compile(
     r"(?:[.!?…;,。—–\n]|\s-)\s*(?:(?:oh|oops|hmm|but|ah)\b[,.!…]*\s+)?"
     r"(?:no\b(?=\s?[,;:!…—–]|\s-|\.\s+\D|\.\.)|(?:no,?\s+)?wait\b|actually\b|correction\b|"
@@ -103,7 +103,7 @@ CORRECTS = re.compile(
 )
 # A letter that labels what follows: "B. No, it shrinks".
 LABELS = re.compile(r"(?<![^\W_])([A-Z])\Z")
-# Right behind the label or number that begins an answer: it is denied, or one of a list.
+# Right behind the label that begins an answer: words that deny it. Then: labels of a list.
 DENIED_LABEL = re.compile(
     r"\W*(?:incorrect|wrong|false|no|nope|not\s+(?:it|this|that|right|correct))\b\s*(?:[.,;!]|\Z)"
     r"|[\])]*\s+is\s+(?:not|wrong|incorrect)\b",
@@ -170,7 +170,7 @@ MORE_LABELS = re.compile(r"[\[(]?[A-Z][\]).](?:\s|\Z)")
 # The same with a small letter: its text must follow.
 LOWER_FIRST = re.compile(r"[^\w\n]{0,10}?[\[(]?([a-z])[\]).:]\s?")
 BARE = re.compile(rf"([A-Z]){EDGE}")
-# After a bare letter: a formula goes on, or "A" and "I" are more than article and pronoun.
+# After a bare letter: a formula goes on. Then: "A" and "I" are no article and no pronoun.
 OPERATOR = re.compile(r"[-/+=*^×≤≥≠≈~#%]|\s*[=+<>≤≥≠≈×]")
 ARTICLE_USE = re.compile(r"\s+(?:because|since|as|and|or|which|with)\b|\s*\(")
 JOINED = re.compile(

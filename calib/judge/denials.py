@@ -1,4 +1,4 @@
-"""Whether a text that stands in an answer is what the answer says: not denied, nor supposed.
+"""Whether an answer says a text that stands in it, and does not deny or suppose it.
 
 "It is Lyon, not Paris", "anything but Paris" and "Paris? No, Lyon" hold Paris and do not say it.
 An answer is read clause by clause, folded (``normalized_text``), in the languages of the tables.

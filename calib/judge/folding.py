@@ -1,9 +1,9 @@
 """One rule for when two texts are the same: ``normalized_text``.
 
-Gone are case, English articles, punctuation and superfluous white space, accents of Latin letters
-and the dress of ``plain``. What changes the meaning stays: signs of comparison and arithmetic,
-powers, brackets around more than a remark, points and signs of numbers, ``%``, ``#``, ``°``,
-currencies, primes, and the marks of scripts in which they make another letter.
+It removes case, English articles, punctuation, superfluous white space, accents of Latin letters
+and the markup that ``plain`` removes. It keeps what changes the meaning: signs of comparison and
+arithmetic, powers, brackets around more than a remark, points and signs of numbers, ``%``, ``#``,
+``°``, currencies, primes, and marks in scripts where a mark makes another letter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ABBREVIATION = re.compile(
     r"(?<![\w.])[^\W\d_]{1,2}\.(?:(?:[^\W\d_]{1,2}\.)+|(?:[^\W\d_]{1,2}\.)*[^\W\d_]{1,2}\b)"
     r"|(?<![\w.])[^\W\d_]\.(?: [^\W\d_]\.)+"
 )
-# Within a word it parts; between digits it tells the base of a number.
+# In a word it separates parts; between digits it gives the base of a number.
 UNDERSCORE = re.compile(r"(?<![0-9])_+|_+(?![0-9a-z])|__+")
 # "don't", "1950's"; but "f'g" is a product.
 APOSTROPHE = re.compile(
@@ -59,18 +59,17 @@ TOKEN = re.compile(
 )
 
 ROUNDS = 8
-"""Times that a text is folded until it stays as it is; one is enough for any sense."""
+"""A text is folded at most so many times, until folding changes it no more."""
 LONG = 5000
-"""Characters of a text that is folded only once: it is no gold text."""
+"""A text of more characters is folded only once, since it is no gold text."""
 PLAIN_WORDS = re.compile(r"(?:[a-z]{3,}|\d+)(?: (?:[a-z]{3,}|\d+))*")
 
 
 @lru_cache(1024)
 def normalized_text(text: str) -> str:
-    """``text`` without what says nothing; see the module.
+    """``text`` without what carries no meaning; see the module.
 
-    A text of nothing but articles or punctuation keeps what it has, so that "A" stays "a" and "?"
-    stays "?".
+    A text of nothing but articles or punctuation keeps them: "A" becomes "a", and "?" stays "?".
     """
     folded = fold(text)
     for _ in range(ROUNDS):
@@ -102,14 +101,14 @@ def unaccented(text: str) -> str:
 
 
 def bare_word(word: str) -> str:
-    kept, latin, letters = [], False, sum(c.isalpha() for c in word)
+    characters, latin, letters = [], False, sum(c.isalpha() for c in word)
     for c in word:
         if not unicodedata.combining(c):
             latin = "LATIN" in unicodedata.name(c, "") if not c.isascii() else c.isalpha()
         elif latin and letters > 1 and "\u0300" <= c <= "\u036f" and c != "\u0338":
             continue
-        kept.append(str(unicodedata.decimal(c, c)))
-    return "".join(kept)
+        characters.append(str(unicodedata.decimal(c, c)))
+    return "".join(characters)
 
 
 def tokens_of(text: str) -> list[Token]:
@@ -156,12 +155,12 @@ def put_together(tokens: list[Token]) -> list[str]:
 
 
 def without_articles(words: list[str]) -> list[str]:
-    kept: list[str] = []
+    remaining: list[str] = []
     for number, word in enumerate(words):
-        before, after = kept[-1] if kept else None, words[number + 1 : number + 2]
+        before, after = remaining[-1] if remaining else None, words[number + 1 : number + 2]
         if not (word in ARTICLES and after and (word != "a" or is_article(before, after[0]))):
-            kept.append(word)
-    return kept if any(word not in ARTICLES for word in kept) else words
+            remaining.append(word)
+    return remaining if any(word not in ARTICLES for word in remaining) else words
 
 
 def is_article(before: str | None, after: str) -> bool:

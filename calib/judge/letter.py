@@ -1,6 +1,6 @@
 """Which option does an answer mean? By its letter, else by its text.
 
-Rules, the first that names something decides; ``Verdict.how`` says which it was:
+The first of these rules that names an option decides; ``Verdict.how`` says which one did:
 
 ``option text``      the whole answer is an option's text, or says what "none of the above" says
 ``letter``           the whole answer is a letter
@@ -10,8 +10,8 @@ Rules, the first that names something decides; ``Verdict.how`` says which it was
 ``last sentence``    "(B)", "option B" or "B. text" in the last sentence that holds such a mention
 ``only mention``     the one option so mentioned, or the one option text there, in the whole answer
 
-Two options where a rule looks are ambiguous, and then nothing is parsed: a wrong guess would count
-as a wrong answer of the model. A restated list of the options is no mention of any.
+Where a rule finds two options, the answer is ambiguous and nothing is parsed: a wrong guess would
+count as a wrong answer of the model. A restated list of the options mentions none of them.
 """
 
 from __future__ import annotations
@@ -71,18 +71,18 @@ from calib.judge.text import spellings_of
 from calib.records import Answer, Item, Verdict
 
 LAST = 4
-"""Sentences at the end of an answer in which an option may be named without a cue."""
+"""An option may be named without a cue in so many sentences at the end of an answer."""
 SHORT = 300
-"""Characters of an answer that is short enough for one option's text in it to be the answer."""
+"""In an answer of at most so many characters, an option's text may be the answer."""
 HEAD = 1000
-"""Characters behind a cue that are read."""
+"""So many characters behind a cue are read."""
 TRIED = 20
-"""Cues that are looked at, the last ones: a loop is no answer."""
+"""Only so many cues are read, the last ones: a model that repeats itself gives no answer."""
 BEFORE = 60
-"""Characters before a mention that may deny or suppose it."""
+"""So many characters before a mention may deny or suppose it."""
 
-Found = tuple[int | None, str]
-NOTHING: Found = (None, "")
+Reading = tuple[int | None, str]
+NOTHING: Reading = (None, "")
 
 
 def letter(answer: Answer | str, item: Item) -> Verdict:
@@ -100,7 +100,7 @@ def letter(answer: Answer | str, item: Item) -> Verdict:
     return Verdict(None if item.answer is None else parsed == item.answer, parsed, refused, how)
 
 
-def find_option(text: str, options: Texts) -> Found:
+def find_option(text: str, options: Texts) -> Reading:
     """The index of the option that ``text`` means, or None, and the rule or the reason.
 
     options: per option, the texts that count as it.
@@ -124,8 +124,8 @@ class _Reader:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def read(self, clean: str) -> Found:
-        """What the first rule that names something reads in a plain text."""
+    def read(self, clean: str) -> Reading:
+        """The reading of a plain text by the first rule that names an option."""
         whole = self.options.equal(clean)
         whole = self.options.by_number(clean) if whole is None else whole
         if whole is not None:
@@ -136,18 +136,18 @@ class _Reader:
                 return self.index(alone[1], "letter")
             if ALONE_TOGETHER.fullmatch(clean):
                 return None, "ambiguous: more than one letter"
-        told = without_list(clean, self.options.size)
+        unlisted = without_list(clean, self.options.size)
         rules = [self.cue, self.lone, self.label, self.kind, self.last_sentence]
-        if told == clean:  # a text that restates the options mentions more than it answers
+        if unlisted == clean:  # a text that restates the options mentions more than it answers
             rules.append(self.only_mention)
         for rule in rules:
-            found, how = rule(told)
+            index, how = rule(unlisted)
             if how:
-                return found, how
+                return index, how
         return None, "no option named"
 
-    def corrected(self, clean: str) -> Found | None:
-        """What an answer says after it took back what it named; None where it took back nothing."""
+    def corrected(self, clean: str) -> Reading | None:
+        """The reading of what follows a correction ("No, wait"); None where there is none."""
         corrections = list(CORRECTS.finditer(clean))
         if not corrections or self.options.equal(clean) is not None:
             return None
@@ -158,16 +158,16 @@ class _Reader:
         if self.read(clean[: last.start()])[0] is None:
             return None
         rest = clean[last.end() :]
-        named = self.read(rest)
-        if named[0] is not None:
-            return named
+        reading = self.read(rest)
+        if reading[0] is not None:
+            return reading
         return (None, "takes back what it named") if len(rest) < SHORT else None
 
-    def index(self, letter: str, how: str) -> Found:
+    def index(self, letter: str, how: str) -> Reading:
         index = self.options.by_letter(letter)
         return (index, how) if index is not None else (None, f"there is no option {letter}")
 
-    def cue(self, text: str) -> Found:
+    def cue(self, text: str) -> Reading:
         if len({match[1] for match in MAYBE.finditer(text)}) > 1:
             return None, "ambiguous: more than one option"
         patterns = (CUE, SUBJECT, BARE_SUBJECT, STATED)
@@ -178,40 +178,40 @@ class _Reader:
                 wrong = True
                 continue
             if match.re is CUE:
-                found, how = self.after_cue(text[match.end() : match.end() + HEAD].lstrip())
+                index, how = self.after_cue(text[match.end() : match.end() + HEAD].lstrip())
             else:
-                found, how = self.stated(match, text)
+                index, how = self.stated(match, text)
             if how:
-                return self.not_contradicted(found, how, text)
+                return self.not_contradicted(index, how, text)
         return (None, "names an answer that is wrong or another's") if wrong else NOTHING
 
-    def not_contradicted(self, found: int | None, how: str, text: str) -> Found:
-        """The same, unless the options are yes and no and a clause says the other one."""
+    def not_contradicted(self, index: int | None, how: str, text: str) -> Reading:
+        """The reading, unless the options are yes and no and a clause says the other one."""
         said = self.polar(text) if len(self.options.polar) == self.options.size else None
-        if None not in (found, said) and found != said:
+        if None not in (index, said) and index != said:
             return None, "ambiguous: yes and no"
-        return found, how
+        return index, how
 
-    def stated(self, match: re.Match[str], text: str) -> Found:
+    def stated(self, match: re.Match[str], text: str) -> Reading:
         """The letter of "It is B." or "B is correct", unless denied, supposed or one of two."""
-        named = next(group for group in match.groups() if group)
+        label = next(group for group in match.groups() if group)
         if match.re is SUBJECT:
-            return self.index(named, "cue")
+            return self.index(label, "cue")
         start, end = match.span(match.lastindex or 0)
         before = text[max(0, start - BEFORE) : start]
         supposed = SUPPOSED.search(text[max(0, match.start() - BEFORE) : match.start()])
         supposed = supposed or FOREIGN_NOT.search(text[max(0, match.start() - 6) : start])
-        if self.options.by_letter(named) is None or supposed:
+        if self.options.by_letter(label) is None or supposed:
             return NOTHING
         if match.re is BARE_SUBJECT and OTHER_LABEL.search(before):
             return NOTHING
         after = text[end : end + 2 * BEFORE]
         if TAKEN_BACK.search(after) or NOT_BEHIND.match(after):
             return None, "answers with none of the options"
-        return NOTHING if several(after, named) else self.index(named, "cue")
+        return NOTHING if several(after, label) else self.index(label, "cue")
 
-    def after_cue(self, head: str) -> Found:
-        """What the text right after a cue names, unless it denies."""
+    def after_cue(self, head: str) -> Reading:
+        """The option that the text right after a cue names, unless it denies one."""
         line = SENTENCE.split(head, maxsplit=1)[0]
         labelled = LABEL.match(NAMED.sub("", line, count=1))
         for part in (line,) if labelled else (line, CLAUSE.split(line, maxsplit=1)[0]):
@@ -232,13 +232,13 @@ class _Reader:
             return polar, "cue"
         return self.head(head) if not NOT.match(head) else NOTHING
 
-    def head(self, head: str) -> Found:
+    def head(self, head: str) -> Reading:
         """A label, a bare letter or an option's text at the beginning of ``head``."""
         body = NAMED.sub("", head, count=1)
         label = LABEL.match(body)
         line = body.split("\n", 1)[0] if label else SENTENCE.split(body, maxsplit=1)[0]
         bare = BARE.match(body)
-        if label or (bare and self.is_letter(bare, body, named=len(body) < len(head))):
+        if label or (bare and self.is_letter(bare, body, after_noun=len(body) < len(head))):
             match = label or bare
             assert match is not None
             first = next(group for group in match.groups() if group)
@@ -247,36 +247,38 @@ class _Reader:
             if several(body[match.end() :], first):
                 return None, "ambiguous: more than one option after the cue"
             # "A" is short for "answer" as well.
-            told = self.options.equal(body[match.end() :].lstrip("]).: ")) if first == "A" else None
-            return (told, "cue") if told is not None else self.index(first, "cue")
-        named = strong(self.options, line)
-        if len(named) == 1:
-            return named.pop(), "cue"
+            by_text = (
+                self.options.equal(body[match.end() :].lstrip("]).: ")) if first == "A" else None
+            )
+            return (by_text, "cue") if by_text is not None else self.index(first, "cue")
+        labels = strong(self.options, line)
+        if len(labels) == 1:
+            return labels.pop(), "cue"
         texts = self.options.mentioned(line)
         marks = {self.options.by_letter(mark[1]) for mark in MARK.finditer(line)}
-        if len(texts) == 1 and not named and not marks - texts:
+        if len(texts) == 1 and not labels and not marks - texts:
             return texts.pop(), "cue"
         if texts and marks - texts:
             return None, "ambiguous: a label and another option's text"
-        if named or len(texts) > 1:
+        if labels or len(texts) > 1:
             return None, "ambiguous: more than one option after the cue"
         return NOTHING
 
-    def is_letter(self, match: re.Match[str], body: str, *, named: bool) -> bool:
+    def is_letter(self, match: re.Match[str], body: str, *, after_noun: bool) -> bool:
         """Whether a bare capital is a label: "A" may be the article and "I" the pronoun."""
         rest = body[match.end() :]
-        if named or match[1] not in "AI":
-            return named or not OPERATOR.match(rest)
+        if after_noun or match[1] not in "AI":
+            return after_noun or not OPERATOR.match(rest)
         return bool(ARTICLE_USE.match(rest))
 
-    def lone(self, text: str) -> Found:
+    def lone(self, text: str) -> Reading:
         """A line that is a letter and nothing else; the last one counts."""
         lines = [
             m for line in text.split("\n") if len(line) < SHORT and (m := LONE.fullmatch(line))
         ]
         return self.index(lines[-1][1], "label") if lines else NOTHING
 
-    def label(self, text: str) -> Found:
+    def label(self, text: str) -> Reading:
         first = text.split("\n", 1)[0]
         match = FIRST.match(first)
         denied = match and DENIED_LABEL.match(first[match.end() :])
@@ -321,19 +323,19 @@ class _Reader:
         if not options.polar:
             return None
         clauses = list(POLAR_CLAUSE.finditer(text[:HEAD]))
-        told = {
-            index
+        indices = {
+            option
             for clause in clauses
-            for index in options.polar
-            if same_word(clause[1]) in options.folded[index]
+            for option in options.polar
+            if same_word(clause[1]) in options.folded[option]
         }
-        if len(told) != 1 or NUMBERED.match(text):
+        if len(indices) != 1 or NUMBERED.match(text):
             return None
         own = [clause for clause in clauses if POLAR.fullmatch(same_word(clause[1]))]
         first, last = own[0].start() == 0, not text[own[-1].end() :].strip(".,;:!?\"')* \n")
-        return told.pop() if first or last else None
+        return indices.pop() if first or last else None
 
-    def kind(self, text: str) -> Found:
+    def kind(self, text: str) -> Reading:
         """An option such as "none of the above", said in other words in a sentence of its own."""
         sentences = [s for s in SENTENCE.split(text) if s.strip()]
         for sentence in [*reversed(sentences[-LAST:]), *sentences[:1]]:
@@ -342,20 +344,20 @@ class _Reader:
                 return index, "option text"
         return NOTHING
 
-    def last_sentence(self, text: str) -> Found:
+    def last_sentence(self, text: str) -> Reading:
         end = text[-BEFORE:]
         clause = LAST_CLAUSE.search(end)
         if clause and not ABBREVIATED.search(end[: clause.start(1)]):
             return self.index(clause[1], "last sentence")
         for sentence in reversed(SENTENCE.split(text)[-LAST:]):
-            found = strong(self.options, sentence)
-            if len(found) == 1:
-                return found.pop(), "last sentence"
-            if found:
+            indices = strong(self.options, sentence)
+            if len(indices) == 1:
+                return indices.pop(), "last sentence"
+            if indices:
                 return None, "ambiguous: more than one option in the last sentence that names one"
         return NOTHING
 
-    def only_mention(self, text: str) -> Found:
+    def only_mention(self, text: str) -> Reading:
         said = text if len(text) <= SHORT else SENTENCE.split(text)[-1]
         if OFFERS_NONE.search(said) or len(said) > HEAD:
             return NOTHING

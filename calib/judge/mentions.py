@@ -1,4 +1,4 @@
-"""Which options an answer names as options, without a cue, and which lists only restate them."""
+"""Options that an answer names without a cue, and lists in which it only restates them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from calib.judge.options import Options
 from calib.tasks.files import LETTERS
 
 GAP = 300
-"""Characters between two labels of one list, at most."""
+"""At most so many characters stand between two labels of one list."""
 TRIED = 20
-"""Labels of a sentence that are looked at, the last ones: a loop is no answer."""
+"""Only so many labels of a sentence are read, the last ones: repetition is no answer."""
 BEFORE = 60
-"""Characters before a mention that may deny it."""
+"""So many characters before a mention may deny it."""
 LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 
 
 def strong(options: Options, text: str) -> set[int]:
     """Options named as options: "option B", "(B)" in a conclusion, a label by its own text."""
-    named = [m for m in STRONG.finditer(text) if m[1] != "A" or not is_article(options, m, text)]
-    named += [m for m in list(LISTED.finditer(text))[-TRIED:] if labels_text(options, m, text)]
+    mentions = [m for m in STRONG.finditer(text) if m[1] != "A" or not is_article(options, m, text)]
+    mentions += [m for m in list(LISTED.finditer(text))[-TRIED:] if labels_text(options, m, text)]
     concludes = CONCLUDES.search(text)
-    named += [m for m in ENDS.finditer(text) if concludes]
+    mentions += [m for m in ENDS.finditer(text) if concludes]
     marks = list(MARK.finditer(text))[-TRIED:]
-    named += [m for m in marks if concludes or follows_text(options, m, text)]
-    letters = {m[1] for m in named if not denied(text, m)}
+    mentions += [m for m in marks if concludes or follows_text(options, m, text)]
+    letters = {m[1] for m in mentions if not denied(text, m)}
     return {LETTERS.index(c) for c in letters if LETTERS.index(c) < options.size}
 
 
@@ -100,13 +100,13 @@ def without_list(text: str, size: int) -> str:
 
 
 def begins_with(words: list[str], own: str) -> bool:
-    """Whether ``own`` stands at the beginning, signs apart: its label has named it already."""
-    wanted, begun = "".join(LETTERS_AND_DIGITS.findall(own)), ""
+    """Whether the words begin with ``own``, signs apart: the label has named the option already."""
+    target, begun = "".join(LETTERS_AND_DIGITS.findall(own)), ""
     for word in words:
         begun += word
-        if len(begun) >= len(wanted):
+        if len(begun) >= len(target):
             break
-    return bool(wanted) and begun == wanted
+    return bool(target) and begun == target
 
 
 def denied(text: str, mention: re.Match[str]) -> bool:

@@ -14,7 +14,7 @@ from calib.tasks.files import LETTERS
 Texts = Sequence[Sequence[str]]
 
 ROOM = 300
-"""Characters by which an answer may be longer than an option's text and still be folded to it."""
+"""An answer may be so many characters longer than an option and still be compared with it."""
 
 DIGIT_GROUPS = re.compile(r"(?<![\w.,+*/=<>-])(?<!\d )\d{1,3}(?: \d{3})+(?![ ]?\d)")
 """A number whose thousands are spaced: "1 000"."""
@@ -23,8 +23,8 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 MEASURED = re.compile(rf"({NUMBER.pattern}) ?[^\W\d_][^\d]{{0,20}}")
 UNITS = "$€£¥°"
 
-# Options that speak of the question or the other options, and answers that say the same in other
-# words; folded. An option must match in full.
+# Options about the question or the other options, and below answers that say the same in other
+# words; all are folded. An option must match in full.
 KINDS = {
     "none": re.compile(
         r"none(?: of\b.*)?|neither\b.*|n / a|nothing"
@@ -108,7 +108,7 @@ class Options:
         return same[0] if len(same) == 1 else None
 
     def by_letter(self, letter: str) -> int | None:
-        """The option with this label; one beyond the labels by its text, if it is a letter."""
+        """The option with this label; for a letter beyond the labels, the option with this text."""
         same = [i for i, own in enumerate(self.short) if letter in own]
         index = same[0] if letter.islower() and same else LETTERS.find(letter.upper())
         if 0 <= index < self.size:
@@ -116,9 +116,9 @@ class Options:
         return same[0] if len(same) == 1 else None
 
     def equal(self, text: str) -> int | None:
-        """The one option with this very text; texts of one letter are read as letters.
+        """The one option whose text is ``text`` when both are folded; None for a single letter.
 
-        Of options that are the same when folded, the one that is the same unfolded.
+        Of several options that are the same when folded, the one that equals ``text`` unfolded.
         """
         if len(text) > 3 * self.longest + ROOM:
             return None
@@ -151,33 +151,33 @@ class Options:
         if not kinds or len(text) > 3 * self.longest + ROOM:
             return None
         said = normalized_text(text)
-        told = {index for kind, index in kinds.items() if SAYS[kind].search(said)}
-        return told.pop() if len(told) == 1 and not self.mentioned(text) - told else None
+        matches = {index for kind, index in kinds.items() if SAYS[kind].search(said)}
+        return matches.pop() if len(matches) == 1 and not self.mentioned(text) - matches else None
 
     def mentioned(self, text: str) -> set[int]:
         """Options whose text stands in ``text`` as a whole and undenied, longer ones before parts.
 
         "yes" and "no" are no mention.
         """
-        said, named = self.fold(text), set[int]()
+        said, matches = self.fold(text), set[int]()
         for own in sorted(self.indices, key=lambda own: (-len(own), own)):
             if POLAR.fullmatch(own) or (len(own) == 1 and "a" <= own <= "z"):
                 continue
             places = list(occurrences(own, said))
             if any(not DENIED.search(said[max(0, place - 40) : place]) for place in places):
-                named.update(self.told_apart(own, text))
+                matches.update(self.same_unfolded(own, text))
             for place in places:
                 said = said[:place] + " " * len(own) + said[place + len(own) :]
-        return named
+        return matches
 
     def only_mentioned(self, text: str) -> int | None:
         """The one option that ``text`` mentions, where nothing in it could mean otherwise."""
         whole = [own for texts in self.folded for own in texts]
         text = without_compounds(DIGIT_GROUPS.sub(lambda m: m[0].replace(" ", ""), text), whole)
-        named = self.mentioned(text)
-        if len(named) != 1:
+        matches = self.mentioned(text)
+        if len(matches) != 1:
             return None
-        index = named.pop()
+        index = matches.pop()
         said = self.fold(text)
         others = {own for own, at in self.indices.items() if at != [index]}
         parts = [own for own in self.folded[index] if stands_in(own, said)]
@@ -202,7 +202,7 @@ class Options:
             for own in others
         )
 
-    def told_apart(self, folded: str, text: str) -> Iterable[int]:
+    def same_unfolded(self, folded: str, text: str) -> Iterable[int]:
         """Of the options with one folded text, those that stand in ``text`` unfolded; else all."""
         same = self.indices[folded]
         if len(same) == 1:

@@ -157,14 +157,14 @@ def idk_option(item: Item) -> int | None:
 
     InputError: ``meta["idk"]`` is no index of an option.
     """
-    named = item.meta.get("idk")
-    if named is not None:
-        if type(named) is not int or not 0 <= named < len(item.options):
+    index = item.meta.get("idk")
+    if index is not None:
+        if type(index) is not int or not 0 <= index < len(item.options):
             raise InputError(
                 f"item {item.id!r}: meta['idk'] must be the index of an option, 0 to "
-                f"{len(item.options) - 1}, and is {repr(named)[:80]}"
+                f"{len(item.options) - 1}, and is {repr(index)[:80]}"
             )
-        return named
+        return index
     worded = [i for i, option in enumerate(item.options) if is_not_knowing(option)]
     return worded[0] if worded else None
 

@@ -75,14 +75,14 @@ MARKS = re.compile(r"[<\[◁]|&lt;|\A\s*Here|\A(?:analysis|commentary)")
 
 
 def text_of(answer: Answer | str) -> str:
-    """The text that an answer says, for a judge to read."""
+    """The text of an answer as a judge reads it."""
     return said(answer if isinstance(answer, str) else answer.text)
 
 
 def said(text: str) -> str:
-    """``text`` without thoughts and special tokens; what its last answer tag holds, if it has any.
+    """``text`` without thoughts and special tokens; of a text with answer tags, the last one's.
 
-    Empty where the thoughts do not end. A text without any such tags is returned as it is.
+    Empty where the thoughts do not end. A text without any such tags is returned unchanged.
     """
     if not MARKS.search(text):
         return text
@@ -105,8 +105,8 @@ def unwrapped(text: str) -> str:
     values = [value for key, value in held.items() if ANSWER_KEY.fullmatch(key)]
     if len(values) == 1 and isinstance(values[0], list) and len(values[0]) == 1:
         values = values[0]
-    told = len(values) == 1 and isinstance(values[0], str | int | float)
-    return (values[0] if isinstance(values[0], str) else json.dumps(values[0])) if told else text
+    single = len(values) == 1 and isinstance(values[0], str | int | float)
+    return (values[0] if isinstance(values[0], str) else json.dumps(values[0])) if single else text
 
 
 def final_channel(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which signs and brackets of a text say something, and what each belongs to.
+"""The signs and brackets of a text that carry meaning, and the words that each belongs to.
 
 "-" alone is a minus in "5 - 3", a sign in "-3", a charge in "O-", and nothing in "x-ray"; brackets
 are kept around an argument, a term or an interval, and dropped around a remark.
@@ -86,15 +86,15 @@ def kind_of(char: str) -> str:
 
 
 def placed(tokens: Sequence[Token]) -> list[tuple[str, Place]]:
-    """Per token, the text that it is written as and where it stands."""
-    kept = kept_brackets(tokens)
+    """Each token's text in the folded form, and its place beside its neighbours."""
+    brackets = meaningful_brackets(tokens)
     formal = any(t.kind == "sign" and t.text[0] in FORMAL for t in tokens)
     places: list[tuple[str, Place]] = []
     before, depth = NOTHING, 0
     for number, token in enumerate(tokens):
         after = tokens[number + 1] if number + 1 < len(tokens) else NOTHING
         text, place = token.text, Place.ALONE
-        if token.kind == "mark" or (token.kind in ("open", "close") and number not in kept):
+        if token.kind == "mark" or (token.kind in ("open", "close") and number not in brackets):
             place = Place.DROPPED
         elif token.kind == "open":
             depth += 1
@@ -212,9 +212,9 @@ def plus_or_minus(token: Token, before: Token, after: Token, *, formal: bool) ->
     return Place.ALONE
 
 
-def kept_brackets(tokens: Sequence[Token]) -> set[int]:
-    """The brackets that say something, by their place among the tokens."""
-    kept: set[int] = set()
+def meaningful_brackets(tokens: Sequence[Token]) -> set[int]:
+    """The brackets that carry meaning, by their place among the tokens."""
+    brackets: set[int] = set()
     opened: list[int] = []
     for number, token in enumerate(tokens):
         if token.kind == "open":
@@ -222,8 +222,8 @@ def kept_brackets(tokens: Sequence[Token]) -> set[int]:
         elif token.kind == "close" and opened:
             start = opened.pop()
             if speaks(tokens, start, number):
-                kept |= {start, number}
-    return kept
+                brackets |= {start, number}
+    return brackets
 
 
 def speaks(tokens: Sequence[Token], start: int, end: int) -> bool:

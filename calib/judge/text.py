@@ -1,4 +1,4 @@
-"""Is an answer the gold text, letter by letter or but for case, articles and punctuation?"""
+"""Is an answer the gold text, exactly or apart from case, articles and punctuation?"""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def gold_texts(item: Item) -> tuple[str, ...]:
 
     Empty where the answer is not known.
     """
-    found: dict[str, None] = dict.fromkeys(map(str, item.meta.get("aliases", ())))
+    texts: dict[str, None] = dict.fromkeys(map(str, item.meta.get("aliases", ())))
     if item.answer is not None and item.options:
-        found[item.options[item.answer]] = None
-        found.update(dict.fromkeys(spellings_of(item)[item.answer]))
-    return tuple(found)
+        texts[item.options[item.answer]] = None
+        texts.update(dict.fromkeys(spellings_of(item)[item.answer]))
+    return tuple(texts)
 
 
 def spellings_of(item: Item) -> tuple[tuple[str, ...], ...]:
     """Per option, the texts that count as it."""
-    given = item.meta.get("spellings")
-    if given is None:
+    spellings = item.meta.get("spellings")
+    if spellings is None:
         return tuple((option,) for option in item.options)
     return tuple(
         (option, *(text for text in texts if text != option))
-        for option, texts in zip(item.options, given, strict=True)
+        for option, texts in zip(item.options, spellings, strict=True)
     )
 
 
@@ -47,7 +47,7 @@ def exact(answer: Answer | str, item: Item) -> Verdict:
 
 
 def normalized(answer: Answer | str, item: Item) -> Verdict:
-    """Correct when the answer is one of the gold texts but for what ``normalized_text`` drops.
+    """Correct when the answer is one of the gold texts after both are ``normalized_text``.
 
     A leading "The answer is" and everything after the first line may be left out; so may everything
     around the last ``\\boxed{...}``.
@@ -71,14 +71,16 @@ def contains(answer: Answer | str, item: Item) -> Verdict:
 
 
 def says_text(alias: str, text: str, said: str) -> bool:
-    """Whether a folded gold text stands in the answer, which ``said`` is folded, and is meant.
+    """Whether the answer ``text`` holds the folded gold text ``alias`` and affirms it.
+
+    ``said`` is ``text``, folded.
 
     "yes" and "no" must be a clause of their own: there is no "no" in "no doubt".
     """
     if POLAR.fullmatch(alias):
         bare = stated(text)
-        told = {same_word(clause[1]) for clause in POLAR_CLAUSE.finditer(bare)}
-        return alias in told and not NUMBERED.match(bare)
+        words = {same_word(clause[1]) for clause in POLAR_CLAUSE.finditer(bare)}
+        return alias in words and not NUMBERED.match(bare)
     if not stands_in(alias, said):
         return False
     whole = without_compounds(text, [alias])
@@ -86,7 +88,7 @@ def says_text(alias: str, text: str, said: str) -> bool:
 
 
 def stated(text: str) -> str:
-    """What the last box holds, else the first line that is more than "The answer is"."""
+    """The content of the last box, else the first line that says more than "The answer is"."""
     text = unwrapped(text)
     held = boxed(text)
     if held is not None:

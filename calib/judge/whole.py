@@ -1,7 +1,7 @@
-"""Where a text stands in another as a whole: as words, in scripts without spaces too.
+"""Where a text stands in another as whole words, in scripts without spaces too.
 
-Both are folded (``normalized_text``). A number or the name of a quantity is no whole where a sign
-binds it: "4" does not stand in "x < 4" or "2 + 4", nor "x" in "x - y".
+Both texts are folded (``normalized_text``). A number or the name of a quantity does not stand alone
+where a sign binds it: "4" does not stand in "x < 4" or "2 + 4", nor "x" in "x - y".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which column of a table means what: by names that people use, or as the user says.
 
-Names are compared without capitals, spaces, underscores, hyphens and dots. Where the first name of
-a role is there it is used; of others there may be one.
+Names are compared without capitals, spaces, underscores, hyphens and dots. A column with the first
+name of a role is used for it; without one, only one column may have any of the role's other names.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ PREFIXES = {
 }
 NUMBERED = re.compile(r"p[_.]?(\d+)", re.I)
 LISTED = 40
-"""Columns that a message names, at most."""
+"""A message names at most so many columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """The columns of each role that a table has, and the class that each of several is of."""
+    """The columns of each role in a table; of roles with a column a class, also the classes."""
 
     columns: Mapping[str, tuple[str, ...]]
     classes: Mapping[str, tuple[str, ...]]
@@ -72,11 +72,11 @@ class Meant:
 
 
 def meant(names: Sequence[str], chosen: Mapping[str, str], path: Path) -> Meant:
-    """The roles of the columns ``names``; ``chosen`` says a role's column, or pattern of several.
+    """The roles of the columns ``names``; ``chosen`` gives a role's column or pattern of columns.
 
-    A choice of confidence or correct, or of logits or probabilities, leaves the others' names
-    unread. Raises InputError, naming the columns there are, where a choice is not there or two
-    names mean the same.
+    Where the user chooses confidence or correct, logits and probabilities are not looked for, and
+    the reverse. Raises InputError, naming the columns, where a chosen column does not exist or two
+    columns may have one role.
     """
     columns: dict[str, tuple[str, ...]] = {}
     classes: dict[str, tuple[str, ...]] = {}
@@ -107,14 +107,14 @@ def meant(names: Sequence[str], chosen: Mapping[str, str], path: Path) -> Meant:
 
 
 def of_pattern(name: str, pattern: str) -> str:
-    """What stands for ``*``: the class; the whole name where the pattern is not that simple."""
+    """The class: what ``*`` matches in ``name``; the whole name for a pattern with more signs."""
     before, _, after = pattern.partition("*")
     simple = name.startswith(before) and name.endswith(after)
     return name[len(before) : len(name) - len(after)] if simple else name
 
 
 def unread(role: str, chosen: Mapping[str, str]) -> bool:
-    """Whether what the user chose stands in place of the role."""
+    """Whether the user's choice of columns takes the place of this role."""
     stated, scored = {"confidence", "correct"} & set(chosen), set(SEVERAL) & set(chosen)
     return bool((stated and role in SEVERAL) or (scored and role in ("confidence", "correct"))) or (
         bool(scored) and role in SEVERAL
@@ -122,28 +122,28 @@ def unread(role: str, chosen: Mapping[str, str]) -> bool:
 
 
 def several(role: str, names: Sequence[str]) -> dict[str, str]:
-    """Columns for a class each, with the class."""
+    """The columns that each hold one class, with the class."""
     matches = {name: PREFIXES[role].fullmatch(name) for name in names}
-    found = {name: match[1] for name, match in matches.items() if match}
-    if not found and role == "probabilities":
+    classes = {name: match[1] for name, match in matches.items() if match}
+    if not classes and role == "probabilities":
         numbered = {name: NUMBERED.fullmatch(name) for name in names}
-        found = {name: match[1] for name, match in numbered.items() if match}
+        classes = {name: match[1] for name, match in numbered.items() if match}
     own = {plain(name) for others in ROLES.values() for name in others}
-    return {name: of for name, of in found.items() if plain(name) not in own}
+    return {name: of for name, of in classes.items() if plain(name) not in own}
 
 
 def one(role: str, names: Sequence[str], path: Path) -> str | None:
-    """The column of a role: its first name, or the only one of the others."""
+    """The column with the role's first name, else the only one with another of its names."""
     order = [plain(name) for name in ROLES[role]]
-    found = [name for name in names if plain(name) in order]
-    if len(found) < 2:
-        return found[0] if found else None
-    first = [name for name in found if plain(name) == order[0]]
+    candidates = [name for name in names if plain(name) in order]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    first = [name for name in candidates if plain(name) == order[0]]
     if len(first) == 1:
         return first[0]
     raise InputError(
-        f"{path}: {' and '.join(map(repr, found[:2]))} may both be the {role}; say which by "
-        f"--format_args {role}={found[0]}"
+        f"{path}: {' and '.join(map(repr, candidates[:2]))} may both be the {role}; say which by "
+        f"--format_args {role}={candidates[0]}"
     )
 
 

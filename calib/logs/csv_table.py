@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from calib.logs.columns import ROLES, listed, plain
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import ARGUMENTS, Table, read_table
 from calib.records import InputError
 from calib.tasks.files.table import DELIMITERS, Header, records
@@ -38,7 +38,7 @@ def read(path: Path, arguments: Arguments) -> Log:
 
 
 def header_of(text: str, path: Path) -> Header:
-    """The first line that is not empty; of the delimiters, the one that gives most known names."""
+    """The first line that is not empty, split by the delimiter that gives most known names."""
     lines = enumerate(lines_of(text), start=1)
     line, first = next((number, line) for number, line in lines if not line.isspace())
     split = {mark: next(csv.reader([first], delimiter=mark)) for mark in DELIMITERS}
@@ -62,5 +62,7 @@ def is_number(text: str) -> bool:
     return True
 
 
-FORMAT = LogFormat("csv", "a header and a row an answer", named(".csv", ".txt"), read, ARGUMENTS)
-TABBED = LogFormat("tsv", "the same with tabs", named(".tsv", ".tab"), read, ARGUMENTS)
+FORMAT = LogFormat(
+    "csv", "a header and a row an answer", has_suffix(".csv", ".txt"), read, ARGUMENTS
+)
+TABBED = LogFormat("tsv", "the same with tabs", has_suffix(".tsv", ".tab"), read, ARGUMENTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import ARGUMENTS, Table, read_table
 from calib.records import InputError
 from calib.tasks.files.text import lines_of, text_of
@@ -20,15 +20,15 @@ def read(path: Path, arguments: Arguments) -> Log:
 
 
 def json_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """The object of each line with its number. InputError for a line that is none."""
-    found = []
+    """The number and object of each line. Raises InputError for a line that is no object."""
+    rows = []
     for number, line in enumerate(lines_of(text_of(path)), start=1):
         if not line.isspace():
             where = f"{path}, line {number}"
             if line.strip() in ("[", "{"):
                 raise InputError(f"{where}: this is not JSON Lines: expected a whole object a line")
-            found.append((number, dict(mapping(parse(line, where), where))))
-    return found
+            rows.append((number, dict(mapping(parse(line, where), where))))
+    return rows
 
 
-FORMAT = LogFormat("jsonl", "an object an answer", named(".jsonl", ".ndjson"), read, ARGUMENTS)
+FORMAT = LogFormat("jsonl", "an object an answer", has_suffix(".jsonl", ".ndjson"), read, ARGUMENTS)

@@ -1,8 +1,8 @@
 """lm-eval's ``samples_TASK_TIME.jsonl`` of multiple-choice tasks, written by ``--log_samples``.
 
-Tried with version 0.4.13. A line holds the log-likelihoods of a question's options, as texts; the
-last ones of a question with ``acc_mutual_info`` are of the options without their question. Only
-the metrics that rank by likelihood itself, or by likelihood per character or byte, are read.
+Tried with version 0.4.13. A line holds the log-likelihoods of a question's options, as texts. With
+``acc_mutual_info`` the second half are those of the options without their question. Only metrics
+are read that rank by log-likelihood, or by log-likelihood per character or byte.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.logs.json_lines import json_rows
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import scored_record
 from calib.logs.values import log_probabilities
 from calib.records import InputError
@@ -27,13 +27,13 @@ LENGTHS: dict[str, Callable[[str], int]] = {
     "acc_norm": len,
     "acc_bytes": lambda text: len(text.encode()),
 }
-"""What a metric divides an option's log-likelihood by."""
+"""The length by which a metric divides an option's log-likelihood."""
 FIELDS = ("doc_id", "target", "arguments", "filtered_resps")
 
 
 def fits(path: Path) -> bool:
     """Whether the first line has lm-eval's fields."""
-    if not named(".jsonl")(path) or not path.is_file():
+    if not has_suffix(".jsonl")(path) or not path.is_file():
         return False
     with path.open("rb") as file:
         line = file.readline(1_000_000)
@@ -70,7 +70,7 @@ def read(path: Path, arguments: Arguments) -> Log:
 def filtered(
     lines: list[tuple[int, dict[str, Any]]], wish: str | None, path: Path
 ) -> list[tuple[int, dict[str, Any]]]:
-    """The lines of one filter, since each filter writes every question again."""
+    """The lines of one filter: lm-eval writes every question once for each filter."""
     names = list(dict.fromkeys(str(line.get("filter")) for _, line in lines))
     if wish is None and len(names) > 1:
         raise InputError(
@@ -104,10 +104,10 @@ def chosen_metric(
 def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
     """The record of one question; its correctness must be what lm-eval says."""
     try:
-        given = list(line["arguments"].values())
-        texts = [str(each["arg_1"]) for each in given]
+        requests = list(line["arguments"].values())
+        texts = [str(each["arg_1"]) for each in requests]
         scores = [float(each[0]) for each in line["filtered_resps"]]
-        context = str(given[0]["arg_0"])
+        context = str(requests[0]["arg_0"])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{where}: expected the log-likelihoods of options in filtered_resps, and their texts "
@@ -125,8 +125,8 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
     options = [text.strip() for text in texts]
     length = LENGTHS[metric]
     ranked = [s / max(1, length(o)) for s, o in zip(scores, options, strict=True)]
-    # The log-likelihoods themselves stay, as in calib's own records, and what options are ranked by
-    # stands beside them.
+    # ``logprob`` holds the log-likelihoods, as in calib's own records; ``ranked`` holds the values
+    # by which options are ranked.
     row = scored_record(
         log_probabilities(ranked, where, False), options, gold(line["target"], options, where)
     )
@@ -142,13 +142,13 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
 
 
 def gold(target: Any, options: Sequence[str], where: str) -> int:
-    """The target as an option's index: its number, as text, or its text."""
-    told = str(target).strip()
-    if told.isdigit() and int(told) < len(options):
-        return int(told)
-    if told in options:
-        return options.index(told)
-    raise InputError(f"{where}: target: expected one of {len(options)} options, got {told[:80]!r}")
+    """The index of the right option; the target is its number, as text, or its text."""
+    text = str(target).strip()
+    if text.isdigit() and int(text) < len(options):
+        return int(text)
+    if text in options:
+        return options.index(text)
+    raise InputError(f"{where}: target: expected one of {len(options)} options, got {text[:80]!r}")
 
 
 def model_of(path: Path, match: re.Match[str] | None) -> dict[str, str]:
@@ -157,8 +157,8 @@ def model_of(path: Path, match: re.Match[str] | None) -> dict[str, str]:
         return {}
     time = path.stem.removeprefix(f"samples_{match[1]}_")
     try:
-        told = json.loads((path.parent / f"results_{time}.json").read_text(encoding="utf-8"))
-        name = told.get("model_name")
+        results = json.loads((path.parent / f"results_{time}.json").read_text(encoding="utf-8"))
+        name = results.get("model_name")
     except (OSError, ValueError, AttributeError):
         return {}
     return {"model": str(name)} if name else {}

@@ -36,6 +36,6 @@ class LogFormat:
     arguments: tuple[str, ...]
 
 
-def named(*suffixes: str) -> Callable[[Path], bool]:
-    """Whether a file's name ends in one of ``suffixes``."""
+def has_suffix(*suffixes: str) -> Callable[[Path], bool]:
+    """A function that says whether a file's name ends in one of ``suffixes``."""
     return lambda path: path.suffix.lower() in suffixes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calib.logs.columns import listed
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import ARGUMENTS, Table, read_table
 from calib.records import InputError
 from calib.tasks.files.text import check_regular, reading
@@ -36,12 +36,12 @@ def read(path: Path, arguments: Arguments) -> Log:
     columns = {name: values for name, values in columns.items() if values.ndim}
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {n:,}" for name, n in lengths.items())
-        raise InputError(f"{path}: expected arrays of one length, got {told}")
+        sizes = ", ".join(f"{name} {n:,}" for name, n in lengths.items())
+        raise InputError(f"{path}: expected arrays of one length, got {sizes}")
     wide = [name for name, values in columns.items() if values.ndim > 2]
     if wide or not columns:
-        told = f"{wide[0]} is {columns[wide[0]].shape}" if wide else listed(list(columns))
-        raise InputError(f"{path}: expected arrays (N,) or (N, O); {told}")
+        reason = f"{wide[0]} is {columns[wide[0]].shape}" if wide else listed(list(columns))
+        raise InputError(f"{path}: expected arrays (N,) or (N, O); {reason}")
     columns = {
         name: values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
         for name, values in columns.items()
@@ -49,4 +49,4 @@ def read(path: Path, arguments: Arguments) -> Log:
     return read_table(Table(path, columns, lambda row: f"{path}, row {row}"), arguments)
 
 
-FORMAT = LogFormat("npz", "NumPy arrays by name", named(".npz", ".npy"), read, ARGUMENTS)
+FORMAT = LogFormat("npz", "NumPy arrays by name", has_suffix(".npz", ".npy"), read, ARGUMENTS)

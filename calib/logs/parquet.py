@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calib.logs.log import Arguments, Log, LogFormat, named
+from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import ARGUMENTS, Table, read_table
 from calib.records import InputError
 from calib.tasks.files.text import check_regular, reading
@@ -29,5 +29,5 @@ def read(path: Path, arguments: Arguments) -> Log:
 
 
 FORMAT = LogFormat(
-    "parquet", "a row an answer", named(".parquet", ".pq"), read, ARGUMENTS
+    "parquet", "a row an answer", has_suffix(".parquet", ".pq"), read, ARGUMENTS
 )  # fmt: skip

@@ -48,9 +48,9 @@ def read_log(
     line). ``arguments`` are the format's own: of tables, the column of a role, as
     ``confidence="score"`` (``docs/logs.md``); of lm-eval, ``metric`` and ``filter``. With ``out``
     the run is written into that folder, and the same call again writes the same. ``bins`` and
-    ``seed`` are its report's. No model is loaded.
+    ``seed`` are used by its report. No model is loaded.
 
-    Raises InputError, naming the file and the row, for what cannot be read in one way only.
+    Raises InputError, naming the file and the row, for values that are wrong or ambiguous.
     """
     path = at_home(str(path))
     if path.is_dir():
@@ -82,13 +82,15 @@ def read_log(
 def format_of(path: Path, name: str | None) -> LogFormat:
     if name is not None and name not in FORMATS:
         raise InputError(f"format: expected one of {', '.join(FORMATS)}, got {name!r}")
-    found = FORMATS[name] if name else next((f for f in FORMATS.values() if f.fits(path)), None)
-    if found is None:
+    log_format = (
+        FORMATS[name] if name else next((f for f in FORMATS.values() if f.fits(path)), None)
+    )
+    if log_format is None:
         raise InputError(
             f"{path}: expected a name that ends in .csv, .tsv, .jsonl, .parquet or .npz, got "
             f"{path.suffix or 'no ending'!r}; the format may be said: {', '.join(FORMATS)}"
         )
-    return found
+    return log_format
 
 
 def refuse_arguments(kind: LogFormat, arguments: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """A plain table as records: of confidence and correctness, or of logits and labels.
 
-Which it is, its columns say (``calib.logs.columns``). Axis legend: N rows, O options of a row.
+The columns say which it is (``calib.logs.columns``). Axis legend: N rows, O options of a row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from calib.records import InputError
 from calib.runs.record_rows import Row
 
 MOST_VALUES = 5_000_000
-"""Logits of a table, at most: each is a number of a record."""
+"""A table may hold at most so many logits, since each becomes a number of a record."""
 ARGUMENTS = tuple(ROLES)
 
 
@@ -39,7 +39,7 @@ class Table:
 
 
 def read_table(table: Table, chosen: Mapping[str, str]) -> Log:
-    """The records of a table. Raises InputError, naming the row, for what cannot be one."""
+    """The records of a table. Raises InputError, naming the row, for a row that gives no record."""
     names = list(table.columns)
     if not len(table):
         raise InputError(f"{table.path}: there is no row in it; {listed(names)}")
@@ -61,19 +61,22 @@ def read_table(table: Table, chosen: Mapping[str, str]) -> Log:
                 f"{table.where(first).removeprefix(f'{table.path}, ')}"
             )
         rows.append({**row, **make(number, where, family)})
-    told = {
+    read_columns = {
         role: ", ".join(of.columns[role][:3]) + (", ..." if of.columns[role][3:] else "")
         for role in (*used, "id", "group", "cluster", "question")
         if role in of
     }
-    return Log(rows, {"columns": told, **({} if "id" in of else {"numbered": True})})
+    return Log(rows, {"columns": read_columns, **({} if "id" in of else {"numbered": True})})
 
 
 Made = Callable[[int, str, dict[str, str]], Row]
 
 
 def shape(of: Meant, table: Table) -> tuple[Made, tuple[str, ...]]:
-    """How the columns make a record, and the roles that are read; InputError where they cannot."""
+    """The function that makes a record of a row, and the roles that it reads.
+
+    Raises InputError where the columns do not suffice for a record.
+    """
     scored = next((role for role in ("logits", "probabilities") if role in of), None)
     if scored is not None and "label" in of:
         width = len(of.columns[scored])
@@ -102,7 +105,7 @@ def is_list(value: Any) -> bool:
 
 
 def stated(of: Meant, table: Table, sure: str) -> Made:
-    """Of confidence and correctness."""
+    """Records from the columns of confidence and correctness."""
     confidence, correct = of.name(sure), of.name("correct")
 
     def made(number: int, where: str, family: dict[str, str]) -> Row:
@@ -119,7 +122,7 @@ def stated(of: Meant, table: Table, sure: str) -> Made:
 
 
 def predicted(of: Meant, table: Table, sure: str) -> Made:
-    """Of confidence, prediction and label: right is what equals its label."""
+    """Records from confidence, prediction and label; a prediction equal to its label is right."""
     confidence = of.name(sure)
 
     def made(number: int, where: str, family: dict[str, str]) -> Row:
@@ -133,7 +136,7 @@ def predicted(of: Meant, table: Table, sure: str) -> Made:
 
 
 def two_classes(of: Meant, table: Table) -> Made:
-    """Of the probability of class 1 of two, and the label: the likelier class is the answer."""
+    """Records from the probability of class 1 of two, and the label: the likelier class answers."""
     probability, label = of.name("probabilities"), of.name("label")
 
     def made(number: int, where: str, family: dict[str, str]) -> Row:
@@ -149,7 +152,7 @@ def two_classes(of: Meant, table: Table) -> Made:
 
 
 def options(of: Meant, table: Table, scored: str) -> Made:
-    """Of the logits or probabilities of every class, and the label."""
+    """Records from the logits or probabilities of every class, and the label."""
     columns = of.columns[scored]
     normal = values.log_probabilities if scored == "logits" else values.of_probabilities
     names = list(of.classes.get(scored, ()))
@@ -158,22 +161,24 @@ def options(of: Meant, table: Table, scored: str) -> Made:
     def made(number: int, where: str, family: dict[str, str]) -> Row:
         own = f"{where}: {columns[0]}"
         if len(columns) > 1:
-            given = [table.columns[name][number] for name in columns]
+            scores = [table.columns[name][number] for name in columns]
         else:
-            given = values.numbers(table.columns[columns[0]][number], own, table.written)
-        size[0] += len(given)
+            scores = values.numbers(table.columns[columns[0]][number], own, table.written)
+        size[0] += len(scores)
         if size[0] > MOST_VALUES:
             raise InputError(
                 f"{table.path}: it holds more than {MOST_VALUES:,} {scored}; take fewer rows, or "
                 "hand the arrays to calib.metrics and calib.TemperatureScaling"
             )
-        logprob = normal(given, own, table.written)
-        texts = names or [str(k) for k in range(len(given))]
+        logprob = normal(scores, own, table.written)
+        texts = names or [str(k) for k in range(len(scores))]
         if "options" in of:
             listing = values.numbers(table.columns[of.name("options")][number], own, table.written)
             texts = [str(text) for text in listing]
-            if len(texts) != len(given):
-                raise InputError(f"{where}: it has {len(given)} {scored}, but {len(texts)} options")
+            if len(texts) != len(scores):
+                raise InputError(
+                    f"{where}: it has {len(scores)} {scored}, but {len(texts)} options"
+                )
         row = scored_record(logprob, texts, gold_of(table, of, number, texts, where))
         agree(row, of, table, number, where)
         return row
@@ -198,17 +203,17 @@ def gold_of(table: Table, of: Meant, number: int, texts: Sequence[str], where: s
 
 
 def scored_record(logprob: list[float], texts: list[str], gold: int) -> Row:
-    """The fields that probabilities (O,) give: the answer is the likeliest option."""
+    """The fields that follow from log-probabilities (O,): the likeliest option is predicted."""
     prob = [math.exp(value) for value in logprob]
-    given = max(range(len(prob)), key=lambda k: prob[k])
+    prediction = max(range(len(prob)), key=lambda k: prob[k])
     return {
         "options": texts,
         "answer": gold,
-        "prediction": given,
-        "confidence": min(prob[given], 1.0),
+        "prediction": prediction,
+        "confidence": min(prob[prediction], 1.0),
         "prob": prob,
         "logprob": [None if value == -math.inf else min(value, 0.0) for value in logprob],
-        "correct": given == gold,
+        "correct": prediction == gold,
     }
 
 

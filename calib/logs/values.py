@@ -13,9 +13,9 @@ import numpy as np
 from calib.records import InputError
 
 ROUNDING = 1e-6
-"""How far float32 may take a probability past 0 or 1."""
+"""A probability in float32 may lie this far outside [0, 1]."""
 SUM = 0.02
-"""How far a row's probabilities may sum past or short of 1: they were rounded to some digits."""
+"""The sum of a row's probabilities may be this far from 1, since they are rounded to few digits."""
 
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
@@ -47,37 +47,40 @@ def number(value: Any, where: str, written: bool) -> float:
 
 def share(value: Any, where: str, written: bool) -> float:
     """A number from 0 to 1."""
-    found = number(value, where, written)
-    if -ROUNDING <= found <= 1 + ROUNDING:
-        return min(max(found, 0.0), 1.0)
-    told = f"{where}: expected a number from 0 to 1, got {found:g}"
-    if 1 < found <= 100:
-        told += "; where it is in per cent, divide by 100"
-    elif found < 0:
-        told += "; where it is a log-probability, take exp() of it"
-    raise InputError(told)
+    fraction = number(value, where, written)
+    if -ROUNDING <= fraction <= 1 + ROUNDING:
+        return min(max(fraction, 0.0), 1.0)
+    message = f"{where}: expected a number from 0 to 1, got {fraction:g}"
+    if 1 < fraction <= 100:
+        message += "; where it is in per cent, divide by 100"
+    elif fraction < 0:
+        message += "; where it is a log-probability, take exp() of it"
+    raise InputError(message)
 
 
 def truth(value: Any, where: str, family: Family | None) -> tuple[bool, Family]:
-    """0, 1, true or false, and how it is written; ``family``: how the rows before write it."""
+    """0, 1, true or false as a bool, and how it is written.
+
+    ``family`` is how the rows before this one write it. Raises InputError where it differs.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     words = {"true": True, "false": False}
-    found: bool | None = None
+    right: bool | None = None
     own: Family = "words" if isinstance(value, bool) else "numbers"
     if isinstance(value, str) and value.strip().lower() in words:
-        found, own = words[value.strip().lower()], "words"
+        right, own = words[value.strip().lower()], "words"
     elif isinstance(value, str):
-        found = {"0": False, "1": True, "0.0": False, "1.0": True}.get(value.strip())
+        right = {"0": False, "1": True, "0.0": False, "1.0": True}.get(value.strip())
     elif isinstance(value, (bool, int, float)) and value in (0, 1):
-        found = bool(value)
-    if found is None:
+        right = bool(value)
+    if right is None:
         raise InputError(f"{where}: expected 0, 1, true or false, got {shown(value)}")
     if family is not None and own != family:
         raise InputError(
             f"{where}: it is {shown(value)}, and the rows before write right and wrong as {family}"
         )
-    return found, own
+    return right, own
 
 
 def text(value: Any, where: str) -> str:
@@ -100,7 +103,7 @@ def missing(value: Any) -> bool:
 
 
 def numbers(value: Any, where: str, written: bool) -> list[Any]:
-    """A list of values: of JSON in a text where the table is written."""
+    """A list of values; in a ``written`` table, from a cell of JSON or of numbers."""
     if isinstance(value, str) and written:
         try:
             value = json.loads(value)
@@ -119,7 +122,7 @@ def numbers(value: Any, where: str, written: bool) -> list[Any]:
 
 
 def log_probabilities(values: Sequence[Any], where: str, written: bool) -> list[float]:
-    """Logits as log-probabilities; null and -inf are options that a question has not."""
+    """Logits as log-probabilities; null and -inf stand for options that a question lacks."""
     z = [
         -math.inf
         if v is None or v == -math.inf or (written and str(v).strip() in ("", "-inf"))
@@ -134,7 +137,7 @@ def log_probabilities(values: Sequence[Any], where: str, written: bool) -> list[
 
 
 def of_probabilities(values: Sequence[Any], where: str, written: bool) -> list[float]:
-    """Log-probabilities of probabilities that sum to 1, as far as rounding allows."""
+    """Probabilities as log-probabilities. Raises InputError where they do not sum to about 1."""
     p = [share(v, where, written) for v in values]
     total = sum(p)
     if abs(total - 1) > SUM:

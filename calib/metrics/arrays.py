@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIXTEEN_BITS = 2e-2
-"""How far the sum of a row of 16-bit probabilities may be from 1: each is rounded by up to 0.2 %
-(bfloat16)."""
+"""The sum of a row of 16-bit probabilities may be this far from 1, since bfloat16 rounds each by
+up to 0.2 %."""
 SUM = 1e-3
-"""The same for 32 bits and more: probabilities that were printed with few digits."""
+"""The same for 32 bits and more, which may have been printed with few digits."""
 
 
 def numbers(name: str, values: Any) -> NDArray[Any]:
-    """``values`` as an array of booleans, integers or floats, at least as it is.
+    """``values`` as an array of booleans, integers or floats, in their own dtype.
 
     A tensor is taken off its graph and device; bfloat16 becomes float32, which loses nothing.
     ``name`` is the argument's, for errors. Raises ValueError for masked entries, complex numbers,
-    dates, texts and what is no sequence.
+    dates, texts and iterators.
     """
     if isinstance(values, Iterator):
         raise ValueError(f"{name} must be a sequence of numbers, got a {type(values).__name__}")
@@ -39,10 +39,10 @@ def numbers(name: str, values: Any) -> NDArray[Any]:
 
 
 def labels(name: str, values: Any, n: int) -> NDArray[Any]:
-    """``values`` as an array (n,) of what rows belong to, as numbers or texts.
+    """``values`` as an array (n,) of labels, numbers or texts, that say what each row belongs to.
 
-    Raises ValueError for another number of them, and for one that is masked, NaN or None, of which
-    nobody knows what it belongs to.
+    Raises ValueError for another shape, for labels of several types, and for a label that is
+    masked, NaN or None.
     """
     if masked := int(np.ma.getmaskarray(values).sum() if np.ma.is_masked(values) else 0):
         raise ValueError(f"{name} has {masked} masked entries; leave such rows out")
@@ -54,14 +54,14 @@ def labels(name: str, values: Any, n: int) -> NDArray[Any]:
         row = int(absent.argmax())
         raise ValueError(f"{name} must say what each row belongs to, got {array[row]} at row {row}")
     if array.dtype.kind in "OU" and len(kinds := {type(v) for v in values}) > 1:
-        told = " and ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"{name} must be labels of one type, got {told}")
+        type_names = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"{name} must be labels of one type, got {type_names}")
     return array
 
 
 def of_tensor(name: str, values: Any) -> NDArray[Any]:
-    """A tensor's numbers. Raises ValueError for a tensor that holds none of its own, or none as
-    NumPy has them: sparse, quantised, on the device "meta"."""
+    """A tensor's numbers. Raises ValueError for a tensor that NumPy cannot hold: one that is sparse
+    or quantised, or on the device "meta"."""
     try:
         tensor = values.detach().cpu()
         return np.asarray(tensor.float() if "bfloat16" in str(tensor.dtype) else tensor)
@@ -88,8 +88,8 @@ def value_of(metric: Any, first: Any, second: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        told = type(value).__name__
-        raise ValueError(f"metric must return one number, got a {told}") from error
+        type_name = type(value).__name__
+        raise ValueError(f"metric must return one number, got a {type_name}") from error
 
 
 def pair(name: str, values: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -97,12 +97,12 @@ def pair(name: str, values: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
         confidence, correct = values
     except (TypeError, ValueError) as error:
-        told = f"{len(values)} entries" if hasattr(values, "__len__") else repr(values)
-        raise ValueError(f"{name} must be a pair (confidence, correct), got {told}") from error
-    found = numbers("confidence", confidence), numbers("correct", correct)
-    if 0 in (found[0].ndim, found[1].ndim):
+        received = f"{len(values)} entries" if hasattr(values, "__len__") else repr(values)
+        raise ValueError(f"{name} must be a pair (confidence, correct), got {received}") from error
+    arrays = numbers("confidence", confidence), numbers("correct", correct)
+    if 0 in (arrays[0].ndim, arrays[1].ndim):
         raise ValueError(f"{name} must be a pair (confidence, correct) of arrays, got numbers")
-    return found
+    return arrays
 
 
 def of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
@@ -115,7 +115,7 @@ def of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def probabilities(name: str, values: Any) -> NDArray[np.float64]:
-    """Probabilities, (N,) or (N, K); of rows of K, each sums to 1.
+    """Probabilities (N,), or rows of probabilities (N, K) that each sum to 1.
 
     Raises ValueError where a value is outside [0, 1] or a row's sum is not 1.
     """

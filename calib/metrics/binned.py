@@ -179,31 +179,37 @@ def reliability_curve(
     return curve(confidence, correct, bins, strategy, closed)
 
 
-def ece_of(found: ReliabilityCurve) -> float:
-    return float(found.weight @ found.gap) if len(found.count) else math.nan
+def ece_of(reliability: ReliabilityCurve) -> float:
+    return float(reliability.weight @ reliability.gap) if len(reliability.count) else math.nan
 
 
-def mce_of(found: ReliabilityCurve, min_count: int = 1) -> float:
-    kept = found.at_least(min_count)
-    return float(found.gap[kept].max()) if kept.any() else math.nan
+def mce_of(reliability: ReliabilityCurve, min_count: int = 1) -> float:
+    mask = reliability.at_least(min_count)
+    return float(reliability.gap[mask].max()) if mask.any() else math.nan
 
 
-def rmsce_of(found: ReliabilityCurve) -> float:
-    return math.sqrt(found.weight @ found.gap**2) if len(found.count) else math.nan
+def rmsce_of(reliability: ReliabilityCurve) -> float:
+    return (
+        math.sqrt(reliability.weight @ reliability.gap**2) if len(reliability.count) else math.nan
+    )
 
 
-def debiased_of(found: ReliabilityCurve) -> float:
-    if not len(found.count):
+def debiased_of(reliability: ReliabilityCurve) -> float:
+    if not len(reliability.count):
         return math.nan
-    noise = found.accuracy * (1 - found.accuracy) / np.maximum(found.count - 1, 1)
-    square = np.where(found.count > 1, found.gap**2 - noise, 0.0)
-    return math.sqrt(max(0.0, float(found.weight @ square)))
+    noise = reliability.accuracy * (1 - reliability.accuracy) / np.maximum(reliability.count - 1, 1)
+    square = np.where(reliability.count > 1, reliability.gap**2 - noise, 0.0)
+    return math.sqrt(max(0.0, float(reliability.weight @ square)))
 
 
-def ace_of(found: ReliabilityCurve) -> float:
-    return float(found.gap.mean())
+def ace_of(reliability: ReliabilityCurve) -> float:
+    return float(reliability.gap.mean())
 
 
-def ence_of(found: ReliabilityCurve, min_count: int = 1) -> float:
-    kept = found.at_least(min_count) & (found.confidence > 0)
-    return float((found.gap[kept] / found.confidence[kept]).mean()) if kept.any() else math.nan
+def ence_of(reliability: ReliabilityCurve, min_count: int = 1) -> float:
+    mask = reliability.at_least(min_count) & (reliability.confidence > 0)
+    return (
+        float((reliability.gap[mask] / reliability.confidence[mask]).mean())
+        if mask.any()
+        else math.nan
+    )

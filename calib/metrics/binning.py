@@ -23,7 +23,7 @@ Closed = Literal["left", "right"]
 
 BINS = 15
 MOST = 1_000_000
-"""More bins than any set has rows for; a thousand million would take gigabytes."""
+"""No set has rows for more bins; a thousand million would take gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class ReliabilityCurve:
 
     def at_least(self, min_count: int) -> NDArray[np.bool_]:
         """(R,) bool: bins that hold at least ``min_count`` rows. Raises where none does."""
-        kept = self.count >= min_count
-        if len(kept) and not kept.any():
+        mask = self.count >= min_count
+        if len(mask) and not mask.any():
             raise ValueError(f"min_count={min_count}: the fullest bin holds {self.count.max()}")
-        return kept
+        return mask
 
 
 def pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as float64 (N,), checked. Raises ValueError, restating what was handed in."""
+    """Both as float64 (N,), checked. Raises ValueError that names the argument and its value."""
     c = numbers("confidence", confidence).astype(np.float64)
     a = numbers("correct", correct).astype(np.float64)
     if c.ndim != 1 or a.shape != c.shape:
@@ -123,7 +123,7 @@ def place(c: Floats, edges: Floats, closed: Closed) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The bins of N confidences, whatever was right: R of them are filled."""
+    """The R bins that N confidences fill; which answers were right plays no part."""
 
     where: Ints  # (N,) the place of each row's bin among the filled ones
     low: Floats  # (R,)
@@ -147,7 +147,7 @@ class Placed:
         return cls(where, low, high, count, np.bincount(where, c) / count)
 
     def curve(self, correct: Floats) -> ReliabilityCurve:
-        """With what was right of them (N,)."""
+        """The reliability curve of the rows, given which of them were right (N,)."""
         accuracy = np.bincount(self.where, correct) / self.count
         return ReliabilityCurve(self.low, self.high, self.count, self.confidence, accuracy)
 
@@ -163,7 +163,7 @@ def curve(
 
 
 def is_histogram(values: Any) -> bool:
-    """Whether it can stand for two arrays; told by its shape, so that torch stays unimported."""
+    """Whether ``values`` is a CalibrationHistogram, by its attributes: torch is not imported."""
     return all(hasattr(values, name) for name in ("rebin", "count", "correct", "confidence"))
 
 

@@ -1,6 +1,6 @@
-"""Metrics of fixed confidences as functions of what was right: bins and orders are found once.
+"""Metrics of fixed confidences as functions of correctness: rows are binned and sorted once.
 
-What a metric would be under perfect calibration is its mean over thousands of redrawn answers.
+A metric's value under perfect calibration is its mean over thousands of redrawn answers.
 """
 
 from __future__ import annotations

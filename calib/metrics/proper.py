@@ -1,7 +1,7 @@
 """Means over rows, in float64: the share of right answers, and proper scores, which reward
 calibration and sharpness together and need no bins.
 
-``rights``, ``squares`` and ``surprises`` are the rows of which the metrics are the means.
+``accuracy``, ``brier`` and ``nll`` are the means of ``rights``, ``squares`` and ``surprises``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def brier(p: ArrayLike, y: ArrayLike) -> float:
 def nll(p: ArrayLike, y: ArrayLike) -> float:
     """Mean negative log-likelihood in nats. 1-D p against correctness, 2-D p against the class.
 
-    inf where a row gave what happened a probability of 0: nothing is clipped. Raises as ``brier``.
+    It is inf where a row gave a probability of 0 to what happened: nothing is clipped. Raises
+    ValueError as ``brier`` does.
     """
     return float(surprises(p, y).mean())
 

@@ -1,4 +1,4 @@
-"""Is a predicted spread the spread of the errors? RMV root mean variance, RMSE of a bin."""
+"""Is a predicted spread the spread of the errors? RMV, root mean variance, and RMSE are a bin's."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def _places(spread: Floats, bins: int, strategy: str) -> Ints:
 
 def _ence(where: Ints, squared: Floats, variance: Floats, min_count: int) -> float:
     count, mse, mv = _bin_means(where, squared, variance)
-    kept = (mv > 0) & (count >= min_count)
-    if not kept.any():
+    mask = (mv > 0) & (count >= min_count)
+    if not mask.any():
         return math.nan
-    rmv = np.sqrt(mv[kept])
-    return float(np.mean(np.abs(rmv - np.sqrt(mse[kept])) / rmv))
+    rmv = np.sqrt(mv[mask])
+    return float(np.mean(np.abs(rmv - np.sqrt(mse[mask])) / rmv))
 
 
 def uce(mean: ArrayLike, std: ArrayLike, target: ArrayLike, *, bins: int | None = None) -> float:
@@ -86,8 +86,8 @@ def _bins(bins: int | None) -> int:
 
 def _errors(mean: ArrayLike, std: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
     """Squared errors and variances (N,), checked."""
-    named = {"mean": mean, "std": std, "target": target}
-    m, s, t = (numbers(name, values).astype(np.float64) for name, values in named.items())
+    arguments = {"mean": mean, "std": std, "target": target}
+    m, s, t = (numbers(name, values).astype(np.float64) for name, values in arguments.items())
     if m.ndim != 1 or not m.shape == s.shape == t.shape:
         raise ValueError(
             f"mean, std and target must be 1-D of one length, got {m.shape}, {s.shape}, {t.shape}"

@@ -53,21 +53,22 @@ class CalibrationError(Metric):
     ) -> None:
         """Add rows: confidence (N,) in [0, 1], correct (N,) bool or 0/1.
 
-        What torchmetrics calls ``preds`` and ``target`` is taken under these names and in these
-        places: probabilities (N,) of the class 1 and 0/1, which is confidence and correct, or
-        probabilities (N, C) and class numbers (N,), of which the likeliest class is the answer.
-        Logits are not guessed at: rows (N, C) that are no probabilities raise ValueError, and so do
-        classes that are none of them and what is no tensor of real numbers.
+        ``preds`` and ``target`` are torchmetrics' names and may be passed by position, too. They
+        are probabilities (N,) of the class 1 with 0/1, which are confidence and correct; or
+        probabilities (N, C) with class numbers (N,), and the likeliest class is the answer.
+
+        Raises ValueError for rows (N, C) that are no probabilities (logits are not guessed at), for
+        class numbers outside 0..C-1, and for anything but dense tensors of real numbers.
         """
         first, second = (preds, target) if confidence is None else (confidence, correct)
         if first is None or second is None or (confidence is not None and preds is not None):
             raise ValueError("update takes confidence and correct, or preds and target")
-        for given in (first, second):
-            if not isinstance(given, Tensor) or given.is_complex():
-                named = given.dtype if isinstance(given, Tensor) else type(given).__name__
-                raise ValueError(f"update takes tensors of real numbers, got {named}")
-            if given.layout is not torch.strided:
-                raise ValueError(f"update takes dense tensors, got layout {given.layout}")
+        for values in (first, second):
+            if not isinstance(values, Tensor) or values.is_complex():
+                type_name = values.dtype if isinstance(values, Tensor) else type(values).__name__
+                raise ValueError(f"update takes tensors of real numbers, got {type_name}")
+            if values.layout is not torch.strided:
+                raise ValueError(f"update takes dense tensors, got layout {values.layout}")
         if first.ndim > 2 and first.shape != second.shape:
             raise ValueError(
                 f"preds must be (N,), or (N, C) with target (N,), got {tuple(first.shape)} and "
@@ -82,9 +83,9 @@ class CalibrationError(Metric):
     @property
     def histogram(self) -> CalibrationHistogram:
         """What has been added so far."""
-        found = CalibrationHistogram(self.bins, self.sums.device)
-        found.load_state_dict({**found.state_dict(), "sums": self.sums})
-        return found
+        histogram = CalibrationHistogram(self.bins, self.sums.device)
+        histogram.load_state_dict({**histogram.state_dict(), "sums": self.sums})
+        return histogram
 
     def compute(self) -> Tensor:
         """() float64; nan, with a warning, before the first row."""
@@ -92,7 +93,7 @@ class CalibrationError(Metric):
         return torch.tensor(value, dtype=torch.float64, device=self.sums.device)
 
     def plot(self, val: Any = None, ax: Any = None) -> tuple[Any, Any]:
-        """Draw ``val``, a value or a list of them, or what ``compute`` gives; figure and axes."""
+        """Draw ``val``, one or more values (default: of ``compute``); return figure and axes."""
         return self._plot(val, ax)
 
 

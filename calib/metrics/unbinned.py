@@ -23,10 +23,10 @@ DENSITY_FLOOR = 1e-4  # added to the smoothed count of rows; felt where there ar
 def smooth_ece(confidence: ArrayLike, correct: ArrayLike) -> float:
     """Smooth ECE: mean |smoothed residual| by density, at the bandwidth that equals it.
 
-    Residuals correct - c are smoothed with a Gaussian reflected at 0 and 1; the bandwidth is the
-    fixed point, found to 1/1024 from above (Błasiok & Nakkiran 2023). The kernel is cut at a
-    distance of 1/2, rows are gathered on a grid and their density has a floor, as in the authors'
-    relplot, whose values these are. Raises ValueError on unfit arrays.
+    Residuals correct - c are smoothed with a Gaussian reflected at 0 and 1. The bandwidth is the
+    fixed point, at most 1/1024 too large (Błasiok & Nakkiran 2023). As in the authors' relplot,
+    whose values these are, the kernel is cut at a distance of 1/2, rows are gathered on a grid and
+    their density has a floor. Raises ValueError on unfit arrays.
     """
     c, a = pairs(confidence, correct)
     return smooth_ece_of(c)(a)

@@ -20,7 +20,7 @@ from calib.intervals import holm
 from calib.records import InputError
 from calib.report import plots, plots_answers
 from calib.report.formats import count, fixed, percent, points, pvalue
-from calib.report.page import both, picture, prompt_shown, write
+from calib.report.page import picture, prompt_shown, write_file, write_pages
 from calib.report.significance import LEVEL, p_of
 from calib.report.tables import flat
 from calib.runs import Run
@@ -55,16 +55,16 @@ def write_idk_report(folder: str | Path) -> Path:
         "figures": [arm_figure(arm) for arm in results["arms"]],
         "examples": [example(item, folder) for item in results["examples"]],
     }
-    return both(folder, "idk", context)
+    return write_pages(folder, "idk", context)
 
 
-def write_measures_report(run: Run, **given: Any) -> Path:
+def write_measures_report(run: Run, **sources: Any) -> Path:
     """Write results.json, report.html and report.md of a sampled run: its measures side by side.
 
-    ``given`` goes to ``calib.uncertainty.side_by_side.side_by_side``: answers, scores, judge.
+    ``sources`` goes to ``calib.uncertainty.side_by_side.side_by_side``: answers, scores, judge.
     """
-    results = side_by_side(run, **given)
-    write(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    results = side_by_side(run, **sources)
+    write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     labels, matrix = results["labels"], results["correlations"]
     drawing = plots_answers.correlations(labels, matrix)
     figure = {
@@ -80,7 +80,7 @@ def write_measures_report(run: Run, **given: Any) -> Path:
         "figures": [figure],
         "prompt": prompt_shown(run.path),
     }
-    return both(run.path, "measures", context)
+    return write_pages(run.path, "measures", context)
 
 
 def idk_words(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,23 +229,23 @@ def example(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """One question with its pictures embedded and its answers in every arm."""
     label = "known" if item["known"] else "unknown"
     if item["gold"] is None:
-        told = f"nobody can know: {label}"
+        caption = f"nobody can know: {label}"
     else:
-        told = f"{item['gold'][0]}: {item['correct']} of {item['n']} samples right, {label}"
+        caption = f"{item['gold'][0]}: {item['correct']} of {item['n']} samples right, {label}"
     answers = [
         {**a, "shown": f"{a['text']} ({a['said']})" if is_letter(a) else a["text"]}
         for a in item["answers"]
     ]
     return {
         **item,
-        "label": told,
+        "label": caption,
         "answers": answers,
         "pictures": [picture(folder, name) for name in item["images"]],
     }
 
 
 def is_letter(answer: Mapping[str, Any]) -> bool:
-    """Whether the answer needs its option's text beside it to be understood."""
+    """Whether a reader needs the option's text to understand the answer."""
     return answer["said"] is not None and answer["said"].lower() not in answer["text"].lower()
 
 
@@ -347,7 +347,7 @@ def measure_tables(results: Mapping[str, Any]) -> dict[str, Table]:
 
 
 def test_cell(tests: Mapping[str, Any], first: str | None, second: str) -> str:
-    """The corrected p of one pair of measures; a dash where it was not tested."""
+    """The corrected p of a pair of measures; a dash where the pair was not tested."""
     for test in tests["against"]:
         if (test["first"], test["second"]) == (first, second):
             return pvalue(None if test["p"] is None else test["holm"], at_most=test["at_most"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from calib.records import CalibError, InputError
 from calib.report.formats import count, fixed, percent, points, pvalue
-from calib.report.page import both, card, reliability_figure, write
+from calib.report.page import card, reliability_figure, write_file, write_pages
 from calib.report.significance import LEVEL
 from calib.report.tables import flat
 from calib.report.words import LEAST_MASS, forced_choice
@@ -46,8 +46,8 @@ def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
         "runs": [os.path.relpath(run["path"], folder) for run in results["runs"]],
         "seed": results["facts"]["seed"],
     }
-    write(folder / CONFIG, json.dumps(config, indent=2) + "\n")
-    write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_file(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_file(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return page(results, folder)
 
 
@@ -65,7 +65,7 @@ def rewrite_comparison(folder: Path) -> Path:
 
 
 def page(results: Mapping[str, Any], folder: Path) -> Path:
-    return both(
+    return write_pages(
         folder,
         "compare",
         {
@@ -111,7 +111,7 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
         "difference is shown, which does not show that there is none.",
         "changed": "Gained: wrong in the first run and right in the second; lost: the reverse.",
         "temperature": "Each temperature was fitted on one half of the questions. On the other "
-        f"half: the {judged_by(runs)} of each run as it is, at the temperature of the first run, "
+        f"half: the {errors_of(runs)} of each run as it is, at the temperature of the first run, "
         "and at its own.",
         "parsed": f"On the {count(results['parsed']['n'])} questions to which the likeliest token "
         "of every run was an option. A run that seldom answers in the asked form is judged on a "
@@ -125,8 +125,8 @@ def sides(
     pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The two runs of a pair."""
-    named = {run["name"]: run for run in runs}
-    return named[pair["first"]], named[pair["second"]]
+    by_name = {run["name"]: run for run in runs}
+    return by_name[pair["first"]], by_name[pair["second"]]
 
 
 def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
@@ -184,7 +184,7 @@ def tables(results: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": {
             "head": ["run", "T", "as it is", f"at the T of {runs[0]['name']}", "at its own T"],
             "rows": [
-                [run["name"], fixed(run["temperature"], 3), *map(judged_cell, run["judged"])]
+                [run["name"], fixed(run["temperature"], 3), *map(errors_cell, run["judged"])]
                 for run in runs
             ],
         },
@@ -236,13 +236,13 @@ def signed(value: float) -> str:
     return fixed(value) if abs(value) >= 0.001 or value == 0 else f"{value:.1e}".replace("-", "−")
 
 
-def judged_by(runs: Sequence[Mapping[str, Any]]) -> str:
-    """What stands in the table of temperatures."""
+def errors_of(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The errors that the table of temperatures shows."""
     return "ECE and NLL" if "nll" in runs[0]["metrics"] else "ECE"
 
 
-def judged_cell(judged: Mapping[str, float] | None) -> str:
-    return "–" if judged is None else ", ".join(map(fixed, judged.values()))
+def errors_cell(errors: Mapping[str, float] | None) -> str:
+    return "–" if errors is None else ", ".join(map(fixed, errors.values()))
 
 
 def figure(place: int, run: Mapping[str, Any], n: int) -> dict[str, Any]:

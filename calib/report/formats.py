@@ -21,7 +21,7 @@ def points(value: float | None) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent with as many digits as keep it from looking like 0 or all of it."""
+    """A share in percent, with so many digits that it does not look like 0 or 100 %."""
     for digits in (0, 1, 2, 3):
         text = f"{100 * value:.{digits}f}"
         if float(text) not in (0.0, 100.0):
@@ -32,7 +32,7 @@ def share(value: float) -> str:
 
 
 def within(low: float, high: float) -> str:
-    """The bounds of a share; one that reaches 0 or 1 is told by its other end."""
+    """The bounds of a share; where one bound is 0 or 1, only the other is named."""
     if high >= 1:
         return f"at least {share(low)}"
     return f"at most {share(high)}" if low <= 0 else f"{share(low)} to {share(high)}"
@@ -54,12 +54,12 @@ def count(value: int | None) -> str:
 
 
 def cell(value: Any) -> str:
-    """Text that fits into one cell of a Markdown table, and stands there as it is."""
+    """Text for one cell of a Markdown table, which shows it unchanged."""
     return literal(str(value)).replace("|", "\\|")
 
 
 def literal(text: str) -> str:
-    """Text in one line in which Markdown finds neither HTML nor a link."""
+    """Text in one line, escaped so that Markdown reads neither HTML nor links in it."""
     return re.sub(r"[\\<\[`]", r"\\\g<0>", " ".join(text.split()))
 
 
@@ -75,7 +75,7 @@ def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with what a terminal would act on, or cannot show, as an escape of Python's."""
+    """The text, with Python's escapes for what a terminal would act on or cannot show."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from calib.report import plots
 from calib.report.formats import count, fixed, percent, points, share, within
-from calib.report.page import both, write
+from calib.report.page import write_file, write_pages
 from calib.report.tables import flat, metric_row
 from calib.report.words import LEAST_TOLD
 from calib.runs import Run
@@ -28,7 +28,7 @@ LEAD = (
 def write_histogram_report(run: Run) -> Path:
     """Write results.json, report.html and report.md of a run of ``log_samples="none"``."""
     results = to_json(summarize_histogram(run))
-    write(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     rows = [list(metric_row(n, e).values()) for n, e in results["metrics"].items()]
     context = {
         "results": results,
@@ -39,7 +39,7 @@ def write_histogram_report(run: Run) -> Path:
             "rows": [[row[0], row[1], row[5], row[6]] for row in rows],
         },
     }
-    return both(run.path, "histogram", context)
+    return write_pages(run.path, "histogram", context)
 
 
 def words(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def tile(name: str, value: str, note: str) -> dict[str, str]:
 
 
 def headline(results: Mapping[str, Any]) -> str:
-    """What its word is worth where it gives it most often, and whether all of it was counted."""
+    """What the confidence that it states most often is worth, and whether the run is finished."""
     counts = results["counts"]
     fullest = max(results["diagram"]["rows"], key=lambda row: row["n"])
     missing = counts["total"] < counts["planned"]

@@ -1,7 +1,7 @@
 """Every kind of folder and how its report is written again: a line each.
 
-The kind is told by ``calib.runs.kinds.kind_of``: by config.json, by the ``format`` of results.json,
-or by what the folder holds.
+``calib.runs.config.kind_of`` reads the kind from config.json, from the ``format`` of results.json,
+or from what the folder holds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from calib.runs.kinds import (
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The folder to report on and, for sampled answers, the runs to read beside it."""
+    """The folder to report on and, of sampled answers, the runs that are read with it."""
 
     folder: Path
     answers: Path | None = None
@@ -49,8 +49,8 @@ def histogram(of: Sources) -> Path:
 
 
 def measures(of: Sources) -> Path:
-    beside = {"answers": of.answers, "scores": of.scores}
-    opened = {name: open_run(path) for name, path in beside.items() if path is not None}
+    sources = {"answers": of.answers, "scores": of.scores}
+    opened = {name: open_run(path) for name, path in sources.items() if path is not None}
     return write_measures_report(open_run(of.folder), **opened)
 
 
@@ -59,7 +59,10 @@ def comparison(of: Sources) -> Path:
 
 
 def idk_set(of: Sources) -> Path:
-    """The card, exports and results.json, from the samples; and the evaluation, if there is one."""
+    """Write the card, exports and results.json again from the samples, and the evaluation's report.
+
+    Returns the evaluation's page, or the card where there is no evaluation.
+    """
     from calib.idk.ask import EVALUATION  # with it comes torch
     from calib.idk.folder import CARD, label_set
 
@@ -86,9 +89,9 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
 
 
 def write_again(of: Sources) -> Path:
-    """Write the report of a folder of any kind again; returns the page.
+    """Write the report of a folder of any kind again; return the page.
 
-    Raises InputError for a folder of no kind, or where ``answers`` or ``scores`` stand beside what
+    Raises InputError for a folder of no kind, and for ``answers`` or ``scores`` with a folder that
     is no run of sampled answers.
     """
     kind = kind_of(of.folder)

@@ -48,15 +48,18 @@ MEDIA = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
 
 
 def write_report(run: Any, *, progress: Progress | None = None) -> Path:
-    """Write results.json, report.md and report.html into the run's folder; return the last."""
+    """Write results.json, report.md and report.html into the run's folder.
+
+    Returns the path of report.html. Raises InputError for a run that is a file.
+    """
     folder = Path(run.path)
     if folder.is_file():
         raise InputError(
             f"{folder}: a report needs a folder; calib.read_log(..., out=FOLDER) makes one"
         )
     results = summarize(run, progress=progress)
-    write(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    return both(folder, "report", context_of(results, folder))
+    write_file(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return write_pages(folder, "report", context_of(results, folder))
 
 
 def context_of(results: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def context_of(results: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def prompt_shown(folder: Path) -> dict[str, str] | None:
-    """The first prompt of the run in ``folder`` as the template ``prompt`` shows it, if any."""
+    """What the template ``prompt`` shows of the first prompt of a run; None where it has none."""
     row = first_prompt(folder)
     if row is None:
         return None
@@ -79,8 +82,11 @@ def prompt_shown(folder: Path) -> dict[str, str] | None:
     return {"title": printable(title_of(row)), "text": text}
 
 
-def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
-    """The templates ``name``.html and .md with ``context``, the style sheet and the version."""
+def render(name: str, context: Mapping[str, Any]) -> dict[str, str]:
+    """Render the templates ``name``.html and .md: a text for each of "html" and "md".
+
+    A template sees ``context``, the style sheet as ``css`` and ``version``.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(["html", "html.j2"]),
@@ -99,17 +105,18 @@ def filled(name: str, context: Mapping[str, Any]) -> dict[str, str]:
         literal=literal,
     )
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    page = {**context, "css": css, "version": own_version()}
+    variables = {**context, "css": css, "version": own_version()}
     return {
-        kind: environment.get_template(f"{name}.{kind}.j2").render(page) for kind in ("html", "md")
+        kind: environment.get_template(f"{name}.{kind}.j2").render(variables)
+        for kind in ("html", "md")
     }
 
 
-def both(folder: Path, name: str, context: Mapping[str, Any]) -> Path:
-    """Write report.md and report.html from the templates ``name``; return the last."""
-    pages = filled(name, context)
-    write(folder / "report.md", pages["md"])
-    write(folder / "report.html", pages["html"])
+def write_pages(folder: Path, name: str, context: Mapping[str, Any]) -> Path:
+    """Render the templates ``name`` into report.md and report.html; return the latter's path."""
+    pages = render(name, context)
+    write_file(folder / "report.md", pages["md"])
+    write_file(folder / "report.html", pages["html"])
     return folder / "report.html"
 
 
@@ -143,7 +150,10 @@ def figures(results: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def diagrams(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Before and after on the same judged questions, or all questions where nothing was fitted."""
+    """Diagrams of the held-out half, before and after the temperature.
+
+    Without a temperature there is one diagram, of all questions.
+    """
     temperature = results["temperature"]
     if temperature is None:
         overall = results["overall"]
@@ -151,7 +161,7 @@ def diagrams(results: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [
             reliability_figure("before", "As it is", results["diagram"]["rows"], overall, caption)
         ]
-    fitted, judged = count(temperature["n_fit"]), count(temperature["n_judged"])
+    n_fit, n_held_out = count(temperature["n_fit"]), count(temperature["n_judged"])
     ece = temperature["metrics"]["ece"]
     return [
         reliability_figure(
@@ -159,14 +169,14 @@ def diagrams(results: Mapping[str, Any]) -> list[dict[str, Any]]:
             "As it is",
             temperature["before"],
             {**ece["before"], "ece": ece["before"]["value"]},
-            f"{judged} questions that the temperature has not seen.",
+            f"{n_held_out} questions that the temperature has not seen.",
         ),
         reliability_figure(
             "after",
             f"After temperature {fixed(temperature['value'], 2)}",
             temperature["after"],
             {**ece["after"], "ece": ece["after"]["value"]},
-            f"The same questions. T was fitted on {fitted} others; no answer changed.",
+            f"The same questions. T was fitted on {n_fit} others; no answer changed.",
         ),
     ]
 
@@ -187,10 +197,10 @@ def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def picture(folder: Path, name: str) -> dict[str, Any]:
-    """A picture as a data URI, scaled down where it is large; or why there is none."""
+    """A picture as a data URI, scaled down where it is large; else ``missing`` says why not."""
     try:
         path = next((p for p in (folder / name, Path(name)) if p.exists()), Path(name))
-        image = open_image(path)  # before its bytes, which a device has without end
+        image = open_image(path)  # refuses a device, whose bytes have no end
         content = path.read_bytes()
     except (OSError, ValueError, CalibError):  # ValueError: no name that a file can have
         return {"uri": None, "missing": f"{name}: no longer there, or not readable"}
@@ -220,7 +230,7 @@ def own_version() -> str:
         return "(not installed)"
 
 
-def write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
     try:
         replace(path, text)
     except OSError as cause:

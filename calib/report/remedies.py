@@ -11,7 +11,7 @@ from calib.report.tables import has_model
 
 
 def remedy(results: Mapping[str, Any]) -> str:
-    """What the fitted temperature does on questions it has not seen, as far as that is shown."""
+    """What the temperature is shown to change on questions that it was not fitted on."""
     temperature = results["temperature"]
     if temperature is None:
         reason = results["temperature_kept"]
@@ -33,9 +33,9 @@ def remedy(results: Mapping[str, Any]) -> str:
         ]
         sentence += f". On the other half it {' and '.join(done)}"
     else:
-        tried = [f"{t['label']} p {p_of(t)}" for t in tests.values() if t["p"] is not None]
-        told = f" ({', '.join(tried)})" if tried else ", as nothing can be tested there"
-        sentence += f"; on the other half no improvement is shown{told}"
+        p_values = [f"{t['label']} p {p_of(t)}" for t in tests.values() if t["p"] is not None]
+        evidence = f" ({', '.join(p_values)})" if p_values else ", as nothing can be tested there"
+        sentence += f"; on the other half no improvement is shown{evidence}"
     before, after = metrics["ece"]["before"], metrics["ece"]["after"]
     return (
         f"{sentence}. The ECE there is {fixed(before['value'], 3)} before and "
@@ -50,7 +50,7 @@ def temperature_span(temperature: Mapping[str, Any]) -> str:
 
 
 def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, str]]:
-    """Before and after on the judged half, with p where the difference is tested."""
+    """Before and after on the held-out half, with p where the difference is tested."""
     if temperature is None:
         return []
     tests = temperature["tests"]
@@ -66,7 +66,7 @@ def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, st
 
 
 def side_of(name: str, entry: Mapping[str, Any]) -> str:
-    """A share in percent; else the value, and in brackets what it would be if calibrated."""
+    """A share in percent; else the value, and in brackets its expectation if calibrated."""
     if name in ("accuracy", "confidence"):
         return percent(entry["value"], 1)
     value = fixed(entry["value"], 4)
@@ -88,11 +88,13 @@ def abstain_row(row: Mapping[str, Any]) -> dict[str, Any]:
     target, everything = percent(row["target"]), fixed(row["utility_all"], 3)
     if row["threshold"] is None:
         return {"target": target, "none": f"no threshold can promise it ({everything})"}
-    asked = f"≥ {fixed(row['threshold'], 4)}" if row["coverage"] < 1 else "none needed: answer all"
+    threshold = (
+        f"≥ {fixed(row['threshold'], 4)}" if row["coverage"] < 1 else "none needed: answer all"
+    )
     return {
         "target": target,
         "none": None,
-        "threshold": asked,
+        "threshold": threshold,
         "coverage": percent(row["coverage"]),
         "accuracy": share(1 - row["risk"]),
         "bound": share(1 - row["bound"]),

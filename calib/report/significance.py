@@ -1,4 +1,4 @@
-"""When a page calls a difference one: its test, corrected for their number, is below ``LEVEL``."""
+"""A page states a difference where its p, corrected for the number of tests, is below ``LEVEL``."""
 
 from __future__ import annotations
 

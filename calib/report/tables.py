@@ -10,7 +10,7 @@ from calib.runs.kinds import SCORE
 
 
 def has_model(results: Mapping[str, Any]) -> bool:
-    """Whether the numbers are known to be of a model: a table need not say of which."""
+    """Whether the numbers are known to be a model's: of a table no model need be named."""
     facts = results.get("facts", {})
     return "model" in facts or facts.get("kind", SCORE) == SCORE
 
@@ -34,7 +34,7 @@ def metric_row(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def mistake_table(mistakes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mistakes as text: what was given and right where there are options."""
+    """The mistakes as text; where there are options, with the given answer and the right one."""
     full = all("given" in item for item in mistakes)
     head = ["id", "question", "given", "confidence", "right"] if full else ["id", "confidence"]
 
@@ -93,13 +93,13 @@ def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
 
 
 def histogram_facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The ECE that was counted while the questions were scored, beside that of the records."""
+    """The ECE of the histogram that was counted while scoring, and that of the records."""
     counted = results.get("histogram")
     if counted is None:
         return []
     records = results["metrics"]["ece"]
-    both = f"{fixed(counted['ece'], 6)}; of the records {fixed(records['value'], 6)}"
-    return [(f"ECE counted while scoring, {counted['bins']} bins", both)]
+    text = f"{fixed(counted['ece'], 6)}; of the records {fixed(records['value'], 6)}"
+    return [(f"ECE counted while scoring, {counted['bins']} bins", text)]
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """The sentences of a score report: no more than its tests support.
 
-A difference is called one where its test, corrected for their number on the page (Holm), is below
-``LEVEL``; else the page says what chance alone would give.
+A page states a difference where its p, corrected for the number of tests on the page (Holm), is
+below ``LEVEL``; else it says what chance alone would give.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from calib.report.tables import (
 )
 
 LEAST_TOLD = 50
-"""Answers of one confidence, at least, for a headline about them."""
+"""A headline about a confidence needs at least so many answers with it."""
 
 LEAST_MASS = 0.5
-"""With less probability on the options than this, a reader is told first."""
+"""Where the options have less probability than this, the page begins with a caveat."""
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -54,7 +54,7 @@ OF_A_TABLE = {
     "letting": "When to take an answer",
     "mistakes": "The {} most over-confident mistakes",
 }
-"""Headings of the page, of a model's answers and of a table's of which no model is known."""
+"""Headings of a table's page, where no model is known."""
 
 NULL_NOTE = (
     "“Expected if calibrated” is the metric's mean when the answers are redrawn so that every "
@@ -119,7 +119,7 @@ def title(results: Mapping[str, Any]) -> str:
 
 
 def asked_form(overall: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The tile on answers in the asked form, where the records say."""
+    """The tile on answers in the asked form; none where the records do not say."""
     if "parse_rate" not in overall:
         return []
     return [
@@ -132,7 +132,7 @@ def asked_form(overall: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def headline(results: Mapping[str, Any]) -> str:
-    """What the confidence is worth where it is stated most often, in one sentence."""
+    """One sentence: what the confidence that is stated most often is worth."""
     bin_ = max(results["diagram"]["rows"], key=lambda row: row["n"])
     n, counts = bin_["n"], results["counts"]
     missing = counts["total"] < counts["planned"]
@@ -180,7 +180,7 @@ def verdict(overall: Mapping[str, Any]) -> str:
 
 
 def table_verdict(overall: Mapping[str, Any]) -> str:
-    """The same of answers of which no model is known."""
+    """``verdict`` of answers of which no model is known."""
     p = pvalue(overall["holm"], relation=True, at_most=overall["at_most"])
     numbers = (
         f"Over {count(overall['n'])} answers the confidence is {percent(overall['confidence'], 1)} "

@@ -24,7 +24,7 @@ BINS = 15
 MISTAKES = 10
 STEPS = 14
 BESIDE = "beside"
-"""A run folder's sub-folder of runs that its report shows in one line each."""
+"""The sub-folder of a run with the runs that its report shows in one line each."""
 
 
 def summarize(
@@ -33,16 +33,16 @@ def summarize(
     """Everything a report says about ``run``, as plain JSON values.
 
     ``seed`` (default: the run's own) rules the split into halves and the resampling, so the same
-    records give the same file. ``progress`` is told of ``STEPS`` steps. Raises CalibError where no
-    row can be judged.
+    records give the same file. ``progress`` is called after each of ``STEPS`` steps. Raises
+    CalibError where no row can be judged.
     """
     config = dict(need(run, "calib.summarize").config)
     seed = int(config.get("seed") or 0) if seed is None else checked("seed", seed)
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)
     tell(0, STEPS, "report")
-    scored, kept, counts = collect(run.rows(), vocabulary=_vocabulary(config), of=run.path)
-    fit, judge = split(scored.cluster, seed)
+    scored, rows, counts = collect(run.rows(), vocabulary=_vocabulary(config), of=run.path)
+    fit, held_out = split(scored.cluster, seed)
     table = specs(bins, scored.has)
     steps: dict[str, Callable[[], Any]] = {
         "format": lambda: FORMAT,
@@ -56,15 +56,15 @@ def summarize(
             "rows": diagram(scored, bins),
         },
         "risk_coverage": lambda: risk_coverage(scored),
-        "temperature": lambda: temperature(scored, fit, judge, bins, seed),
+        "temperature": lambda: temperature(scored, fit, held_out, bins, seed),
         "temperature_kept": lambda: kept_because(scored, fit),
         "abstain": lambda: abstain(scored, seed),
         "groups": lambda: [
             {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
             for name in sorted(set(scored.group))
         ],
-        "beside": lambda: beside(Path(run.path) / BESIDE, seed),
-        "mistakes": lambda: mistakes(scored, kept),
+        "beside": lambda: sub_runs(Path(run.path) / BESIDE, seed),
+        "mistakes": lambda: mistakes(scored, rows),
         "histogram": lambda: counted_beside(Path(run.path)),
         "facts": lambda: {**config, "report seed": seed},
     }
@@ -83,9 +83,10 @@ def summarize(
 
 
 def correct_for_number(results: dict[str, Any]) -> None:
-    """Add ``holm`` to every test of the page: its p corrected for all of them (Holm 1979).
+    """Add ``holm`` to every test of the page: its p corrected for the number of tests (Holm 1979).
 
-    ``at_most``: the test could give no smaller p. The overall ECE is the metric's own test.
+    ``at_most`` says that the test could give no smaller p. The overall ECE takes both from the
+    metric ``ece``, which is the same test.
     """
     remedied = (results["temperature"] or {}).get("tests", {})
     listed = [*results["metrics"].values(), *results["groups"], *results["beside"]]
@@ -117,15 +118,15 @@ def brief(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
     }
 
 
-def beside(folder: Path, seed: int) -> list[dict[str, Any]]:
-    """The same numbers of the runs that lie in the run's own folder, such as the lettered form."""
-    found = []
+def sub_runs(folder: Path, seed: int) -> list[dict[str, Any]]:
+    """``overall`` of every run in ``folder``, such as the same questions asked for a letter."""
+    entries = []
     for path in sorted(folder.glob("*/config.json")):
         other = open_run(path.parent)
         config = dict(other.config)
         scored, _, _ = collect(other.rows(), vocabulary=_vocabulary(config), of=other.path)
-        found.append(overall(scored, int(config.get("bins") or BINS), seed))
-    return found
+        entries.append(overall(scored, int(config.get("bins") or BINS), seed))
+    return entries
 
 
 def overall(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def overall(scored: Scored, bins: int, seed: int) -> dict[str, Any]:
 
 
 def mistakes(scored: Scored, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The wrong answers given with the most confidence, as the questions they were."""
+    """The most confident wrong answers, each with its question."""
     wrong = [i for i in range(len(scored)) if not scored.correct[i]]
     wrong.sort(key=lambda i: (-scored.confidence[i], str(rows[i]["id"])))
     return [mistake(rows[i]) for i in wrong[:MISTAKES]]
@@ -145,7 +146,7 @@ def _vocabulary(config: Mapping[str, Any]) -> bool:
 
 def mistake(row: Row) -> dict[str, Any]:
     """What a report shows of a wrong answer; ``given`` and ``gold`` where there are options."""
-    told = {
+    entry = {
         "id": str(row["id"]),
         "group": row.get("group"),
         "question": row.get("question", ""),
@@ -154,24 +155,24 @@ def mistake(row: Row) -> dict[str, Any]:
         "confidence": row["confidence"],
     }
     if "parsed" in row:
-        told["parsed"] = bool(row["parsed"])
+        entry["parsed"] = bool(row["parsed"])
     if "options" not in row:
-        return told
-    given, gold = int(row["prediction"]), int(row["answer"])
-    roles = {given: "given", gold: "gold"}
+        return entry
+    prediction, gold = int(row["prediction"]), int(row["answer"])
+    roles = {prediction: "given", gold: "gold"}
     return {
-        **told,
+        **entry,
         "options": [
             {"text": text, "prob": prob, "role": roles.get(k, "")}
             for k, (text, prob) in enumerate(zip(row["options"], row["prob"], strict=True))
         ],
-        "given": row["options"][given],
+        "given": row["options"][prediction],
         "gold": row["options"][gold],
     }
 
 
 def to_json(value: Any) -> Any:
-    """Plain Python values; what is not finite becomes None, since JSON has no word for it."""
+    """Plain Python values; a number that is not finite becomes None, since JSON has none."""
     if isinstance(value, dict):
         return {str(name): to_json(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,8 +1,8 @@
-"""Checkpoints on the same questions: the metrics of each, and how they differ from the first's.
+"""Checkpoints on the same questions: the metrics of each, and the differences from the first's.
 
-Differences are of questions in pairs, resampled by image where questions share one, and their p are
-corrected for their number (Holm). A difference that is not shown is not a difference shown to be
-none.
+A difference pairs the two answers to each question; questions about one image are resampled
+together. The p of all differences are corrected for their number (Holm). A large p does not show
+that there is no difference.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ COMPARED = (
 )  # fmt: skip
 """One of each kind: calibration is tested by the debiased squared error; ECE itself has no test."""
 SQUARED = "squared RMSCE, debiased"
-"""What a difference of ``debiased_rmsce`` is one of."""
+"""The label of a difference of ``debiased_rmsce``, which is one of squared errors."""
 FORGOTTEN = 6
 FORMAT = "calib.comparison/1"
 
 
 @dataclass(frozen=True)
 class Side:
-    """One run, its rows in the order of the others'."""
+    """One run; its rows are in the order of the other sides' rows."""
 
     name: str
     run: Run
@@ -51,15 +51,15 @@ class Side:
 
     def take(self, chosen: Any) -> Side:
         """The questions that a mask names."""
-        rows = [row for row, kept in zip(self.rows, chosen, strict=True) if kept]
+        rows = [row for row, use in zip(self.rows, chosen, strict=True) if use]
         return Side(self.name, self.run, rows, self.scored.take(chosen))
 
 
 def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     """The numbers of two or more runs of ``calib.score`` and the others' minus the first's.
 
-    Compared are the questions that can be judged in every run; they are the same where ids,
-    options and answer are, so that a prompt or a picture may differ. Plain JSON values: ``runs``
+    Questions are compared that can be judged in every run. Two rows are the same question where
+    id, options and answer are the same; prompt and picture may differ. Plain JSON values: ``runs``
     (each with metrics and a temperature), ``pairs`` (each with differences and what changed).
     Raises InputError where the runs cannot be compared.
     """
@@ -69,14 +69,14 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     has = sides[0].scored.has
     table = [spec for spec in specs(bins, has) if spec.name in SHOWN]
     first, *others = sides
-    fit, judge = split(first.scored.cluster, seed)
+    fit, held_out = split(first.scored.cluster, seed)
     temperatures = [fitted_to(side.scored.take(fit)) for side in sides]
     pairs = [pair(first, other, table, seed) for other in others]
     correct_for_number(pairs)
     parsed = np.all([side.scored.parsed for side in sides], axis=0)
     if "parsed" not in has:
         parsed[:] = True
-    found: dict[str, Any] = to_json(
+    results: dict[str, Any] = to_json(
         {
             "format": FORMAT,
             "n": len(first.rows),
@@ -92,7 +92,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
                     "diagram": diagram(side.scored, bins),
                     "temperature": temperature,
                     "judged": [
-                        at_temperature(side.scored.take(judge), t, bins, seed)
+                        at_temperature(side.scored.take(held_out), t, bins, seed)
                         for t in (1.0, temperatures[0], temperature)
                     ],
                 }
@@ -109,11 +109,14 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
             | {side.name: dict(side.run.config) for side in sides},
         }
     )
-    return found
+    return results
 
 
 def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
-    """The runs on their common questions, in the order of the first; and how many each has more."""
+    """The runs on their common questions, in the order of the first run.
+
+    Also returns, by the side's name, how many questions that run has besides these.
+    """
     if len(runs) < 2:
         raise InputError(f"compare takes two or more runs, got {len(runs)}")
     if len({Path(run.path).resolve() for run in runs}) < len(runs):
@@ -123,32 +126,32 @@ def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
         raise InputError(
             "the runs measure two confidences, among the options and in the vocabulary"
         )
-    kept = [judged_rows(run) for run in runs]
-    ids = [row_id for row_id in kept[0] if all(row_id in rows for rows in kept)]
+    rows_by_id = [judgeable_rows(run) for run in runs]
+    ids = [row_id for row_id in rows_by_id[0] if all(row_id in rows for rows in rows_by_id)]
     if not ids:
         raise InputError("the runs have no question in common that can be judged in all of them")
-    for rows, run in zip(kept[1:], runs[1:], strict=True):
+    for rows, run in zip(rows_by_id[1:], runs[1:], strict=True):
         for row_id in ids:
-            refuse_another_question(kept[0][row_id], rows[row_id], runs[0], run)
+            refuse_another_question(rows_by_id[0][row_id], rows[row_id], runs[0], run)
     sides = []
-    for name, run, rows in zip(names(runs), runs, kept, strict=True):
+    for name, run, rows in zip(names(runs), runs, rows_by_id, strict=True):
         chosen = [rows[row_id] for row_id in ids]
         scored, _, _ = collect(chosen, vocabulary=kinds == {"vocab"})
         sides.append(Side(name, run, chosen, scored))
     has = frozenset.intersection(*(side.scored.has for side in sides))
     sides = [replace(side, scored=side.scored.only(has)) for side in sides]
-    more = {side.name: len(rows) - len(ids) for side, rows in zip(sides, kept, strict=True)}
+    more = {side.name: len(rows) - len(ids) for side, rows in zip(sides, rows_by_id, strict=True)}
     return sides, more
 
 
-def judged_rows(run: Run) -> dict[str, Row]:
+def judgeable_rows(run: Run) -> dict[str, Row]:
     """The rows of a run that can be judged, by their question's id."""
     rows = need(run, "calib compare").rows()
     try:
-        _, kept, _ = collect(rows, vocabulary=False, of=run.path)
+        _, judgeable, _ = collect(rows, vocabulary=False, of=run.path)
     except CalibError as error:
         raise InputError(f"{run.path}: {error}") from error
-    return {str(row["id"]): row for row in kept}
+    return {str(row["id"]): row for row in judgeable}
 
 
 def refuse_another_question(one: Row, other: Row, first: Run, second: Run) -> None:
@@ -161,42 +164,42 @@ def refuse_another_question(one: Row, other: Row, first: Run, second: Run) -> No
 
 
 def names(runs: Sequence[Run]) -> list[str]:
-    """Models where these differ, else tasks, else folders: what tells the runs apart."""
-    for told in (
+    """A name for each run: its model where models differ, else its task, else its folder."""
+    for labels in (
         [str(run.config.get("model", "")) for run in runs],
         [str(run.config.get("task")) for run in runs],
         [Path(run.path).name for run in runs],
     ):
-        if len(set(told)) == len(runs) and all(told):
-            return told
+        if len(set(labels)) == len(runs) and all(labels):
+            return labels
     return [str(run.path) for run in runs]
 
 
 def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str, Any]:
-    """The other run minus the first."""
-    tested = {spec.name: spec for spec in table if spec.name in COMPARED}
-    right, then = other.scored.correct, first.scored.correct
-    lost = [other.rows[i] for i in np.flatnonzero(then & ~right)]
+    """What the report says of the other run against the first."""
+    compared = {spec.name: spec for spec in table if spec.name in COMPARED}
+    right, before = other.scored.correct, first.scored.correct
+    lost = [other.rows[i] for i in np.flatnonzero(before & ~right)]
     lost.sort(key=lambda row: (-row["confidence"], str(row["id"])))
     return {
         "first": first.name,
         "second": other.name,
         "differences": {
-            name: difference(tested[name], first.scored, other.scored, seed)
+            name: difference(compared[name], first.scored, other.scored, seed)
             for name in COMPARED
-            if name in tested
+            if name in compared
         },
-        "both_right": int((then & right).sum()),
-        "lost": int((then & ~right).sum()),
-        "gained": int((~then & right).sum()),
-        "both_wrong": int((~then & ~right).sum()),
+        "both_right": int((before & right).sum()),
+        "lost": int((before & ~right).sum()),
+        "gained": int((~before & right).sum()),
+        "both_wrong": int((~before & ~right).sum()),
         **same_answer(first, other),
         "forgotten": [mistake(row) for row in lost[:FORGOTTEN]],
     }
 
 
 def same_answer(first: Side, other: Side) -> dict[str, float]:
-    """The share of questions with one prediction in both, where both runs tell theirs."""
+    """The share of questions with the same prediction, where both runs record predictions."""
     if "prediction" not in first.scored.has:
         return {}
     pairs = zip(first.rows, other.rows, strict=True)
@@ -204,13 +207,13 @@ def same_answer(first: Side, other: Side) -> dict[str, float]:
 
 
 def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str, Any]:
-    """Other minus first, with its interval and p; None with the reason where there is none."""
+    """Other minus first, with its interval and p; where it does not exist, None and the reason."""
     squared = spec.name == "debiased_rmsce"
     label = SQUARED if squared else spec.label
     facts = {"label": label, "convention": spec.convention, "holm": None}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:
-        found = paired_difference(
+        result = paired_difference(
             spec.function,
             (a, right_a),
             (b, right_b),
@@ -221,7 +224,7 @@ def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str,
     except ValueError as reason:
         why = f"not defined here ({reason})"
         return {**dict.fromkeys(("value", "low", "high", "p")), "method": why, **facts}
-    return {**asdict(found), **facts}
+    return {**asdict(result), **facts}
 
 
 def tested(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -244,7 +247,7 @@ def fitted_to(scored: Scored) -> float | None:
 def at_temperature(
     scored: Scored, temperature: float | None, bins: int, seed: int
 ) -> dict[str, float] | None:
-    """ECE and NLL of the judged half at a temperature."""
+    """ECE and NLL of the held-out half at a temperature."""
     if temperature is None or len(scored) == 0:
         return None
     warm = rescaled(scored, temperature)

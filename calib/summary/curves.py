@@ -16,11 +16,11 @@ CURVE_POINTS = 200
 
 
 Bounds = Callable[[int], tuple[float, float]]
-"""Of the number of a bin, the 95 % bounds of its accuracy."""
+"""The number of a bin to the 95 % bounds of its accuracy."""
 
 
 def diagram(scored: Scored, bins: int) -> list[dict[str, Any]]:
-    """The bars of the rows, in bins of equal width, with bounds that know of clusters."""
+    """The bars of the rows in bins of equal width; the bounds allow for clusters."""
     edges, side = binning.inner_edges(scored.confidence, bins, "width", "left")
     place = binning.place(scored.confidence, edges, side)
 
@@ -37,7 +37,7 @@ def bars(
 ) -> list[dict[str, Any]]:
     """One entry per bin of equal width, empty ones included (their means are None).
 
-    Without ``bounds`` every row stands for itself.
+    Without ``bounds`` each row counts as independent (Wilson).
     """
     empty = {"n": 0, "correct": 0} | dict.fromkeys(
         ("confidence", "accuracy", "accuracy_low", "accuracy_high")

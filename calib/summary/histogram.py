@@ -1,4 +1,4 @@
-"""What a run's histogram can tell: beside its records, and of a run that has none."""
+"""The numbers that a run's histogram gives: beside the records, or in place of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = "calib.histogram/1"
 
 
 def counted_beside(folder: Path) -> dict[str, Any] | None:
-    """The ECE of the histogram that was filled while the records were; None where there is none."""
+    """The ECE of the histogram that a run counted while scoring; None where it counted none."""
     totals = read_totals(folder)
     if totals is None or totals.histogram.rows == 0:
         return None

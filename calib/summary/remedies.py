@@ -1,8 +1,8 @@
-"""What can be done about it, judged on questions that were not used to choose it.
+"""Remedies for miscalibration, judged on questions that were not used to choose them.
 
 One seeded split by cluster (all questions about one image stay on one side): the temperature is
-fitted on the first half and judged on the second. A threshold needs no split: it comes with a
-promise about new questions.
+fitted on the first half and judged on the second, the held-out half. A threshold needs no split:
+it comes with a promise about new questions.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ Rows = NDArray[np.int64]
 
 LEAST_QUESTIONS = 50
 """A run of fewer questions is given no temperature: its interval spans a factor of two and more."""
-JUDGED = (
+SHOWN = (
     "ece", "mce", "debiased_rmsce", "brier", "brier_confidence", "nll", "accuracy", "confidence",
 )  # fmt: skip
 TESTED = ("debiased_rmsce", "brier", "brier_confidence", "nll")
-"""What a temperature is to lower: tested after against before on the same questions."""
+"""The errors that a temperature is to lower: after is tested against before."""
 
 SQUARED = "the debiased squared calibration error"
-"""What a difference of ``debiased_rmsce`` is one of."""
+"""The label of a difference of ``debiased_rmsce``, which is one of squared errors."""
 
 TARGETS = (0.80, 0.90, 0.95, 0.99)
 DELTA = 0.05
-"""How often a promised accuracy may fail, of all runs of so many questions."""
+"""The probability with which a promised accuracy may fail."""
 
 
 def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
-    """Row numbers of the fitting and the judging half; no cluster is on both sides."""
+    """Row numbers of the half to fit on and of the held-out half; no cluster is in both."""
     names = np.unique(cluster)
     order = np.random.default_rng(seed).permutation(names)
     first = np.isin(cluster, order[: len(names) // 2])
@@ -54,7 +54,7 @@ def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
 
 
 def kept_because(scored: Scored, fit: Rows) -> str | None:
-    """Why a run keeps the temperature 1; None where it can be given another."""
+    """Why no temperature is fitted, so that 1 is kept; None where one can be fitted."""
     if len(scored) < LEAST_QUESTIONS:
         return f"fewer than {LEAST_QUESTIONS} questions are scored ({len(scored)})"
     if len(fit) == 0:
@@ -73,28 +73,30 @@ def kept_because(scored: Scored, fit: Rows) -> str | None:
 
 
 def temperature(
-    scored: Scored, fit: Rows, judge: Rows, bins: int, seed: int
+    scored: Scored, fit: Rows, held_out: Rows, bins: int, seed: int
 ) -> dict[str, Any] | None:
-    """Before and after on the judged half; None where T stays 1 or a half is empty."""
+    """Before and after on the held-out half; None where T stays 1 or a half is empty."""
     if kept_because(scored, fit) is not None:
         return None
     fitted = fit_on(scored, fit)
-    if fitted is None or len(judge) == 0:
+    if fitted is None or len(held_out) == 0:
         return None
     how = {"split": f"half of the clusters, seed {seed}"}
-    return {**judged(fitted, scored.take(judge), bins, seed), **how}
+    return {**before_and_after(fitted, scored.take(held_out), bins, seed), **how}
 
 
-def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> dict[str, Any]:
+def before_and_after(
+    fitted: TemperatureScaling, scored: Scored, bins: int, seed: int
+) -> dict[str, Any]:
     """What a fitted temperature does to questions it was not fitted on.
 
-    It acts on the options' log-probabilities, so both sides of the comparison use the confidence
-    among the options, whichever confidence the run itself records.
+    A temperature divides the options' log-probabilities. So before and after are the confidence
+    among the options, even where the run records the one over the vocabulary.
     """
     before, after = rescaled(scored, 1.0), rescaled(scored, fitted.temperature_)
     if not np.array_equal(before.correct, after.correct):
         raise ArithmeticError("a temperature changed an answer, which dividing by it cannot do")
-    chosen = [spec for spec in specs(bins, scored.has) if spec.name in JUDGED]
+    chosen = [spec for spec in specs(bins, scored.has) if spec.name in SHOWN]
     first, second = measure(before, chosen, seed), measure(after, chosen, seed)
     return {
         "value": fitted.temperature_,
@@ -109,7 +111,7 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
         "accuracy_unchanged": True,
         "metrics": {
             name: {"label": first[name]["label"], "before": first[name], "after": second[name]}
-            for name in JUDGED
+            for name in SHOWN
             if name in first
         },
         "tests": tests_of(before, after, chosen, seed),
@@ -121,7 +123,7 @@ def judged(fitted: TemperatureScaling, scored: Scored, bins: int, seed: int) -> 
 def tests_of(
     before: Scored, after: Scored, chosen: Sequence[Spec], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """After minus before of what is to be lowered, p corrected for their number (Holm)."""
+    """After minus before of each error in ``TESTED``, p corrected for their number (Holm)."""
     tests: dict[str, dict[str, Any]] = {}
     for spec in chosen:
         if spec.name not in TESTED or len(np.unique(before.cluster)) < 2:
@@ -144,7 +146,7 @@ def tests_of(
 
 
 def fit_on(scored: Scored, rows: Rows, method: str = "exact") -> TemperatureScaling | None:
-    """The temperature of some rows; degenerate fits are told by their fields, not by a warning."""
+    """The temperature fitted on some rows; a degenerate fit says so in its fields, unwarned."""
     usable = rows[np.isfinite(scored.logprob[rows, scored.answer[rows]])]
     if len(usable) == 0 or scored.logprob.shape[1] < 2:
         return None
@@ -177,12 +179,12 @@ def abstain(scored: Scored, seed: int) -> dict[str, Any]:
 
     ``utility`` is the mean over questions of +1 for a right answer, -``cost`` for a wrong one and 0
     for none; at that cost, answering with exactly the promised accuracy is worth nothing.
-    ``utility_all`` is that of answering everything.
+    ``utility_all`` is the utility of answering every question.
     """
     rows: list[dict[str, Any]] = []
     for target in TARGETS:
         cost = target / (1 - target)
-        found = abstention(
+        threshold = abstention(
             scored.confidence,
             scored.correct,
             risk=1 - target,
@@ -190,20 +192,21 @@ def abstain(scored: Scored, seed: int) -> dict[str, Any]:
             clusters=scored.cluster,
             seed=seed,
         )
-        assert found is None or isinstance(found, Threshold)  # a dict comes with groups only
+        # Only ``groups`` would give a dict.
+        assert threshold is None or isinstance(threshold, Threshold)
         row = {"target": target, "cost": cost, "utility_all": utility(scored, 0.0, cost)}
-        rows.append(row | ({"threshold": None} if found is None else numbers(found)))
-        if found is not None:
-            rows[-1]["utility"] = utility(scored, found.value, cost)
+        rows.append(row | ({"threshold": None} if threshold is None else numbers(threshold)))
+        if threshold is not None:
+            rows[-1]["utility"] = utility(scored, threshold.value, cost)
     return {"n": len(np.unique(scored.cluster)), "delta": DELTA, "rows": rows}
 
 
-def numbers(found: Threshold) -> dict[str, Any]:
+def numbers(threshold: Threshold) -> dict[str, Any]:
     return {
-        "threshold": found.value,
-        "coverage": found.coverage,
-        "risk": found.risk,
-        "bound": found.bound,
+        "threshold": threshold.value,
+        "coverage": threshold.coverage,
+        "risk": threshold.risk,
+        "bound": threshold.bound,
     }
 
 
@@ -213,7 +216,7 @@ def utility(scored: Scored, threshold: float, cost: float) -> float:
 
 
 def unfitted(method: str, reason: str) -> TemperatureScaling:
-    """The temperature 1, and why it stays."""
+    """The temperature 1, with the reason why none was fitted."""
     scaling = TemperatureScaling(method=method)
     scaling.temperature_, scaling.degenerate_ = 1.0, True
     scaling.reason_ = f"T = 1 is kept: {reason}"
@@ -240,27 +243,27 @@ def fit_runs(
 ) -> tuple[TemperatureScaling, dict[str, Any]]:
     """Fit on one run and judge on another, or fit on half of a run and judge on its other half.
 
-    Returns the fit and what ``temperature`` returns, with the facts of both runs. Raises InputError
-    where the two runs share questions, unless ``in_sample`` insists.
+    Returns the fit, and what ``before_and_after`` says of it with the facts of both runs. Raises
+    InputError where the two runs share questions, unless ``in_sample`` is set.
     """
     seed = checked("seed", seed)
     opened = need(open_run(run), "calib fit")
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
-    fit_rows, judge_rows = split(scored.cluster, seed)
+    fit_rows, held_out_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
-    judged_rows = scored.take(judge_rows)
+    held_out = scored.take(held_out_rows)
     if evaluate is not None:
         other = need(open_run(evaluate), "calib fit")
         facts["judged on"] = dict(other.config)
-        judged_rows, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
-        both = scored.has & judged_rows.has
-        scored, judged_rows = scored.only(both), judged_rows.only(both)
+        held_out, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
+        common = scored.has & held_out.has
+        scored, held_out = scored.only(common), held_out.only(common)
         if not in_sample and not opened.config.get("numbered"):
             refuse_overlap(rows, others, run, evaluate)
         fit_rows = np.arange(len(scored))
     reason = kept_because(scored, fit_rows)
     fitted = fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
-    if fitted is None or len(judged_rows) == 0:
+    if fitted is None or len(held_out) == 0:
         raise CalibError(
             f"{run}: too few questions to fit a temperature on some and judge it on others"
         )
@@ -268,4 +271,4 @@ def fit_runs(
     if evaluate is not None and in_sample:
         how += ", in sample: questions may be those it was fitted on"
     bins = int(opened.config.get("bins") or 15)
-    return fitted, {**judged(fitted, judged_rows, bins, seed), "split": how, "facts": facts}
+    return fitted, {**before_and_after(fitted, held_out, bins, seed), "split": how, "facts": facts}

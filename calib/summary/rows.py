@@ -25,16 +25,16 @@ MOST_CLASSES = 50
 
 
 EVERYTHING = frozenset({"options", "mass", "parsed", "prediction"})
-"""What the records of a scored run say, and a table need not."""
+"""Fields that every record of a scored run has; the rows of a table may lack them."""
 
 
 @dataclass(frozen=True)
 class Scored:
     """The rows that have an answer and finite numbers.
 
-    ``has`` names what the records say of ``EVERYTHING``. Without options there are two of them,
-    that the given answer is right and that it is wrong, with the confidence and the rest of 1;
-    mass and parsed mean nothing where they are not named.
+    ``has`` names the fields of ``EVERYTHING`` that the records have; mass and parsed mean nothing
+    where it does not name them. Records without options count as having two: the given answer is
+    right, with the confidence as its probability, or it is wrong, with the rest of 1.
     """
 
     confidence: Floats  # (N,)
@@ -66,7 +66,7 @@ class Scored:
         return np.asarray(1 / (self.classes >= 0).sum(axis=1))
 
     def only(self, has: frozenset[str]) -> Self:
-        """The rows with no more than ``has``."""
+        """The same rows without the fields that ``has`` does not name."""
         if "options" in has or "options" not in self.has:
             return replace(self, has=self.has & has)
         logprob, answer = right_or_wrong(self.confidence, self.correct)
@@ -93,55 +93,57 @@ class Scored:
 def collect(
     rows: Sequence[Row], *, vocabulary: bool, of: object = "this run"
 ) -> tuple[Scored, list[Row], dict[str, int]]:
-    """Arrays of the rows that can be judged, these rows, and what became of all.
+    """Arrays of the rows that can be judged, these rows, and counts of all rows by their fate.
 
     Raises CalibError, naming their run ``of``, where not one row can be judged.
     """
-    kept = [row for row in rows if _judgeable(row)]
+    judgeable = [row for row in rows if _judgeable(row)]
     unlabelled = sum(map(_unlabelled, rows))
-    if not kept:
+    if not judgeable:
         raise CalibError(
             f"{of} holds {len(rows)} rows; none has both an answer and finite numbers, so "
             "there is nothing to report"
         )
-    has = frozenset(name for name in EVERYTHING if all(name in row for row in kept))
-    confidence = np.array([row["confidence"] for row in kept], dtype=np.float64)
-    correct = np.array([bool(row["correct"]) for row in kept])
+    has = frozenset(name for name in EVERYTHING if all(name in row for row in judgeable))
+    confidence = np.array([row["confidence"] for row in judgeable], dtype=np.float64)
+    correct = np.array([bool(row["correct"]) for row in judgeable])
     if "options" in has:
-        logprob, classes = _options(kept)
-        answer = np.array([int(row["answer"]) for row in kept], dtype=np.int64)
+        logprob, classes = _options(judgeable)
+        answer = np.array([int(row["answer"]) for row in judgeable], dtype=np.int64)
     else:
-        (logprob, answer), classes = right_or_wrong(confidence, correct), offered(len(kept), 2)
-    clusters = [str(row["id"] if _missing(row.get("cluster")) else row["cluster"]) for row in kept]
+        (logprob, answer), classes = right_or_wrong(confidence, correct), offered(len(judgeable), 2)
+    clusters = [
+        str(row["id"] if _missing(row.get("cluster")) else row["cluster"]) for row in judgeable
+    ]
     scored = Scored(
         confidence=confidence,
         correct=correct,
         answer=answer,
         logprob=logprob,
-        mass=np.array([row.get("mass", 1.0) for row in kept], dtype=np.float64),
-        parsed=np.array([bool(row.get("parsed")) for row in kept]),
+        mass=np.array([row.get("mass", 1.0) for row in judgeable], dtype=np.float64),
+        parsed=np.array([bool(row.get("parsed")) for row in judgeable]),
         cluster=np.unique(clusters, return_inverse=True)[1].astype(np.int64),
-        group=np.array([_text(row.get("group")) for row in kept]),
-        task=np.array([_text(row.get("task")) for row in kept]),
+        group=np.array([_text(row.get("group")) for row in judgeable]),
+        task=np.array([_text(row.get("task")) for row in judgeable]),
         classes=classes,
         vocabulary=vocabulary,
         has=has,
     )
     counts = {
         "total": len(rows),
-        "scored": len(kept),
+        "scored": len(judgeable),
         "without_answer": unlabelled,
-        "invalid": len(rows) - len(kept) - unlabelled,
+        "invalid": len(rows) - len(judgeable) - unlabelled,
         **({"parsed": int(scored.parsed.sum())} if "parsed" in has else {}),
         **({"ties": int(scored.ties().sum())} if "options" in has else {}),
-        **({"ended": sum(bool(row.get("ended")) for row in kept)} if "parsed" in has else {}),
+        **({"ended": sum(bool(row.get("ended")) for row in judgeable)} if "parsed" in has else {}),
         "clusters": int(scored.cluster.max()) + 1,
     }
-    return scored, kept, counts
+    return scored, judgeable, counts
 
 
 def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
-    """What options are ranked by, and their classes, padded to the longest list."""
+    """The values (N, O) by which options are ranked, and the options' classes (N, O)."""
     width = max(len(row["logprob"]) for row in rows)
     logprob = np.full((len(rows), width), -np.inf)
     classes = np.full((len(rows), width), -1, dtype=np.int64)
@@ -159,7 +161,7 @@ def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
 
 def right_or_wrong(confidence: Floats, correct: Bools) -> tuple[Floats, NDArray[np.int64]]:
     """Log-probabilities (N, 2) that the given answer is right and wrong, and which it is (N,)."""
-    with np.errstate(divide="ignore"):  # of a certain answer the other one is impossible
+    with np.errstate(divide="ignore"):  # where the confidence is 1, wrong has probability 0
         logprob = np.log(np.stack([confidence, 1 - confidence], axis=1))
     return logprob, (~correct).astype(np.int64)
 

@@ -16,7 +16,7 @@ from calib.summary.rows import EVERYTHING, Scored
 
 RESAMPLES = 1000
 LEAST_P = 1 / (RESAMPLES + 1)
-"""Of what was redrawn so often no smaller p can come."""
+"""The smallest p that ``RESAMPLES`` redraws can give."""
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
@@ -229,8 +229,8 @@ mean = intervals.mean_of(lambda values, _: np.asarray(values, float))
 def measure(scored: Scored, chosen: Sequence[Spec], seed: int) -> dict[str, dict[str, Any]]:
     """One entry of results.json per metric: its interval, and its value if calibrated.
 
-    None with the reason for what does not exist (answers of one kind only); without bounds for what
-    has none. Metrics share their resamples and redraws.
+    A metric that does not exist on these rows (answers of one kind only) has the value None, and
+    its convention says why. All metrics share their resamples and redraws.
     """
     functions, cases, missing = {}, {}, {}
     for spec in chosen:
@@ -270,7 +270,7 @@ def intervals_of(
     scored: Scored,
     seed: int,
 ) -> dict[str, intervals.Interval]:
-    """With one cluster there is a value and no interval."""
+    """The interval of each metric; where all rows are one cluster, its value without bounds."""
     if len(np.unique(scored.cluster)) > 1:
         return intervals.bootstrap_all(cases, clusters=scored.cluster, n=RESAMPLES, seed=seed)
     why = "none: all questions are one cluster"

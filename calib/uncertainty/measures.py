@@ -1,7 +1,7 @@
 """Measures of uncertainty side by side: do they agree, and which tells right from wrong best?
 
-Every measure is turned so that higher means less sure. They are compared by ranks alone, so it does
-not matter that some are probabilities and others nats.
+Every measure is turned so that higher means less sure. Only ranks are compared, so a measure may
+be in probabilities or in nats.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ def of_samples(
     logprobs: LogProbs | None = None,
     **semantic: Any,
 ) -> dict[str, float]:
-    """The measures of one item's samples; those that need log-probabilities are nan without.
+    """The measures of one item's samples; without log-probabilities, those that need them are nan.
 
     ``semantic`` goes to ``calib.semantic_entropy``: equivalence, match, nli, question.
     ``disagreement`` is the share of samples outside the largest cluster.
     """
     plain = semantic_entropy(answers, estimator="discrete", **semantic)
-    found = {
+    values = {
         "predictive_entropy": math.nan,
         "semantic_rao": math.nan,
         "semantic_mc": math.nan,
@@ -90,13 +90,13 @@ def of_samples(
         "disagreement": 1 - max(Counter(plain.clusters).values()) / plain.n_samples,
     }
     if logprobs is None and None in map(logprob_of, answers):
-        return found
+        return values
     # The clusters are made once: they may have cost an NLI model's time.
     for name, mean in (("rao", True), ("mc", False)):
         logs = lengths(answers, logprobs, mean)
-        found[f"semantic_{name}"] = ESTIMATORS[name](plain.clusters, logs)
-    found["predictive_entropy"] = -float(lengths(answers, logprobs, True).mean())
-    return found
+        values[f"semantic_{name}"] = ESTIMATORS[name](plain.clusters, logs)
+    values["predictive_entropy"] = -float(lengths(answers, logprobs, True).mean())
+    return values
 
 
 # "80% sure", "confidence: 0.8", "I am 8/10 certain", "certainty of 80 out of 100".
@@ -119,23 +119,23 @@ ENDS_STATED = re.compile(rf"[\s.,;]*\bconfidence\s*[:=]\s*{SHARE}[\s.]*$", re.I)
 
 
 def verbalized(text: str) -> float | None:
-    """The confidence that an answer states in numbers, in [0, 1]; the last one; None without.
+    """The last confidence that an answer states in numbers, in [0, 1]; None where it states none.
 
-    Read are percents, shares (0.8), and "8/10" or "80 out of 100". A bare number above 1 is taken
-    as percent; one of 1 as a share. What then lies outside [0, 1] is no confidence.
+    Percents, shares (0.8), and "8/10" or "80 out of 100" are read. A bare number above 1 counts as
+    percent, a bare 1 as a share. A number that then lies outside [0, 1] is no confidence.
     """
     clean = text.replace("*", "")
-    found = []
+    stated = []
     for pattern in STATED:
         for match in pattern.finditer(clean):
             value = share_of(float(match[1]), (match[2] or "").strip().casefold())
             if value is not None:
-                found.append((match.start(1), value))
-    return max(found)[1] if found else None
+                stated.append((match.start(1), value))
+    return max(stated)[1] if stated else None
 
 
 def unstated(text: str) -> str:
-    """The answer without a closing "Confidence: 80%"; as it is where nothing else would be left."""
+    """The answer without a closing "Confidence: 80%"; unchanged where it says nothing else."""
     clean = text.replace("*", "")
     bare = ENDS_STATED.sub("", clean)
     return bare if bare.strip() and bare != clean else text
@@ -155,30 +155,31 @@ def share_of(number: float, unit: str) -> float | None:
 def uncertainties(table: pd.DataFrame | Mapping[str, ArrayLike]) -> pd.DataFrame:
     """The measures found among the columns of ``table`` (N rows), each so that higher is less sure.
 
-    Columns named as in ``MEASURES`` are turned; nan stays nan. Raises ValueError without any.
+    Columns named as in ``MEASURES`` are turned; nan stays nan. Raises ValueError where there are
+    none.
     """
     frame = pd.DataFrame(table)
-    found = {
+    columns = {
         name: measure.turn(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
         for name, measure in MEASURES.items()
         if name in frame.columns
     }
-    if not found:
+    if not columns:
         raise ValueError(f"expected columns among {', '.join(MEASURES)}, got {list(frame.columns)}")
-    return pd.DataFrame(found, index=frame.index)
+    return pd.DataFrame(columns, index=frame.index)
 
 
 def rank_correlations(uncertainty: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rank correlation of every two measures, over the rows where both are known.
 
-    nan where fewer than three rows are, or where a measure is the same in all of them.
+    It is nan where there are fewer than three such rows, or where a measure never varies.
     """
     names = list(uncertainty.columns)
     matrix = pd.DataFrame(np.eye(len(names)), index=names, columns=names)
     for number, first in enumerate(names):
         for second in names[: number + 1]:
-            both = uncertainty[[first, second]].to_numpy()
-            a, b = both[~np.isnan(both).any(axis=1)].T
+            pair = uncertainty[[first, second]].to_numpy()
+            a, b = pair[~np.isnan(pair).any(axis=1)].T
             varies = len(a) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
             value = float(stats.spearmanr(a, b).statistic) if varies else math.nan
             matrix.loc[first, second] = matrix.loc[second, first] = value
@@ -196,9 +197,9 @@ def against_correctness(
 ) -> list[dict[str, Any]]:
     """AUROC and AURC of every measure against correctness (N,), with 95 % intervals.
 
-    A measure is judged on the rows where it is known; with ``common`` on those where all are, so
-    that measures can be compared. clusters: (N,) labels of rows that are resampled together. An
-    entry is None where it does not exist: all rows right, or all wrong.
+    A measure is judged on the rows where it is known; with ``common``, on the rows where all
+    measures are known, so that they can be compared. clusters: (N,) labels of rows that are
+    resampled together. An entry is None where all rows are right, or all wrong.
     """
     right = np.asarray(correct, dtype=bool)
     members = np.arange(len(right)) if clusters is None else np.asarray(clusters)
@@ -215,16 +216,16 @@ def against_correctness(
         sureness = by_rank(uncertainty[name].to_numpy()[use])
         for metric in (metrics.auroc, metrics.aurc):
             try:
-                found = bootstrap(
+                interval = bootstrap(
                     metric, sureness, right[use], clusters=members[use], n=n, seed=seed
                 )
             except ValueError:
                 row |= dict.fromkeys((metric.__name__, f"{metric.__name__}_low"))
                 row[f"{metric.__name__}_high"] = None
                 continue
-            row[metric.__name__] = found.value
-            row[f"{metric.__name__}_low"] = found.low
-            row[f"{metric.__name__}_high"] = found.high
+            row[metric.__name__] = interval.value
+            row[f"{metric.__name__}_low"] = interval.low
+            row[f"{metric.__name__}_high"] = interval.high
         rows.append(row)
     return rows
 
@@ -239,10 +240,11 @@ def paired_tests(
 ) -> dict[str, Any]:
     """Does a measure tell right from wrong, and does the best one do so better than the others?
 
-    ``best`` is the measure with the highest AUROC over the rows where all are known, ``against``
-    the tests, by paired bootstrap with p corrected for their number (Holm): each measure against
-    "chance", whose AUROC is one half, and the best against each other one. A measure that is known
-    of no row takes no part. ``best`` is None, and ``reason`` says why, where nothing can be tested.
+    ``best`` is the measure with the highest AUROC over the rows where all measures are known.
+    ``against`` lists the tests, by paired bootstrap with p corrected for their number (Holm): each
+    measure against "chance", whose AUROC is one half, and the best against every other measure. A
+    measure that no row has is left out. Where nothing can be tested ``best`` is None, and
+    ``reason`` says why.
     """
     right = np.asarray(correct, dtype=bool)
     uncertainty = uncertainty.dropna(axis="columns", how="all")
@@ -286,6 +288,6 @@ def label(name: str) -> str:
 
 
 def by_rank(uncertainty: Floats) -> Floats:
-    """Sureness in [0, 1] with the order and the ties of falling uncertainty."""
+    """Sureness by rank: 1 for the lowest uncertainty, 0 for the highest; equal values tie."""
     values, place = np.unique(uncertainty, return_inverse=True)
     return 1 - place / max(1, len(values) - 1)

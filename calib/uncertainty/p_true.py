@@ -2,12 +2,12 @@
 
 Kadavath et al. 2022, "Language Models (Mostly) Know What They Know": the question, some samples as
 brainstormed ideas, a possible answer, and the options True and False. P(True) is the probability of
-True among the two. What is asked about is the answer that ``side_by_side`` judges: that of a
-run of separate answers, else the first sample; the ideas are other samples.
+True among the two. The possible answer is the one that ``side_by_side`` judges: that of a run of
+separate answers, else the first sample; the ideas are other samples.
 
-The questions so made are scored as any others, in a run folder of their own within that of the
-answers asked about. Their right option is True where the judge calls the answer right, so the
-folder's report says how well the model judges itself.
+These questions are scored as any others, in a folder of their own within the folder of the run
+whose answers they ask about. The right option is True where the judge calls the answer right, so
+the folder's report says how well the model judges itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from calib.uncertainty.side_by_side import P_TRUE, bare, cases, judgeable
 
 OPTIONS = ("True", "False")
 SHOWN = 5
-"""Other samples that are shown as ideas, at most."""
+"""At most so many other samples are shown as ideas."""
 
 
 def p_true(
@@ -45,15 +45,15 @@ def p_true(
 ) -> Run:
     """P(True) of one answer to each question of a sampled ``run``, as a scored run.
 
-    Asked about is the answer in ``answers``, a run of the same questions (as one at a low
+    The model judges the answer in ``answers``, a run of the same questions (as one at a low
     temperature), else the first sample; up to ``shown`` of the other samples are shown before it.
     ``prompt`` "letters" offers (A) True and (B) False, "options" the words. ``out`` is by default
-    the folder ``p_true`` of the run asked about, where ``calib report`` finds it.
+    the folder ``p_true`` of the run whose answers are judged, where ``calib report`` looks for it.
 
     P(True) is the first entry of a record's ``prob``; with ``confidence="vocab"`` it is read among
     all tokens. ``scoring`` goes to ``calib.score``, as confidence, variants, batch_size, progress.
-    The same call goes on where an earlier one was stopped. Raises InputError for what can be
-    refused at once.
+    The same call goes on where an earlier one was stopped. Raises InputError, before anything is
+    scored, for arguments that cannot be used.
     """
     run = opened(run)
     separate = None if answers is None else opened(answers)
@@ -69,36 +69,38 @@ def opened(run: Run | str | Path) -> Run:
 def questions(
     run: Run, answers: Run | None, *, shown: int, prompt: str = "letters", judge: str = AUTO
 ) -> Task:
-    """Is this answer true? Of every question of ``run``, in their order, with their images."""
+    """The task "Is the possible answer true?", an item for each question of ``run``, in order."""
     for each in filter(None, (run, answers)):
         need(each, "calib p_true")
     if shown < 0:
         raise InputError(f"shown: expected 0 or more samples, got {shown}")
-    asked = run.items()
-    known = {item.id for item in judgeable(asked, judge)}
+    sampled = run.items()
+    known = {item.id for item in judgeable(sampled, judge)}
     items = []
-    for item, given, others in cases(run, asked, answers, least=0):
-        answer = None
+    for item, answer, others in cases(run, sampled, answers, least=0):
+        gold = None
         if item.id in known:
-            answer = 0 if verdicts(item, [bare(given)], judge)[0].correct else 1
+            gold = 0 if verdicts(item, [bare(answer)], judge)[0].correct else 1
         meta = {
             "cluster": item.meta.get("cluster", item.id),
             "ask_for_text": "Answer with True or False.",
             **{name: item.meta[name] for name in (*PASSAGES, "turns") if name in item.meta},
         }
-        text = worded(item, str(run.config["prompt"]), given, others[:shown])
-        items.append(Item(item.id, text, item.images, OPTIONS, answer, item.group, meta))
+        text = worded(item, str(run.config["prompt"]), answer, others[:shown])
+        items.append(Item(item.id, text, item.images, OPTIONS, gold, item.group, meta))
     return Task(f"{run.config['task']}: P(True), {shown} shown", tuple(items), prompt)
 
 
-def worded(item: Item, form: str, given: Answer, ideas: Sequence[Answer]) -> str:
+def worded(item: Item, form: str, answer: Answer, ideas: Sequence[Answer]) -> str:
     """The question as prompt form ``form`` asked it, the ideas and the answer, each on a line."""
     lines = [f"Question: {item.question}"]
     if item.options and FORMS[form].line:
         lines.append(listed(item, FORMS[form].line))
     if ideas:
         lines += ["Here are some brainstormed ideas:", *map(in_line, ideas)]
-    return "\n".join([*lines, f"Possible answer: {in_line(given)}", "Is the possible answer true?"])
+    return "\n".join(
+        [*lines, f"Possible answer: {in_line(answer)}", "Is the possible answer true?"]
+    )
 
 
 def in_line(answer: Answer) -> str:

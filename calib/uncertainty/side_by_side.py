@@ -1,9 +1,9 @@
-"""The measures of a sampled run in one table, beside whether an answer was right.
+"""The measures of a sampled run in one table, with the correctness of an answer per question.
 
-What is judged is never among the samples that the measures are made of: it is the answer of
-another run (``answers``, as one at a low temperature), else the first sample, and then the measures
-come from the others. A scored run of the same questions (``scores``) adds what its probabilities
-say, and P(True) of the judged answers is read where ``calib.p_true`` has put it.
+The answer that is judged is never among the samples that the measures are made of. It is the answer
+of another run (``answers``, as one at a low temperature), else the first sample; then the measures
+come from the other samples. A scored run of the same questions (``scores``) adds the measures of
+its probabilities. P(True) of the judged answers is read where ``calib.p_true`` has put it.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def side_by_side(
     """
     items = need(run, "the table of measures").items()
     table = table_of(run, judgeable(items, judge), answers, scores, judge)
-    asked = p_true_of(run if answers is None else answers)
-    if asked is not None:
-        table = with_p_true(table, asked)
+    p_true_run = p_true_of(run if answers is None else answers)
+    if p_true_run is not None:
+        table = with_p_true(table, p_true_run)
     measured = uncertainties(table)
     clusters = pd.factorize(table["cluster"])[0]
     matrix = rank_correlations(measured)
-    found: dict[str, Any] = to_json(
+    results: dict[str, Any] = to_json(
         {
             "format": "calib.measures/1",
             "model": run.config["model"],
@@ -75,23 +75,23 @@ def side_by_side(
                 "samples": str(run.path),
                 "judged": None if answers is None else str(answers.path),
                 "scores": None if scores is None else str(scores.path),
-                "P(True)": None if asked is None else str(asked.path),
+                "P(True)": None if p_true_run is None else str(p_true_run.path),
                 "judge": judge,
                 **{name: run.config.get(name) for name in FACTS},
             },
         }
     )
-    return found
+    return results
 
 
 def judgeable(items: Sequence[Item], judge: str) -> list[Item]:
     """The items whose right answer is known, or which nobody can answer.
 
-    Raises InputError where ``judge`` is none, or could not judge one of them.
+    Raises InputError where there is no such ``judge``, or where it cannot judge one of the items.
     """
-    found = [item for item in items if gold_texts(item) or not answerable(item)]
-    refuse_unjudgeable(found, judge)
-    return found
+    usable = [item for item in items if gold_texts(item) or not answerable(item)]
+    refuse_unjudgeable(usable, judge)
+    return usable
 
 
 def judged_of(answers: Run | None) -> str:
@@ -109,16 +109,16 @@ def table_of(
 ) -> pd.DataFrame:
     """One row per question: its measures under the names of ``MEASURES``, and correct."""
     rows = []
-    for item, given, others in cases(run, items, answers, least=1):
+    for item, answer, others in cases(run, items, answers, least=1):
         row: dict[str, Any] = {
             "id": item.id,
             "cluster": item.meta.get("cluster", item.id),
-            "correct": bool(verdicts(item, [bare(given)], judge)[0].correct),
-            "logprob": given.logprob,
-            "mean_logprob": given.mean_logprob,
-            **of_samples([bare(answer) for answer in others]),
+            "correct": bool(verdicts(item, [bare(answer)], judge)[0].correct),
+            "logprob": answer.logprob,
+            "mean_logprob": answer.mean_logprob,
+            **of_samples([bare(sample) for sample in others]),
         }
-        stated = stated_of(given, others)
+        stated = stated_of(answer, others)
         if stated is not None:
             row["verbalized"] = stated
         rows.append(row)
@@ -130,52 +130,56 @@ def cases(
     run: Run, items: Sequence[Item], answers: Run | None, *, least: int
 ) -> Iterator[tuple[Item, Answer, list[Answer]]]:
     """Each question with the answer that is judged and the samples beside it, ``least`` or more."""
-    drawn = by_item(run)
-    judged = {} if answers is None else by_item(answers)
-    need = least + (answers is None)
-    if int(run.config["samples"]) == 1 < need:
+    samples_of = by_item(run)
+    answers_of = {} if answers is None else by_item(answers)
+    fewest = least + (answers is None)
+    if int(run.config["samples"]) == 1 < fewest:
         raise InputError(
             f"{run.path}: it holds one answer to each question, and measures need samples beside "
             f"it: calib report SAMPLES --answers {run.path} judges its answers beside the samples "
             f"of another run, calib p_true {run.path} says how many are right and whether the "
             "model knows, and calib sample goes on with it to more --samples"
         )
-    if not items or int(run.config["samples"]) < need or set(drawn) != {i.id for i in run.items()}:
+    if (
+        not items
+        or int(run.config["samples"]) < fewest
+        or set(samples_of) != {i.id for i in run.items()}
+    ):
         raise InputError(
-            f"{run.path}: expected a finished run of {need} or more samples of questions that "
+            f"{run.path}: expected a finished run of {fewest} or more samples of questions that "
             "can be judged"
         )
-    if answers is not None and any(item.id not in judged for item in items):
+    if answers is not None and any(item.id not in answers_of for item in items):
         raise InputError(f"{answers.path}: it lacks answers to questions of {run.path}")
     for item in items:
-        samples = drawn[item.id]
+        samples = samples_of[item.id]
         if answers is None:
             yield item, samples[0], samples[1:]
         else:
-            yield item, judged[item.id][0], samples
+            yield item, answers_of[item.id][0], samples
 
 
 def bare(answer: Answer) -> Answer:
-    """The answer without the confidence that it was asked to state, as judged and compared."""
+    """The answer without the confidence that it states; so it is judged and compared."""
     return replace(answer, text=unstated(answer.text))
 
 
-def stated_of(given: Answer, others: Sequence[Answer]) -> float | None:
+def stated_of(answer: Answer, others: Sequence[Answer]) -> float | None:
     """The confidence that the judged answer states, else the mean of what the samples state."""
-    own = verbalized(given.text)
+    own = verbalized(answer.text)
     if own is not None:
         return own
-    stated = [value for answer in others if (value := verbalized(answer.text)) is not None]
+    stated = [value for sample in others if (value := verbalized(sample.text)) is not None]
     return float(np.mean(stated)) if stated else None
 
 
 def by_item(run: Run) -> dict[str, list[Answer]]:
     """Every question's answers, by its id."""
-    found: dict[str, list[Answer]] = {}
+    answers: dict[str, list[Answer]] = {}
     for row in need(run, "the table of measures").answers().to_dict("records"):
         answer = Answer(row["text"], row["tokens"], row["logprob"], row["entropy"], row["finish"])
-        found.setdefault(row["id"], []).append(answer)
-    return found
+        answers.setdefault(row["id"], []).append(answer)
+    return answers
 
 
 def with_scores(table: pd.DataFrame, scores: Run) -> pd.DataFrame:
@@ -191,10 +195,12 @@ def p_true_of(run: Run) -> Run | None:
     return open_run(folder) if (folder / CONFIG).exists() else None
 
 
-def with_p_true(table: pd.DataFrame, asked: Run) -> pd.DataFrame:
-    """P(True) beside the measures; unknown where it was not asked for."""
-    found = {row["id"]: p_true_in(row, asked.config["confidence"]) for row in asked.rows()}
-    return table.assign(p_true=table["id"].map(found).astype(float))
+def with_p_true(table: pd.DataFrame, p_true_run: Run) -> pd.DataFrame:
+    """The table with a column ``p_true``; nan for questions that the run does not hold."""
+    by_id = {
+        row["id"]: p_true_in(row, p_true_run.config["confidence"]) for row in p_true_run.rows()
+    }
+    return table.assign(p_true=table["id"].map(by_id).astype(float))
 
 
 def p_true_in(row: dict[str, Any], confidence: str) -> float:
