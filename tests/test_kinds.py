@@ -75,11 +75,18 @@ def beside(folder: Path) -> Path:
     return folder.parent / ("imported" if folder.name == "scored" else "scored")
 
 
+def prompts_of(folder: Path) -> dict[str, str]:
+    """Of a run that kept one; runs made up in tests keep none."""
+    (folder / "prompts.jsonl").write_text('{"id": "a", "text": "?", "images": []}\n')
+    return open_run(folder).prompts()
+
+
 CALLS: dict[str, Callable[[Path], Any]] = {
     "Run.rows()": lambda folder: open_run(folder).rows(),
     "Run.scores()": lambda folder: open_run(folder).scores(),
     "Run.answers()": lambda folder: open_run(folder).answers(),
     "Run.items()": lambda folder: open_run(folder).items(),
+    "Run.prompts()": prompts_of,
     "calib.open_run": open_run,
     "calib.summarize": lambda folder: calib.summarize(open_run(folder)),
     "calib fit": lambda folder: fit_runs(folder, None, method="exact", seed=0),
@@ -141,7 +148,10 @@ def test_answers_of_a_report_are_sampled(folders):
 
 
 def test_what_is_no_folder_of_ours_is_told(tmp_path):
-    for path, told in ((tmp_path, "not a run folder"), (tmp_path / "gone", "not a run folder")):
+    for path, told in (
+        (tmp_path, "not a run folder"),
+        (tmp_path / "gone", "no such file or folder"),
+    ):
         done = CliRunner().invoke(cli.app, ["report", str(path)])
         assert done.exit_code == 2 and told in done.stderr
     (tmp_path / "a.csv").write_text("confidence,correct\n0.5,1\n")
@@ -201,7 +211,7 @@ def test_a_comparison_whose_runs_are_gone_says_which(folders, tmp_path):
     folder = Path(shutil.copytree(folders[COMPARISON], tmp_path / "moved"))
     (folder / "results.json").unlink()
     done = CliRunner().invoke(cli.app, ["report", str(folder)])
-    assert done.exit_code == 2 and "not a run folder" in done.stderr
+    assert done.exit_code == 2 and "scored: there is no such file" in done.stderr
 
 
 def test_a_comparison_does_not_overwrite_a_run(folders):

@@ -139,8 +139,13 @@ def label_set(
 def labels_of(out: str | Path) -> Labelled:
     """The labels of a built set, made again from its samples."""
     out = Path(out)
-    if not (out / RESULTS).is_file() or not (out / SAMPLES / CONFIG).is_file():
+    if not (out / SAMPLES / CONFIG).is_file():
         raise InputError(f"{out}: this is no IDK set; calib idk build makes one")
+    if not (out / RESULTS).is_file():
+        raise InputError(
+            f"{out}: its {RESULTS} is gone, which held tau and the judge; calib idk build with the "
+            "same arguments writes it again and draws nothing"
+        )
     settings = settings_of(out)
     return label(open_run(out / SAMPLES), settings["tau"], settings["judge"])
 

@@ -128,8 +128,14 @@ def several(role: str, names: Sequence[str]) -> dict[str, str]:
     if not classes and role == "probabilities":
         numbered = {name: NUMBERED.fullmatch(name) for name in names}
         classes = {name: match[1] for name, match in numbered.items() if match}
-    own = {plain(name) for others in ROLES.values() for name in others}
-    return {name: of for name, of in classes.items() if plain(name) not in own}
+    own = {plain(name): of for of, others in ROLES.items() for name in others}
+    # prob_a is the first of prob_a and prob_b, though without its underscore it is "proba".
+    series = any(plain(name) not in own for name in classes)
+    return {
+        name: of
+        for name, of in classes.items()
+        if plain(name) not in own or (series and own[plain(name)] == role)
+    }
 
 
 def one(role: str, names: Sequence[str], path: Path) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calib.fields import SLACK
 from calib.logs.json_lines import json_rows
 from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import scored_record
@@ -122,6 +123,11 @@ def record(line: Mapping[str, Any], metric: str, where: str) -> Row:
         )
     if any(math.isnan(score) for score in scores):
         raise InputError(f"{where}: filtered_resps: expected log-likelihoods, got NaN")
+    if max(scores) > SLACK:
+        raise InputError(
+            f"{where}: filtered_resps: expected log-likelihoods, which are not above 0, got "
+            f"{max(scores):g}"
+        )
     options = [text.strip() for text in texts]
     length = LENGTHS[metric]
     ranked = [s / max(1, length(o)) for s, o in zip(scores, options, strict=True)]

@@ -17,7 +17,7 @@ from calib.runs.batches import RECORDS
 from calib.runs.begin import refuse_other
 from calib.runs.circumstances import circumstances
 from calib.runs.config import checked, kind_of
-from calib.runs.durable import replace
+from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import Run, finite, open_run
 from calib.runs.kinds import CONFIG, IMPORTED, KINDS
 from calib.runs.record_rows import Row
@@ -105,6 +105,7 @@ def refuse_arguments(kind: LogFormat, arguments: Mapping[str, str]) -> None:
 
 def written(folder: Path, config: dict[str, Any], records: list[Row]) -> Run:
     """The run in ``folder``. InputError where that holds something else."""
+    refuse_no_folder(folder)
     kind = kind_of(folder)
     if kind not in (None, IMPORTED):
         raise InputError(f"{folder}: it holds {KINDS[str(kind)].holds}; choose another folder")

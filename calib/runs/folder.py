@@ -101,8 +101,10 @@ class Run:
         """Every question's prompt, by its id: the exact text that the tokenizer or processor is
         given, from the chat template's first token to where the model answers.
 
-        Raises CalibError for a run that was begun before prompts were kept.
+        Raises CalibError for a run that was begun before prompts were kept, and InputError for one
+        that holds something else.
         """
+        need(self, "Run.prompts()")
         return {row["id"]: row["text"] for row in read_prompts(self.path)}
 
     @property

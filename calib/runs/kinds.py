@@ -48,6 +48,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "Run.scores()": (SCORE, IMPORTED),
     "Run.answers()": (SAMPLE,),
     "Run.items()": (SAMPLE,),
+    "Run.prompts()": (SCORE, SAMPLE),
     "calib.open_run": RUNS,
     "calib.summarize": (SCORE, IMPORTED),
     "calib fit": (SCORE, IMPORTED),
@@ -129,6 +130,8 @@ def no_run(path: Path, reader: str = "calib.open_run") -> str:
             f"{path}: this is a file and not a run folder; calib import makes a run of a table "
             "or log, and calib report reads one directly"
         )
+    if not path.exists():
+        return f"{path}: there is no such file or folder"
     kind = kind_without_config(path)
     if kind is None:
         return f"{path}: this is not a run folder ({CONFIG} is not there)"

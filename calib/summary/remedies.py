@@ -258,7 +258,8 @@ def fit_runs(
         held_out, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
         common = scored.has & held_out.has
         scored, held_out = scored.only(common), held_out.only(common)
-        if not in_sample and not opened.config.get("numbered"):
+        same_file = opened.config.get("digest") == other.config.get("digest")
+        if not in_sample and (same_file or not opened.config.get("numbered")):
             refuse_overlap(rows, others, run, evaluate)
         fit_rows = np.arange(len(scored))
     reason = kept_because(scored, fit_rows)

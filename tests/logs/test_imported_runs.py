@@ -186,3 +186,22 @@ for arguments in (
     assert not loaded, (arguments[0], loaded)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_answers_without_options_that_were_lost_are_listed(tmp_path):
+    for name, right in (("one", "1"), ("two", "0")):
+        (tmp_path / f"{name}.csv").write_text(
+            f"id,confidence,correct\na,0.9,{right}\nb,0.8,0\nc,0.6,1\nd,0.3,0\n"
+        )
+        calib.read_log(tmp_path / f"{name}.csv", out=tmp_path / name)
+    ran("compare", tmp_path / "one", tmp_path / "two")
+    assert "| a | – | – |" in (tmp_path / "two" / "compare" / "report.md").read_text()
+
+
+def test_a_fit_to_rows_without_ids_is_not_judged_on_themselves(tmp_path):
+    path = tmp_path / "x.npz"
+    rng = np.random.default_rng(0)
+    np.savez(path, logits=rng.normal(size=(200, 3)), label=rng.integers(0, 3, 200))
+    calib.read_log(path, out=tmp_path / "run")
+    with pytest.raises(InputError, match="--in_sample"):
+        fit_runs(tmp_path / "run", tmp_path / "run", method="exact", seed=0)

@@ -258,3 +258,13 @@ def test_the_ece_is_that_of_the_columns(tmp_path):
     for absent in ("nll", "brier", "mass", "parse_rate", "classwise_ece", "tie_rate"):
         assert absent not in found["metrics"]
     assert "mass" not in found["overall"] and "parsed" not in found["counts"]
+
+
+@pytest.mark.parametrize("names", ["ab", "AB", "st"])
+def test_classes_whose_first_column_is_called_like_a_role(tmp_path: Path, names: str) -> None:
+    path = tmp_path / "x.csv"
+    head = ",".join(f"prob_{name}" for name in names)
+    path.write_text(f"{head},label\n0.9,0.1,{names[0]}\n0.8,0.2,{names[0]}\n0.3,0.7,{names[1]}\n")
+    rows = calib.read_log(path).rows()
+    assert [row["correct"] for row in rows] == [True, True, True]
+    assert [row["options"] for row in rows] == [list(names)] * 3
