@@ -30,10 +30,13 @@ ELSEWHERE = [
     *(
         f"tests/test_{name}.py"
         for name in (
-            *("avx2", "bad_input", "cli", "compare", "doctor", "house", "images", "judge"),
-            *("package", "packaging", "plots", "prompts", "report", "task_files", "tasks"),
+            *("avx2", "bad_input", "cli", "compare", "doctor", "house", "images", "packaging"),
+            *("package", "plots", "prompts", "report", "task_files", "tasks", "own_files"),
+            *("preview", "image_files", "image_colours", "image_flow", "interval_levels"),
+            *("intervals", "measures", "thresholds", "kinds", "doctests", "record_rows"),
         )
     ),
+    *(f"tests/{folder}" for folder in ("judge", "logs", "task_files", "summary", "metrics")),
 ]
 USED = """
 import torch

@@ -94,6 +94,9 @@ COMPARED = re.compile(
 )
 REACH = 6
 """Words by which a denial may stand before the gold text that it denies."""
+WINDOW = 400
+"""Characters around a place that are looked at for such words: a text may say a word thousands of
+times, and would be read whole for each."""
 
 # Two or more words that hyphens make one of: "anti-symmetric" is not "symmetric".
 COMPOUND = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)+(?![\w-])")
@@ -135,15 +138,27 @@ def affirmed(part: str, text: str) -> bool:
 
 def says(part: str, clause: str) -> bool:
     """Whether ``part`` stands in the clause at some place with no denial before or behind it."""
-    for place in occurrences(part, clause):
-        before = IDIOMS.sub(" ", clause[:place])
-        near = " ".join(before.split()[-REACH:])
-        denials = [match.end() for match in DENIES.finditer(near)]
-        denied = bool(denials) and not FREED.search(near[denials[-1] :])
-        behind = DENIED_BEHIND.match(IDIOMS.sub(" ", clause[place + len(part) :]))
-        if not denied and not behind and not SUPPOSED_TEXT.search(near):
-            return True
-    return False
+    # A text that says a word thousands of times mostly says it in the same surroundings.
+    surroundings = {
+        (ending(clause, place), clause[place + len(part) : place + len(part) + WINDOW])
+        for place in occurrences(part, clause)
+    }
+    return any(not denied(*each) for each in surroundings)
+
+
+def denied(before: str, behind: str) -> bool:
+    """Whether what stands between these is denied, or only supposed."""
+    near = " ".join(IDIOMS.sub(" ", before).split()[-REACH:])
+    denials = [match.end() for match in DENIES.finditer(near)]
+    if denials and not FREED.search(near[denials[-1] :]):
+        return True
+    return bool(DENIED_BEHIND.match(IDIOMS.sub(" ", behind)) or SUPPOSED_TEXT.search(near))
+
+
+def ending(clause: str, end: int) -> str:
+    """The last whole words of ``clause[:end]``, within ``WINDOW``."""
+    start = max(0, end - WINDOW)
+    return clause[:end] if start == 0 else clause[start:end].partition(" ")[2]
 
 
 def only_affirmed(part: str, text: str, longer: Iterable[str] = ()) -> bool:

@@ -111,7 +111,10 @@ def of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
     wrong = next((v for v in flat if not isinstance(v, (bool, int, float))), None)
     if wrong is not None or None in flat:
         raise ValueError(f"{name} must hold numbers, got {wrong!r} among them")
-    return np.array(flat, dtype=np.float64).reshape(array.shape)
+    try:
+        return np.array(flat, dtype=np.float64).reshape(array.shape)
+    except OverflowError as error:
+        raise ValueError(f"{name} must hold numbers that a float can, got a larger one") from error
 
 
 def probabilities(name: str, values: Any) -> NDArray[np.float64]:

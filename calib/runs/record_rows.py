@@ -200,6 +200,10 @@ OPTIONAL: Fields = {
     "group": (PLAIN, is_plain),
     "cluster": (PLAIN, is_plain),
     "valid": ("true or false", is_bool),
+    **dict.fromkeys(
+        ("confidence_options", "confidence_vocab"),
+        ("a number from 0 to 1 or null", or_null(is_share)),
+    ),
     "ended": ("true, false or null", or_null(is_bool)),
     "ranked": (
         "a list of numbers or null",

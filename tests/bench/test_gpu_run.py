@@ -131,7 +131,8 @@ def test_a_failed_check_stops_the_run(runs: Runs) -> None:
     (row,) = rows_of(folder, "failed")
     assert row["kind"] == "gate" and list(row["failed"]) == ["a check"]
     assert "FAILED  a check" in done.stdout and "float64 says 0.25" in done.stdout
-    assert done.stderr.splitlines() == ["A check failed: nothing was timed."]
+    # Triton's interpreter may warn before.
+    assert done.stderr.splitlines()[-1] == "A check failed: nothing was timed."
 
 
 def test_a_run_that_is_cut_leaves_what_it_had(runs: Runs) -> None:
