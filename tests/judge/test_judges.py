@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 from calib.judge import contains, judge_for, letter, llm, normalized
 from calib.judge.wordings import BEFORE, BEHIND, STATES
 from calib.records import InputError, Item, Verdict
+from tests.clock import at_most
 
 PARIS = Item("q", "?", (), ("Paris",), 0)
 METALS = Item("m", "Which metal?", (), ("iron", "gold leaf", "copper", "None of the above"), 1)
@@ -91,10 +90,16 @@ def test_a_loop_takes_no_time(loop: str) -> None:
     """A regular expression that goes back over what it has read takes minutes for this."""
     text = (loop * 40_000)[:40_000]
     for judge, item in ((letter, METALS), (letter, POLAR), (contains, PARIS), (normalized, PARIS)):
-        start = time.process_time()
-        judge(text, item)
-        # Measured: 0.4 s at most; what is quadratic takes 20 s and more.
-        assert time.process_time() - start < 3
+        with at_most(3):  # measured: 0.4 s at most; what is quadratic takes 20 s and more
+            judge(text, item)
+
+
+@pytest.mark.parametrize("gold", ["not", "red", "x < y", "das Rote"])
+def test_a_text_that_says_the_gold_again_and_again_takes_no_time(gold: str) -> None:
+    """Each of its places is looked at, and once the whole text was read for each."""
+    text, item = (f"{gold} " * 40_000)[:40_000], Item("x", "?", (), (gold, "blue"), 0)
+    with at_most(3):  # measured: 0.2 s; with the text read whole for each place "not" takes 78 s
+        contains(text, item)
 
 
 PIECES = st.sampled_from(
