@@ -218,3 +218,12 @@ def test_a_comparison_does_not_overwrite_a_run(folders):
     compared = json.loads((folders[COMPARISON] / "results.json").read_text())
     with pytest.raises(InputError, match="holds sampled answers"):
         write_comparison(compared, folders[SAMPLE])
+
+
+@pytest.mark.parametrize("command", ["fit", "compare", "crosscheck", "p_true"])
+def test_a_command_names_itself(folders, command):
+    arguments = [command, str(folders[COMPARISON])] + (
+        [str(folders[SCORE])] * (command == "compare")
+    )
+    done = CliRunner().invoke(cli.app, arguments)
+    assert done.exit_code == 2 and f"calib {command} takes" in done.stderr.replace("\n", " ")

@@ -26,7 +26,6 @@ from calib import metrics
 from calib.calibrators.temperature import DegenerateTemperatureWarning, TemperatureScaling
 from calib.runs import open_run
 from calib.runs.config import checked
-from calib.runs.kinds import need
 from calib.summary.rows import Scored, collect
 
 Values = NDArray[Any]
@@ -82,7 +81,7 @@ def crosscheck(scored: Scored, bins: int) -> list[Comparison]:
 def crosscheck_run(path: Path, bins: int) -> list[Comparison]:
     """``crosscheck`` of a run folder. Raises InputError for bins that no run has."""
     bins = checked("bins", bins)
-    run = need(open_run(path), "calib crosscheck")
+    run = open_run(path, "calib crosscheck")
     vocabulary = run.config.get("confidence") == "vocab"
     scored, _, _ = collect(run.rows(), vocabulary=vocabulary, of=path)
     return crosscheck(scored, bins)

@@ -87,5 +87,7 @@ def texts(flag: str, value: str) -> dict[str, str]:
             raise InputError(f"{flag}: expected name=value,name=value, got {part!r}")
         if name.strip() in ("format", "out", "bins", "seed", "path"):
             raise InputError(f"{flag}: {name.strip()} is a flag of its own")
+        if name.strip() in values:
+            raise InputError(f"{flag}: {name.strip()} is there twice")
         values[name.strip()] = text.strip()
     return values

@@ -183,7 +183,7 @@ def fit(
     from calib.runs.durable import refuse_no_folder
     from calib.summary.remedies import fit_runs
 
-    opened = open_run(run)
+    opened = open_run(run, "calib fit")
     path = output_path or opened.path / "temperature.json"
     refuse_no_folder(path.parent)
     if not path.parent.is_dir():
@@ -217,7 +217,7 @@ def compare(
     from calib.runs.durable import refuse_no_folder
     from calib.summary.compare import compare as compare_runs
 
-    opened = [open_run(run) for run in runs]
+    opened = [open_run(run, "calib compare") for run in runs]
     folder = output_path or runs[-1] / "compare"
     refuse_no_folder(folder)
     results = compare_runs(opened, seed=seed)

@@ -116,7 +116,10 @@ def p_true(
     size = batch(batch_size)
     one_of("--prompt", prompt, FORMS)
     one_of("--confidence", confidence, ("options", "vocab"))
-    sampled, separate = open_run(run), None if answers is None else open_run(answers)
+    sampled, separate = (
+        open_run(run, "calib p_true"),
+        None if answers is None else open_run(answers),
+    )
     name, arguments = model_arguments(str(sampled.config.get("model")), model_args, device)
 
     from calib.models.load import load_model

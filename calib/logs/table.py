@@ -99,9 +99,11 @@ def shape(of: Meant, table: Table) -> tuple[Made, tuple[str, ...]]:
 
 
 def is_list(value: Any) -> bool:
-    return not isinstance(value, (int, float)) and not (
-        isinstance(value, str) and "," not in value and " " not in value.strip()
-    ) and hasattr(value, "__len__")  # fmt: skip
+    """Whether a cell holds several values; written in a text, they stand between commas or
+    spaces."""
+    if isinstance(value, str):
+        return "," in value or " " in value.strip()
+    return hasattr(value, "__len__")
 
 
 def stated(of: Meant, table: Table, sure: str) -> Made:

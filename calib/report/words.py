@@ -43,6 +43,12 @@ OF_A_MODEL = {
     "gap": "the model claims more than it keeps",
     "letting": "When to let it answer",
     "mistakes": "Its {} most over-confident mistakes",
+    "numbers": "Over {n} questions it was {confidence} sure on average and right {accuracy} of the "
+    "time. Its expected calibration error is {ece}; a perfectly calibrated model would show "
+    "{expected} (p {p}).",
+    "in places": "It is miscalibrated in places, though not on average.",
+    "too high": "It is over-confident.",
+    "too low": "It is under-confident.",
 }
 
 OF_A_TABLE = {
@@ -53,8 +59,14 @@ OF_A_TABLE = {
     "gap": "more is claimed than kept",
     "letting": "When to take an answer",
     "mistakes": "The {} most over-confident mistakes",
+    "numbers": "Over {n} answers the confidence is {confidence} on average, and {accuracy} are "
+    "right. The expected calibration error is {ece}; perfectly calibrated confidences would show "
+    "{expected} (p {p}).",
+    "in places": "The confidence is wrong in places, though not on average.",
+    "too high": "The confidence is too high.",
+    "too low": "The confidence is too low.",
 }
-"""Headings of a table's page, where no model is known."""
+"""Headings and sentences of a model's page, and of a table's, where no model is known."""
 
 NULL_NOTE = (
     "“Expected if calibrated” is the metric's mean when the answers are redrawn so that every "
@@ -75,7 +87,7 @@ def words(results: Mapping[str, Any]) -> dict[str, Any]:
         "title": title(results),
         **headings,
         "headline": headline(results),
-        "verdict": verdict(overall) if has_model(results) else table_verdict(overall),
+        "verdict": verdict(overall, headings),
         "remedy": remedy(results),
         "caveats": caveats(results),
         "tiles": [
@@ -137,7 +149,7 @@ def headline(results: Mapping[str, Any]) -> str:
     n, counts = bin_["n"], results["counts"]
     missing = counts["total"] < counts["planned"]
     begun = f"Unfinished, {counts['total']:,} of {counts['planned']:,}: " if missing else ""
-    within_95 = f"95 % interval {bounds_of(bin_)}"
+    within_95 = f"95 % interval {within(bin_['accuracy_low'], bin_['accuracy_high'])}"
     if not has_model(results):
         if n < LEAST_TOLD:
             answers = count(results["overall"]["n"])
@@ -158,41 +170,21 @@ def headline(results: Mapping[str, Any]) -> str:
     )
 
 
-def bounds_of(bin_: Mapping[str, Any]) -> str:
-    low, high = bin_["accuracy_low"], bin_["accuracy_high"]
-    return "–" if low is None else within(low, high)
-
-
-def verdict(overall: Mapping[str, Any]) -> str:
-    """Whether the gap is real, and which way it points."""
-    p = pvalue(overall["holm"], relation=True, at_most=overall["at_most"])
-    numbers = (
-        f"Over {count(overall['n'])} questions it was {percent(overall['confidence'], 1)} sure on "
-        f"average and right {percent(overall['accuracy'], 1)} of the time. Its expected "
-        f"calibration error is {fixed(overall['ece'], 3)}; a perfectly calibrated model would show "
-        f"{fixed(overall['expected'], 3)} (p {p})."
+def verdict(overall: Mapping[str, Any], said: Mapping[str, str] = OF_A_MODEL) -> str:
+    """Whether the gap is real, and which way it points; ``said`` holds the sentences."""
+    numbers = said["numbers"].format(
+        n=count(overall["n"]),
+        confidence=percent(overall["confidence"], 1),
+        accuracy=percent(overall["accuracy"], 1),
+        ece=fixed(overall["ece"], 3),
+        expected=fixed(overall["expected"], 3),
+        p=pvalue(overall["holm"], relation=True, at_most=overall["at_most"]),
     )
     if overall["holm"] >= LEVEL:
         return f"No miscalibration is shown. {numbers}"
     if abs(overall["gap"]) < 0.01:
-        return f"It is miscalibrated in places, though not on average. {numbers}"
-    return f"It is {'over' if overall['gap'] > 0 else 'under'}-confident. {numbers}"
-
-
-def table_verdict(overall: Mapping[str, Any]) -> str:
-    """``verdict`` of answers of which no model is known."""
-    p = pvalue(overall["holm"], relation=True, at_most=overall["at_most"])
-    numbers = (
-        f"Over {count(overall['n'])} answers the confidence is {percent(overall['confidence'], 1)} "
-        f"on average, and {percent(overall['accuracy'], 1)} are right. The expected calibration "
-        f"error is {fixed(overall['ece'], 3)}; perfectly calibrated confidences would show "
-        f"{fixed(overall['expected'], 3)} (p {p})."
-    )
-    if overall["holm"] >= LEVEL:
-        return f"No miscalibration is shown. {numbers}"
-    if abs(overall["gap"]) < 0.01:
-        return f"The confidence is wrong in places, though not on average. {numbers}"
-    return f"The confidence is too {'high' if overall['gap'] > 0 else 'low'}. {numbers}"
+        return f"{said['in places']} {numbers}"
+    return f"{said['too high' if overall['gap'] > 0 else 'too low']} {numbers}"
 
 
 def caveats(results: Mapping[str, Any]) -> list[str]:

@@ -55,14 +55,15 @@ def is_rising(value: Any) -> bool:
     return is_list(is_whole(1, math.inf))(value) and all(a < b for a, b in pairwise(value))
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path, reader: str = "calib.open_run") -> dict[str, Any]:
     """What config.json holds, with the ``kind`` that runs begun earlier do not say.
 
-    Raises InputError where there is none, or where it cannot be computed with.
+    Raises InputError where there is none, saying what ``reader`` takes, or where it cannot be
+    computed with.
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise InputError(no_run(folder))
+        raise InputError(no_run(folder, reader))
     content = read_object(path)
     check_config(content, path)
     return {**content, "kind": kind_in(content)}

@@ -151,9 +151,13 @@ def append_lines(file: FileIO, rows: Sequence[Mapping[str, Any]]) -> None:
         ) from error
 
 
-def open_run(path: str | Path) -> Run:
-    """An existing run folder, to read. InputError where ``path`` is none or holds no run."""
-    return need(Run(Path(path), read_config(Path(path))), "calib.open_run")
+def open_run(path: str | Path, reader: str = "calib.open_run") -> Run:
+    """An existing run folder, to read.
+
+    Raises InputError where ``path`` is none, and where it holds what ``reader``, a key of
+    ``calib.runs.kinds.READERS``, does not take.
+    """
+    return need(Run(Path(path), read_config(Path(path), reader)), reader)
 
 
 def finite(row: Mapping[str, Any]) -> dict[str, Any]:

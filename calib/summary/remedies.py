@@ -22,7 +22,6 @@ from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.runs.config import checked
-from calib.runs.kinds import need
 from calib.summary.curves import diagram
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
@@ -247,13 +246,13 @@ def fit_runs(
     InputError where the two runs share questions, unless ``in_sample`` is set.
     """
     seed = checked("seed", seed)
-    opened = need(open_run(run), "calib fit")
+    opened = open_run(run, "calib fit")
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
     fit_rows, held_out_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     held_out = scored.take(held_out_rows)
     if evaluate is not None:
-        other = need(open_run(evaluate), "calib fit")
+        other = open_run(evaluate, "calib fit")
         facts["judged on"] = dict(other.config)
         held_out, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
         common = scored.has & held_out.has

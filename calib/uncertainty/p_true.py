@@ -63,7 +63,7 @@ def p_true(
 
 
 def opened(run: Run | str | Path) -> Run:
-    return run if isinstance(run, Run) else open_run(run)
+    return run if isinstance(run, Run) else open_run(run, "calib p_true")
 
 
 def questions(

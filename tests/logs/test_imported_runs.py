@@ -205,3 +205,10 @@ def test_a_fit_to_rows_without_ids_is_not_judged_on_themselves(tmp_path):
     calib.read_log(path, out=tmp_path / "run")
     with pytest.raises(InputError, match="--in_sample"):
         fit_runs(tmp_path / "run", tmp_path / "run", method="exact", seed=0)
+
+
+def test_a_column_is_told_once(tmp_path):
+    path = table(tmp_path / "answers.csv")
+    arguments = ["import", str(path), "--format_args", "confidence=confidence,confidence=id"]
+    done = RUNNER.invoke(cli.app, arguments)
+    assert done.exit_code == 2 and "confidence is there twice" in done.stderr
