@@ -72,15 +72,18 @@ def disagreements(
     made of the entropy, which may be ln V. A z-loss multiplies p by 1 + 2 z_loss lse, which may be
     large, and with it the error of p: relative to p that is what the contract grants ln p, 2e-6 +
     4e-7 |ln p|, and relative to lse it is 4e-7. Where |ln p| > 1 the excess is a part of p so small
-    that the absolute bound covers it.
+    that the absolute bound covers it. The z-loss itself is steep: an error of lse returns
+    2 z_loss lse times, where z_loss lse^2 is at most the loss.
     """
     dtype = found.d_logits.dtype
     cap = options.get("softcap", 0.0) * 2.0**-22 / min(least, 1.0)
-    lifted = 2e-6 + 2 * 4e-7 if options.get("z_loss", 0.0) else 0.0
+    z_loss = options.get("z_loss", 0.0)
+    lifted = 2e-6 + 2 * 4e-7 + cap if z_loss else 0.0
+    steep = 2 * math.sqrt(z_loss) * want.loss.cpu().double().clamp(min=0).sqrt()
     nats = math.log(found.d_logits.shape[1])
     smallest = 2.0**-24 if dtype == torch.float16 else 0.0
     bounds = {
-        "loss": (2e-6 + cap, 4e-7),
+        "loss": ((2e-6 + cap) * (1 + steep), 2 * 4e-7 if z_loss else 4e-7),
         "d_temperature": ((4e-6 + 4e-7 * nats + cap) / min(least, 1.0), 1e-6),
         "d_logits": ((4e-6 + cap) / min(least, 1.0) + smallest, torch.finfo(dtype).eps + lifted),
     }
@@ -88,7 +91,8 @@ def disagreements(
         got, said = getattr(found, field).cpu(), getattr(want, field).cpu()
         got, said = got.double(), said.to(got.dtype).double()
         same = (got == said) | (got.isnan() & said.isnan())
-        wrong = ~(same | ((got - said).abs() <= absolute + relative * said.abs()))
+        near = said.isfinite() & ((got - said).abs() <= absolute + relative * said.abs())
+        wrong = ~(same | near)
         wrong = wrong.reshape(len(names), -1)
         for i in wrong.any(1).nonzero().flatten().tolist():
             at = int(wrong[i].nonzero()[0])
