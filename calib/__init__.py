@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from calib.records import Item as Item
     from calib.records import Verdict as Verdict
     from calib.report.comparison import write_comparison as write_comparison
-    from calib.report.page import write_report as write_report
+    from calib.report.scores import write_report as write_report
     from calib.runs import Run as Run
     from calib.runs import open_run as open_run
     from calib.summary import summarize as summarize

@@ -10,8 +10,8 @@ from typing import Any
 from calib.drive.score import score
 from calib.models.load import load_model
 from calib.report.formats import percent
-from calib.report.page import write_report
 from calib.report.remedies import remedy, temperature_rows
+from calib.report.scores import write_report
 from calib.report.words import verdict
 from calib.runs.durable import refuse_no_folder
 from calib.summary import BESIDE

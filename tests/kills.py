@@ -25,7 +25,7 @@ import calib
 from calib.hf.model import Model
 from calib.idk.folder import build_set
 from calib.records import Item
-from calib.report.page import write_report
+from calib.report.scores import write_report
 from calib.tasks import Task
 from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer

@@ -19,7 +19,7 @@ from calib.idk.ask import ask_set, label_of, stream
 from calib.idk.draw import Subject
 from calib.idk.folder import build_set, label_set, labels_of
 from calib.records import Answer, InputError, Item
-from calib.report.answers import write_idk_report
+from calib.report.idk import write_idk_report
 from calib.runs import open_run
 from calib.tasks import Task
 from tests.hf.conftest import make_llama, make_tokenizer

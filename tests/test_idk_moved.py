@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from calib import cli, sample, score
 from calib.hf.model import Model, load_model
 from calib.records import EncodedImage, Item
-from calib.report.page import write_report
+from calib.report.scores import write_report
 from calib.runs import open_run
 from calib.tasks import Task
 from tests.idk_cases import COLOURS

@@ -17,7 +17,7 @@ from calib import cli, open_run, sample, score
 from calib.hf.model import Model
 from calib.idk.build import cluster_of
 from calib.records import EncodedImage, Item
-from calib.report.page import picture
+from calib.report.pictures import picture
 from calib.tasks import load_task
 from calib.tasks.task import digest, image_name
 from tests.hf.conftest import make_llava, make_processor

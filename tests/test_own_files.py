@@ -15,7 +15,7 @@ from calib import cli
 from calib.calibrators.temperature import TemperatureScaling
 from calib.images.kept import copies_in
 from calib.records import CalibError, Item
-from calib.report.answers import write_idk_report
+from calib.report.idk import write_idk_report
 from calib.runs import open_run
 from calib.runs.shards import item_row, read_items
 

@@ -15,7 +15,7 @@ from calib import cli
 from calib.calibrators.temperature import TemperatureScaling
 from calib.idk.folder import write_rows
 from calib.records import EncodedImage, InputError, Item
-from calib.report.page import write_report
+from calib.report.scores import write_report
 from calib.runs import open_run
 from calib.runs.begin import begin
 from calib.runs.durable import replace

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from calib import cli
 from calib.records import InputError
-from calib.report.page import write_report
+from calib.report.scores import write_report
 from calib.runs import open_run
 
 N = 40

@@ -15,8 +15,9 @@ from PIL import Image
 
 from calib.intervals import wilson
 from calib.report.formats import count, fixed, percent, points, pvalue
-from calib.report.page import picture, write_report
+from calib.report.pictures import picture
 from calib.report.remedies import remedy
+from calib.report.scores import write_report
 from calib.report.words import caveats, headline, verdict
 from calib.runs import open_run
 from tests.page import Page

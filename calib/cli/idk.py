@@ -140,8 +140,8 @@ def evaluate(
     from calib.idk.ask import EVALUATION, ask_set
     from calib.idk.draw import Subject
     from calib.idk.folder import labels_of
-    from calib.report.answers import write_idk_report
     from calib.report.formats import percent
+    from calib.report.idk import write_idk_report
 
     model = str(labels_of(folder).run.config["model"])
     name, arguments = model_arguments(model, model_args, device)

@@ -112,7 +112,7 @@ def score(
     from calib.models.load import load_model
     from calib.models.protocol import check_scoring
     from calib.report.histogram import write_histogram_report
-    from calib.report.page import write_report
+    from calib.report.scores import write_report
     from calib.report.words import headline
     from calib.runs.ledger import whole
 
@@ -224,7 +224,7 @@ def compare(
     report = write_comparison(results, folder)
     table = tables(results)["metrics"]
     out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
-    show((f"on {results['n']:,} questions", *table["head"][1:]), table["rows"])
+    show((f"on {results['n']:,} questions", *table.head[1:]), table.rows)
     out.print(f"\n{report}", soft_wrap=True)
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from calib.records import CalibError, InputError
+from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
+from calib.report.facts import facts_section, run_facts
 from calib.report.formats import count, fixed, percent, points, pvalue
-from calib.report.page import card, reliability_figure, write_file, write_pages
+from calib.report.page import write_file, write_page
+from calib.report.scores import reliability_figure
 from calib.report.significance import LEVEL
-from calib.report.tables import flat
+from calib.report.tables import mistake_cards
 from calib.report.words import LEAST_MASS, forced_choice
 from calib.runs import open_run
 from calib.runs.config import kind_of, read_config
@@ -48,7 +51,7 @@ def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
     }
     write_file(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     write_file(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    return page(results, folder)
+    return write_page(folder, comparison_page(results, folder))
 
 
 def rewrite_comparison(folder: Path) -> Path:
@@ -58,67 +61,97 @@ def rewrite_comparison(folder: Path) -> Path:
     """
     results = fields_of(folder / RESULTS)
     if results.get("format") == FORMAT:
-        return page(results, folder)
+        return write_page(folder, comparison_page(results, folder))
     config = read_config(folder)
     runs = [open_run(os.path.normpath(folder / name)) for name in config.get("runs") or ()]
     return write_comparison(compare(runs, seed=int(config.get("seed") or 0)), folder)
 
 
-def page(results: Mapping[str, Any], folder: Path) -> Path:
-    return write_pages(
-        folder,
-        "compare",
-        {
-            "results": results,
-            "words": words(results),
-            "tables": tables(results),
-            "figures": [figure(k, run, results["n"]) for k, run in enumerate(results["runs"])],
-            "forgotten": [forgotten(each, results["runs"]) for each in results["pairs"]],
-        },
+def comparison_page(results: Mapping[str, Any], folder: Path) -> Page:
+    runs, pairs = results["runs"], results["pairs"]
+    task = ", ".join(dict.fromkeys(str(run["task"]) for run in runs))
+    lead = [Text(verdict(each, runs), "lead") for each in pairs]
+    return Page(
+        title=f"{' against '.join(run['name'] for run in reversed(runs))} on {task}",
+        headline=headline(pairs[-1], runs),
+        lead=[*lead, *(Text(line, "caveat") for line in caveats(results))],
+        tiles=[
+            Tile(
+                run["name"],
+                percent(run["metrics"]["accuracy"]["value"], 1),
+                f"right; {percent(run['metrics']['confidence']['value'], 1)} sure, ECE "
+                f"{fixed(run['metrics']['ece']['value'], 3)}",
+            )
+            for run in runs
+        ],
+        sections=list(sections(results, folder)),
+        footer="The numbers are in results.json.",
     )
 
 
-def words(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The sentences of the report."""
-    runs, pairs = results["runs"], results["pairs"]
+def caveats(results: Mapping[str, Any]) -> list[str]:
     masses = {
-        run["name"]: run["metrics"]["mass"]["value"] for run in runs if "mass" in run["metrics"]
+        run["name"]: run["metrics"]["mass"]["value"]
+        for run in results["runs"]
+        if "mass" in run["metrics"]
     }
-    caveats = [forced_choice(f"{k}'s", mass) for k, mass in masses.items() if mass < LEAST_MASS]
+    said = [forced_choice(f"{k}'s", mass) for k, mass in masses.items() if mass < LEAST_MASS]
     if more := ", ".join(f"{name} {count(n)}" for name, n in results["left_out"].items() if n):
-        caveats.append(f"Judged only in some runs, and not compared: {more}.")
-    task = ", ".join(dict.fromkeys(str(run["task"]) for run in runs))
-    return {
-        "title": f"{' against '.join(run['name'] for run in reversed(runs))} on {task}",
-        "headline": headline(pairs[-1], runs),
-        "lead": [verdict(each, runs) for each in pairs],
-        "caveats": caveats,
-        "tiles": [
-            {
-                "name": run["name"],
-                "value": percent(run["metrics"]["accuracy"]["value"], 1),
-                "note": f"right; {percent(run['metrics']['confidence']['value'], 1)} sure, ECE "
-                f"{fixed(run['metrics']['ece']['value'], 3)}",
-            }
-            for run in runs
+        said.append(f"Judged only in some runs, and not compared: {more}.")
+    return said
+
+
+def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
+    """The page's sections, in reading order."""
+    runs, shown = results["runs"], tables(results)
+    yield Section(
+        "reliability",
+        "Do they keep their word?",
+        [
+            Figures([figure(k, run, results["n"]) for k, run in enumerate(runs)]),
+            shown["metrics"],
+            Text(
+                f"All on the same {count(results['n'])} questions. In brackets what the error "
+                "would be if every confidence were true: binned errors are above zero even then.",
+                "note",
+            ),
         ],
-        "metrics": f"All on the same {count(results['n'])} questions. In brackets what the error "
-        "would be if every confidence were true: binned errors are above zero even then.",
-        "differences": "Questions in pairs, resampled by image; shares in points. The last p is "
-        f"corrected for the {results['tests']} tests of this page (Holm). Calibration is tested by "
-        "the debiased squared error: a sharper model has a smaller ECE without being better "
-        "calibrated, so a difference of ECEs has neither interval nor p. Where p is large, no "
-        "difference is shown, which does not show that there is none.",
-        "changed": "Gained: wrong in the first run and right in the second; lost: the reverse.",
-        "temperature": "Each temperature was fitted on one half of the questions. On the other "
+    )
+    yield Section(
+        "differences",
+        "What is different?",
+        [
+            *shown["differences"],
+            Text(
+                "Questions in pairs, resampled by image; shares in points. The last p is corrected "
+                f"for the {results['tests']} tests of this page (Holm). Calibration is tested by "
+                "the debiased squared error: a sharper model has a smaller ECE without being "
+                "better calibrated, so a difference of ECEs has neither interval nor p. Where p is "
+                "large, no difference is shown, which does not show that there is none.",
+                "note",
+            ),
+        ],
+    )
+    yield Section("changed", "What became of the answers?", [shown["changed"]])
+    told = (
+        "Each temperature was fitted on one half of the questions. On the other "
         f"half: the {errors_of(runs)} of each run as it is, at the temperature of the first run, "
-        "and at its own.",
-        "parsed": f"On the {count(results['parsed']['n'])} questions to which the likeliest token "
-        "of every run was an option. A run that seldom answers in the asked form is judged on a "
-        "choice that it was forced to make.",
-        "facts": [("questions compared", count(results["n"])), *flat(results["facts"])],
-        "footer": "The numbers are in results.json.",
-    }
+        "and at its own."
+    )
+    yield Section(
+        "temperature", "Does the temperature carry over?", [Text(told), shown["temperature"]]
+    )
+    if shown["parsed"]:
+        told = (
+            f"On the {count(results['parsed']['n'])} questions to which the likeliest token of "
+            "every run was an option. A run that seldom answers in the asked form is judged on a "
+            "choice that it was forced to make."
+        )
+        yield Section("parsed", "Where all answer in the asked form", [Text(told), shown["parsed"]])
+    for place, each in enumerate(results["pairs"]):
+        if each["forgotten"]:
+            yield forgotten(place, each, runs)
+    yield facts_section([("questions compared", count(results["n"])), *run_facts(results["facts"])])
 
 
 def sides(
@@ -161,18 +194,20 @@ def tables(results: Mapping[str, Any]) -> dict[str, Any]:
     parsed = results["parsed"]["runs"]
     same = ["same option"] if all("same_answer" in each for each in pairs) else []
     return {
-        "metrics": metric_table(runs, [run["metrics"] for run in runs]),
-        "parsed": None if parsed is None else metric_table(runs, parsed),
+        "metrics": metric_table("metrics", runs, [run["metrics"] for run in runs]),
+        "parsed": None if parsed is None else metric_table("parsed", runs, parsed),
         "differences": [
-            {
-                "head": [difference_name(each), "difference", "95 % interval", "p", "p, Holm"],
-                "rows": [difference_row(name, test) for name, test in each["differences"].items()],
-            }
-            for each in pairs
+            Table(
+                f"differences-{place}",
+                [difference_name(each), "difference", "95 % interval", "p", "p, Holm"],
+                [difference_row(name, test) for name, test in each["differences"].items()],
+            )
+            for place, each in enumerate(pairs, 1)
         ],
-        "changed": {
-            "head": ["run", "both right", "gained", "lost", "both wrong", *same],
-            "rows": [
+        "changed": Table(
+            "changed",
+            ["run", "both right", "gained", "lost", "both wrong", *same],
+            [
                 [
                     difference_name(each),
                     *(count(each[name]) for name in ("both_right", "gained", "lost", "both_wrong")),
@@ -180,28 +215,31 @@ def tables(results: Mapping[str, Any]) -> dict[str, Any]:
                 ]
                 for each in pairs
             ],
-        },
-        "temperature": {
-            "head": ["run", "T", "as it is", f"at the T of {runs[0]['name']}", "at its own T"],
-            "rows": [
+            "Gained: wrong in the first run and right in the second; lost: the reverse.",
+        ),
+        "temperature": Table(
+            "temperature",
+            ["run", "T", "as it is", f"at the T of {runs[0]['name']}", "at its own T"],
+            [
                 [run["name"], fixed(run["temperature"], 3), *map(errors_cell, run["judged"])]
                 for run in runs
             ],
-        },
+        ),
     }
 
 
 def metric_table(
-    runs: Sequence[Mapping[str, Any]], metrics: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    return {
-        "head": ["", *(run["name"] for run in runs)],
-        "rows": [
-            [metrics[0][name]["label"], *(metric_cell(name, each[name]) for each in metrics)]
-            for name in SHOWN
-            if name in metrics[0]
+    name: str, runs: Sequence[Mapping[str, Any]], metrics: Sequence[Mapping[str, Any]]
+) -> Table:
+    return Table(
+        name,
+        ["metric", *(run["name"] for run in runs)],
+        [
+            [metrics[0][key]["label"], *(metric_cell(key, each[key]) for each in metrics)]
+            for key in SHOWN
+            if key in metrics[0]
         ],
-    }
+    )
 
 
 def metric_cell(name: str, entry: Mapping[str, Any]) -> str:
@@ -245,7 +283,7 @@ def errors_cell(errors: Mapping[str, float] | None) -> str:
     return "–" if errors is None else ", ".join(map(fixed, errors.values()))
 
 
-def figure(place: int, run: Mapping[str, Any], n: int) -> dict[str, Any]:
+def figure(place: int, run: Mapping[str, Any], n: int) -> Figure:
     ece = run["metrics"]["ece"]
     return reliability_figure(
         f"run{place}",
@@ -256,11 +294,14 @@ def figure(place: int, run: Mapping[str, Any], n: int) -> dict[str, Any]:
     )
 
 
-def forgotten(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def forgotten(place: int, pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> Section:
     """The answers that the second run lost, with their pictures."""
     folder = Path(sides(pair, runs)[1]["path"])
-    return {
-        "title": f"Right with {pair['first']}, wrong with {pair['second']}",
-        "cards": [card(item, folder) for item in pair["forgotten"]],
-        "items": pair["forgotten"],
-    }
+    return Section(
+        f"lost-{place + 1}",
+        f"Right with {pair['first']}, wrong with {pair['second']}",
+        [
+            Text("The surest of them, with the probability of each answer."),
+            mistake_cards(f"lost-{place + 1}", pair["forgotten"], folder),
+        ],
+    )

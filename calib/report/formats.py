@@ -1,23 +1,65 @@
-"""Numbers as a reader sees them: one minus sign, no-break spaces, a dash for what is not known."""
+"""Numbers as a reader sees them: one minus sign, no-break spaces, a dash for what is not known.
+
+What is shown is rounded; a ``Shown`` keeps the number itself for the page's CSV.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Self
+
+UNKNOWN = "–"
+
+
+class Shown(str):
+    """A number as text. ``value`` is the number, or the two bounds of an interval; None where it
+    is not known. ``mark`` names its colour: "over", "under", "differs" or ""."""
+
+    value: float | tuple[float, float] | None
+    mark: str
+
+    def __new__(
+        cls, text: str, value: float | tuple[float, float] | None = None, mark: str = ""
+    ) -> Self:
+        shown = super().__new__(cls, text)
+        shown.value, shown.mark = value, mark
+        return shown
 
 
 def percent(value: float | None, digits: int = 0) -> str:
     # A no-break space: the sign stays with its number.
-    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+    if value is None:
+        return UNKNOWN
+    return Shown(f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%", value)
 
 
 def fixed(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return UNKNOWN if value is None else Shown(f"{value:.{digits}f}".replace("-", "−"), value)
 
 
 def points(value: float | None) -> str:
     """A difference of two shares in percentage points, with its sign."""
-    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
+    if value is None:
+        return UNKNOWN
+    return Shown(f"{100 * value:+.1f}".replace("-", "−"), 100 * value)
+
+
+def gap(value: float | None) -> str:
+    """Confidence minus accuracy in percentage points, in the colour of its side."""
+    if value is None:
+        return UNKNOWN
+    return Shown(points(value), 100 * value, "over" if value > 0 else "under")
+
+
+def interval(low: float | None, high: float | None, form: str = "fixed", digits: int = 3) -> str:
+    """Two bounds as "low … high"; ``form`` is "fixed", "percent" or "points"."""
+    if low is None or high is None:
+        return UNKNOWN
+    if form == "points":
+        return Shown(f"{points(low)} … {points(high)}", (100 * low, 100 * high))
+    if form == "percent":
+        between = f"{100 * low:.{digits}f} … {percent(high, digits)}"
+        return Shown(between, (low, high))
+    return Shown(f"{fixed(low, digits)} … {fixed(high, digits)}", (low, high))
 
 
 def share(value: float) -> str:
@@ -25,9 +67,10 @@ def share(value: float) -> str:
     for digits in (0, 1, 2, 3):
         text = f"{100 * value:.{digits}f}"
         if float(text) not in (0.0, 100.0):
-            return f"{text}\N{NO-BREAK SPACE}%"
+            return Shown(f"{text}\N{NO-BREAK SPACE}%", value)
     if 0 < value < 1:
-        return "over 99.999\N{NO-BREAK SPACE}%" if value > 0.5 else "under 0.001\N{NO-BREAK SPACE}%"
+        text = "over 99.999\N{NO-BREAK SPACE}%" if value > 0.5 else "under 0.001\N{NO-BREAK SPACE}%"
+        return Shown(text, value)
     return percent(value)
 
 
@@ -39,28 +82,18 @@ def within(low: float, high: float) -> str:
 
 
 def pvalue(value: float | None, relation: bool = False, at_most: bool = False) -> str:
-    """A p value; ``at_most``: the smallest that its test can give."""
+    """A p value; ``at_most``: the smallest that its test can give, and then no number of CSV."""
     if value is None:
-        return "–"
+        return UNKNOWN
     if at_most:
         return f"≤ {value:.1g}" if value < 0.001 else f"≤ {value:.3f}"
     if value < 0.001:
-        return "< 0.001"
-    return f"= {value:.3f}" if relation else f"{value:.3f}"
+        return Shown("< 0.001", value)
+    return Shown(f"= {value:.3f}" if relation else f"{value:.3f}", value)
 
 
 def count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
-
-
-def cell(value: Any) -> str:
-    """Text for one cell of a Markdown table, which shows it unchanged."""
-    return literal(str(value)).replace("|", "\\|")
-
-
-def literal(text: str) -> str:
-    """Text in one line, escaped so that Markdown reads neither HTML nor links in it."""
-    return re.sub(r"[\\<\[`]", r"\\\g<0>", " ".join(text.split()))
+    return UNKNOWN if value is None else Shown(f"{value:,}", value)
 
 
 def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:

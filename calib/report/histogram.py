@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from calib.report import plots
+from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
+from calib.report.facts import facts_section, run_facts
 from calib.report.formats import count, fixed, percent, points, share, within
-from calib.report.page import write_file, write_pages
-from calib.report.tables import flat, metric_row
+from calib.report.page import write_file, write_page
+from calib.report.scores import asked_line
+from calib.report.tables import metric_row
 from calib.report.words import LEAST_TOLD
 from calib.runs import Run
 from calib.runs.folder import RESULTS
@@ -26,56 +27,57 @@ LEAD = (
 
 
 def write_histogram_report(run: Run) -> Path:
-    """Write results.json, report.html and report.md of a run of ``log_samples="none"``."""
+    """Write results.json and the page of a run of ``log_samples="none"``."""
     results = to_json(summarize_histogram(run))
     write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    rows = [list(metric_row(n, e).values()) for n, e in results["metrics"].items()]
-    context = {
-        "results": results,
-        "words": words(results),
-        "figures": figures(results),
-        "table_of": {
-            "head": ("metric", "value", "n", "convention"),
-            "rows": [[row[0], row[1], row[5], row[6]] for row in rows],
-        },
-    }
-    return write_pages(run.path, "histogram", context)
+    return write_page(run.path, histogram_page(results))
 
 
-def words(results: Mapping[str, Any]) -> dict[str, Any]:
-    counts = results["counts"]
+def histogram_page(results: Mapping[str, Any]) -> Page:
+    counts, facts = results["counts"], results["facts"]
     value = {name: entry["value"] for name, entry in results["metrics"].items()}
-    facts = results["facts"]
-    return {
-        "title": f"{facts.get('model', 'the model')} on {facts.get('task', 'its task')}",
-        "headline": headline(results),
-        "lead": [
-            f"Over {count(counts['scored'])} questions it was {percent(value['confidence'], 1)} "
-            f"sure on average and right {percent(value['accuracy'], 1)} of the time.",
-            LEAD,
+    scored = count(counts["scored"])
+    lead = (
+        f"Over {scored} questions it was {percent(value['confidence'], 1)} sure on average and "
+        f"right {percent(value['accuracy'], 1)} of the time."
+    )
+    rows = [metric_row(name, entry) for name, entry in results["metrics"].items()]
+    table = Table(
+        "metrics",
+        ["metric", "value", "n", "convention"],
+        [[row[0], row[1], row[5], row[6]] for row in rows],
+        prose=(3,),
+    )
+    return Page(
+        title=f"{facts.get('model', 'the model')} on {facts.get('task', 'its task')}",
+        headline=headline(results),
+        lead=[
+            Text(lead, "lead"),
+            Text(LEAD, "lead"),
+            *(Text(line, "caveat") for line in caveats(counts)),
         ],
-        "caveats": caveats(counts),
-        "tiles": [
-            tile("accuracy", percent(value["accuracy"], 1), f"{count(counts['scored'])} questions"),
-            tile(
+        tiles=[
+            Tile("accuracy", percent(value["accuracy"], 1), f"{scored} questions"),
+            Tile(
                 "mean confidence",
                 percent(value["confidence"], 1),
                 f"{points(value['gap'])} points to accuracy",
             ),
-            tile("ECE", fixed(value["ece"], 3), f"{results['diagram']['bins']} bins"),
-            tile(
+            Tile("ECE", fixed(value["ece"], 3), f"{results['diagram']['bins']} bins"),
+            Tile(
                 "answers in the asked form",
                 percent(value["parse_rate"], 1),
                 f"option mass {fixed(value['mass'], 3)}",
             ),
         ],
-        "facts": flat(facts),
-        "footer": "The numbers are in results.json, every batch in histogram.jsonl.",
-    }
-
-
-def tile(name: str, value: str, note: str) -> dict[str, str]:
-    return {"name": name, "value": value, "note": note}
+        asked=asked_line(results),
+        sections=[
+            Section("reliability", "Does it keep its word?", [Figures(figures(results))]),
+            Section("metrics", "Every number, with its convention", [table]),
+            facts_section(run_facts(facts)),
+        ],
+        footer="The numbers are in results.json, every batch in histogram.jsonl.",
+    )
 
 
 def headline(results: Mapping[str, Any]) -> str:
@@ -103,21 +105,22 @@ def caveats(counts: Mapping[str, int]) -> list[str]:
     ]
 
 
-def figures(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+def figures(results: Mapping[str, Any]) -> list[Figure]:
     rows = results["diagram"]["rows"]
     value = {name: entry["value"] for name, entry in results["metrics"].items()}
-    reliability = plots.reliability(rows, note=f"ECE {fixed(value['ece'], 3)}")
+    ece = f"ECE {fixed(value['ece'], 3)}"
     lies = plots.confidence_histogram(
         rows, confidence=value["confidence"], accuracy=value["accuracy"]
     )
     return [
-        {
-            "title": title,
-            "svg": Markup(plots.svg(drawing, name=name, label=title)),
-            "caption": caption,
-        }
-        for name, title, drawing, caption in (
-            ("reliability", "Does it keep its word?", reliability, "All counted questions."),
-            ("histogram", "Where its confidence lies", lies, "Right and wrong answers."),
-        )
+        Figure(
+            "All questions",
+            plots.svg(plots.reliability(rows, note=ece), name="reliability", label=ece),
+            "All counted questions, bins of equal width.",
+        ),
+        Figure(
+            "Where the confidences lie",
+            plots.svg(lies, name="histogram", label="Confidence histogram"),
+            "Right and wrong answers by confidence.",
+        ),
     ]

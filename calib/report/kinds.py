@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calib.records import InputError
-from calib.report.answers import write_idk_report, write_measures_report
 from calib.report.comparison import rewrite_comparison
 from calib.report.histogram import write_histogram_report
-from calib.report.page import write_report
+from calib.report.idk import write_idk_report
+from calib.report.measures import write_measures_report
+from calib.report.scores import write_report
 from calib.runs import open_run
 from calib.runs.config import kind_of
 from calib.runs.folder import Progress

@@ -1,92 +1,50 @@
-"""A run folder's results.json, report.html and report.md, written from its rows.
+"""Write a page into its folder: report.html, report.md and a CSV of every table.
 
-The HTML needs nothing but itself: drawings are inline, pictures embedded. All three files can be
-deleted and written again from the records.
+The HTML needs nothing but itself: drawings are inline, pictures embedded. All files can be deleted
+and written again.
 """
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
-from calib.images import format_of, open_image
-from calib.records import CalibError, InputError
-from calib.report import plots
-from calib.report.formats import (
-    beginning,
-    cell,
-    count,
-    fixed,
-    literal,
-    percent,
-    points,
-    printable,
-    pvalue,
-)
-from calib.report.words import words
+from calib.records import CalibError
+from calib.report.blocks import Page
+from calib.report.csv_tables import csv_text, file_of, remove_others, tables_of
+from calib.report.markdown import markdown
 from calib.runs.durable import replace
-from calib.runs.folder import Progress
-from calib.runs.prompts import first_prompt, title_of
-from calib.summary import summarize
 
 TEMPLATES = Path(__file__).with_name("templates")
-LARGEST_PICTURE = 150_000
-"""Bytes of a picture that is embedded as it is; a larger one is scaled to LARGEST_SIDE pixels."""
-LARGEST_SIDE = 640
-SMALL_SIDE = 128
-"""A picture no larger than this is shown enlarged, its pixels kept square."""
-OPTIONS_SHOWN = 5
-MEDIA = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
 
 
-def write_report(run: Any, *, progress: Progress | None = None) -> Path:
-    """Write results.json, report.md and report.html into the run's folder.
+def write_page(folder: Path, page: Page) -> Path:
+    """Write the page as report.html, report.md and tables/NAME.csv; return the first's path.
 
-    Returns the path of report.html. Raises InputError for a run that is a file.
+    Raises CalibError where a file cannot be written.
     """
-    folder = Path(run.path)
-    if folder.is_file():
-        raise InputError(
-            f"{folder}: a report needs a folder; calib.read_log(..., out=FOLDER) makes one"
-        )
-    results = summarize(run, progress=progress)
-    write_file(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    return write_pages(folder, "report", context_of(results, folder))
+    remove_others(folder, page)
+    for table in tables_of(page):
+        write_file(folder / file_of(table), csv_text(table))
+    write_file(folder / "report.md", markdown(page))
+    write_file(folder / "report.html", html(page))
+    return folder / "report.html"
 
 
-def context_of(results: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What the templates show of ``results``; ``folder`` is where relative pictures lie."""
-    return {
-        "results": results,
-        "words": words(results),
-        "figures": figures(results),
-        "mistakes": [card(item, folder) for item in results["mistakes"]],
-        "prompt": prompt_shown(folder),
-    }
+def html(page: Page) -> str:
+    """The page as one file of HTML."""
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(page=page, css=style(), script=part("page.js"), version=own_version())
+    )
 
 
-def prompt_shown(folder: Path) -> dict[str, str] | None:
-    """What the template ``prompt`` shows of the first prompt of a run; None where it has none."""
-    row = first_prompt(folder)
-    if row is None:
-        return None
-    text = beginning(row["text"], lines=100, characters=10_000)
-    return {"title": printable(title_of(row)), "text": text}
-
-
-def render(name: str, context: Mapping[str, Any]) -> dict[str, str]:
-    """Render the templates ``name``.html and .md: a text for each of "html" and "md".
-
-    A template sees ``context``, the style sheet as ``css`` and ``version``.
-    """
+@cache
+def templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(["html", "html.j2"]),
@@ -95,132 +53,18 @@ def render(name: str, context: Mapping[str, Any]) -> dict[str, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        percent=percent,
-        fixed=fixed,
-        points=points,
-        pvalue=pvalue,
-        count=count,
-        cell=cell,
-        literal=literal,
-    )
-    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    variables = {**context, "css": css, "version": own_version()}
-    return {
-        kind: environment.get_template(f"{name}.{kind}.j2").render(variables)
-        for kind in ("html", "md")
-    }
+    environment.filters["csv_file"] = file_of
+    return environment
 
 
-def write_pages(folder: Path, name: str, context: Mapping[str, Any]) -> Path:
-    """Render the templates ``name`` into report.md and report.html; return the latter's path."""
-    pages = render(name, context)
-    write_file(folder / "report.md", pages["md"])
-    write_file(folder / "report.html", pages["html"])
-    return folder / "report.html"
+def part(name: str) -> str:
+    """A file of the templates' folder, as text."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def figures(results: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The drawings with their titles and captions."""
-    overall = results["overall"]
-    reliability = diagrams(results)
-    curve = results["risk_coverage"]
-    histogram = plots.confidence_histogram(
-        results["diagram"]["rows"], confidence=overall["confidence"], accuracy=overall["accuracy"]
-    )
-    ranking = plots.risk_coverage(curve["points"], overall=curve["overall"], best=curve["best"])
-    auroc = fixed(results["metrics"]["auroc"]["value"], 3)
-    return {
-        "reliability": reliability,
-        "ranking": [
-            {
-                "title": "Where its confidence lies",
-                "svg": Markup(plots.svg(histogram, name="histogram", label="Confidence histogram")),
-                "caption": "Right and wrong answers by confidence. The dashed line is the mean "
-                "confidence, the solid line the accuracy: calibrated means that they meet.",
-            },
-            {
-                "title": "Risk and coverage",
-                "svg": Markup(plots.svg(ranking, name="risk", label="Risk-coverage curve")),
-                "caption": "Answer only the most confident share: how many of those answers are "
-                f"wrong? AUROC of confidence against correctness: {auroc}.",
-            },
-        ],
-    }
-
-
-def diagrams(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Diagrams of the held-out half, before and after the temperature.
-
-    Without a temperature there is one diagram, of all questions.
-    """
-    temperature = results["temperature"]
-    if temperature is None:
-        overall = results["overall"]
-        caption = f"All {count(overall['n'])} scored questions."
-        return [
-            reliability_figure("before", "As it is", results["diagram"]["rows"], overall, caption)
-        ]
-    n_fit, n_held_out = count(temperature["n_fit"]), count(temperature["n_judged"])
-    ece = temperature["metrics"]["ece"]
-    return [
-        reliability_figure(
-            "before",
-            "As it is",
-            temperature["before"],
-            {**ece["before"], "ece": ece["before"]["value"]},
-            f"{n_held_out} questions that the temperature has not seen.",
-        ),
-        reliability_figure(
-            "after",
-            f"After temperature {fixed(temperature['value'], 2)}",
-            temperature["after"],
-            {**ece["after"], "ece": ece["after"]["value"]},
-            f"The same questions. T was fitted on {n_fit} others; no answer changed.",
-        ),
-    ]
-
-
-def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """One mistake with its pictures embedded and its likeliest options first."""
-    options = sorted(item["options"], key=lambda option: -option["prob"])
-    shown = [o for i, o in enumerate(options) if i < OPTIONS_SHOWN or o["role"]]
-    hidden = [o for o in options if o not in shown]
-    return {
-        **item,
-        "options": [{**o, "width": round(100 * o["prob"], 1)} for o in shown],
-        "others": {"count": len(hidden), "prob": sum(o["prob"] for o in hidden)}
-        if hidden
-        else None,
-        "pictures": [picture(folder, name) for name in item["images"]],
-    }
-
-
-def picture(folder: Path, name: str) -> dict[str, Any]:
-    """A picture as a data URI, scaled down where it is large; else ``missing`` says why not."""
-    try:
-        path = next((p for p in (folder / name, Path(name)) if p.exists()), Path(name))
-        image = open_image(path)  # refuses a device, whose bytes have no end
-        content = path.read_bytes()
-    except (OSError, ValueError, CalibError):  # ValueError: no name that a file can have
-        return {"uri": None, "missing": f"{name}: no longer there, or not readable"}
-    media = MEDIA.get(format_of(content) or "")
-    small = max(image.size) <= SMALL_SIDE
-    if media is None or len(content) > LARGEST_PICTURE:
-        image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-        buffer = io.BytesIO()
-        image.save(buffer, format="JPEG", quality=85)
-        media, content = "jpeg", buffer.getvalue()
-    code = base64.b64encode(content).decode("ascii")
-    return {"uri": f"data:image/{media};base64,{code}", "small": small}
-
-
-def reliability_figure(
-    name: str, title: str, rows: Sequence[Any], ece: Mapping[str, Any], caption: str
-) -> dict[str, Any]:
-    note = f"ECE {fixed(ece['ece'], 3)}\n{fixed(ece['expected'], 3)} if calibrated"
-    drawing = plots.svg(plots.reliability(rows, note=note), name=name, label=f"{title}: {note}")
-    return {"title": title, "svg": Markup(drawing), "caption": caption}
+def style() -> str:
+    """The style sheet that all pages share."""
+    return part("report.css")
 
 
 def own_version() -> str:
@@ -232,6 +76,7 @@ def own_version() -> str:
 
 def write_file(path: Path, text: str) -> None:
     try:
+        path.parent.mkdir(exist_ok=True)
         replace(path, text)
     except OSError as cause:
         raise CalibError(f"{path}: could not be written ({cause.strerror})") from cause

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib.report.formats import count, fixed, percent, share
+from calib.report.blocks import Table
+from calib.report.formats import UNKNOWN, Shown, count, fixed, percent, share
 from calib.report.significance import p_of, shown
-from calib.report.tables import has_model
+from calib.report.words import has_model
+
+HIDDEN = ("mce",)
+"""Not in the table: the largest gap is that of the bin with the fewest questions, by chance."""
 
 
 def remedy(results: Mapping[str, Any]) -> str:
@@ -17,7 +21,7 @@ def remedy(results: Mapping[str, Any]) -> str:
         reason = results["temperature_kept"]
         without = "It is given no temperature" if has_model(results) else "No temperature is fitted"
         return f"{without}: {reason}." if reason else ""
-    metrics, tests = temperature["metrics"], temperature["tests"]
+    tests = temperature["tests"]
     lower = [test for test in tests.values() if shown(test) and test["value"] < 0]
     higher = [test for test in tests.values() if shown(test) and test["value"] > 0]
     between = temperature_span(temperature)
@@ -36,11 +40,18 @@ def remedy(results: Mapping[str, Any]) -> str:
         p_values = [f"{t['label']} p {p_of(t)}" for t in tests.values() if t["p"] is not None]
         evidence = f" ({', '.join(p_values)})" if p_values else ", as nothing can be tested there"
         sentence += f"; on the other half no improvement is shown{evidence}"
-    before, after = metrics["ece"]["before"], metrics["ece"]["after"]
+    return f"{sentence}."
+
+
+def temperature_note(temperature: Mapping[str, Any]) -> str:
+    """Why the ECE beside the diagrams is not that of the first screen."""
+    ece = temperature["metrics"]["ece"]
     return (
-        f"{sentence}. The ECE there is {fixed(before['value'], 3)} before and "
-        f"{fixed(after['value'], 3)} after, where calibrated answers would give "
-        f"{fixed(before['expected'], 3)} and {fixed(after['expected'], 3)}."
+        f"Judged on the {count(temperature['n_judged'])} questions that the temperature has not "
+        f"seen, not on all: their ECE is {fixed(ece['before']['value'], 3)} as it is and "
+        f"{fixed(ece['after']['value'], 3)} at T, where calibrated answers would give "
+        f"{fixed(ece['before']['expected'], 3)} and {fixed(ece['after']['expected'], 3)}. An ECE "
+        "may fall because confidences grow sharper; p, question by question, decides."
     )
 
 
@@ -57,46 +68,97 @@ def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, st
     return [
         {
             "name": entry["label"],
-            "before": side_of(name, entry["before"]),
-            "after": side_of(name, entry["after"]),
-            "p": p_of(tests[name], relation=False) if name in tests else "–",
+            "before": value_of(name, entry["before"]),
+            "before_expected": fixed(entry["before"].get("expected"), 4),
+            "after": value_of(name, entry["after"]),
+            "after_expected": fixed(entry["after"].get("expected"), 4),
+            "p": p_of(tests[name], relation=False) if name in tests else UNKNOWN,
         }
         for name, entry in temperature["metrics"].items()
+        if name not in HIDDEN
     ]
 
 
-def side_of(name: str, entry: Mapping[str, Any]) -> str:
-    """A share in percent; else the value, and in brackets its expectation if calibrated."""
+def value_of(name: str, entry: Mapping[str, Any]) -> str:
+    """A share in percent, else the value."""
     if name in ("accuracy", "confidence"):
         return percent(entry["value"], 1)
-    value = fixed(entry["value"], 4)
-    return value if entry.get("expected") is None else f"{value} ({fixed(entry['expected'], 4)})"
+    return fixed(entry["value"], 4)
+
+
+def temperature_table(temperature: Mapping[str, Any]) -> Table:
+    n, at = count(temperature["n_judged"]), fixed(temperature["value"], 3)
+    names = ("name", "before", "before_expected", "after", "after_expected", "p")
+    return Table(
+        "temperature",
+        [
+            f"on the {n} judged questions",
+            "as it is",
+            "if calibrated",
+            f"T = {at}",
+            "if calibrated at T",
+            "p",
+        ],
+        [[row[name] for name in names] for row in temperature_rows(temperature)],
+        "p is that of no difference between the two, question by question, corrected for the "
+        "tests of this page (Holm).",
+    )
 
 
 def abstain_note(abstain: Mapping[str, Any]) -> str:
     return (
         "Answer above a confidence, pass on the rest. Each row keeps its promise about new "
         f"questions of the same kind with a probability of {percent(1 - abstain['delta'])} "
-        f"(learn then test, on {count(abstain['n'])} questions, one a cluster). Worth counts +1 "
-        "for a right answer, 0 for none, and for a wrong one so much less that answering with "
-        "exactly the promised accuracy is worth nothing; in brackets that of answering everything."
+        f"(learn then test, on {count(abstain['n'])} questions, one a cluster)."
     )
 
 
-def abstain_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of the thresholds' table, as text."""
+def abstain_words(abstain: Mapping[str, Any]) -> str:
+    """The most demanding promise that can be kept, as a rule to follow."""
+    kept = [row for row in abstain["rows"] if row["threshold"] is not None]
+    if not kept:
+        least = percent(min(row["target"] for row in abstain["rows"]))
+        return f"No threshold can promise even {least} right answers."
+    best = max(kept, key=lambda row: float(row["target"]))
+    target = percent(best["target"])
+    if best["coverage"] >= 1:
+        return f"For {target} right answers no threshold is needed: let it answer everything."
+    return (
+        f"For {target} right answers, take an answer whose confidence is at least "
+        f"{fixed(best['threshold'], 4)}; it then answers {percent(best['coverage'])} of the "
+        "questions."
+    )
+
+
+def abstain_table(abstain: Mapping[str, Any]) -> Table:
+    return Table(
+        "thresholds",
+        [
+            "accuracy promised",
+            "confidence needed",
+            "answers",
+            "right among them",
+            "at least",
+            "worth",
+            "worth of answering all",
+        ],
+        [abstain_row(row) for row in abstain["rows"]],
+        "Worth counts +1 for a right answer, 0 for none, and for a wrong one so much less that "
+        "answering with exactly the promised accuracy is worth nothing.",
+    )
+
+
+def abstain_row(row: Mapping[str, Any]) -> list[str]:
     target, everything = percent(row["target"]), fixed(row["utility_all"], 3)
     if row["threshold"] is None:
-        return {"target": target, "none": f"no threshold can promise it ({everything})"}
-    threshold = (
-        f"≥ {fixed(row['threshold'], 4)}" if row["coverage"] < 1 else "none needed: answer all"
-    )
-    return {
-        "target": target,
-        "none": None,
-        "threshold": threshold,
-        "coverage": percent(row["coverage"]),
-        "accuracy": share(1 - row["risk"]),
-        "bound": share(1 - row["bound"]),
-        "worth": f"{fixed(row['utility'], 3)} ({everything})",
-    }
+        return [target, "none can promise it", *[UNKNOWN] * 4, everything]
+    needed = Shown(f"≥ {fixed(row['threshold'], 4)}", row["threshold"])
+    return [
+        target,
+        needed if row["coverage"] < 1 else "none needed",
+        percent(row["coverage"]),
+        share(1 - row["risk"]),
+        share(1 - row["bound"]),
+        fixed(row["utility"], 3),
+        everything,
+    ]

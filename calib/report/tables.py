@@ -1,59 +1,54 @@
-"""The tables of a score report, and its facts, as text."""
+"""The tables of a score report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from calib.report.formats import count, fixed, percent, points, pvalue
-from calib.runs.kinds import SCORE
+from calib.report.blocks import Card, Cards, Line, Table
+from calib.report.formats import count, fixed, gap, interval, percent, pvalue
+from calib.report.pictures import picture
+
+OPTIONS_SHOWN = 5
+GAP = "gap, points"
+UNNAMED = "(no group)"
 
 
-def has_model(results: Mapping[str, Any]) -> bool:
-    """Whether the numbers are known to be a model's: of a table no model need be named."""
-    facts = results.get("facts", {})
-    return "model" in facts or facts.get("kind", SCORE) == SCORE
+def metric_table(metrics: Mapping[str, Mapping[str, Any]], note: str) -> Table:
+    """Every metric with its interval, expectation, p and convention."""
+    return Table(
+        "metrics",
+        ["metric", "value", "95 % interval", "expected if calibrated", "p", "n", "convention"],
+        [metric_row(name, entry) for name, entry in metrics.items()],
+        note,
+        prose=(6,),
+    )
 
 
-def metric_row(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
-    """One line of the metric table, as text."""
-    low, high = entry.get("low"), entry.get("high")
-    known = low is not None and high is not None
+def metric_row(name: str, entry: Mapping[str, Any]) -> list[str]:
+    between = interval(entry.get("low"), entry.get("high"), digits=4)
     convention = entry["convention"]
-    if known and entry.get("method"):
+    if entry.get("low") is not None and entry.get("method"):
         convention += f"; interval: {entry['method']}"
-    return {
-        "label": entry.get("label", name),
-        "value": fixed(entry["value"], 4),
-        "interval": f"{fixed(low, 4)} … {fixed(high, 4)}" if known else "–",
-        "expected": fixed(entry.get("expected"), 4),
-        "p": pvalue(entry.get("holm"), at_most=entry.get("at_most", False)),
-        "n": count(entry["n"]),
-        "convention": convention,
-    }
+    return [
+        entry.get("label", name),
+        fixed(entry["value"], 4),
+        between,
+        fixed(entry.get("expected"), 4),
+        pvalue(entry.get("holm"), at_most=entry.get("at_most", False)),
+        count(entry["n"]),
+        convention,
+    ]
 
 
-def mistake_table(mistakes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mistakes as text; where there are options, with the given answer and the right one."""
-    full = all("given" in item for item in mistakes)
-    head = ["id", "question", "given", "confidence", "right"] if full else ["id", "confidence"]
-
-    def row(item: Mapping[str, Any]) -> list[str]:
-        sure = percent(item["confidence"], 1)
-        if not full:
-            return [item["id"], sure]
-        return [item["id"], item["question"], item["given"], sure, item["gold"]]
-
-    return {"head": head, "rows": [row(item) for item in mistakes]}
-
-
-def group_table(first: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Groups of questions, or the same questions in other forms, a line each, as text."""
+def group_table(first: str, rows: Sequence[Mapping[str, Any]], note: str = "") -> Table:
+    """Groups of questions, or the same questions in other forms, a line each."""
     columns: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
         ("questions", lambda row: count(row["n"])),
         ("accuracy", lambda row: percent(row["accuracy"], 1)),
         ("confidence", lambda row: percent(row["confidence"], 1)),
-        ("gap, points", lambda row: points(row["gap"])),
+        (GAP, lambda row: gap(row["gap"])),
         ("ECE", lambda row: fixed(row["ece"])),
         ("expected if calibrated", lambda row: fixed(row["expected"])),
         ("p", lambda row: pvalue(row["holm"], at_most=row["at_most"])),
@@ -63,52 +58,54 @@ def group_table(first: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     if all("parse_rate" in row for row in rows):
         columns.append(("parsed", lambda row: percent(row["parse_rate"], 1)))
     name = "task" if first == "form" else first
-    return {
-        "head": [first, *(head for head, _ in columns)],
-        "rows": [[row[name], *(cell(row) for _, cell in columns)] for row in rows],
-        "gap": 1 + [head for head, _ in columns].index("gap, points"),
-    }
+    return Table(
+        f"{first}s",
+        [first, *(head for head, _ in columns)],
+        [[row[name] or UNNAMED, *(form(row) for _, form in columns)] for row in rows],
+        note,
+    )
 
 
-def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
-    """What became of every row, in words."""
-    ended = counts.get("ended", 0)
-    read = []
-    if "parsed" in counts:
-        read.append(("top token was an option", count(counts["parsed"])))
-    if "ties" in counts:
-        read.append(
-            ("ties for the best option", f"{count(counts['ties'])} (the first option was taken)")
-        )
-    closed = ("scored to the answer's end", f"{count(ended)} (one option begins another)")
-    return [
-        ("questions", count(counts["total"])),
-        ("scored", count(counts["scored"])),
-        ("without an answer", count(counts["without_answer"])),
-        ("invalid (NaN)", count(counts["invalid"])),
-        *read,
-        *([closed] if ended else []),
-        ("independent clusters", count(counts["clusters"])),
+def mistake_cards(
+    name: str, items: Sequence[Mapping[str, Any]], folder: Path, note: str = ""
+) -> Cards | Table:
+    """Wrong answers with their pictures; where there are no options, their table."""
+    table = mistake_table(name, items, note)
+    if not items or not items[0]["options"]:
+        return table
+    return Cards([mistake_card(item, folder) for item in items], table)
+
+
+def mistake_table(name: str, items: Sequence[Mapping[str, Any]], note: str = "") -> Table:
+    """Wrong answers; where there are options, with the given answer and the right one."""
+    full = all("given" in item for item in items)
+    head = ["id", "question", "given", "confidence", "right"] if full else ["id", "confidence"]
+
+    def row(item: Mapping[str, Any]) -> list[str]:
+        sure = percent(item["confidence"], 1)
+        if not full:
+            return [item["id"], sure]
+        return [item["id"], item["question"], item["given"], sure, item["gold"]]
+
+    return Table(name, head, [row(item) for item in items], note, prose=(1, 2, 4) if full else ())
+
+
+def mistake_card(item: Mapping[str, Any], folder: Path) -> Card:
+    """One mistake with its pictures embedded and its likeliest options first."""
+    tags = {"given": "given", "gold": "right"}
+    options = sorted(item["options"], key=lambda option: -option["prob"])
+    shown = [o for i, o in enumerate(options) if i < OPTIONS_SHOWN or o["role"]]
+    lines = [
+        Line(o["text"], percent(o["prob"], 1), o["role"], tags.get(o["role"], ""), o["prob"])
+        for o in shown
     ]
-
-
-def histogram_facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The ECE of the histogram that was counted while scoring, and that of the records."""
-    counted = results.get("histogram")
-    if counted is None:
-        return []
-    records = results["metrics"]["ece"]
-    text = f"{fixed(counted['ece'], 6)}; of the records {fixed(records['value'], 6)}"
-    return [(f"ECE counted while scoring, {counted['bins']} bins", text)]
-
-
-def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested facts as (name, text) lines."""
-    lines: list[tuple[str, str]] = []
-    for name, value in facts.items():
-        label = f"{prefix}{str(name).replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            lines += flat(value, f"{label}: ")
-        elif value is not None:
-            lines.append((label, str(value)))
-    return lines
+    if hidden := [o for o in options if o not in shown]:
+        rest = percent(sum(o["prob"] for o in hidden), 1)
+        lines.append(Line(f"{len(hidden)} more", rest))
+    return Card(
+        item["id"],
+        item["question"],
+        [picture(folder, name) for name in item["images"]],
+        lines,
+        [item["group"]] if item["group"] else [],
+    )

@@ -9,23 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib.report.formats import count, fixed, percent, points, pvalue, share, within
-from calib.report.remedies import (
-    abstain_note,
-    abstain_row,
-    remedy,
-    temperature_rows,
-)
+from calib.report.formats import count, fixed, percent, pvalue, share, within
 from calib.report.significance import LEVEL
-from calib.report.tables import (
-    count_facts,
-    flat,
-    group_table,
-    has_model,
-    histogram_facts,
-    metric_row,
-    mistake_table,
-)
+from calib.runs.kinds import SCORE
 
 LEAST_TOLD = 50
 """A headline about a confidence needs at least so many answers with it."""
@@ -43,6 +29,7 @@ OF_A_MODEL = {
     "gap": "the model claims more than it keeps",
     "letting": "When to let it answer",
     "mistakes": "Its {} most over-confident mistakes",
+    "asked": "What the model was asked",
     "numbers": "Over {n} questions it was {confidence} sure on average and right {accuracy} of the "
     "time. Its expected calibration error is {ece}; a perfectly calibrated model would show "
     "{expected} (p {p}).",
@@ -77,50 +64,15 @@ NULL_NOTE = (
 )
 
 
-def words(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The sentences, tiles and table cells of the report."""
-    overall, facts = results["overall"], results["facts"]
-    counts, metrics = results["counts"], results["metrics"]
-    shown = len(results["mistakes"])
-    headings = OF_A_MODEL if has_model(results) else OF_A_TABLE
-    return {
-        "title": title(results),
-        **headings,
-        "headline": headline(results),
-        "verdict": verdict(overall, headings),
-        "remedy": remedy(results),
-        "caveats": caveats(results),
-        "tiles": [
-            {
-                "name": "accuracy",
-                "value": percent(overall["accuracy"], 1),
-                "note": f"{count(counts['scored'])} questions",
-            },
-            {
-                "name": "mean confidence",
-                "value": percent(overall["confidence"], 1),
-                "note": f"{points(overall['gap'])} points to accuracy",
-            },
-            {
-                "name": "ECE",
-                "value": fixed(overall["ece"], 3),
-                "note": f"{fixed(overall['expected'], 3)} if calibrated",
-            },
-            *asked_form(overall),
-        ],
-        "temperature_rows": temperature_rows(results["temperature"]),
-        "abstain_note": abstain_note(results["abstain"]),
-        "abstain_rows": [abstain_row(row) for row in results["abstain"]["rows"]],
-        "mistakes": headings["mistakes"].format(
-            NUMBERS[shown] if shown < len(NUMBERS) else str(shown)
-        ),
-        "mistake_table": mistake_table(results["mistakes"]),
-        "groups": group_table("group", results["groups"]),
-        "beside": group_table("form", [overall, *results["beside"]]),
-        "metric_rows": [metric_row(name, entry) for name, entry in metrics.items()],
-        "null_note": NULL_NOTE,
-        "facts": [*count_facts(counts), *histogram_facts(results), *flat(facts)],
-    }
+def has_model(results: Mapping[str, Any]) -> bool:
+    """Whether the numbers are known to be a model's: of a table no model need be named."""
+    facts = results.get("facts", {})
+    return "model" in facts or facts.get("kind", SCORE) == SCORE
+
+
+def headings(results: Mapping[str, Any]) -> Mapping[str, str]:
+    """The headings and sentences of a model's page or of a table's."""
+    return OF_A_MODEL if has_model(results) else OF_A_TABLE
 
 
 def title(results: Mapping[str, Any]) -> str:
@@ -128,19 +80,6 @@ def title(results: Mapping[str, Any]) -> str:
     if not has_model(results):
         return task
     return f"{results['facts'].get('model', 'the model')} on {task}"
-
-
-def asked_form(overall: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The tile on answers in the asked form; none where the records do not say."""
-    if "parse_rate" not in overall:
-        return []
-    return [
-        {
-            "name": "answers in the asked form",
-            "value": percent(overall["parse_rate"], 1),
-            "note": f"option mass {fixed(overall['mass'], 3)}",
-        }
-    ]
 
 
 def headline(results: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import calib
 from calib.drive.sample import sample
 from calib.hf.model import Model
 from calib.records import InputError, Item
-from calib.report.answers import write_measures_report
+from calib.report.measures import write_measures_report
 from calib.runs.shards import read_items
 from tests.hf.conftest import make_llava, make_processor
 from tests.sample.questions import SETTINGS, questions, records

@@ -1,0 +1,74 @@
+"""Every table of a page as a CSV file: numbers in full, shares of 1, intervals in two columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from calib.report.blocks import Cards, Page, Table
+from calib.report.formats import UNKNOWN, Shown
+
+FOLDER = "tables"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""With these a spreadsheet takes a text for a formula."""
+
+
+def tables_of(page: Page) -> Iterator[Table]:
+    """The page's tables, those of its cards among them, in reading order."""
+    for section in page.sections:
+        for block in section.blocks:
+            if isinstance(block, Table):
+                yield block
+            elif isinstance(block, Cards):
+                yield block.table
+
+
+def file_of(table: Table) -> str:
+    """Its path, relative to the page."""
+    return f"{FOLDER}/{table.name}.csv"
+
+
+def csv_text(table: Table) -> str:
+    """The table: a header, then its rows; a column of intervals becomes two."""
+    columns = range(len(table.head))
+    pairs = [any(isinstance(value_of(row[k]), tuple) for row in table.rows) for k in columns]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    head: list[str] = []
+    for name, pair in zip(table.head, pairs, strict=True):
+        head += [f"{name}, low", f"{name}, high"] if pair else [name]
+    writer.writerow(head)
+    for row in table.rows:
+        cells: list[str] = []
+        for cell, pair in zip(row, pairs, strict=True):
+            cells += both(cell) if pair else [plain(cell)]
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def plain(cell: str) -> str:
+    """A number in full, else the text; an apostrophe before one that looks like a formula."""
+    value = value_of(cell)
+    if value is not None:
+        return repr(value)
+    text = "" if cell == UNKNOWN else str(cell).replace("\N{NO-BREAK SPACE}", " ")
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def both(cell: str) -> list[str]:
+    value = value_of(cell)
+    return [repr(bound) for bound in value] if isinstance(value, tuple) else ["", ""]
+
+
+def value_of(cell: str) -> float | tuple[float, float] | None:
+    return cell.value if isinstance(cell, Shown) else None
+
+
+def remove_others(folder: Path, page: Page) -> None:
+    """Take away tables that an earlier page had and this one has not."""
+    names = {f"{table.name}.csv" for table in tables_of(page)}
+    for path in (folder / FOLDER).glob("*.csv"):
+        if path.name not in names:
+            path.unlink()
