@@ -12,6 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.browser import Opened, chromium, open_in
+
 HOSTILE = "<script>alert('x')</script> | & a question\nof two lines"
 KINDS = {
     "yes/no": ["yes", "no"],
@@ -65,6 +67,36 @@ def records(folder: Path, n: int, seed: int) -> Iterator[dict[str, Any]]:
             "batch": i // 8,
             "of_batch": min(8, n - 8 * (i // 8)),
         }
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium; one a module, since while it runs asyncio takes its thread for occupied."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
+    """``open_page(path, width=1280, scheme="light", anchor="", height=900)`` opens a page.
+
+    After the test each must have asked for nothing outside its folder, and no script have failed.
+    """
+    opened: list[Opened] = []
+
+    def open_path(
+        path: Path, width: int = 1280, scheme: str = "light", anchor: str = "", height: int = 900
+    ) -> Opened:
+        opened.append(
+            open_in(browser, path, width=width, scheme=scheme, anchor=anchor, height=height)
+        )
+        return opened[-1]
+
+    yield open_path
+    for one in opened:
+        one.page.context.close()
+    for one in opened:
+        one.check()
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
-import subprocess
 from typing import Any
 
 import numpy as np
@@ -20,11 +18,8 @@ from calib.report.remedies import remedy
 from calib.report.scores import write_report
 from calib.report.words import caveats, headline, verdict
 from calib.runs import open_run
+from tests.browser import measured
 from tests.page import Page
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 
 @pytest.fixture(scope="module")
@@ -279,53 +274,9 @@ def test_number_formats():
     assert count(12345) == "12,345"
 
 
-PROBE = """<script>
-addEventListener("load", () => {
-  const page = document.documentElement;
-  const wide = [...document.querySelectorAll(".scroll, figure, .card, .tile, p, h1, h2, h3")]
-    .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5)
-    .map(e => e.outerHTML.slice(0, 80));
-  const small = [...document.querySelectorAll("figure svg")].map(e =>
-    Math.min(...[...e.querySelectorAll("text")].map(t => t.getBoundingClientRect().height)));
-  parent.document.documentElement.dataset.probe = JSON.stringify({
-    width: innerWidth, scroll: page.scrollWidth, wide, small,
-    broken: [...document.images].filter(i => !i.complete || !i.naturalWidth).length,
-    figures: document.querySelectorAll("figure svg").length,
-    face: getComputedStyle(document.body).backgroundColor,
-  });
-});
-</script>"""
-
-
-def probe(page, width, folder, *flags):
-    """Open a page in the browser, ``width`` pixels wide, and measure what is seen.
-
-    It stands in a frame, since a browser window cannot be made as narrow as a phone.
-    """
-    probed = folder / f"probed-{width}.html"
-    framed = page.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>")
-    probed.write_text(
-        f'<iframe width="{width}" height="900" style="border:0" srcdoc="{html.escape(framed)}">',
-        encoding="utf-8",
-    )
-    ran = subprocess.run(
-        [
-            BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", f"--user-data-dir={folder / 'profile'}", "--hide-scrollbars",
-            "--window-size=1400,1000", *flags, "--dump-dom", probed.as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    found = re.search(r'data-probe="([^"]*)"', ran.stdout)
-    assert found, ran.stderr[-2000:]
-    return json.loads(html.unescape(found[1]))
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [1280, 400])
-def test_in_a_browser(report, width, tmp_path):
-    seen = probe(report.path / "report.html", width, tmp_path)
+def test_in_a_browser(report, width, open_page):
+    seen = measured(open_page(report.path / "report.html", width).page)
     assert seen["width"] == width
     assert seen["scroll"] <= width, "the page scrolls sideways"
     assert not seen["wide"]
@@ -334,10 +285,10 @@ def test_in_a_browser(report, width, tmp_path):
     assert min(seen["small"]) >= 9, "the smallest text of a figure is unreadable"
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
-def test_dark_is_dark(report, tmp_path):
-    page = report.path / "report.html"
-    light = probe(page, 1280, tmp_path, "--blink-settings=preferredColorScheme=1")
-    dark = probe(page, 1280, tmp_path, "--blink-settings=preferredColorScheme=0")
-    assert sum(map(int, re.findall(r"\d+", light["face"]))) > 700
-    assert sum(map(int, re.findall(r"\d+", dark["face"]))) < 100
+def test_dark_is_dark(report, open_page):
+    def brightness(scheme):
+        seen = measured(open_page(report.path / "report.html", scheme=scheme).page)
+        return sum(map(int, re.findall(r"\d+", seen["face"])))
+
+    assert brightness("light") > 700
+    assert brightness("dark") < 100
