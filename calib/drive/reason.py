@@ -50,7 +50,7 @@ def reasoned(
     reasoned_items = tuple(
         replace(item, meta={**item.meta, "reasoning": said[item.id]}) for item in items
     )
-    return Task(task.name, reasoned_items, task.prompt)
+    return replace(task, items=reasoned_items)
 
 
 def thought(
@@ -89,4 +89,4 @@ def thought(
     thought_items = tuple(
         replace(item, meta={**item.meta, "thinking": thoughts[item.id]}) for item in items
     )
-    return Task(task.name, thought_items, task.prompt)
+    return replace(task, items=thought_items)

@@ -110,6 +110,7 @@ def config_of(
     return {
         "kind": "sample",
         "task": task.name,
+        "source": task.source,
         "questions": len(items),
         "items": digest(items),
         "limit": limit,

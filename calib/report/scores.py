@@ -26,7 +26,6 @@ from calib.report.words import (
     NULL_NOTE,
     NUMBERS,
     caveats,
-    has_model,
     headings,
     headline,
     title,
@@ -108,14 +107,10 @@ def sections(
 
 
 def asked_line(results: Mapping[str, Any]) -> str:
-    """What was asked, and where it came from."""
+    """What was asked, and where it came from; "" where the run does not say."""
     facts = results["facts"]
-    parts = [f"task {facts.get('path') or facts.get('task', results['overall']['task'])}"]
-    if "prompt" in facts:
-        parts.append(f"prompt form {facts['prompt']}")
-    if not has_model(results):
-        parts = [f"table {facts.get('path') or results['overall']['task']}"]
-    return ", ".join(parts)
+    names = {"task": "task", "source": "file", "prompt": "prompt form"}
+    return ", ".join(f"{label} {facts[name]}" for name, label in names.items() if facts.get(name))
 
 
 def tiles(results: Mapping[str, Any]) -> list[Tile]:

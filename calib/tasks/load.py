@@ -74,7 +74,7 @@ def from_name_or_path(source: str) -> Task:
             f"task {shown(source)}: expected one of {', '.join(BUILTIN)}, or a file ending in "
             f"{', '.join(SUFFIXES)}"
         )
-    return in_default_form(Task(path.stem, read_file(path)))
+    return in_default_form(Task(path.stem, read_file(path), source=str(path)))
 
 
 def in_default_form(task: Task) -> Task:
