@@ -18,7 +18,7 @@ from calib.idk.evaluate import FORMAT as EVALUATED
 from calib.idk.evaluate import QUADRANTS
 from calib.intervals import holm
 from calib.records import InputError
-from calib.report import plots, plots_answers
+from calib.report import plots
 from calib.report.formats import count, fixed, percent, points, pvalue
 from calib.report.page import picture, prompt_shown, write_file, write_pages
 from calib.report.significance import LEVEL, p_of
@@ -52,7 +52,7 @@ def write_idk_report(folder: str | Path) -> Path:
         "results": results,
         "words": idk_words(results),
         "tables": idk_tables(results),
-        "figures": [arm_figure(arm) for arm in results["arms"]],
+        "figures": [arms_figure(results["arms"])],
         "examples": [example(item, folder) for item in results["examples"]],
     }
     return write_pages(folder, "idk", context)
@@ -65,8 +65,7 @@ def write_measures_report(run: Run, **sources: Any) -> Path:
     """
     results = side_by_side(run, **sources)
     write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    labels, matrix = results["labels"], results["correlations"]
-    drawing = plots_answers.correlations(labels, matrix)
+    drawing = plots.correlations(*distinct(results))
     figure = {
         "title": "Rank correlation",
         "svg": Markup(plots.svg(drawing, name="ranks", label="Rank correlation of measures")),
@@ -81,6 +80,14 @@ def write_measures_report(run: Run, **sources: Any) -> Path:
         "prompt": prompt_shown(run.path),
     }
     return write_pages(run.path, "measures", context)
+
+
+def distinct(results: Mapping[str, Any]) -> tuple[list[str], list[list[float | None]]]:
+    """Labels and correlations of the measures that do not order the questions as another does."""
+    names = [row["measure"] for row in results["measures"]]
+    kept = [names.index(name) for name in results["agreement"]["distinct"]]
+    labels = [results["labels"][k] for k in kept]
+    return labels, [[results["correlations"][a][b] for b in kept] for a in kept]
 
 
 def idk_words(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,17 +218,14 @@ def with_bounds(rate: Mapping[str, Any]) -> str:
     return f"{percent(rate['value'], 1)} [{bounds}] {count(hits)}/{count(items)}"
 
 
-def arm_figure(arm: Mapping[str, Any]) -> dict[str, Any]:
-    drawing = plots.svg(
-        plots_answers.arm(arm["shown"]), name=f"arm-{arm['name']}", label=f"Arm {arm['name']}"
-    )
-    rates = arm["rates"]
+def arms_figure(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    drawing = plots.arms({arm["name"]: arm["shown"] for arm in arms})
+    title = "Answers by arm"
     return {
-        "title": arm["name"],
-        "svg": Markup(drawing),
-        "caption": f"Truthful {percent(rates['truthful']['value'], 1)}. Admits not knowing "
-        f"{percent(rates['admit_rate']['value'], 1)} of the unknown, refuses "
-        f"{percent(rates['over_refusal']['value'], 1)} of the known.",
+        "title": title,
+        "svg": Markup(plots.svg(drawing, name="arms", label=title)),
+        "caption": "What each arm does with the questions it knows and with the others. Refusing "
+        "an unknown question is truthful.",
     }
 
 

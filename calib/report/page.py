@@ -124,11 +124,12 @@ def figures(results: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The drawings with their titles and captions."""
     overall = results["overall"]
     reliability = diagrams(results)
-    curve = results["risk_coverage"]
     histogram = plots.confidence_histogram(
-        results["diagram"]["rows"], confidence=overall["confidence"], accuracy=overall["accuracy"]
+        results["diagram"]["spread"],
+        confidence=overall["confidence"],
+        accuracy=overall["accuracy"],
     )
-    ranking = plots.risk_coverage(curve["points"], overall=curve["overall"], best=curve["best"])
+    ranking = plots.risk_coverage(results["risk_coverage"])
     auroc = fixed(results["metrics"]["auroc"]["value"], 3)
     return {
         "reliability": reliability,
