@@ -53,7 +53,7 @@ def overlay(
                 markersize=5,
                 label=name,
             )
-        legend(axes, theme, 1, axes.lines[1:])
+        legend(axes, theme, 1, axes.lines[1:], length=2.6)
         figure.set_label(" ".join(_told(name, bins) for name, bins in runs))
     return figure
 

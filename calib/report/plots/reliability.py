@@ -217,7 +217,7 @@ def _sides(axes: Axes, note: str, theme: Theme) -> None:
             ("under-confident", theme.under, "^"),
         )
     ]
-    legend(axes, theme, 2, handles, note)
+    legend(axes, theme, 2, handles, note=note)
 
 
 def _marker(row: Bin) -> str:

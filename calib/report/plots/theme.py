@@ -94,9 +94,18 @@ def plain(axes: Axes, theme: Theme) -> None:
 
 
 def legend(
-    axes: Axes, theme: Theme, columns: int, handles: Sequence[Any] | None = None, note: str = ""
+    axes: Axes,
+    theme: Theme,
+    columns: int,
+    handles: Sequence[Any] | None = None,
+    *,
+    note: str = "",
+    length: float = 1.3,
 ) -> None:
-    """A legend above the axes, where no data are; ``note`` stands over it in lines of its own."""
+    """A legend above the axes, where no data are; ``note`` stands over it in lines of its own.
+
+    ``length`` of its lines, in ems: one with a marker needs more to show its dashes.
+    """
     found = axes.get_legend_handles_labels()[0] if handles is None else list(handles)
     shown = axes.legend(
         handles=found,
@@ -106,7 +115,7 @@ def legend(
         frameon=False,
         labelcolor=theme.ink,
         fontsize=SMALL,
-        handlelength=1.3,
+        handlelength=length,
         columnspacing=1.0,
         handletextpad=0.5,
         borderaxespad=0.1,

@@ -53,8 +53,8 @@ def over_steps(
         _line(lower, evaluations, "top1_accuracy", "accuracy", theme.ink, "-", "o")
         upper.set(ylabel=f"{measure.split('_')[0].upper()}, %", ylim=(0, None))
         lower.set(ylabel="of evaluated rows, %", ylim=(0, 1))
-        legend(upper, theme, 2)
-        legend(lower, theme, 2)
+        legend(upper, theme, 2, length=2.6)
+        legend(lower, theme, 2, length=2.6)
         if title:
             figure.suptitle(title, color=theme.ink, fontsize=10.5, fontweight="bold")
         figure.set_label(_told(evaluations, measure))
