@@ -163,6 +163,12 @@ def test_a_perfect_ranking_ends_at_the_overall_error():
     assert perfect.get_ydata()[-1] == pytest.approx(0.4)
 
 
+def test_surest_answers_that_tie_are_one_level_line():
+    curve = a_curve(points=[[1.0, 0.4]], low=[0.3], high=[0.5])
+    line = plots.risk_coverage(curve).axes[0].lines[0]
+    assert line.get_xydata().tolist() == [[0.0, 0.4], [1.0, 0.4]]
+
+
 def test_a_band_lies_about_the_curve_and_is_absent_where_unknown():
     axes = plots.risk_coverage(a_curve()).axes[0]
     ends = axes.collections[0].get_paths()[0].get_extents()
@@ -187,7 +193,7 @@ def test_each_measure_has_a_panel_and_the_others_behind_it():
     assert [axes.get_title(loc="left") for axes in shown] == [f"measure {k}" for k in range(5)]
     for axes in shown:
         own = [line for line in axes.lines if line.get_color() == plots.LIGHT.over]
-        assert len(own) == 1 and own[0].get_xydata().tolist() == a_curve()["points"]
+        assert len(own) == 1 and own[0].get_xydata()[1:].tolist() == a_curve()["points"]
         assert len(axes.lines) == 6  # four others, one own, the overall error
         assert len(axes.collections) == 1
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from calib.report.formats import percent, share
-from calib.report.plots.theme import CSS, PANEL, PERCENT, WIDE, Theme, drawing, legend, plain
+from calib.report.plots.theme import CSS, PANEL, PERCENT, SMALL, WIDE, Theme, drawing, legend, plain
 
 Curve = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ def risk_coverage(curve: Curve, *, theme: Theme = CSS) -> Figure:
     with drawing(PANEL, 3.4, theme) as figure:
         axes = figure.add_subplot()
         plain(axes, theme)
-        _draw_curve(axes, curve, theme)
+        _draw_curve(axes, curve, theme, "this confidence")
         axes.axhline(
             curve["overall"], color=theme.muted, linewidth=1, linestyle="--", label="no ranking"
         )
@@ -61,12 +61,12 @@ def risk_coverage_by_measure(curves: Sequence[Curve], *, theme: Theme = CSS) -> 
     """A small panel for each measure, in the order given: its curve with its band, and the curves
     of all others behind it in grey.
 
-    ``curves``: each label, points, low, high and overall, as ``curves`` of
+    ``curves``, one or more: each label, points, low, high and overall, as ``curves`` of
     ``calib.uncertainty.side_by_side``.
     """
     columns = 2 if len(curves) in (2, 4) else min(COLUMNS, max(1, len(curves)))
     rows = math.ceil(len(curves) / columns)
-    with drawing(WIDE if columns > 2 else PANEL, 0.45 + 1.35 * rows, theme) as figure:
+    with drawing(WIDE if columns > 2 else PANEL, 0.85 + 1.35 * rows, theme) as figure:
         panels: Any = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes in panels.flat[len(curves) :]:
             axes.set_visible(False)
@@ -74,9 +74,12 @@ def risk_coverage_by_measure(curves: Sequence[Curve], *, theme: Theme = CSS) -> 
             plain(axes, theme)
             for other in curves:
                 if other is not curve:
-                    _draw_line(axes, {"points": other["points"][::FAR]}, theme.muted, 0.7, 0.4)
-            _draw_curve(axes, curve, theme)
-            axes.axhline(curve["overall"], color=theme.muted, linewidth=1, linestyle="--")
+                    far = {"points": other["points"][::FAR]}
+                    _draw_line(axes, far, theme.muted, 0.7, 0.4, "another measure")
+            _draw_curve(axes, curve, theme, "this measure")
+            axes.axhline(
+                curve["overall"], color=theme.muted, linewidth=1, linestyle="--", label="no ranking"
+            )
             title = "\n".join(textwrap.wrap(curve["label"], TITLE))
             axes.set_title(title, color=theme.ink, loc="left", fontsize=9)
             axes.set(xlim=(0, 1), ylim=(0, _top(curves)), xticks=[0, 0.5, 1])
@@ -84,13 +87,31 @@ def risk_coverage_by_measure(curves: Sequence[Curve], *, theme: Theme = CSS) -> 
             axes.yaxis.set_major_formatter(PERCENT)
         for k in range(len(curves) - columns, len(curves)):  # the last of each column
             panels.flat[k].tick_params(labelbottom=True)
+        _name_lines(figure, panels.flat[0], theme)
         figure.supxlabel("share answered, surest first, %", color=theme.ink, fontsize=9)
         figure.supylabel("wrong among answered, %", color=theme.ink, fontsize=9)
         figure.set_label(" ".join(f"{curve['label']}: {_told(curve)}" for curve in curves))
     return figure
 
 
-def _draw_curve(axes: Axes, curve: Curve, theme: Theme) -> None:
+def _name_lines(figure: Figure, axes: Axes, theme: Theme) -> None:
+    """One legend above all panels, of what the first holds."""
+    lines = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    outside: Any = "outside upper left"
+    figure.legend(
+        handles=list(lines.values()),
+        loc=outside,
+        ncols=2,
+        frameon=False,
+        labelcolor=theme.ink,
+        fontsize=SMALL,
+        handlelength=1.8,
+        columnspacing=1.0,
+        handletextpad=0.5,
+    )
+
+
+def _draw_curve(axes: Axes, curve: Curve, theme: Theme, name: str) -> None:
     banded = [
         (point[0], low, high)
         for point, low, high in zip(curve["points"], curve["low"], curve["high"], strict=True)
@@ -101,12 +122,15 @@ def _draw_curve(axes: Axes, curve: Curve, theme: Theme) -> None:
         axes.fill_between(
             coverage, low, high, color=theme.over, alpha=0.2, linewidth=0, label="95 % band"
         )
-    _draw_line(axes, curve, theme.over, 1.8, 1.0)
+    _draw_line(axes, curve, theme.over, 1.8, 1.0, name)
 
 
-def _draw_line(axes: Axes, curve: Curve, colour: str, width: float, alpha: float) -> None:
-    coverage, risk = zip(*curve["points"], strict=True)
-    axes.plot(coverage, risk, color=colour, linewidth=width, alpha=alpha, label="this confidence")
+def _draw_line(
+    axes: Axes, curve: Curve, colour: str, width: float, alpha: float, name: str
+) -> None:
+    # Among the surest that tie, a random order errs as often as all of them.
+    coverage, risk = zip((0.0, curve["points"][0][1]), *curve["points"], strict=True)
+    axes.plot(coverage, risk, color=colour, linewidth=width, alpha=alpha, label=name)
 
 
 def _top(curves: Sequence[Curve]) -> float:
