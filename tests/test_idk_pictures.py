@@ -22,6 +22,7 @@ from calib.idk.pictures import Copies
 from calib.records import CalibError, EncodedImage, Item
 from calib.tasks import Task
 from tests.hf.conftest import make_llama, make_tokenizer
+from tests.house import ROOT
 from tests.idk_cases import COLOURS, SETTINGS, Scripted, questions
 
 EXPORTS = ("labels", "sft", "preference")
@@ -133,13 +134,15 @@ def test_a_set_without_pictures_has_the_same_columns(subject: Subject, tmp_path:
                 assert rows.features["options"] == datasets.List(datasets.Value("string"))
 
 
-def test_the_cards_own_lines_load_it(moved: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_lines_of_the_card_and_the_docs_load_it(moved: Path, monkeypatch: pytest.MonkeyPatch):
     card = (moved / "README.md").read_text()
-    code = card.partition("```python\n")[2].partition("```")[0]
+    page = (ROOT / "docs" / "idk.md").read_text()
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", moved / "cache")
-    names: dict[str, Any] = {}
-    exec(code.replace("path/to/this/folder", str(moved)), names)
-    assert names["rows"][0]["images"][0].size == (16, 16)
+    for text, folder in ((card, "path/to/this/folder"), (page, "runs/idk")):
+        code = text.partition("```python\n")[2].partition("```")[0]
+        names: dict[str, Any] = {}
+        exec(code.replace(folder, str(moved)), names)
+        assert names["rows"][0]["images"][0].size == (16, 16)
 
 
 def test_a_moved_set_is_labelled_anew(moved: Path):

@@ -152,7 +152,7 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
             complain(f"{error.filename or 'a file'}: {error.strerror or error}")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as stop:
-            complain("stopped; what was done is kept, and the same command goes on from there")
+            complain("stopped; what was done is kept, and the same command continues from there")
             raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from stop
 
     return wrapped

@@ -91,6 +91,6 @@ def texts(flag: str, value: str) -> dict[str, str]:
         if name.strip() in ("format", "out", "bins", "seed", "path"):
             raise InputError(f"{flag}: {name.strip()} is a flag of its own")
         if name.strip() in values:
-            raise InputError(f"{flag}: {name.strip()} is there twice")
+            raise InputError(f"{flag}: {name.strip()} appears twice")
         values[name.strip()] = text.strip()
     return values

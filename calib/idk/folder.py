@@ -140,7 +140,7 @@ def labels_of(out: str | Path) -> Labelled:
     """The labels of a built set, made again from its samples."""
     out = Path(out)
     if not (out / SAMPLES / CONFIG).is_file():
-        raise InputError(f"{out}: this is no IDK set; calib idk build makes one")
+        raise InputError(f"{out}: this is not an IDK set; calib idk build makes one")
     if not (out / RESULTS).is_file():
         raise InputError(
             f"{out}: its {RESULTS} is gone, which held tau and the judge; calib idk build with the "

@@ -165,7 +165,7 @@ def append_lines(file: FileIO, rows: Sequence[Mapping[str, Any]]) -> None:
         file.seek(before)
         raise CalibError(
             f"{os.fsdecode(file.name)}: writing failed ({error.strerror}); everything scored "
-            "before is kept, and the same command goes on from there"
+            "before is kept, and the same command continues from there"
         ) from error
 
 
