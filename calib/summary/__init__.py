@@ -11,7 +11,7 @@ import numpy as np
 from calib.intervals import holm
 from calib.runs import open_run
 from calib.runs.config import checked
-from calib.runs.folder import Progress
+from calib.runs.folder import Progress, Work
 from calib.runs.kinds import need
 from calib.summary.curves import diagram, quantiles, risk_coverage, spread
 from calib.summary.histogram import counted_beside
@@ -40,7 +40,8 @@ def summarize(
     seed = int(config.get("seed") or 0) if seed is None else checked("seed", seed)
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)
-    tell(0, STEPS, "report")
+    work = Work("report", "steps")
+    tell(0, STEPS, work)
     scored, rows, counts = collect(run.rows(), vocabulary=_vocabulary(config), of=run.path)
     fit, held_out = split(scored.cluster, seed)
     table = specs(bins, scored.has)
@@ -73,7 +74,7 @@ def summarize(
     results: dict[str, Any] = {}
     for done, (name, step) in enumerate(steps.items(), start=1):
         results[name] = step()
-        tell(done, STEPS, "report")
+        tell(done, STEPS, work)
     names = sorted(set(scored.task))
     if len(names) > 1:
         results["tasks"] = {

@@ -141,7 +141,7 @@ def cases(
             f"{run.path}: it holds one answer to each question, and measures need samples beside "
             f"it: calib report SAMPLES --answers {run.path} judges its answers beside the samples "
             f"of another run, calib p_true {run.path} says how many are right and whether the "
-            "model knows, and calib sample goes on with it to more --samples"
+            "model knows, and calib sample continues it with more --samples"
         )
     if (
         not items
