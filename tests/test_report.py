@@ -284,7 +284,7 @@ def test_in_a_browser(report, width, open_page):
     assert seen["scroll"] <= width, "the page scrolls sideways"
     assert not seen["wide"]
     assert not seen["broken"]
-    assert seen["figures"] == 5
+    assert seen["figures"] == 6
     assert min(seen["small"]) >= 9, "the smallest text of a figure is unreadable"
 
 
