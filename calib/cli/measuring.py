@@ -247,6 +247,10 @@ def report(
             "--output_path", metavar="DIR", help="Of a table: its run; default: runs/FILE's name."
         ),
     ] = None,
+    pictures: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Kept for items.html, at most; default: 2000."),
+    ] = None,
     format_args: FormatArgs = "",
 ) -> None:
     """Write a report again: of a run, a comparison, a table."""
@@ -257,5 +261,5 @@ def report(
     elif output_path is not None or format_args:
         raise InputError(f"{run}: --output_path and --format_args go with the file of a table")
     with progress() as tell:
-        page = write_again(Sources(run, answers, scores, tell))
+        page = write_again(Sources(run, answers, scores, tell, pictures))
     out.print(str(page), soft_wrap=True)

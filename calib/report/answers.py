@@ -20,11 +20,12 @@ from calib.intervals import holm
 from calib.records import InputError
 from calib.report import plots, plots_answers
 from calib.report.formats import count, fixed, percent, points, pvalue
+from calib.report.items import PICTURES, write_items
 from calib.report.page import picture, prompt_shown, write_file, write_pages
 from calib.report.significance import LEVEL, p_of
 from calib.report.tables import flat
 from calib.runs import Run
-from calib.runs.folder import RESULTS
+from calib.runs.folder import RESULTS, Progress
 from calib.uncertainty.measures import CHANCE
 from calib.uncertainty.side_by_side import side_by_side
 
@@ -58,13 +59,17 @@ def write_idk_report(folder: str | Path) -> Path:
     return write_pages(folder, "idk", context)
 
 
-def write_measures_report(run: Run, **sources: Any) -> Path:
-    """Write results.json, report.html and report.md of a sampled run: its measures side by side.
+def write_measures_report(
+    run: Run, *, progress: Progress | None = None, pictures: int = PICTURES, **sources: Any
+) -> Path:
+    """Write results.json, report.html and report.md of a sampled run: its measures side by side;
+    and items.html with its data, in which at most so many ``pictures`` are kept.
 
     ``sources`` goes to ``calib.uncertainty.side_by_side.side_by_side``: answers, scores, judge.
     """
     results = side_by_side(run, **sources)
     write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_items(run, pictures=pictures, progress=progress, **sources)
     labels, matrix = results["labels"], results["correlations"]
     drawing = plots_answers.correlations(labels, matrix)
     figure = {

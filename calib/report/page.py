@@ -7,7 +7,6 @@ deleted and written again from the records.
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +16,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from calib.images import format_of, open_image
 from calib.records import CalibError, InputError
 from calib.report import plots
 from calib.report.formats import (
@@ -31,6 +29,8 @@ from calib.report.formats import (
     printable,
     pvalue,
 )
+from calib.report.items import PICTURES, write_items
+from calib.report.pictures import Gone, for_page, found
 from calib.report.words import words
 from calib.runs.durable import replace
 from calib.runs.folder import Progress
@@ -44,13 +44,13 @@ LARGEST_SIDE = 640
 SMALL_SIDE = 128
 """A picture no larger than this is shown enlarged, its pixels kept square."""
 OPTIONS_SHOWN = 5
-MEDIA = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
 
 
-def write_report(run: Any, *, progress: Progress | None = None) -> Path:
-    """Write results.json, report.md and report.html into the run's folder.
+def write_report(run: Any, *, progress: Progress | None = None, pictures: int = PICTURES) -> Path:
+    """Write results.json, report.md, report.html and items.html into the run's folder.
 
-    Returns the path of report.html. Raises InputError for a run that is a file.
+    items.html has its data beside it, and keeps at most so many ``pictures``. Returns the path of
+    report.html. Raises InputError for a run that is a file.
     """
     folder = Path(run.path)
     if folder.is_file():
@@ -59,6 +59,7 @@ def write_report(run: Any, *, progress: Progress | None = None) -> Path:
         )
     results = summarize(run, progress=progress)
     write_file(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_items(run, pictures=pictures, progress=progress)
     return write_pages(folder, "report", context_of(results, folder))
 
 
@@ -199,20 +200,11 @@ def card(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def picture(folder: Path, name: str) -> dict[str, Any]:
     """A picture as a data URI, scaled down where it is large; else ``missing`` says why not."""
     try:
-        path = next((p for p in (folder / name, Path(name)) if p.exists()), Path(name))
-        image = open_image(path)  # refuses a device, whose bytes have no end
-        content = path.read_bytes()
-    except (OSError, ValueError, CalibError):  # ValueError: no name that a file can have
+        shown = for_page(found(folder, name), largest=LARGEST_PICTURE, side=LARGEST_SIDE)
+    except Gone:
         return {"uri": None, "missing": f"{name}: no longer there, or not readable"}
-    media = MEDIA.get(format_of(content) or "")
-    small = max(image.size) <= SMALL_SIDE
-    if media is None or len(content) > LARGEST_PICTURE:
-        image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-        buffer = io.BytesIO()
-        image.save(buffer, format="JPEG", quality=85)
-        media, content = "jpeg", buffer.getvalue()
-    code = base64.b64encode(content).decode("ascii")
-    return {"uri": f"data:image/{media};base64,{code}", "small": small}
+    code = base64.b64encode(shown.content).decode("ascii")
+    return {"uri": f"data:image/{shown.media};base64,{code}", "small": shown.side <= SMALL_SIDE}
 
 
 def reliability_figure(
