@@ -136,12 +136,14 @@ def question_of(
 
 
 def said_of(asked: Asked, judge: str) -> list[Said]:
-    """The judged answer and then the samples, each with its verdict."""
+    """The judged answer and then the samples, each with its verdict; a text is judged once."""
     answers = [asked.answer, *asked.others]
     if not asked.known:
         return [Said(answer.text, UNJUDGED) for answer in answers]
-    judged = verdicts(asked.item, [bare(answer) for answer in answers], judge)
-    return [Said(a.text, state_of(v)) for a, v in zip(answers, judged, strict=True)]
+    texts = {answer.text: bare(answer) for answer in answers}
+    judged = verdicts(asked.item, list(texts.values()), judge)
+    states = {text: state_of(verdict) for text, verdict in zip(texts, judged, strict=True)}
+    return [Said(answer.text, states[answer.text]) for answer in answers]
 
 
 def clusters_of(others: Sequence[Answer], said: Sequence[Said]) -> tuple[tuple[Said, ...], ...]:
