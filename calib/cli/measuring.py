@@ -284,6 +284,10 @@ def report(
             help="With a table: its run folder; default: runs/NAME of the file.",
         ),
     ] = None,
+    pictures: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Kept for items.html, at most; default: 2000."),
+    ] = None,
     format_args: FormatArgs = "",
 ) -> None:
     """Write a report again: of a run, a comparison, a table."""
@@ -294,5 +298,5 @@ def report(
     elif output_path is not None or format_args:
         raise InputError(f"{run}: --output_path and --format_args go with the file of a table")
     with progress() as tell:
-        page = write_again(Sources(run, answers, scores, tell))
+        page = write_again(Sources(run, answers, scores, tell, pictures))
     out.print(str(page), soft_wrap=True)

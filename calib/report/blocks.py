@@ -77,13 +77,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A question with its pictures (``calib.report.pictures``) and its answers."""
+    """A question with its pictures (``calib.report.pictures``) and its answers.
+
+    ``address`` is its place in items.html, "" where there is none.
+    """
 
     name: str
     title: str
     pictures: Sequence[Mapping[str, Any]]
     lines: Sequence[Line]
     notes: Sequence[str] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from typing import Any
 
 from calib.records import InputError
 from calib.report import plots
-from calib.report.blocks import Figure, Figures, Key, Page, Quote, Section, Text, Tile
+from calib.report.blocks import Figure, Figures, Key, Link, Page, Quote, Section, Text, Tile
 from calib.report.facts import count_facts, facts_section, histogram_facts, run_facts
 from calib.report.formats import beginning, count, fixed, percent, points, printable
+from calib.report.items import PAGE, PICTURES, write_items
 from calib.report.page import write_file, write_page
+from calib.report.pictures import picture
 from calib.report.remedies import (
     abstain_note,
     abstain_table,
@@ -35,11 +37,17 @@ from calib.runs.folder import Progress
 from calib.runs.prompts import first_prompt, title_of
 from calib.summary import summarize
 
+SHOWN = 4
+"""Pictures of the first prompt that are shown."""
+EVERY_QUESTION = Link(PAGE, "Every question, one by one")
 
-def write_report(run: Any, *, progress: Progress | None = None) -> Path:
-    """Write results.json, report.md, report.html and tables/*.csv into the run's folder.
 
-    Returns the path of report.html. Raises InputError for a run that is a file.
+def write_report(run: Any, *, progress: Progress | None = None, pictures: int = PICTURES) -> Path:
+    """Write results.json, the report and items.html into the run's folder.
+
+    The report is report.html, report.md and tables/*.csv. items.html has its data in items/, and
+    keeps at most so many ``pictures``. Returns the path of report.html. Raises InputError for a run
+    that is a file.
     """
     folder = Path(run.path)
     if folder.is_file():
@@ -48,6 +56,7 @@ def write_report(run: Any, *, progress: Progress | None = None) -> Path:
         )
     results = summarize(run, progress=progress)
     write_file(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_items(run, pictures=pictures, progress=progress)
     return write_page(folder, score_page(results, folder))
 
 
@@ -63,6 +72,7 @@ def score_page(results: Mapping[str, Any], folder: Path) -> Page:
         lead=[*lead, *(Text(line, "caveat") for line in caveats(results))],
         tiles=tiles(results),
         asked=asked_line(results),
+        links=[EVERY_QUESTION],
         sections=list(sections(results, folder, said)),
         footer="Fractions are of 1 unless marked %. The numbers are in results.json, every "
         "question in records.jsonl, the tables in tables.",
@@ -73,7 +83,7 @@ def sections(
     results: Mapping[str, Any], folder: Path, said: Mapping[str, str]
 ) -> Iterator[Section]:
     """The page's sections, in reading order."""
-    if (shown := prompt_section(folder)) is not None:
+    if (shown := prompt_section(folder, results["first"])) is not None:
         yield shown
     yield reliability(results, said)
     yield ranking(results, said)
@@ -83,10 +93,8 @@ def sections(
     texts = [Text(abstain_words(abstain)), Text(abstain_note(abstain))]
     yield Section("thresholds", said["letting"], [*texts, abstain_table(abstain)])
     if len(results["groups"]) > 1:
-        note = Key(
-            (("over", "Above zero"),), f"The gap is confidence minus accuracy: {said['gap']}."
-        )
-        yield Section("groups", "By group", [group_table("group", results["groups"]), note])
+        note = f"The gap is confidence minus accuracy. Above zero {said['gap']}."
+        yield Section("groups", "By group", [group_table("group", results["groups"], note)])
     if results["beside"]:
         table = group_table("form", [results["overall"], *results["beside"]])
         yield Section("forms", "The same questions asked differently", [table])
@@ -136,11 +144,15 @@ def tiles(results: Mapping[str, Any]) -> list[Tile]:
     return shown
 
 
-def prompt_section(folder: Path) -> Section | None:
-    """The first prompt of a run with its pictures; None where it has none."""
+def prompt_section(folder: Path, first: Mapping[str, Any] | None = None) -> Section | None:
+    """The first prompt of a run, with the pictures of ``first`` if that is its question.
+
+    None where the run has no prompts.
+    """
     row = first_prompt(folder)
     if row is None:
         return None
+    its = first["images"][:SHOWN] if first is not None and first["id"] == row["id"] else ()
     text = beginning(row["text"], lines=100, characters=10_000)
     return Section(
         "asked",
@@ -150,7 +162,7 @@ def prompt_section(folder: Path) -> Section | None:
                 f"The first of its prompts, word for word: {printable(title_of(row))}. The others "
                 "are in prompts.jsonl."
             ),
-            Quote(text),
+            Quote(text, [picture(folder, name) for name in its]),
         ],
     )
 
@@ -251,7 +263,7 @@ def temperature(fitted: Mapping[str, Any]) -> Section:
 def mistakes(results: Mapping[str, Any], folder: Path, said: Mapping[str, str]) -> Section:
     items = results["mistakes"]
     number = NUMBERS[len(items)] if len(items) < len(NUMBERS) else str(len(items))
-    shown = mistake_cards("mistakes", items, folder)
+    shown = mistake_cards("mistakes", items, folder, browsed=True)
     colours = Key(
         (("over", "Given"), ("under", "right")), "Each with the probability that the model gave it."
     )

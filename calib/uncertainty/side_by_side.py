@@ -117,16 +117,22 @@ def table_of(
             "id": item.id,
             "cluster": item.meta.get("cluster", item.id),
             "correct": bool(verdicts(item, [bare(answer)], judge)[0].correct),
-            "logprob": answer.logprob,
-            "mean_logprob": answer.mean_logprob,
-            **of_samples([bare(sample) for sample in others]),
+            **measures_of(answer, others),
         }
-        stated = stated_of(answer, others)
-        if stated is not None:
-            row["verbalized"] = stated
         rows.append(row)
     table = pd.DataFrame(rows)
     return table if scores is None else with_scores(table, scores)
+
+
+def measures_of(answer: Answer, others: Sequence[Answer]) -> dict[str, float | None]:
+    """The measures of one question, under the names of ``MEASURES``; ``answer`` is judged."""
+    stated = stated_of(answer, others)
+    return {
+        "logprob": answer.logprob,
+        "mean_logprob": answer.mean_logprob,
+        **of_samples([bare(sample) for sample in others]),
+        **({} if stated is None else {"verbalized": stated}),
+    }
 
 
 def cases(
