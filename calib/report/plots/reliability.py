@@ -36,7 +36,7 @@ WRITTEN = 20  # of more bins the strip writes no counts
 
 def reliability(bins: Sequence[Bin], *, note: str = "", theme: Theme = CSS) -> Figure:
     """One diagram with its counts; ``bins`` as in ``calib.summary.curves.diagram``."""
-    with drawing(PANEL, 4.95, theme) as figure:
+    with drawing(PANEL, 5.1, theme) as figure:
         _draw(*_axes(figure), bins, note, theme)
         figure.set_label(spoken(bins))
     return figure
@@ -63,7 +63,7 @@ def before_after(
     before: Sequence[Bin], after: Sequence[Bin], *, titles: tuple[str, str], notes: tuple[str, str]
 ) -> Figure:
     """Two diagrams side by side in light colours, for a README."""
-    with drawing(2 * PANEL, 5.2, LIGHT) as figure:
+    with drawing(2 * PANEL, 5.35, LIGHT) as figure:
         parts: Any = figure.subfigures(1, 2)
         for part, bins, title, note in zip(parts, (before, after), titles, notes, strict=True):
             part.set_facecolor(LIGHT.face)
