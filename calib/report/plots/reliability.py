@@ -32,6 +32,7 @@ Bin = Mapping[str, Any]
 
 FEW = 10  # bins with fewer questions are drawn faint
 WRITTEN = 20  # of more bins the strip writes no counts
+ROOMY = 15
 
 
 def reliability(bins: Sequence[Bin], *, note: str = "", theme: Theme = CSS) -> Figure:
@@ -183,7 +184,8 @@ def _draw_counts(strip: Axes, bins: Sequence[Bin], theme: Theme) -> None:
     )
     top = max(1, *counts)
     if len(bins) <= WRITTEN:
-        upright = max(len(_short(n)) for n in counts) > 2
+        across = 2 if len(bins) <= ROOMY else 1  # so many digits are as wide as a bar
+        longest = max(len(_short(n)) for n in counts)
         for row in bins:
             if row["n"]:
                 strip.annotate(
@@ -195,9 +197,9 @@ def _draw_counts(strip: Axes, bins: Sequence[Bin], theme: Theme) -> None:
                     fontsize=SMALL,
                     ha="center",
                     va="bottom",
-                    rotation=90 if upright else 0,
+                    rotation=90 if len(_short(row["n"])) > across else 0,
                 )
-        top *= 1.75 if upright else 1.4  # room for what is written over the highest bar
+        top *= 1.75 if longest > across else 1.4  # room for what is written over the highest bar
     strip.set(xlim=(0, 1), ylim=(0, top), xlabel="confidence, %", ylabel="questions")
     strip.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     strip.yaxis.set_major_formatter(lambda value, _: _short(round(value)))
