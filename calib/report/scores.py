@@ -97,7 +97,7 @@ def sections(
         yield Section("groups", "By group", [group_table("group", results["groups"], note)])
     if results["beside"]:
         table = group_table("form", [results["overall"], *results["beside"]])
-        yield Section("forms", "The same questions asked differently", [table])
+        yield Section("forms", "The same questions, asked differently", [table])
     if results["mistakes"]:
         yield mistakes(results, folder, said)
     yield Section(
