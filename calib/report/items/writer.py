@@ -101,10 +101,10 @@ class Index:
         """Take the columns of the next question; ``begins``: it is the first of a chunk."""
         if begins:
             self.starts.append(len(self.ids))
-        sure, group = question.confidence, question.group
+        group = question.group
         self.ids.append(question.id)
         self.states.append(STATES[question.state])
-        self.confidence.append(None if sure is None else round(sure, 6))
+        self.confidence.append(question.confidence)
         self.group.append(-1 if group is None else self.groups.setdefault(group, len(self.groups)))
         # More than are kept, since runs of spaces become one.
         self.words.append(" ".join(question.question[: 8 * BEGINNING].split())[:BEGINNING])

@@ -164,7 +164,7 @@ const pictureOf = ([number, name], place, of, id) => {
   const kept = index.pictures, file = kept.files[number];
   if (file === undefined) {
     const told = kept.most === 0 ? "no pictures were asked for"
-      : `of ${counted(kept.distinct)} pictures ${counted(kept.most)} are kept, those of the surest wrong answers first`;
+      : `of ${counted(kept.distinct)} pictures ${counted(kept.most)} ${kept.most === 1 ? "is" : "are"} kept, those of the surest wrong answers first`;
     return make("div", { class: "missing" },
       `${name} was left out: ${told}. `, make("code", {}, `calib report RUN --pictures ${kept.distinct}`), " keeps them all.");
   }
