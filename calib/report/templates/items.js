@@ -279,7 +279,7 @@ const walk = (by, clicked) => {
     (wanted.disabled ? item : wanted).focus();  // drawn anew, they lost it
   });
 };
-const filter = () => {
+const filter = anew => {  // another order begins at its first question
   select();
   firstShown = 0;
   if (order.length === 0) {
@@ -287,7 +287,7 @@ const filter = () => {
     say("No question fits these filters.");
     return;
   }
-  open(order.includes(current) ? current : order[0]);
+  open(!anew && order.includes(current) ? current : order[0]);
 };
 const follow = () => {
   readAddress();
@@ -320,11 +320,15 @@ const begin = () => {
     ? `Find looks at ids and at the first ${index.beginning} characters of questions.`
     : "Find looks at ids.";
 
-  let wait;
+  let wait, how;
   form.addEventListener("submit", event => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(changed));
   form.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(changed, 120); });
-  const changed = () => { filter(); history.replaceState(null, "", addressOf(current)); };
+  const changed = () => {
+    filter(how !== fields.sort.value);
+    how = fields.sort.value;
+    history.replaceState(null, "", addressOf(current));
+  };
   addEventListener("hashchange", follow);
   list.addEventListener("click", event => {
     if (event.target.closest("a") && matchMedia("(max-width: 760px)").matches) {
@@ -348,6 +352,7 @@ const begin = () => {
     event.preventDefault();
   });
   follow();
+  how = fields.sort.value;
 };
 read("index").then(content => { index = content; begin(); }).catch(error => say(error.message));
 })();
