@@ -240,7 +240,8 @@ def test_samples_are_shown_with_what_became_of_them(tmp_path, open_page):
     opened = open_page(run / "items.html", anchor="id=not")
     wait_for(opened, "3 of 3: question not, refused")
     assert opened.page.locator(".cluster h4").all_text_contents() == ["2 of 2 samples"]
-    assert opened.page.locator(".said .text").all_text_contents() == ["Rome", "Rome"]
+    assert opened.page.locator(".said .text").all_text_contents() == ["Rome"]
+    assert opened.page.locator(".said .note").all_text_contents() == ["2 times"]
     assert opened.page.locator("dd", has_text="I do not know.").count() == 1
     opened.page.get_by_label("refused (1)").uncheck()
     wait_for(opened, "1 of 2: question known, right")
