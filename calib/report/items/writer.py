@@ -44,12 +44,14 @@ def write(folder: Path, source: Source, *, pictures: int, progress: Progress | N
         index, gallery = Index(), Gallery(folder)
         for name, chunk in chunks(source, gallery, index):
             (data / name).write_bytes(chunk)
-            tell(len(index.ids), source.total, "questions of items.html")
+            tell(len(index.ids), source.total, "items.html")
         for path in data.iterdir():
             if CHUNK.fullmatch(path.name) and int(path.stem) >= len(index.starts):
                 path.unlink()
         kept = gallery.keep(
-            data / "pictures", pictures, lambda done, most: tell(done, most, "pictures")
+            data / "pictures",
+            pictures,
+            lambda done, most: tell(done, most, "pictures of items.html"),
         )
         replace(data / "index.js", script("index", index.columns(source, kept)))
         replace(folder / PAGE, page())
