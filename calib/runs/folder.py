@@ -4,7 +4,8 @@
 ``prompts.jsonl``  what the model was given for each question, word for word; written once.
 ``records.jsonl``  one JSON object per question, appended batch by batch and synced to disk; under
                    ``torchrun`` every process has a file of its own (``calib.runs.batches``).
-``results.json``, ``report.html``, ``report.md``  written by ``calib report``; may be deleted.
+``results.json``, ``report.html``, ``report.md``, ``items.html`` with ``items/``  written by ``calib
+                   report``; may be deleted.
 
 A batch is the unit of resuming: records after the last whole batch are cut off when the folder is
 opened for writing, and that batch is run again, so records do not depend on where a run stopped.

@@ -44,12 +44,14 @@ def write(folder: Path, source: Source, *, pictures: int, progress: Progress | N
         index, gallery = Index(), Gallery(folder)
         for name, chunk in chunks(source, gallery, index):
             (data / name).write_bytes(chunk)
-            tell(len(index.ids), source.total, "questions of items.html")
+            tell(len(index.ids), source.total, "items.html")
         for path in data.iterdir():
             if CHUNK.fullmatch(path.name) and int(path.stem) >= len(index.starts):
                 path.unlink()
         kept = gallery.keep(
-            data / "pictures", pictures, lambda done, most: tell(done, most, "pictures")
+            data / "pictures",
+            pictures,
+            lambda done, most: tell(done, most, "pictures of items.html"),
         )
         replace(data / "index.js", script("index", index.columns(source, kept)))
         replace(folder / PAGE, page())
@@ -101,10 +103,10 @@ class Index:
         """Take the columns of the next question; ``begins``: it is the first of a chunk."""
         if begins:
             self.starts.append(len(self.ids))
-        sure, group = question.confidence, question.group
+        group = question.group
         self.ids.append(question.id)
         self.states.append(STATES[question.state])
-        self.confidence.append(None if sure is None else round(sure, 6))
+        self.confidence.append(question.confidence)
         self.group.append(-1 if group is None else self.groups.setdefault(group, len(self.groups)))
         # More than are kept, since runs of spaces become one.
         self.words.append(" ".join(question.question[: 8 * BEGINNING].split())[:BEGINNING])

@@ -1,7 +1,7 @@
 "use strict";
 // Texts of a run become text nodes and never markup. The data files call calibItems(name, JSON).
 (() => {
-const DATA = "items/", LINKS = 100, CHUNKS_KEPT = 8, OPTIONS_SHOWN = 12, SMALL = 128;
+const DATA = "items/", LINKS = 100, CHUNKS_KEPT = 8, OPTIONS_SHOWN = 12, SMALL = 128, LONG = 400;
 const STATES = {
   r: ["right", "✓"], w: ["wrong", "✗"], f: ["refused", "–"], u: ["unjudged", "?"],
 };
@@ -164,7 +164,7 @@ const pictureOf = ([number, name], place, of, id) => {
   const kept = index.pictures, file = kept.files[number];
   if (file === undefined) {
     const told = kept.most === 0 ? "no pictures were asked for"
-      : `of ${counted(kept.distinct)} pictures ${counted(kept.most)} are kept, those of the surest wrong answers first`;
+      : `of ${counted(kept.distinct)} pictures ${counted(kept.most)} ${kept.most === 1 ? "is" : "are"} kept, those of the surest wrong answers first`;
     return make("div", { class: "missing" },
       `${name} was left out: ${told}. `, make("code", {}, `calib report RUN --pictures ${kept.distinct}`), " keeps them all.");
   }
@@ -197,14 +197,20 @@ const optionsOf = options => {
   more.onclick = () => { lines.replaceChildren(...ranked.map(optionOf)); more.remove(); item.focus(); };
   return [lines, more];
 };
-const saidOf = ([text, state]) => make("li", {},
-  make("span", {}, ...marked(letterOf(state))), make("span", { class: "text", dir: "auto" }, text));
+const saidOf = ([[text, state], times]) => make("li", {},
+  make("span", {}, ...marked(letterOf(state))), make("span", { class: "text", dir: "auto" }, text),
+  make("span", { class: "note" }, times > 1 ? `${counted(times)} times` : ""));
+const eachOnce = cluster => {
+  const times = new Map(cluster.map(([text, state]) => [text, [[text, state], 0]]));
+  for (const [text] of cluster) times.get(text)[1] += 1;
+  return [...times.values()];
+};
 const letterOf = state => Object.keys(STATES).find(letter => STATES[letter][0] === state);
 const clustersOf = clusters => {
   const all = clusters.reduce((sum, cluster) => sum + cluster.length, 0);
   return clusters.map(cluster => make("section", { class: "cluster" },
     make("h4", {}, `${counted(cluster.length)} of ${counted(all)} samples`),
-    make("ul", { class: "said" }, ...cluster.map(saidOf))));
+    make("ul", { class: "said" }, ...eachOnce(cluster).map(saidOf))));
 };
 const described = pairs => make("dl", {}, ...pairs.flatMap(([name, value]) =>
   [make("dt", {}, name), value instanceof Node ? value : make("dd", { dir: "auto" }, value)]));
@@ -220,6 +226,8 @@ const walkOf = place => {
   return make("div", { class: "walk" }, button("Previous", -1), button("Next", 1),
     make("span", { class: "note" }, where));
 };
+const headingOf = text => make("h2", { id: "question", dir: "auto",
+  ...(text.length > LONG ? { class: "long", tabindex: "0" } : {}) }, text);
 const draw = (row, place) => {
   const facts = [["", make("dd", { class: `state ${row.state}` }, row.state)]];
   facts[0][0] = row.judged ? "judged answer" : "answer";
@@ -231,7 +239,7 @@ const draw = (row, place) => {
   facts.push(["id", make("dd", {}, make("code", {}, row.id))]);
   const pictures = row.pictures ?? [];
   item.replaceChildren(walkOf(place),
-    make("h2", { id: "question", dir: "auto" }, row.question ?? `Question ${row.id}`),
+    headingOf(row.question ?? `Question ${row.id}`),
     make("div", { class: "pictures" },
       ...pictures.map((picture, k) => pictureOf(picture, k, pictures.length, row.id))),
     described(facts));
@@ -279,7 +287,7 @@ const walk = (by, clicked) => {
     (wanted.disabled ? item : wanted).focus();  // drawn anew, they lost it
   });
 };
-const filter = () => {
+const filter = anew => {  // another order begins at its first question
   select();
   firstShown = 0;
   if (order.length === 0) {
@@ -287,7 +295,7 @@ const filter = () => {
     say("No question fits these filters.");
     return;
   }
-  open(order.includes(current) ? current : order[0]);
+  open(!anew && order.includes(current) ? current : order[0]);
 };
 const follow = () => {
   readAddress();
@@ -320,11 +328,15 @@ const begin = () => {
     ? `Find looks at ids and at the first ${index.beginning} characters of questions.`
     : "Find looks at ids.";
 
-  let wait;
+  let wait, how;
   form.addEventListener("submit", event => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(changed));
   form.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(changed, 120); });
-  const changed = () => { filter(); history.replaceState(null, "", addressOf(current)); };
+  const changed = () => {
+    filter(how !== fields.sort.value);
+    how = fields.sort.value;
+    history.replaceState(null, "", addressOf(current));
+  };
   addEventListener("hashchange", follow);
   list.addEventListener("click", event => {
     if (event.target.closest("a") && matchMedia("(max-width: 760px)").matches) {
@@ -348,6 +360,7 @@ const begin = () => {
     event.preventDefault();
   });
   follow();
+  how = fields.sort.value;
 };
 read("index").then(content => { index = content; begin(); }).catch(error => say(error.message));
 })();
