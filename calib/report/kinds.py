@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calib.records import InputError
+from calib.report.answers import write_answers_report
 from calib.report.comparison import rewrite_comparison
 from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
@@ -49,10 +50,14 @@ def histogram(of: Sources) -> Path:
     return write_histogram_report(open_run(of.folder))
 
 
-def measures(of: Sources) -> Path:
+def sampled(of: Sources) -> Path:
+    """Measures side by side; of one sample a question there are none, only its answers."""
+    run = open_run(of.folder)
+    if run.config["samples"] == 1 and not (of.answers or of.scores):
+        return write_answers_report(run)
     sources = {"answers": of.answers, "scores": of.scores}
     opened = {name: open_run(path) for name, path in sources.items() if path is not None}
-    return write_measures_report(open_run(of.folder), **opened)
+    return write_measures_report(run, **opened)
 
 
 def comparison(of: Sources) -> Path:
@@ -82,7 +87,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
     HISTOGRAM: histogram,
-    SAMPLE: measures,
+    SAMPLE: sampled,
     COMPARISON: comparison,
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,

@@ -187,9 +187,11 @@ def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
 def ranking(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
     overall, curve = results["overall"], results["risk_coverage"]
     histogram = plots.confidence_histogram(
-        results["diagram"]["rows"], confidence=overall["confidence"], accuracy=overall["accuracy"]
+        results["diagram"]["spread"],
+        confidence=overall["confidence"],
+        accuracy=overall["accuracy"],
     )
-    order = plots.risk_coverage(curve["points"], overall=curve["overall"], best=curve["best"])
+    order = plots.risk_coverage(curve)
     auroc = fixed(results["metrics"]["auroc"]["value"], 3)
     return Section(
         "ranking",
