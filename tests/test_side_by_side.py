@@ -88,9 +88,14 @@ def test_stated_confidences_are_measured_and_not_compared(tmp_path: Path) -> Non
     assert table["disagreement"].tolist() == [0, 0, 0]
 
 
-def test_a_run_of_one_sample_names_the_commands_that_tell_of_it(tmp_path: Path) -> None:
+def test_a_run_of_one_sample_names_the_commands_that_tell_of_it(
+    tmp_path: Path, make_run: Any
+) -> None:
+    """It has a page of its answers; where measures are asked for it is refused."""
     one = make(tmp_path / "one", {name: said[:1] for name, said in SAID.items()})
-    ran = CliRunner().invoke(cli.app, ["report", str(one)])
+    assert CliRunner().invoke(cli.app, ["report", str(one)]).exit_code == 0
+    scored = str(make_run(tmp_path / "scored", n=8))
+    ran = CliRunner().invoke(cli.app, ["report", str(one), "--scores", scored])
     assert ran.exit_code == 2
     for command in (
         f"calib report SAMPLES --answers {one}",

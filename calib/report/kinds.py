@@ -17,6 +17,7 @@ from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
 from calib.report.measures import write_measures_report
 from calib.report.scores import write_report
+from calib.report.training import write_training_report
 from calib.runs import open_run
 from calib.runs.config import kind_of
 from calib.runs.folder import Progress
@@ -28,6 +29,7 @@ from calib.runs.kinds import (
     IMPORTED,
     SAMPLE,
     SCORE,
+    TRAINING,
     no_run,
 )
 
@@ -83,6 +85,10 @@ def idk_evaluation(of: Sources) -> Path:
     return write_idk_report(of.folder)
 
 
+def training(of: Sources) -> Path:
+    return write_training_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -91,6 +97,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     COMPARISON: comparison,
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,
+    TRAINING: training,
 }
 
 

@@ -82,13 +82,16 @@ def card(item: Item, folder: Path) -> Card:
         lines.append(
             Line(text, f"{count(n)} of {count(item['samples'])}", "", "", n / item["samples"])
         )
-    known = [f"{label(name)} {fixed(v)}" for name, v in item["measures"].items() if v is not None]
+    known = [(name, v) for name, v in item["measures"].items() if v is not None]
+    if known:
+        lines.append(Line("Measures: higher is less sure"))
+    lines += [Line(label(name), fixed(value)) for name, value in known]
     return Card(
         short(item["id"]),
-        short(item["question"]),
+        short(item["question"], characters=400),
         [picture(folder, name) for name in item["images"]],
         lines,
-        [*known, *([short(item["group"])] if item["group"] else [])],
+        [short(item["group"])] if item["group"] else [],
     )
 
 
@@ -106,7 +109,7 @@ def examples_table(outcome: str, items: Sequence[Item]) -> Table:
         [
             [
                 short(item["id"]),
-                short(item["question"]),
+                short(item["question"], characters=400),
                 said(item),
                 item["outcome"],
                 "nobody can know" if item["gold"] is None else short(item["gold"]),
@@ -132,6 +135,6 @@ def said(answer: Item) -> str:
     return shown if option is None or option.lower() in text.lower() else f"{shown} ({option})"
 
 
-def short(text: str) -> str:
+def short(text: str, characters: int = 160) -> str:
     """The beginning of a text, as a card has room for it."""
-    return beginning(str(text).strip(), lines=8, characters=400)
+    return beginning(str(text).strip(), lines=8, characters=characters)
