@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 SAID = {"known": ["Rome", "Rome", "Rome."], "guessed": ["Oslo", "Bern", "Paris"]}
 
@@ -30,4 +33,43 @@ def make(folder: Path, texts: dict[str, list[str]], **config: Any) -> Path:
             )  # fmt: skip
     for name, rows in (("records-0.jsonl", answers), ("items.jsonl", items)):
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+WORD = "x" * 5000
+HOSTILE = f"<script>document.title='taken'</script> [a](http://b) | *c* `d` &amp;\n# {WORD}"
+
+
+def make_pictured(folder: Path, n: int = 60, samples: int = 6) -> Path:
+    """Questions with pictures, options and hostile texts: right, wrong and refused answers.
+
+    Question k is about picture k // 3, which is a cluster. The less sure its answers are, the less
+    often the first of them is right.
+    """
+    rng = random.Random(0)
+    texts, facts = {}, {}
+    for k in range(n):
+        unsure = rng.random()
+        said = ["Rome" if rng.random() > unsure else rng.choice(["Oslo", "Bern", "Paris"])
+                for _ in range(samples)]  # fmt: skip
+        if k % 9 == 4:
+            said[0] = "I don't know."
+        texts[f"q{k:02d}"] = [f"{text} {HOSTILE}" if k % 4 == 1 else text for text in said]
+        facts[f"q{k:02d}"] = {"group": "<b>capitals</b>", "images": [f"images/{k}-0.png"]}
+        facts[f"q{k:02d}"]["question"] = HOSTILE if k % 4 == 1 else "Which city is this?"
+        facts[f"q{k:02d}"]["cluster"] = str(k // 3)
+    make(folder, texts)
+    rows = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
+    (folder / "items.jsonl").write_text(
+        "".join(json.dumps({**row, **facts[row["id"]]}) + "\n" for row in rows)
+    )
+    (folder / "images").mkdir()
+    for k in range(n):
+        if k != 4:  # one is gone
+            Image.new("RGB", (64, 64), (4 * k, 80, 200)).save(folder / "images" / f"{k}-0.png")
+    answers = [json.loads(line) for line in (folder / "records-0.jsonl").read_text().splitlines()]
+    for row in answers:
+        row["logprob"] = -0.1 - 0.01 * rng.random() * row["index"]
+        row["mean_logprob"] = row["logprob"] / row["tokens"]
+    (folder / "records-0.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers))
     return folder

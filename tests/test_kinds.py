@@ -31,12 +31,14 @@ from calib.runs.kinds import (
     RUNS,
     SAMPLE,
     SCORE,
+    TRAINING,
     need,
 )
 from calib.summary.remedies import fit_runs
 from calib.uncertainty.p_true import questions
 from calib.uncertainty.side_by_side import side_by_side
 from tests.sampled import SAID, make
+from tests.trained import checkpoint
 
 EARLIER = Path(__file__).with_name("data") / "earlier_runs"
 
@@ -67,6 +69,7 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         COMPARISON: root / "compared",
         IDK_SET: idk,
         IDK_EVALUATION: written(root / "evaluated", results={"format": "calib.idk.evaluation/1"}),
+        TRAINING: checkpoint(root / "checkpoint-10"),
     }
 
 

@@ -14,7 +14,7 @@ from calib import cli
 from calib.records import InputError
 from calib.runs import open_run
 from calib.uncertainty.measures import of_samples
-from calib.uncertainty.side_by_side import side_by_side, table_of
+from calib.uncertainty.side_by_side import cases, side_by_side, table_of
 from tests.sampled import SAID, make
 
 
@@ -81,16 +81,21 @@ def test_stated_confidences_are_measured_and_not_compared(tmp_path: Path) -> Non
         "c": ["Oslo", "Rome", "Rome"],
     }
     run = open_run(make(tmp_path / "run", texts, prompt="verbalized"))
-    table = table_of(run, run.items(), None, None, "exact").set_index("id")
+    table = table_of(list(cases(run, run.items(), None, least=1)), None, "exact").set_index("id")
     assert table["verbalized"][["a", "b"]].tolist() == pytest.approx([0.9, 0.3])
     assert math.isnan(table["verbalized"]["c"])
     assert table["correct"].tolist() == [True, False, False]
     assert table["disagreement"].tolist() == [0, 0, 0]
 
 
-def test_a_run_of_one_sample_names_the_commands_that_tell_of_it(tmp_path: Path) -> None:
+def test_a_run_of_one_sample_names_the_commands_that_tell_of_it(
+    tmp_path: Path, make_run: Any
+) -> None:
+    """It has a page of its answers; where measures are asked for it is refused."""
     one = make(tmp_path / "one", {name: said[:1] for name, said in SAID.items()})
-    ran = CliRunner().invoke(cli.app, ["report", str(one)])
+    assert CliRunner().invoke(cli.app, ["report", str(one)]).exit_code == 0
+    scored = str(make_run(tmp_path / "scored", n=8))
+    ran = CliRunner().invoke(cli.app, ["report", str(one), "--scores", scored])
     assert ran.exit_code == 2
     for command in (
         f"calib report SAMPLES --answers {one}",

@@ -20,6 +20,7 @@ from calib.idk.draw import Subject, draw
 from calib.idk.evaluate import FORMAT, Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
 from calib.judge import answerable, verdicts
+from calib.judge.choice import option_said
 from calib.judge.text import gold_texts
 from calib.models.protocol import Model
 from calib.records import ImageRef, InputError, Item, Verdict
@@ -256,7 +257,7 @@ def example(index: int, labelled: Labelled, arms: Sequence[Arm], out: Path) -> d
             {
                 "arm": a.name,
                 "text": a.texts[index],
-                "said": said(a.verdicts[index], a.items[index]),
+                "said": option_said(a.verdicts[index], a.items[index]),
                 "role": role(a.outcomes[index]),
             }
             for a in arms
@@ -269,12 +270,6 @@ def shown_at(image: ImageRef, folder: Path, out: Path) -> str:
     if isinstance(image, Path) and all(p.is_relative_to(folder) for p in (image, out)):
         return os.path.relpath(image, out)
     return str(image)
-
-
-def said(verdict: Verdict, item: Item) -> str | None:
-    """The option that a letter was taken for, so that the reader need not look it up."""
-    parsed = verdict.parsed
-    return item.options[parsed] if isinstance(parsed, int) and item.options else None
 
 
 def role(outcome: Outcome) -> str:

@@ -47,3 +47,9 @@ def verdicts(item: Item, answers: Sequence[Answer | str], judge: str = AUTO) -> 
     name = ("letter" if item.options else "contains") if judge == AUTO else judge
     results = [JUDGES[name](answer, item) for answer in answers]
     return results if answerable(item) else [replace(verdict, correct=False) for verdict in results]
+
+
+def option_said(verdict: Verdict, item: Item) -> str | None:
+    """The option that a letter was taken for, so that the reader need not look it up."""
+    parsed = verdict.parsed
+    return item.options[parsed] if isinstance(parsed, int) and item.options else None

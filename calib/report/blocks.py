@@ -48,12 +48,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing, an ``<svg>`` element of ``calib.report.plots.svg``; a ``wide`` one has a row."""
+    """A drawing, an ``<svg>`` element of ``calib.report.plots.svg``."""
 
     title: str
     svg: str
     caption: str
-    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from calib.records import InputError
+from calib.report.answers import write_answers_report
 from calib.report.comparison import rewrite_comparison
 from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
 from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
 from calib.report.scores import write_report
+from calib.report.training import write_training_report
 from calib.runs import open_run
 from calib.runs.config import kind_of
 from calib.runs.folder import Progress
@@ -30,6 +32,7 @@ from calib.runs.kinds import (
     KINDS,
     SAMPLE,
     SCORE,
+    TRAINING,
     no_run,
 )
 
@@ -62,12 +65,16 @@ def histogram(of: Sources) -> Path:
     return write_histogram_report(open_run(of.folder))
 
 
-def measures(of: Sources) -> Path:
+def sampled(of: Sources) -> Path:
+    """Measures side by side; of one sample a question there are none, only its answers."""
+    run = open_run(of.folder)
+    if run.config["samples"] == 1 and not (of.answers or of.scores):
+        return write_answers_report(run, **of.items)
     sources = {"answers": of.answers, "scores": of.scores}
     opened: dict[str, Any] = {
         name: open_run(path) for name, path in sources.items() if path is not None
     }
-    return write_measures_report(open_run(of.folder), **of.items, **opened)
+    return write_measures_report(run, **of.items, **opened)
 
 
 def comparison(of: Sources) -> Path:
@@ -93,14 +100,19 @@ def idk_evaluation(of: Sources) -> Path:
     return write_idk_report(of.folder)
 
 
+def training(of: Sources) -> Path:
+    return write_training_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
     HISTOGRAM: histogram,
-    SAMPLE: measures,
+    SAMPLE: sampled,
     COMPARISON: comparison,
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,
+    TRAINING: training,
 }
 
 

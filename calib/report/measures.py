@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from calib.report import plots
-from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
+from calib.report.blocks import Block, Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import UNKNOWN, count, fixed, interval, percent, pvalue
 from calib.report.items import PICTURES, write_items
 from calib.report.page import write_file, write_page
 from calib.report.scores import EVERY_QUESTION, prompt_section
 from calib.report.significance import LEVEL, p_of
+from calib.report.telling import examples_section
 from calib.runs import Run
 from calib.runs.folder import RESULTS, Progress
-from calib.uncertainty.measures import CHANCE
+from calib.uncertainty.measures import CHANCE, label
 from calib.uncertainty.side_by_side import side_by_side
 
 TESTS = ("p, chance", "p, best")
@@ -47,6 +48,7 @@ def measures_page(results: Mapping[str, Any], folder: Path) -> Page:
         lead=[Text(results["judged"], "lead"), *([Text(said, "caveat")] if left_out else [])],
         tiles=[
             Tile("right", percent(results["accuracy"], 1), f"of {judged} judged answers"),
+            Tile("refused", count(results["outcomes"]["refused"]), f"of {judged} judged answers"),
             Tile("samples", count(results["samples"]), "of each question"),
             Tile("measures", str(len(results["measures"])), "of uncertainty"),
         ],
@@ -70,27 +72,82 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
                 "is better, and the error rate itself is chance."
             ),
             measure_table(results),
+            Figures([curves_figure(results["curves"])]),
         ],
     )
-    labels, matrix = results["labels"], results["correlations"]
-    drawing = plots.correlations(labels, matrix)
-    figure = Figure(
-        "Rank correlation",
-        plots.svg(drawing, name="ranks", label="Rank correlation of measures"),
-        "Spearman's, over the questions where both are known. Blue: the two call the "
-        "same questions unsure; orange: opposite ones. Empty: one of them never varies.",
-        wide=True,
+    yield examples_section(results, folder)
+    yield agreement_section(results)
+    # In these facts "samples" is a path; in config.json it is a number.
+    facts = {{"samples": "sampled run"}.get(k, k): v for k, v in results["facts"].items()}
+    yield facts_section(run_facts(facts))
+
+
+def curves_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
+    """Risk and coverage of every measure with its band."""
+    title = "Risk and coverage by measure"
+    bands = any(bound is not None for curve in curves for bound in curve["low"])
+    said = (
+        "the band is a 95\N{NO-BREAK SPACE}% interval at each share, by resampling clusters of "
+        "questions (images)"
+        if bands
+        else "no band, since there are too few clusters of questions"
     )
-    yield Section(
-        "correlations",
-        "Do they agree?",
-        [
-            Text("Measures are compared by the order in which they put the questions."),
-            Figures([figure]),
+    return Figure(
+        title,
+        plots.svg(plots.risk_coverage_by_measure(curves), name="curves", label=title),
+        "Answer only the share of questions that a measure calls surest: how many of those answers "
+        f"are wrong? A panel a measure; {said}. Bands that overlap are no test: the table's p are.",
+    )
+
+
+def agreement_section(results: Mapping[str, Any]) -> Section:
+    """How alike the measures order the questions; one stands for all that order them alike."""
+    labels, matrix = distinct(results)
+    blocks: list[Block] = [
+        Text("Measures are compared by the order in which they put the questions."),
+        *map(Text, alike_words(results)),
+    ]
+    if len(labels) > 1:
+        title = "Rank correlation"
+        drawing = plots.svg(plots.correlations(labels, matrix), name="ranks", label=title)
+        caption = (
+            "Spearman's, over the questions where both are known. Blue: the two call the same "
+            "questions unsure; vermilion: opposite ones. Empty: not defined."
+        )
+        blocks += [
+            Figures([Figure(title, drawing, caption)]),
             correlation_table(labels, matrix),
-        ],
-    )
-    yield facts_section(run_facts(results["facts"]))
+        ]
+    return Section("correlations", "Do they agree?", blocks)
+
+
+def distinct(results: Mapping[str, Any]) -> tuple[list[str], list[list[float | None]]]:
+    """Labels and correlations of the measures that do not order the questions as another does."""
+    names = [row["measure"] for row in results["measures"]]
+    kept = [names.index(name) for name in results["agreement"]["distinct"]]
+    labels = [results["labels"][k] for k in kept]
+    return labels, [[results["correlations"][a][b] for b in kept] for a in kept]
+
+
+def alike_words(results: Mapping[str, Any]) -> Iterator[str]:
+    """Which measures are told in words and left out of the matrix."""
+    agreement = results["agreement"]
+    for group in agreement["alike"]:
+        first, *others = map(label, group)
+        yield (
+            f"{listed(others)} {'orders' if len(others) == 1 else 'order'} the questions as "
+            f"{first} does (rank correlation {agreement['threshold']:g} or more), which stands for "
+            f"{'both' if len(others) == 1 else 'all of them'} here."
+        )
+    if constant := agreement["constant"]:
+        verb = "is" if len(constant) == 1 else "are"
+        yield f"{listed(list(map(label, constant)))} {verb} the same for all questions."
+    if len(agreement["distinct"]) == 1 and agreement["alike"]:
+        yield "No two measures differ in their order, so there is nothing to draw."
+
+
+def listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def best_measure(results: Mapping[str, Any]) -> str:

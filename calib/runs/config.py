@@ -22,7 +22,7 @@ from calib.fields import (
 )
 from calib.records import InputError
 from calib.runs.kinds import CONFIG as CONFIG
-from calib.runs.kinds import KINDS, kind_in, kind_without_config, no_run
+from calib.runs.kinds import KINDS, kind_in, kind_without_config, no_run, states_in
 
 MOST_BINS = 10_000
 TINY = sys.float_info.min
@@ -62,7 +62,7 @@ def read_config(folder: Path, reader: str = "calib.open_run") -> dict[str, Any]:
     computed with.
     """
     path = folder / CONFIG
-    if not path.is_file():
+    if not path.is_file() or states_in(folder):
         raise InputError(no_run(folder, reader))
     content = read_object(path)
     check_config(content, path)
@@ -74,7 +74,7 @@ def kind_of(folder: Path) -> str | None:
 
     Raises InputError where its config.json cannot be read.
     """
-    if (folder / CONFIG).is_file():
+    if (folder / CONFIG).is_file() and not states_in(folder):
         return str(read_config(folder)["kind"])
     return kind_without_config(folder)
 

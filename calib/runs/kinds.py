@@ -18,6 +18,8 @@ from calib.records import InputError
 CONFIG, RESULTS = "config.json", "results.json"
 SCORE, SAMPLE, HISTOGRAM, IMPORTED = "score", "sample", "histogram", "imported"
 COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
+TRAINING = "training"
+STATE = "trainer_state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ KINDS: dict[str, Kind] = {
     COMPARISON: Kind("a comparison of runs (calib compare)", "calib report"),
     IDK_SET: Kind("an IDK set (calib idk build)", "calib report and calib idk evaluate"),
     IDK_EVALUATION: Kind("an evaluation of an IDK set (calib idk evaluate)", "calib report"),
+    TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
 }
 
 RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE)
@@ -95,13 +98,27 @@ def kind_in(config: Mapping[str, Any]) -> str:
 
 
 def kind_without_config(folder: Path) -> str | None:
-    """The kind of a folder that has no config.json; None where it is none of ours."""
+    """The kind of a folder that has no config.json of ours; None where it is none of ours."""
+    if states_in(folder):
+        return TRAINING
     kind = FORMATS.get(str(fields_of(folder / RESULTS).get("format")))
     if kind is not None:
         return kind
     if (folder / "arms").is_dir():
         return IDK_EVALUATION
     return IDK_SET if (folder / "samples" / CONFIG).is_file() else None
+
+
+def states_in(folder: Path) -> list[Path]:
+    """The trainer_state.json of a checkpoint, or of an output folder: its own and that of its
+    checkpoints with the greatest step."""
+    checkpoints = [
+        (int(step), path)
+        for path in folder.glob(f"checkpoint-*/{STATE}")
+        if (step := path.parent.name.removeprefix("checkpoint-")).isdecimal() and path.is_file()
+    ]
+    own = [folder / STATE] if (folder / STATE).is_file() else []
+    return own + [path for _, path in sorted(checkpoints)[-1:]]
 
 
 def fields_of(path: Path) -> Mapping[str, Any]:

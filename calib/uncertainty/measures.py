@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,11 @@ def unstated(text: str) -> str:
     clean = text.replace("*", "")
     bare = ENDS_STATED.sub("", clean)
     return bare if bare.strip() and bare != clean else text
+
+
+def bare(answer: Answer) -> Answer:
+    """The answer without the confidence that it states; so it is judged and compared."""
+    return replace(answer, text=unstated(answer.text))
 
 
 def share_of(number: float, unit: str) -> float | None:

@@ -25,7 +25,8 @@ from calib.runs import Run, open_run
 from calib.runs.kinds import need
 from calib.tasks import Task
 from calib.tasks.prompts import FORMS, PASSAGES, listed
-from calib.uncertainty.side_by_side import P_TRUE, bare, cases, judgeable
+from calib.uncertainty.measures import bare
+from calib.uncertainty.side_by_side import P_TRUE, cases, judgeable
 
 OPTIONS = ("True", "False")
 SHOWN = 5

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,15 @@ from calib.summary import to_json
 from calib.uncertainty.agreement import agreement, curves_of
 from calib.uncertainty.measures import (
     against_correctness,
+    bare,
     label,
     of_samples,
     paired_tests,
     rank_correlations,
     uncertainties,
-    unstated,
     verbalized,
 )
+from calib.uncertainty.telling import Case, counted, outcome, telling
 
 OF_SCORES = ("confidence", "entropy", "mass")
 P_TRUE = "p_true"
@@ -51,7 +51,8 @@ def side_by_side(
     same questions, or too few samples to measure anything.
     """
     items = need(run, "the table of measures").items()
-    table = table_of(run, judgeable(items, judge), answers, scores, judge)
+    asked = list(cases(run, judgeable(items, judge), answers, least=1))
+    table = table_of(asked, scores, judge)
     p_true_run = p_true_of(run if answers is None else answers)
     if p_true_run is not None:
         table = with_p_true(table, p_true_run)
@@ -68,12 +69,14 @@ def side_by_side(
             "samples": run.config["samples"] - (answers is None),
             "accuracy": float(table["correct"].mean()),
             "judged": judged_of(answers),
+            "outcomes": counted(table["outcome"].tolist()),
             "measures": against_correctness(measured, table["correct"], clusters=clusters),
             "tests": paired_tests(measured, table["correct"], clusters=clusters),
             "labels": [label(name) for name in measured.columns],
             "correlations": matrix.to_numpy().tolist(),
             "agreement": agreement(measured, matrix),
             "curves": curves_of(measured, table["correct"], clusters),
+            "examples": telling(asked, table["outcome"].tolist(), measured, judge, run.path),
             "facts": {
                 "samples": str(run.path),
                 "judged": None if answers is None else str(answers.path),
@@ -107,16 +110,16 @@ def judged_of(answers: Run | None) -> str:
     return f"Judged is one separate answer to each question ({how}), not among the samples."
 
 
-def table_of(
-    run: Run, items: Sequence[Item], answers: Run | None, scores: Run | None, judge: str
-) -> pd.DataFrame:
-    """One row per question: its measures under the names of ``MEASURES``, and correct."""
+def table_of(asked: Sequence[Case], scores: Run | None, judge: str) -> pd.DataFrame:
+    """One row per question: its measures under the names of ``MEASURES``, correct and outcome."""
     rows = []
-    for item, answer, others in cases(run, items, answers, least=1):
+    for item, answer, others in asked:
+        verdict = verdicts(item, [bare(answer)], judge)[0]
         row: dict[str, Any] = {
             "id": item.id,
             "cluster": item.meta.get("cluster", item.id),
-            "correct": bool(verdicts(item, [bare(answer)], judge)[0].correct),
+            "correct": bool(verdict.correct),
+            "outcome": outcome(verdict),
             **measures_of(answer, others),
         }
         rows.append(row)
@@ -166,11 +169,6 @@ def cases(
             yield item, samples[0], samples[1:]
         else:
             yield item, answers_of[item.id][0], samples
-
-
-def bare(answer: Answer) -> Answer:
-    """The answer without the confidence that it states; so it is judged and compared."""
-    return replace(answer, text=unstated(answer.text))
 
 
 def stated_of(answer: Answer, others: Sequence[Answer]) -> float | None:

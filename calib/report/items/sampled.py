@@ -29,11 +29,10 @@ from calib.report.items.question import (
     state_of,
 )
 from calib.runs import Run
-from calib.uncertainty.measures import MEASURES, label
+from calib.uncertainty.measures import MEASURES, bare, label
 from calib.uncertainty.semantic import semantic_entropy
 from calib.uncertainty.side_by_side import (
     OF_SCORES,
-    bare,
     by_item,
     judgeable,
     measures_of,

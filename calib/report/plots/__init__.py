@@ -15,7 +15,7 @@ from calib.report.plots.overlay import overlay
 from calib.report.plots.reliability import before_after, reliability, reliability_zoomed
 from calib.report.plots.selective import risk_coverage, risk_coverage_by_measure
 from calib.report.plots.theme import CSS, DARK, LIGHT, Theme, png, svg
-from calib.report.plots.training import over_steps
+from calib.report.plots.training import entropy_over_steps, over_steps
 
 __all__ = [
     "CSS",
@@ -26,6 +26,7 @@ __all__ = [
     "before_after",
     "confidence_histogram",
     "correlations",
+    "entropy_over_steps",
     "over_steps",
     "overlay",
     "png",

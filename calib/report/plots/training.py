@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ from calib.report.plots.theme import CSS, PANEL, PERCENT, Theme, drawing, legend
 
 Records = Sequence[Mapping[str, Any]]
 FLOOR = "expected_ece"
+STYLES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
 
 
 def over_steps(
@@ -58,6 +60,30 @@ def over_steps(
         if title:
             figure.suptitle(title, color=theme.ink, fontsize=10.5, fontweight="bold")
         figure.set_label(_told(evaluations, measure))
+    return figure
+
+
+def entropy_over_steps(sets: Mapping[str, Records], *, theme: Theme = CSS) -> Figure:
+    """The mean entropy of evaluated rows, in nats: a line for each evaluation set.
+
+    ``sets``: by name, records with ``step`` and ``entropy``; one without it is left out.
+    """
+    with drawing(PANEL, 2.9, theme) as figure:
+        axes = figure.add_subplot()
+        plain(axes, theme)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        said = []
+        for (name, records), (style, marker) in zip(sets.items(), cycle(STYLES)):
+            known = [record for record in records if record["entropy"] is not None]
+            # A dollar would begin a formula, and what begins with "_" has no place in a legend.
+            label = f"\N{ZERO WIDTH SPACE}{name}".replace("$", r"\$")
+            _line(axes, known, "entropy", label, theme.ink, style, marker)
+            if known:
+                said.append(f"{name}: {known[-1]['entropy']:.3f} nats at the end")
+        axes.set(xlabel="step", ylabel="mean entropy, nats", ylim=(0, None))
+        legend(axes, theme, 2, length=2.6)
+        figure.set_label("; ".join(said))
     return figure
 
 
