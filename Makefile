@@ -9,6 +9,7 @@
 #   make bench-check  the same, then compared with the last committed results
 #   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at most)
 #   make embedded     train the embedded model anew
+#   make figures      draw the pictures of README and docs
 #
 # TORCH=cpu takes PyTorch's CPU wheels from PyTorch's own index: much smaller on a laptop.
 
@@ -72,9 +73,11 @@ gpu:
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training
 
-# The README's pictures: the committed benchmarks, the first screen of the demo's report on letters.
+# The pictures of README and docs: the committed benchmarks, the committed steps of a training, the
+# first screen of the demo's report on letters.
 figures: demo
 	$(BIN)/python -m bench.figures
+	$(BIN)/python -m training.figures
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1260 \
 		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/beside/easy-vqa-letters/report.html
 

@@ -51,8 +51,7 @@ IMPORTERS = {
     "peft": ("calib/hf/", "training/", "tests/"),
     "triton": ("kernels/calib_kernels/gpu/", "tests/", "bench/gpu.py"),
     "matplotlib": (
-        "calib/report/plots.py",
-        "calib/report/plots_answers.py",
+        "calib/report/plots/",
         "tests/",
         "bench/figures.py",
     ),

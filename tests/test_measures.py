@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from calib import metrics
 from calib.records import Answer
+from calib.uncertainty.agreement import agreement, curves_of
 from calib.uncertainty.measures import (
     CHANCE,
     MEASURES,
@@ -117,6 +118,42 @@ def test_rank_correlations() -> None:
     expected = stats.spearmanr(found["verbalized"][known], found["entropy"][known]).statistic
     assert matrix.loc["verbalized", "entropy"] == pytest.approx(expected)
     assert np.array_equal(matrix, matrix.T, equal_nan=True)
+
+
+def test_measures_in_one_order_are_one_group() -> None:
+    values = np.random.default_rng(0).normal(size=40)
+    table = pd.DataFrame(
+        {
+            "a": values,
+            "constant": np.ones(40),
+            "order kept": np.exp(values),
+            "order turned": -values,
+            "other": np.random.default_rng(1).normal(size=40),
+            "unknown": np.full(40, math.nan),
+        }
+    )
+    found = agreement(table, rank_correlations(table))
+    assert found["constant"] == ["constant", "unknown"]
+    assert found["alike"] == [["a", "order kept"]]
+    assert found["distinct"] == ["a", "order turned", "other"]
+
+
+def test_each_measure_has_the_curve_of_its_known_rows() -> None:
+    uncertainty = pd.DataFrame({"u": [0.1, 0.2, 0.2, 0.9, math.nan], "none": [math.nan] * 5})
+    (curve,) = curves_of(uncertainty, [True, True, False, False, True], np.arange(5))
+    assert (curve["measure"], curve["label"], curve["n"]) == ("u", "u", 4)
+    assert curve["points"] == [[0.25, 0.0], [0.75, pytest.approx(1 / 3)], [1.0, 0.5]]
+    assert curve["overall"] == 0.5 and curve["low"] == [None] * 3
+
+
+def test_a_curve_and_its_area_agree() -> None:
+    rng = np.random.default_rng(3)
+    uncertainty = pd.DataFrame({"u": rng.normal(size=80)})  # no ties, no thinning
+    right = rng.random(80) < 0.6
+    (curve,) = curves_of(uncertainty, right, np.arange(80))
+    (row,) = against_correctness(uncertainty, right)
+    assert np.mean([risk for _, risk in curve["points"]]) == pytest.approx(row["aurc"])
+    assert all(low <= high for low, high in zip(curve["low"], curve["high"], strict=True))
 
 
 def test_against_correctness() -> None:

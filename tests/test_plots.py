@@ -1,17 +1,22 @@
-"""Drawings: every bin where it belongs, both themes, the same bytes every time."""
+"""Drawings: every number where it belongs, both themes, the same bytes every time."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from matplotlib.colors import to_rgb
 
 from calib.report import plots
+from calib.report.plots.frame import part
+
+STYLE = Path(plots.__file__).parents[1] / "templates" / "report.css"
 
 
-def a_bin(low: float, n: int, confidence: float, right: int) -> dict:
+def a_bin(low: float, n: int, confidence: float, right: int) -> dict[str, Any]:
     share = right / n if n else None
     return {
         "low": low,
@@ -32,14 +37,43 @@ BINS = [
     a_bin(0.9, 3, 0.99, 3),
 ]
 EMPTY = [a_bin(0.0, 0, 0.0, 0)]
+NARROW = [a_bin(0.6, 40, 0.65, 30), a_bin(0.7, 40, 0.75, 28)]
 
 
-def drawings(bins: list[dict]) -> dict[str, object]:
-    return {
-        "reliability": plots.reliability(bins, note="ECE 0.1"),
-        "histogram": plots.confidence_histogram(bins, confidence=0.7, accuracy=0.6),
-        "risk": plots.risk_coverage([(0.5, 0.1), (1.0, 0.4)], overall=0.4, best=0.6),
-    }
+def a_curve(**other: Any) -> dict[str, Any]:
+    curve = {"points": [[0.5, 0.1], [1.0, 0.4]], "low": [0.05, 0.3], "high": [0.2, 0.5]}
+    return {**curve, "overall": 0.4, "best": 0.6, "label": "entropy", **other}
+
+
+def no_band(overall: float) -> dict[str, Any]:
+    points = [[0.5, 0.0], [1.0, overall]]
+    return a_curve(
+        points=points, low=[None] * 2, high=[None] * 2, overall=overall, best=1 - overall
+    )
+
+
+ARM = {
+    "known": {"right": 14, "refused": 2, "wrong": 1},
+    "unknown": {"right": 1, "refused": 7, "wrong": 5},
+}
+STEPS = [
+    {"step": step, "ece": ece, "confidence": 0.8, "top1_accuracy": 0.8 - ece, "expected_ece": 0.03}
+    for step, ece in ((0, 0.2), (4, 0.1))
+]
+
+DRAWINGS = {
+    "reliability": lambda: plots.reliability(BINS, note="ECE 0.1"),
+    "empty": lambda: plots.reliability(EMPTY),
+    "zoomed": lambda: plots.reliability_zoomed(NARROW, note="ECE 0.1"),
+    "histogram": lambda: plots.confidence_histogram(BINS, confidence=0.7, accuracy=0.6),
+    "no rows": lambda: plots.confidence_histogram(EMPTY, confidence=0.7, accuracy=0.6),
+    "risk": lambda: plots.risk_coverage(a_curve()),
+    "measures": lambda: plots.risk_coverage_by_measure([a_curve(label=str(k)) for k in range(5)]),
+    "overlay": lambda: plots.overlay([("a", NARROW), ("b", BINS)]),
+    "arms": lambda: plots.arms({"plain": ARM, "option": ARM}),
+    "ranks": lambda: plots.correlations(["a", "b"], [[1.0, -0.5], [-0.5, 1.0]]),
+    "steps": lambda: plots.over_steps(STEPS, measure="ece", stacked=True, title="Steps"),
+}
 
 
 def test_dots_stand_at_confidence_and_accuracy():
@@ -60,39 +94,153 @@ def test_bars_are_the_intervals_and_few_questions_are_faint():
     assert strengths[2] < strengths[0] == strengths[1]
 
 
-def test_the_strip_counts_every_bin():
+def test_the_strip_counts_every_bin_and_writes_the_counts():
     strip = plots.reliability(BINS).axes[1]
     assert [bar.get_height() for bar in strip.patches] == [0, 40, 100, 3]
+    assert [text.get_text() for text in strip.texts] == ["40", "100", "3"]
 
 
-def test_histogram_stacks_right_and_wrong_to_one():
-    axes = plots.confidence_histogram(BINS, confidence=0.7, accuracy=0.6).axes[0]
-    assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)
+def test_no_text_stands_over_the_data():
+    for figure in (
+        plots.reliability(BINS, note="ECE 0.1\nof all"),
+        plots.reliability_zoomed(NARROW),
+    ):
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        inside = axes.get_window_extent()
+        legend = axes.get_legend().get_window_extent()
+        assert not axes.texts
+        assert legend.y0 >= inside.y1 - 1
+
+
+def test_a_zoomed_diagram_is_square_and_says_what_it_shows():
+    figure = plots.reliability_zoomed(NARROW)
+    axes = figure.axes[0]
+    assert axes.get_xlim() == axes.get_ylim() == pytest.approx((0.6, 0.85))
+    assert "axis from 60 to 85" in axes.get_xlabel() and "40 questions in each" in axes.get_xlabel()
+    small = axes.child_axes[0].patches[0]
+    assert (small.get_x(), small.get_y()) == pytest.approx((0.6, 0.6))
+    assert small.get_width() == pytest.approx(0.25)
+    whole = plots.reliability_zoomed(BINS[1:]).axes[0]
+    spread_out = plots.reliability_zoomed([a_bin(0.0, 20, 0.05, 1), a_bin(0.9, 20, 0.95, 19)])
+    assert whole.get_xlim() == pytest.approx((0.4, 1.0))
+    assert spread_out.axes[0].get_xlim() == (0, 1) and not spread_out.axes[0].child_axes
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.97, 0.9999], (0.97, 1.0)),
+        ([0.506, 1.0], (0.5, 1.0)),
+        ([0.0, 0.9], (0.0, 1.0)),
+        ([], (0.0, 1.0)),
+    ],
+)
+def test_the_part_that_is_shown_holds_all_and_ends_at_round_numbers(values, shown):
+    assert part(values) == pytest.approx(shown)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 0.3, 1.0])
+def test_one_value_has_room(value):
+    low, high = part([value, value])
+    assert 0 <= low <= value <= high <= 1 and low < high
+
+
+def test_histogram_shows_wrong_answers_below_on_their_own_scale():
+    upper, lower = plots.confidence_histogram(BINS, confidence=0.7, accuracy=0.6).axes
+    # Three bins are filled; the first is empty and outside.
+    assert [bar.get_height() for bar in upper.patches] == [30, 60, 3]
+    assert [bar.get_height() for bar in lower.patches] == [10, 40, 0]
+    assert upper.get_xlim() == lower.get_xlim() == (0.4, 1.0)
+    bottom, top = lower.get_ylim()
+    assert top == 0 and 40 < bottom < 50 and upper.get_ylim()[1] > 60
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("93 right", "50 wrong")
 
 
 def test_a_perfect_ranking_ends_at_the_overall_error():
-    axes = plots.risk_coverage([(1.0, 0.4)], overall=0.4, best=0.6).axes[0]
+    axes = plots.risk_coverage(a_curve()).axes[0]
     perfect = next(line for line in axes.lines if line.get_label() == "perfect ranking")
     assert perfect.get_ydata()[-1] == pytest.approx(0.4)
 
 
+def test_surest_answers_that_tie_are_one_level_line():
+    curve = a_curve(points=[[1.0, 0.4]], low=[0.3], high=[0.5])
+    line = plots.risk_coverage(curve).axes[0].lines[0]
+    assert line.get_xydata().tolist() == [[0.0, 0.4], [1.0, 0.4]]
+
+
+def test_a_band_lies_about_the_curve_and_is_absent_where_unknown():
+    axes = plots.risk_coverage(a_curve()).axes[0]
+    ends = axes.collections[0].get_paths()[0].get_extents()
+    assert (ends.y0, ends.y1) == (0.05, 0.5)
+    assert not plots.risk_coverage(no_band(0.4)).axes[0].collections
+
+
 @pytest.mark.parametrize("overall", [0.0004, 0.022, 0.4, 1.0])
 def test_no_two_ticks_of_an_axis_read_the_same(overall: float):
-    figure = plots.risk_coverage([(0.5, 0.0), (1.0, overall)], overall=overall, best=1 - overall)
+    figure = plots.risk_coverage(no_band(overall))
     figure.canvas.draw()
     for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
         labels = [tick.get_text() for tick in axis.get_ticklabels()]
         assert len(set(labels)) == len(labels) > 2
 
 
-@pytest.mark.parametrize("bins", [BINS, EMPTY], ids=["bins", "empty"])
-@pytest.mark.parametrize("name", ["reliability", "histogram", "risk"])
-def test_svg_is_whole_themed_and_repeatable(name, bins):
-    first, second = (plots.svg(drawings(bins)[name], name=name, label='a < "b"') for _ in range(2))
+def test_each_measure_has_a_panel_and_the_others_behind_it():
+    figure = plots.risk_coverage_by_measure(
+        [a_curve(label=f"measure {k}") for k in range(5)], theme=plots.LIGHT
+    )
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in shown] == [f"measure {k}" for k in range(5)]
+    for axes in shown:
+        own = [line for line in axes.lines if line.get_color() == plots.LIGHT.over]
+        assert len(own) == 1 and own[0].get_xydata()[1:].tolist() == a_curve()["points"]
+        assert len(axes.lines) == 6  # four others, one own, the overall error
+        assert len(axes.collections) == 1
+
+
+def test_runs_have_colours_markers_and_dashes_of_their_own():
+    runs = [(f"run {k}", NARROW) for k in range(4)]
+    lines = plots.overlay(runs, theme=plots.LIGHT).axes[0].lines[1:]
+    assert [line.get_label() for line in lines] == ["run 0", "run 1", "run 2", "run 3"]
+    assert [line.get_color() for line in lines] == list(plots.LIGHT.runs)
+    assert len({line.get_marker() for line in lines}) == 4
+    assert len({str(line._dash_pattern) for line in lines}) == 4
+    assert lines[0].get_xydata().tolist() == [[0.65, 0.75], [0.75, 0.7]]
+    with pytest.raises(ValueError, match="at most 4 runs, got 5"):
+        plots.overlay([*runs, ("five", NARROW)])
+
+
+def test_arms_outline_what_is_truthful():
+    (axes,) = plots.arms({"plain": ARM}, theme=plots.LIGHT).axes
+    outlines = {
+        bar.get_y() + bar.get_height() / 2: bar.get_width()
+        for bar in axes.patches
+        if bar.get_facecolor()[3] == 0
+    }
+    assert outlines == {0: pytest.approx(14 / 17), 1: pytest.approx(8 / 13)}
+    assert [text.get_text() for text in axes.texts] == ["14", "2", "1", "7", "5"]  # no room: 1
+    assert axes.get_title(loc="left") == "plain"
+
+
+def test_correlations_are_half_a_matrix():
+    matrix = [[1.0, -0.5, None], [-0.5, 1.0, 0.25], [None, 0.25, 1.0]]
+    (axes,) = plots.correlations(["a", "b", "c"], matrix, theme=plots.LIGHT).axes
+    squares = {
+        (round(s.get_xy()[:, 0].mean()), round(s.get_xy()[:, 1].mean())): s.get_facecolor()[:3]
+        for s in axes.patches
+    }
+    assert squares == {(0, 1): to_rgb(plots.LIGHT.over), (1, 2): to_rgb(plots.LIGHT.under)}
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "−.50", "c", ".25"]
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_svg_is_whole_themed_and_repeatable(name):
+    first, second = (plots.svg(DRAWINGS[name](), name=name, label='a < "b"') for _ in range(2))
     assert first == second
     root = ElementTree.fromstring(first)
-    assert root.get("aria-label") == 'a < "b"'
-    assert "#01000" not in first  # a stand-in colour that was not replaced
+    said = root.get("aria-label")
+    assert root.get("role") == "img" and said.startswith('a < "b". ') and len(said) > 25
+    assert "#0100" not in first  # a stand-in colour that was not replaced
     assert "var(--ink)" in first
     # White and black would vanish in one of the two themes.
     assert not re.search(r"#(000000|ffffff)", first)
@@ -100,6 +248,39 @@ def test_svg_is_whole_themed_and_repeatable(name, bins):
     assert all(entry.startswith(f"{name}-") for entry in ids)
     used = re.findall(r'(?:url\(#|href="#)([^")]*)', first)
     assert set(used) <= set(ids)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_texts_are_readable_on_a_narrow_page(name):
+    """A page of 400 pixels shows a drawing 353 wide; its texts are then 9 high or more."""
+    drawn = plots.svg(DRAWINGS[name](), name=name, label="")
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', drawn)[1])
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:\w+ )?([\d.]+)px", drawn)]
+    assert sizes and min(sizes) * 353 / width >= 9.0
+
+
+def test_the_numbers_are_said_in_words():
+    said = {name: re.search('aria-label="([^"]*)', plots.svg(d(), name="x", label=""))[1]
+            for name, d in DRAWINGS.items()}  # fmt: skip
+    assert "100 with 85\N{NO-BREAK SPACE}% confidence are right 60.0" in said["reliability"]
+    assert "93 right and 50 wrong" in said["histogram"]
+    assert "50\N{NO-BREAK SPACE}% answered, 10.0\N{NO-BREAK SPACE}% wrong" in said["risk"]
+    assert "a: 80 questions, 70.0\N{NO-BREAK SPACE}% sure, 72.5" in said["overlay"]
+    assert "of 13 unknown questions 1 right, 7 refused, 5 wrong" in said["arms"]
+    assert "−0.50 (b and a)" in said["ranks"]
+    assert (
+        "ECE 0.200 at step 0, 0.100 at step 4, where calibrated rows would give 0.030"
+        in (said["steps"])
+    )
+
+
+@pytest.mark.parametrize(("theme", "block"), [(plots.LIGHT, 0), (plots.DARK, 1)])
+def test_the_style_sheet_has_the_same_colours(theme, block):
+    found = re.findall(r":root \{(.*?)\}", STYLE.read_text(), re.S)[block]
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", found))
+    shared = set(colours) & set(plots.Theme.__slots__)
+    assert {"ink", "over", "under"} <= shared
+    assert {role: colours[role] for role in shared} == {r: getattr(theme, r) for r in shared}
 
 
 def test_before_and_after_as_a_picture(tmp_path):
@@ -111,19 +292,24 @@ def test_before_and_after_as_a_picture(tmp_path):
 
 
 def test_over_steps_draws_both_kinds_of_rows_where_they_are():
-    rows = [
-        {"step": step, "ece": ece, "confidence": 0.8, "top1_accuracy": 0.8 - ece}
-        for step, ece in ((0, 0.2), (4, 0.1))
-    ]
+    rows = [{k: v for k, v in row.items() if k != "expected_ece"} for row in STEPS]
     left, right = plots.over_steps(rows, rows[1:], measure="ece").axes
     drawn = {line.get_label(): line.get_xydata().tolist() for line in (*left.lines, *right.lines)}
     assert drawn == {
         "training rows": [[4, 0.1]],
         "evaluations": [[0, 0.2], [4, 0.1]],
-        "confidence": [[0, 0.8], [4, 0.8]],
+        "mean confidence": [[0, 0.8], [4, 0.8]],
         "accuracy": [[0, pytest.approx(0.6)], [4, pytest.approx(0.7)]],
     }
     assert left.get_ylim()[0] == 0.0
     assert [line.get_label() for line in plots.over_steps(rows, measure="ece").axes[0].lines] == [
         "evaluations"
     ]
+
+
+def test_over_steps_has_a_title_and_the_floor_of_the_records_that_know_it():
+    rows = [STEPS[0], {**STEPS[1], "expected_ece": None}]
+    figure = plots.over_steps(rows, measure="ece", title="Calibration")
+    floor = next(line for line in figure.axes[0].lines if "floor" in line.get_label())
+    assert floor.get_xydata().tolist() == [[0, 0.03]]
+    assert figure.get_suptitle() == "Calibration"

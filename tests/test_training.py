@@ -123,6 +123,7 @@ def test_the_example_trains_a_tiny_model_and_draws(
     assert [line["step"] for line in numbers["training"]] == [2, 4]
     for line in (*numbers["evaluations"], *numbers["training"]):
         assert 0 <= line["ece_width15_left"] <= 1 and line["entropy"] > 0
+    assert all(0 < record["expected_ece"] < 0.2 for record in numbers["evaluations"])
     assert (tmp_path / "ece.png").stat().st_size > 1000
 
 

@@ -21,8 +21,8 @@ import torch
 from transformers import Trainer, TrainingArguments, logging
 
 import calib
-from calib.report import plots
 from calib.tasks.builtin.easy_vqa import Picture, load
+from training.figures import draw
 from training.packing import Packed, pack
 from training.replies import Tokens, pixels_of
 from training.tiny import Lines, tiny_model
@@ -157,9 +157,9 @@ def main() -> None:
     trainer.train()
 
     trained = [entry for entry in trainer.state.log_history if "ece_width15_left" in entry]
-    figure = plots.over_steps(callback.history, trained, measure="ece_width15_left")
-    plots.png(figure, arguments.out / "ece.png")
-    numbers = {"evaluations": callback.history, "training": trained}
+    name = {"model": arguments.model.capitalize()}
+    numbers = {**name, "evaluations": callback.history, "training": trained}
+    draw(numbers, arguments.out / "ece.png")
     (arguments.out / "numbers.json").write_text(json.dumps(numbers, indent=2) + "\n")
     print(arguments.out / "ece.png")
 

@@ -22,6 +22,7 @@ from transformers.trainer_callback import ExportableState
 from transformers.utils.generic import find_labels
 
 from calib.hf.decoding.listening import Listener
+from calib.intervals.floor import expected_ece
 from calib.metrics.binning import BINS
 from calib.records import InputError
 from calib.train.loss import CalibratedCrossEntropy
@@ -37,7 +38,7 @@ UNBOUND = (
 UNCOUNTED = (
     "CalibrationCallback counted no row in this evaluation: {}, so there is nothing to measure."
 )
-FACTS = ("name", "step", "epoch", "rows", "invalid")
+FACTS = ("name", "step", "epoch", "rows", "invalid", "expected_ece")
 
 
 class CalibrationCallback(TrainerCallback, ExportableState):
@@ -66,7 +67,8 @@ class CalibrationCallback(TrainerCallback, ExportableState):
         """
         self.bins, self.shift = bins, shift
         self.history: list[dict[str, Any]] = []
-        """A record an evaluation or save: name, step, epoch, rows, invalid, and the numbers."""
+        """A record an evaluation or save: name, step, epoch, rows, invalid, the numbers, and
+        ``expected_ece``, what the ECE would be if every confidence were deserved."""
         self.histograms: dict[str, dict[str, Any]] = {}
         """By name, the last evaluation's ``CalibrationHistogram.state_dict``, in lists."""
         self._window = Tally(bins)
@@ -278,6 +280,7 @@ class CalibrationCallback(TrainerCallback, ExportableState):
         counts = {
             "rows": int(tally.count.sum()),
             "invalid": int(tally.invalid),
+            "expected_ece": expected_ece(tally.count.cpu(), tally.confidence.cpu()),
         }
         return {"name": name, **self._at, **counts, **values}
 

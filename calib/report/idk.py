@@ -12,7 +12,7 @@ from calib.idk.evaluate import FORMAT as EVALUATED
 from calib.idk.evaluate import QUADRANTS
 from calib.intervals import holm
 from calib.records import InputError
-from calib.report import plots, plots_answers
+from calib.report import plots
 from calib.report.blocks import Card, Cards, Figure, Figures, Line, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import count, interval, percent, points, pvalue
@@ -107,7 +107,7 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
                 "Every question was asked once more in each arm, at a low temperature and with new "
                 "draws. A model that knows what it knows answers the known and refuses the unknown."
             ),
-            Figures([arm_figure(arm) for arm in arms]),
+            Figures([arms_figure(arms)]),
             shown["rates"],
         ],
     )
@@ -215,17 +215,14 @@ def with_bounds(rate: Mapping[str, Any]) -> str:
     return f"{percent(rate['value'], 1)} [{bounds}] {count(hits)}/{count(items)}"
 
 
-def arm_figure(arm: Mapping[str, Any]) -> Figure:
-    drawing = plots.svg(
-        plots_answers.arm(arm["shown"]), name=f"arm-{arm['name']}", label=f"Arm {arm['name']}"
-    )
-    rates = arm["rates"]
+def arms_figure(arms: Sequence[Mapping[str, Any]]) -> Figure:
+    drawing = plots.arms({arm["name"]: arm["shown"] for arm in arms})
+    title = "Answers by arm"
     return Figure(
-        arm["name"],
-        drawing,
-        f"Truthful {percent(rates['truthful']['value'], 1)}. Admits not knowing "
-        f"{percent(rates['admit_rate']['value'], 1)} of the unknown, refuses "
-        f"{percent(rates['over_refusal']['value'], 1)} of the known.",
+        title,
+        plots.svg(drawing, name="arms", label=title),
+        "What each arm does with the questions it knows and with the others. Refusing an unknown "
+        "question is truthful.",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.report import plots, plots_answers
+from calib.report import plots
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import UNKNOWN, count, fixed, interval, percent, pvalue
@@ -67,7 +67,7 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
         ],
     )
     labels, matrix = results["labels"], results["correlations"]
-    drawing = plots_answers.correlations(labels, matrix)
+    drawing = plots.correlations(labels, matrix)
     figure = Figure(
         "Rank correlation",
         plots.svg(drawing, name="ranks", label="Rank correlation of measures"),

@@ -161,7 +161,8 @@ def prompt_section(folder: Path) -> Section | None:
 
 
 def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
-    overall = results["overall"]
+    overall, rows = results["overall"], results["diagram"]["rows"]
+    closer = plots.reliability_zoomed(results["diagram"]["quantiles"])
     caption = f"All {count(overall['n'])} scored questions, bins of equal width."
     return Section(
         "reliability",
@@ -175,9 +176,12 @@ def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
             ),
             Figures(
                 [
-                    reliability_figure(
-                        "reliability", "All questions", results["diagram"]["rows"], overall, caption
-                    )
+                    reliability_figure("reliability", "All questions", rows, overall, caption),
+                    Figure(
+                        "Closer, in bins that are equally full",
+                        plots.svg(closer, name="closer", label="Where the confidences are"),
+                        "The same questions, the axes cut to where their confidences lie.",
+                    ),
                 ]
             ),
         ],
@@ -187,9 +191,9 @@ def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
 def ranking(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
     overall, curve = results["overall"], results["risk_coverage"]
     histogram = plots.confidence_histogram(
-        results["diagram"]["rows"], confidence=overall["confidence"], accuracy=overall["accuracy"]
+        results["diagram"]["spread"], confidence=overall["confidence"], accuracy=overall["accuracy"]
     )
-    order = plots.risk_coverage(curve["points"], overall=curve["overall"], best=curve["best"])
+    order = plots.risk_coverage(curve)
     auroc = fixed(results["metrics"]["auroc"]["value"], 3)
     return Section(
         "ranking",
@@ -200,14 +204,16 @@ def ranking(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
                     Figure(
                         "Where the confidences lie",
                         plots.svg(histogram, name="histogram", label="Confidence histogram"),
-                        "Right and wrong answers by confidence. The dashed line is the mean "
-                        "confidence, the solid line the accuracy: calibrated means that they meet.",
+                        "Right answers upwards and wrong ones downwards, each on its own scale. "
+                        "The dashed line is the mean confidence, the solid line the accuracy: "
+                        "calibrated means that they meet.",
                     ),
                     Figure(
                         "Risk and coverage",
                         plots.svg(order, name="risk", label="Risk-coverage curve"),
                         "Answer only the most confident share: how many of those answers are "
-                        f"wrong? AUROC of confidence against correctness: {auroc}.",
+                        f"wrong? The band is a 95\N{NO-BREAK SPACE}% interval at each share. AUROC "
+                        f"of confidence against correctness: {auroc}.",
                     ),
                 ]
             )

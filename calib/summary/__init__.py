@@ -13,7 +13,7 @@ from calib.runs import open_run
 from calib.runs.config import checked
 from calib.runs.folder import Progress
 from calib.runs.kinds import need
-from calib.summary.curves import diagram, risk_coverage
+from calib.summary.curves import diagram, quantiles, risk_coverage, spread
 from calib.summary.histogram import counted_beside
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
@@ -54,8 +54,10 @@ def summarize(
             "closed": "left",
             "strategy": "width",
             "rows": diagram(scored, bins),
+            "quantiles": quantiles(scored),
+            "spread": spread(scored),
         },
-        "risk_coverage": lambda: risk_coverage(scored),
+        "risk_coverage": lambda: risk_coverage(scored, seed),
         "temperature": lambda: temperature(scored, fit, held_out, bins, seed),
         "temperature_kept": lambda: kept_because(scored, fit),
         "abstain": lambda: abstain(scored, seed),

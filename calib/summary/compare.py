@@ -20,7 +20,7 @@ from calib.runs import Run
 from calib.runs.config import checked
 from calib.runs.kinds import need
 from calib.summary import BINS, mistake, to_json
-from calib.summary.curves import diagram
+from calib.summary.curves import diagram, quantiles
 from calib.summary.remedies import fit_on, rescaled, split
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
@@ -90,6 +90,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
                     "path": str(side.run.path),
                     "metrics": measure(side.scored, table, seed),
                     "diagram": diagram(side.scored, bins),
+                    "quantiles": quantiles(side.scored),
                     "temperature": temperature,
                     "judged": [
                         at_temperature(side.scored.take(held_out), t, bins, seed)

@@ -22,7 +22,7 @@ from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.runs.config import checked
-from calib.summary.curves import diagram
+from calib.summary.curves import diagram, quantiles
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
 
@@ -116,6 +116,8 @@ def before_and_after(
         "tests": tests_of(before, after, chosen, seed),
         "before": diagram(before, bins),
         "after": diagram(after, bins),
+        "before_quantiles": quantiles(before),
+        "after_quantiles": quantiles(after),
     }
 
 

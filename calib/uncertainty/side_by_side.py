@@ -24,6 +24,7 @@ from calib.records import Answer, InputError, Item
 from calib.runs import Run, open_run
 from calib.runs.kinds import CONFIG, need
 from calib.summary import to_json
+from calib.uncertainty.agreement import agreement, curves_of
 from calib.uncertainty.measures import (
     against_correctness,
     label,
@@ -71,6 +72,8 @@ def side_by_side(
             "tests": paired_tests(measured, table["correct"], clusters=clusters),
             "labels": [label(name) for name in measured.columns],
             "correlations": matrix.to_numpy().tolist(),
+            "agreement": agreement(measured, matrix),
+            "curves": curves_of(measured, table["correct"], clusters),
             "facts": {
                 "samples": str(run.path),
                 "judged": None if answers is None else str(answers.path),

@@ -251,6 +251,8 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     assert figures.largest(rows, "float32") == {"row_stats\n256 x 151,936": {"eager": 30.0}}
     figures.draw({"facts": facts, "rows": rows}, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+    kinds = {figures.kind_of(name) for name in ("eager", "compile", "netcal", "no other")}
+    assert len({figures.COLOURS[kind] for kind in kinds}) == 4
 
 
 def test_a_file_is_complete_after_every_row(

@@ -1,0 +1,234 @@
+"""Reliability diagrams: of bins of equal width over 0 to 1, and of equally full bins, zoomed.
+
+A dot on the diagonal keeps its word. Below it the model is over-confident (vermilion), above it
+under-confident (blue); the pale bar is the 95 % interval of the bin's accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from calib.report.formats import count, percent, share
+from calib.report.plots.frame import draw_diagonal, zoomed_axes
+from calib.report.plots.theme import (
+    CSS,
+    LIGHT,
+    PANEL,
+    PERCENT,
+    SMALL,
+    Theme,
+    drawing,
+    legend,
+    plain,
+)
+
+Bin = Mapping[str, Any]
+
+FEW = 10  # bins with fewer questions are drawn faint
+WRITTEN = 20  # of more bins the strip writes no counts
+ROOMY = 15
+
+
+def reliability(bins: Sequence[Bin], *, note: str = "", theme: Theme = CSS) -> Figure:
+    """One diagram with its counts; ``bins`` as in ``calib.summary.curves.diagram``."""
+    with drawing(PANEL, 5.1, theme) as figure:
+        _draw(*_axes(figure), bins, note, theme)
+        figure.set_label(spoken(bins))
+    return figure
+
+
+def reliability_zoomed(bins: Sequence[Bin], *, note: str = "", theme: Theme = CSS) -> Figure:
+    """One diagram of equally full bins, of the part of the square that they and their intervals
+    take; a small square says which part. ``bins`` as in ``calib.summary.curves.quantiles``."""
+    with drawing(PANEL, 4.2, theme) as figure:
+        axes = figure.add_subplot()
+        values = [row[k] for row in bins for k in ("low", "high", "accuracy_low", "accuracy_high")]
+        zoomed_axes(axes, values, theme)
+        draw_diagonal(axes, theme)
+        for row in bins:
+            _draw_interval(axes, row, theme)
+            _draw_bin(axes, row, 40, theme)
+        _sides(axes, note, theme)
+        axes.set_xlabel(f"{axes.get_xlabel()}\n{_each(bins)}")
+        figure.set_label(spoken(bins))
+    return figure
+
+
+def before_after(
+    before: Sequence[Bin], after: Sequence[Bin], *, titles: tuple[str, str], notes: tuple[str, str]
+) -> Figure:
+    """Two diagrams side by side in light colours, for a README."""
+    with drawing(2 * PANEL, 5.35, LIGHT) as figure:
+        parts: Any = figure.subfigures(1, 2)
+        for part, bins, title, note in zip(parts, (before, after), titles, notes, strict=True):
+            part.set_facecolor(LIGHT.face)
+            _draw(*_axes(part), bins, note, LIGHT)
+            part.suptitle(title, color=LIGHT.ink, fontweight="bold", fontsize=10)
+        figure.set_label(f"{titles[0]}: {spoken(before)} {titles[1]}: {spoken(after)}")
+    return figure
+
+
+def _each(bins: Sequence[Bin]) -> str:
+    """How many questions a bin holds."""
+    fewest, most = (count(end([row["n"] for row in bins])) for end in (min, max))
+    return f"{fewest if fewest == most else f'{fewest} to {most}'} questions in each bin"
+
+
+def spoken(bins: Sequence[Bin]) -> str:
+    """The fullest bin, and the widest gap of a bin that is not drawn faint."""
+    filled = [row for row in bins if row["n"]]
+    if not filled:
+        return "No question is drawn."
+    fullest = max(filled, key=lambda row: row["n"])
+    total = sum(row["n"] for row in filled)
+    said = f"{count(total)} questions in bins of confidence; the fullest: {_told(fullest)}"
+    sure = [row for row in filled if row["n"] >= FEW and row is not fullest]
+    if not sure:
+        return f"{said}."
+    widest = max(sure, key=lambda row: abs(row["confidence"] - row["accuracy"]))
+    return f"{said}; of the others with {FEW} or more the farthest off: {_told(widest)}."
+
+
+def _told(row: Bin) -> str:
+    side = "over" if row["confidence"] > row["accuracy"] else "under"
+    return (
+        f"{count(row['n'])} with {share(row['confidence'])} confidence are right "
+        f"{percent(row['accuracy'], 1)} of the time ({side}-confident)"
+    )
+
+
+def _axes(figure: Any) -> tuple[Axes, Axes]:
+    grid = figure.add_gridspec(2, 1, height_ratios=(1, 0.27))
+    top = figure.add_subplot(grid[0])
+    return top, figure.add_subplot(grid[1], sharex=top)
+
+
+def _draw(top: Axes, strip: Axes, bins: Sequence[Bin], note: str, theme: Theme) -> None:
+    plain(top, theme)
+    draw_diagonal(top, theme)
+    largest = max([row["n"] for row in bins], default=0)
+    for row in bins:
+        if row["n"]:
+            width = row["high"] - row["low"]
+            top.bar(
+                row["low"] + 0.14 * width,
+                row["accuracy_high"] - row["accuracy_low"],
+                0.72 * width,
+                row["accuracy_low"],
+                align="edge",
+                color=_colour(row, theme),
+                alpha=0.22 * _strength(row),
+                linewidth=0,
+                zorder=2,
+            )
+            _draw_bin(top, row, 14 + 42 * (row["n"] / largest) ** 0.5, theme)
+    top.set(xlim=(0, 1), ylim=(0, 1), ylabel="right, %", box_aspect=1)
+    top.xaxis.set_major_formatter(PERCENT)
+    top.yaxis.set_major_formatter(PERCENT)
+    top.tick_params(labelbottom=False)
+    _sides(top, note, theme)
+    _draw_counts(strip, bins, theme)
+
+
+def _draw_interval(axes: Axes, row: Bin, theme: Theme) -> None:
+    """A bin that may be narrower than a line: its range across, its interval upright."""
+    colour = _colour(row, theme)
+    axes.plot(
+        [row["confidence"]] * 2,
+        [row["accuracy_low"], row["accuracy_high"]],
+        color=colour,
+        alpha=0.25 * _strength(row),
+        linewidth=6,
+        solid_capstyle="butt",
+        zorder=2,
+    )
+    axes.plot(
+        [row["low"], row["high"]], [row["accuracy"]] * 2, color=colour, alpha=0.6, linewidth=1
+    )
+
+
+def _draw_bin(axes: Axes, row: Bin, size: float, theme: Theme) -> None:
+    """The dot of a bin, and its way from the diagonal."""
+    ends = (row["confidence"], row["accuracy"])
+    colour, strength = _colour(row, theme), _strength(row)
+    axes.plot([ends[0]] * 2, ends, color=colour, linewidth=1.3, alpha=strength, zorder=3)
+    axes.scatter(
+        *ends,
+        s=size,
+        color=colour,
+        marker=_marker(row),
+        linewidth=0,
+        alpha=strength,
+        zorder=4,
+        clip_on=False,
+    )
+
+
+def _draw_counts(strip: Axes, bins: Sequence[Bin], theme: Theme) -> None:
+    plain(strip, theme)
+    strip.grid(visible=False, axis="x")
+    counts = [row["n"] for row in bins]
+    strip.bar(
+        [row["low"] for row in bins],
+        counts,
+        [0.92 * (row["high"] - row["low"]) for row in bins],
+        align="edge",
+        color=theme.muted,
+        linewidth=0,
+    )
+    top = max(1, *counts)
+    if len(bins) <= WRITTEN:
+        across = 2 if len(bins) <= ROOMY else 1  # so many digits are as wide as a bar
+        longest = max(len(_short(n)) for n in counts)
+        for row in bins:
+            if row["n"]:
+                strip.annotate(
+                    _short(row["n"]),
+                    ((row["low"] + row["high"]) / 2, row["n"]),
+                    (0, 2),
+                    textcoords="offset points",
+                    color=theme.ink,
+                    fontsize=SMALL,
+                    ha="center",
+                    va="bottom",
+                    rotation=90 if len(_short(row["n"])) > across else 0,
+                )
+        top *= 1.75 if longest > across else 1.4  # room for what is written over the highest bar
+    strip.set(xlim=(0, 1), ylim=(0, top), xlabel="confidence, %", ylabel="questions")
+    strip.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    strip.yaxis.set_major_formatter(lambda value, _: _short(round(value)))
+
+
+def _short(n: int) -> str:
+    """A count in at most five characters."""
+    return count(n) if n < 10_000 else f"{n / 1000:.0f}k" if n < 1e6 else f"{n / 1e6:.0f}M"
+
+
+def _sides(axes: Axes, note: str, theme: Theme) -> None:
+    """What the two colours say, above the axes."""
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle="", markersize=5.5, label=name)
+        for name, colour, marker in (
+            ("over-confident", theme.over, "o"),
+            ("under-confident", theme.under, "^"),
+        )
+    ]
+    legend(axes, theme, 2, handles, note=note)
+
+
+def _marker(row: Bin) -> str:
+    return "o" if row["confidence"] > row["accuracy"] else "^"
+
+
+def _colour(row: Bin, theme: Theme) -> str:
+    return theme.over if row["confidence"] > row["accuracy"] else theme.under
+
+
+def _strength(row: Bin) -> float:
+    return 1.0 if row["n"] >= FEW else 0.35
