@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -48,29 +48,24 @@ def changed_card(item: Item, first: Run, second: Run) -> Card:
     """The right option and those that were given, each with its probability in both runs."""
     before = item.get("first")
     runs = [(first, before), (second, item)] if before and before["options"] else [(second, item)]
-    given = {each["given"] for _, each in runs}
-    lines = [
-        Line(
-            option["text"],
-            percent(each["options"][k]["prob"], 1),
-            role(option["text"], item, each),
-            f"{run['name']}, its answer" if option["text"] == each["given"] else run["name"],
-            each["options"][k]["prob"],
-        )
-        for k, option in enumerate(item["options"])
-        if option["text"] in {*given, item["gold"]}
-        for run, each in runs
-    ]
+    concerned = {item["gold"], *(each["given"] for _, each in runs)}
+    lines = [line for run, each in runs for line in answer_lines(run, each, concerned)]
     shown, of = (item, second) if item["images"] or not before else (before, first)
     pictures = [picture(Path(of["path"]), name) for name in shown["images"]]
     return Card(item["id"], item["question"], pictures, lines, list(notes(item, first, second)))
 
 
-def role(text: str, item: Item, each: Item) -> str:
-    """The right option's colour, or that of a wrong answer."""
-    if text == item["gold"]:
-        return "gold"
-    return "given" if text == each["given"] else ""
+def answer_lines(run: Run, item: Item, concerned: Set[str]) -> Iterator[Line]:
+    """A run's name, then its probability of each option that is right or that a run gave."""
+    yield Line(run["name"])
+    for option in item["options"]:
+        text = option["text"]
+        if text not in concerned:
+            continue
+        given, right = text == item["given"], text == item["gold"]
+        role = "gold" if right else "given" if given else ""
+        tags = [name for name, is_so in (("given", given), ("right", right)) if is_so]
+        yield Line(text, percent(option["prob"], 1), role, ", ".join(tags), option["prob"])
 
 
 def notes(item: Item, first: Run, second: Run) -> Iterator[str]:
