@@ -187,6 +187,7 @@ def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> 
         "n": labelled.run.config["samples"],
         **tally(labelled.draws, labelled.tau),
         "sweep": sweep(labelled.draws),
+        "uncertain": sweep(labelled.draws, [labelled.tau])[0]["uncertain"],
         "arms": [
             {
                 "name": a.name,

@@ -12,21 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from calib.records import CalibError, InputError
+from calib.report import plots
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
-from calib.report.facts import facts_section, run_facts
+from calib.report.comparison_cards import changed_cards
+from calib.report.comparison_tables import (
+    changed_table,
+    difference_table,
+    error_names,
+    fact_tables,
+    group_tables,
+    metric_table,
+    temperature_table,
+)
 from calib.report.formats import count, fixed, percent, points, pvalue
 from calib.report.page import write_file, write_page
 from calib.report.scores import reliability_figure
 from calib.report.significance import LEVEL
-from calib.report.tables import mistake_cards
 from calib.report.words import LEAST_MASS, forced_choice
 from calib.runs import open_run
 from calib.runs.config import kind_of, read_config
 from calib.runs.durable import refuse_no_folder
 from calib.runs.kinds import COMPARISON, CONFIG, KINDS, RESULTS, fields_of
-from calib.summary.compare import FORMAT, SHOWN, compare
+from calib.summary.compare import FORMAT, compare
 
-SHARES = ("accuracy", "parse_rate", "mass", "confidence")
+BESIDE_FIRST = 3
+"""Runs that are drawn over the first in one diagram."""
 
 
 def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
@@ -51,7 +61,7 @@ def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
     }
     write_file(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     write_file(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    return write_page(folder, comparison_page(results, folder))
+    return write_page(folder, comparison_page(results))
 
 
 def rewrite_comparison(folder: Path) -> Path:
@@ -61,13 +71,13 @@ def rewrite_comparison(folder: Path) -> Path:
     """
     results = fields_of(folder / RESULTS)
     if results.get("format") == FORMAT:
-        return write_page(folder, comparison_page(results, folder))
+        return write_page(folder, comparison_page(results))
     config = read_config(folder)
     runs = [open_run(os.path.normpath(folder / name)) for name in config.get("runs") or ()]
     return write_comparison(compare(runs, seed=int(config.get("seed") or 0)), folder)
 
 
-def comparison_page(results: Mapping[str, Any], folder: Path) -> Page:
+def comparison_page(results: Mapping[str, Any]) -> Page:
     runs, pairs = results["runs"], results["pairs"]
     task = ", ".join(dict.fromkeys(str(run["task"]) for run in runs))
     lead = [Text(verdict(each, runs), "lead") for each in pairs]
@@ -84,7 +94,7 @@ def comparison_page(results: Mapping[str, Any], folder: Path) -> Page:
             )
             for run in runs
         ],
-        sections=list(sections(results, folder)),
+        sections=list(sections(results)),
         footer="The numbers are in results.json.",
     )
 
@@ -101,18 +111,32 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
+def tables(results: Mapping[str, Any]) -> dict[str, Table]:
+    """The tables of all runs together; ``parsed`` is there where not every answer has the form."""
+    runs, parsed = results["runs"], results["parsed"]["runs"]
+    shown = {
+        "metrics": metric_table("metrics", runs, [run["metrics"] for run in runs]),
+        "changed": changed_table(results["pairs"]),
+        "temperature": temperature_table(runs),
+    }
+    if parsed is not None:
+        shown["parsed"] = metric_table("parsed", runs, parsed)
+    return shown
+
+
+def sections(results: Mapping[str, Any]) -> Iterator[Section]:
     """The page's sections, in reading order."""
-    runs, shown = results["runs"], tables(results)
+    runs, pairs, shown = results["runs"], results["pairs"], tables(results)
     yield Section(
         "reliability",
         "Do they keep their word?",
         [
-            Figures([figure(k, run, results["n"]) for k, run in enumerate(runs)]),
+            *overlaid(runs),
             shown["metrics"],
             Text(
-                f"All on the same {count(results['n'])} questions. In brackets what the error "
-                "would be if every confidence were true: binned errors are above zero even then.",
+                f"All on the same {count(results['n'])} questions. “If calibrated” is what the "
+                "error would be if every confidence were true: binned errors are above zero even "
+                "then.",
                 "note",
             ),
         ],
@@ -121,10 +145,10 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
         "differences",
         "What is different?",
         [
-            *shown["differences"],
+            *(difference_table(place, each) for place, each in enumerate(pairs, 1)),
             Text(
-                "Questions in pairs, resampled by image; shares in points. The last p is corrected "
-                f"for the {results['tests']} tests of this page (Holm). Calibration is tested by "
+                "Questions in pairs, resampled by image; shares in points. “p, Holm” is corrected "
+                f"for the {count(results['tests'])} tests of this page. Calibration is tested by "
                 "the debiased squared error: a sharper model has a smaller ECE without being "
                 "better calibrated, so a difference of ECEs has neither interval nor p. Where p is "
                 "large, no difference is shown, which does not show that there is none.",
@@ -132,26 +156,80 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
             ),
         ],
     )
+    if by_group := group_tables(results):
+        told = "Each group's difference is one of the tests that p is corrected for."
+        if left_out := results["groups_left_out"]:
+            told = (
+                f"The {count(len(results['groups']))} largest groups; {count(left_out)} smaller "
+                f"ones are left out. {told}"
+            )
+        yield Section("groups", "Where is it different?", [Text(told), *by_group])
     yield Section("changed", "What became of the answers?", [shown["changed"]])
+    for place, each in enumerate(pairs, 1):
+        yield from gained_and_lost(place, each, runs)
     told = (
-        "Each temperature was fitted on one half of the questions. On the other "
-        f"half: the {errors_of(runs)} of each run as it is, at the temperature of the first run, "
-        "and at its own."
+        "Each temperature was fitted on one half of the questions. On the other half: the "
+        f"{' and '.join(error_names(runs).values())} of each run as it is, at the temperature of "
+        "the first run, and at its own."
     )
     yield Section(
         "temperature", "Does the temperature carry over?", [Text(told), shown["temperature"]]
     )
-    if shown["parsed"]:
+    if "parsed" in shown:
         told = (
             f"On the {count(results['parsed']['n'])} questions to which the likeliest token of "
             "every run was an option. A run that seldom answers in the asked form is judged on a "
             "choice that it was forced to make."
         )
         yield Section("parsed", "Where all answer in the asked form", [Text(told), shown["parsed"]])
-    for place, each in enumerate(results["pairs"]):
-        if each["forgotten"]:
-            yield forgotten(place, each, runs)
-    yield facts_section([("questions compared", count(results["n"])), *run_facts(results["facts"])])
+    yield Section(
+        "diagrams",
+        "Each run's diagram",
+        [Figures([figure(k, run, results["n"]) for k, run in enumerate(runs)])],
+    )
+    yield Section("facts", "Run facts", fact_tables(results))
+
+
+def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
+    """All runs in one diagram; of more than it can show, the first with some others in each."""
+    if not all("quantiles" in run for run in runs):  # a comparison of an earlier version
+        return []
+    first, *others = ((run["name"], run["quantiles"]) for run in runs)
+    some = [others[k : k + BESIDE_FIRST] for k in range(0, len(others), BESIDE_FIRST)]
+    title = "Confidence and accuracy of the runs"
+    return [
+        Figures(
+            [
+                Figure(
+                    title,
+                    plots.svg(plots.overlay([first, *part]), name=f"overlay{k}", label=title),
+                    "Equally full bins of confidence, the axes cut to where they lie. On the "
+                    "dashed line a model is as sure as it is right, below it surer. Thin lines "
+                    "are 95\N{NO-BREAK SPACE}% intervals.",
+                    wide=True,
+                )
+                for k, part in enumerate(some)
+            ]
+        )
+    ]
+
+
+def gained_and_lost(
+    place: int, pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
+) -> Iterator[Section]:
+    """The questions that the second run gained, and those that it lost, with their pictures."""
+    first, second = sides(pair, runs)
+    gained = ("gained", f"Wrong with {first['name']}, right with {second['name']}", "gained_items")
+    lost = ("lost", f"Right with {first['name']}, wrong with {second['name']}", "forgotten")
+    for name, title, key in (gained, lost):
+        if items := pair.get(key):
+            told = (
+                f"{count(len(items))} of {count(pair[name])}: those of which {second['name']} is "
+                "surest, with the probability that each run gives to the answers."
+            )
+            anchor = f"{name}-{place}"
+            cards = changed_cards(anchor, items, first, second)
+            yield Section(anchor, title, [Text(told), cards])
 
 
 def sides(
@@ -164,7 +242,7 @@ def sides(
 
 def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     """Which of two runs deserves more of the confidence it has, if that is known."""
-    first, second = (metric_cell("ece", run["metrics"]["ece"]) for run in sides(pair, runs))
+    first, second = (ece_of(run["metrics"]["ece"]) for run in sides(pair, runs))
     ece = f"ECE {first}, then {second}; in brackets what it would be if calibrated"
     test = pair["differences"]["debiased_rmsce"]
     if test["p"] is None or test["holm"] >= LEVEL:
@@ -172,6 +250,11 @@ def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     # The test is of squared errors without their bias, whose order decides.
     better = test["value"] < 0
     return f"{pair['second']} is calibrated {'better' if better else 'worse'}: {ece}."
+
+
+def ece_of(entry: Mapping[str, Any]) -> str:
+    expected = entry.get("expected")
+    return fixed(entry["value"]) + ("" if expected is None else f" ({fixed(expected)})")
 
 
 def verdict(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
@@ -189,100 +272,6 @@ def verdict(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def tables(results: Mapping[str, Any]) -> dict[str, Any]:
-    runs, pairs = results["runs"], results["pairs"]
-    parsed = results["parsed"]["runs"]
-    same = ["same option"] if all("same_answer" in each for each in pairs) else []
-    return {
-        "metrics": metric_table("metrics", runs, [run["metrics"] for run in runs]),
-        "parsed": None if parsed is None else metric_table("parsed", runs, parsed),
-        "differences": [
-            Table(
-                f"differences-{place}",
-                [difference_name(each), "difference", "95 % interval", "p", "p, Holm"],
-                [difference_row(name, test) for name, test in each["differences"].items()],
-            )
-            for place, each in enumerate(pairs, 1)
-        ],
-        "changed": Table(
-            "changed",
-            ["run", "both right", "gained", "lost", "both wrong", *same],
-            [
-                [
-                    difference_name(each),
-                    *(count(each[name]) for name in ("both_right", "gained", "lost", "both_wrong")),
-                    *(percent(each["same_answer"], 1) for _ in same),
-                ]
-                for each in pairs
-            ],
-            "Gained: wrong in the first run and right in the second; lost: the reverse.",
-        ),
-        "temperature": Table(
-            "temperature",
-            ["run", "T", "as it is", f"at the T of {runs[0]['name']}", "at its own T"],
-            [
-                [run["name"], fixed(run["temperature"], 3), *map(errors_cell, run["judged"])]
-                for run in runs
-            ],
-        ),
-    }
-
-
-def metric_table(
-    name: str, runs: Sequence[Mapping[str, Any]], metrics: Sequence[Mapping[str, Any]]
-) -> Table:
-    return Table(
-        name,
-        ["metric", *(run["name"] for run in runs)],
-        [
-            [metrics[0][key]["label"], *(metric_cell(key, each[key]) for each in metrics)]
-            for key in SHOWN
-            if key in metrics[0]
-        ],
-    )
-
-
-def metric_cell(name: str, entry: Mapping[str, Any]) -> str:
-    if name in SHARES:
-        return percent(entry["value"], 1)
-    if name == "gap":
-        return points(entry["value"])
-    expected = f" ({fixed(entry['expected'], 3)})" if entry.get("expected") is not None else ""
-    return f"{fixed(entry['value'], 3)}{expected}"
-
-
-def difference_name(pair: Mapping[str, Any]) -> str:
-    return f"{pair['second']} − {pair['first']}"
-
-
-def difference_row(name: str, test: Mapping[str, Any]) -> list[str]:
-    if test["value"] is None:
-        return [test["label"], "–", "–", "–", "–"]
-    shown = points if name in SHARES or name == "gap" else signed
-    between = "–" if test["low"] is None else f"{shown(test['low'])} … {shown(test['high'])}"
-    return [
-        test["label"],
-        shown(test["value"]),
-        between,
-        pvalue(test["p"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
-        pvalue(test["holm"], at_most=test["p"] is not None and test["p"] <= test["least_p"]),
-    ]
-
-
-def signed(value: float) -> str:
-    """A difference to three places, of squared errors to two significant ones."""
-    return fixed(value) if abs(value) >= 0.001 or value == 0 else f"{value:.1e}".replace("-", "−")
-
-
-def errors_of(runs: Sequence[Mapping[str, Any]]) -> str:
-    """The errors that the table of temperatures shows."""
-    return "ECE and NLL" if "nll" in runs[0]["metrics"] else "ECE"
-
-
-def errors_cell(errors: Mapping[str, float] | None) -> str:
-    return "–" if errors is None else ", ".join(map(fixed, errors.values()))
-
-
 def figure(place: int, run: Mapping[str, Any], n: int) -> Figure:
     ece = run["metrics"]["ece"]
     return reliability_figure(
@@ -291,17 +280,4 @@ def figure(place: int, run: Mapping[str, Any], n: int) -> Figure:
         run["diagram"],
         {**ece, "ece": ece["value"]},
         f"{run['task']}, {count(n)} questions.",
-    )
-
-
-def forgotten(place: int, pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> Section:
-    """The answers that the second run lost, with their pictures."""
-    folder = Path(sides(pair, runs)[1]["path"])
-    return Section(
-        f"lost-{place + 1}",
-        f"Right with {pair['first']}, wrong with {pair['second']}",
-        [
-            Text("The surest of them, with the probability of each answer."),
-            mistake_cards(f"lost-{place + 1}", pair["forgotten"], folder),
-        ],
     )

@@ -9,25 +9,45 @@ from typing import Any
 from calib.fields import read_object
 from calib.idk.build import need
 from calib.idk.evaluate import FORMAT as EVALUATED
-from calib.idk.evaluate import QUADRANTS
-from calib.intervals import holm
 from calib.records import InputError
 from calib.report import plots
-from calib.report.blocks import Card, Cards, Figure, Figures, Line, Page, Section, Table, Text, Tile
+from calib.report.blocks import (
+    Block,
+    Card,
+    Cards,
+    Figure,
+    Figures,
+    Line,
+    Page,
+    Quote,
+    Section,
+    Table,
+    Text,
+    Tile,
+)
 from calib.report.facts import facts_section, run_facts
-from calib.report.formats import count, interval, percent, points, pvalue
+from calib.report.formats import beginning, count, percent
+from calib.report.idk_tables import difference_tables, idk_tables, interval_tables
 from calib.report.page import write_page
 from calib.report.pictures import picture
 from calib.runs.folder import RESULTS
+from calib.runs.prompts import first_prompt
 
-SHOWN = ("truthful", "admit_rate", "over_refusal", "refusal_precision", "answered_accuracy")
-TITLES = {
-    "truthful": "truthful",
-    "admit_rate": "admits not knowing",
-    "over_refusal": "refuses known",
-    "refusal_precision": "unknown among refused",
-    "answered_accuracy": "right among answered",
-}
+FOUR_WAYS = (
+    "A question counts as known or unknown by the model's own samples. Asked once more, it can "
+    "answer right, answer wrongly, or refuse: say that it does not know. What comes of both is one "
+    "of four quadrants, and an answer is truthful in two of them."
+)
+TESTS_NOTE = (
+    "On the same questions; intervals by resampling them in pairs, p by exchanging the arms' "
+    "answers, exactly (McNemar) or 10,000 times by image, and corrected for the number of rows of "
+    "these tables (Holm). The option arm lists lettered options, so it may differ in more than the "
+    "option that says “I don't know”."
+)
+BOUNDS_NOTE = (
+    "Intervals are Wilson's, or by resampling images where questions share them. “Answers” are "
+    "those that the rate counts, “of” those among which it counts."
+)
 
 
 def write_idk_report(folder: str | Path) -> Path:
@@ -70,7 +90,17 @@ def headline(results: Mapping[str, Any], admits: Mapping[str, Any]) -> str:
         said = "it knows all of them, so there is nothing to admit"
     else:
         said = f"of the rest it admits not knowing {percent(rate)} at best ({admits['name']})"
-    return f"It knows {count(counts['known'])} of {count(counts['questions'])} questions; {said}."
+    known, asked = count(counts["known"]), count(counts["questions"])
+    doubt = uncertain_labels(results)
+    could = "" if not doubt else f" ({count(doubt)} labels could change with new samples)"
+    return f"It knows {known} of {asked} questions{could}; {said}."
+
+
+def uncertain_labels(results: Mapping[str, Any]) -> int | None:
+    """How many labels the samples leave open; None where an earlier version did not count them."""
+    at_tau = (row["uncertain"] for row in results["sweep"] if row["tau"] == results["tau"])
+    open_labels: int | None = results.get("uncertain", next(at_tau, None))
+    return open_labels
 
 
 def labels_note(results: Mapping[str, Any]) -> str:
@@ -79,6 +109,12 @@ def labels_note(results: Mapping[str, Any]) -> str:
         f"A question is known where at least {need(results['tau'], results['n'])} of "
         f"{results['n']} sampled answers are right."
     )
+    if (doubt := uncertain_labels(results)) is not None:
+        told += (
+            f" {count(doubt)} of the {count(results['counts']['questions'])} labels are "
+            "uncertain: the question's 95\N{NO-BREAK SPACE}% interval holds that threshold, so "
+            "that new samples might label it otherwise."
+        )
     if nobody:
         told += (
             f" {count(nobody)} of the {count(counts['unknown'])} unknown ones nobody can answer: "
@@ -99,6 +135,7 @@ def caveats(arms: Sequence[Mapping[str, Any]]) -> list[str]:
 def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
     """The page's sections, in reading order."""
     arms, shown = results["arms"], idk_tables(results)
+    yield Section("words", "Four ways to answer", [Text(FOUR_WAYS), shown["words"]])
     yield Section(
         "arms",
         "What it does with what it knows, and with what it does not",
@@ -109,11 +146,17 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
             ),
             Figures([arms_figure(arms)]),
             shown["rates"],
+            shown["quadrants"],
         ],
     )
-    yield Section("quadrants", "Quadrants", [shown["quadrants"]])
-    if shown["comparisons"].rows:
-        yield Section("comparisons", "Does the way of asking matter?", [shown["comparisons"]])
+    if compared := difference_tables(results):
+        yield Section(
+            "comparisons", "Does the way of asking matter?", [*compared, Text(TESTS_NOTE, "note")]
+        )
+    yield Section(
+        "intervals", "How sure the rates are", [*interval_tables(arms), Text(BOUNDS_NOTE, "note")]
+    )
+    yield Section("prompts", "How it was asked", list(prompts(arms, folder)))
     yield Section(
         "labels",
         "Where the labels come from",
@@ -126,93 +169,18 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
         [
             *run_facts(results["provenance"]),
             *run_facts(results["evaluation"], "evaluation, "),
-            *((f"arm {arm['name']}", f"{arm['prompt']}: {arm['wording']}") for arm in arms),
+            *((f"arm {arm['name']}, prompt form", arm["prompt"]) for arm in arms),
         ]
     )
 
 
-def idk_tables(results: Mapping[str, Any]) -> dict[str, Table]:
-    arms = results["arms"]
-    compared = [row for row in results["comparisons"] if row["rate"] in SHOWN]
-    return {
-        "rates": Table(
-            "rates",
-            ["arm", *(TITLES[name] for name in SHOWN)],
-            [[a["name"], *(with_bounds(a["rates"][name]) for name in SHOWN)] for a in arms],
-            "In brackets 95 % intervals: Wilson, or by resampling images where questions "
-            "share them; then hits of how many. Truthful: answered right, or refused and unknown.",
-        ),
-        "quadrants": Table(
-            "quadrants",
-            ["arm", *QUADRANTS, "could not be read"],
-            [
-                [a["name"], *(with_bounds(a["rates"][q]) for q in QUADRANTS), count(a["unparsed"])]
-                for a in arms
-            ],
-            "Ik-Ik: answered right, whatever the label. Ik-Idk: refused and unknown. "
-            "Idk-Ik: refused though known. Idk-Idk: answered wrongly.",
-        ),
-        "comparisons": Table(
-            "comparisons",
-            ["arm", "rate", "difference", "95 % interval", "p, Holm"],
-            [
-                [
-                    row["first"],
-                    TITLES[row["rate"]],
-                    points(row["value"]),
-                    interval(row["low"], row["high"], "points"),
-                    pvalue(corrected, at_most=row["p"] is not None and row["p"] <= row["least_p"]),
-                ]
-                for row, corrected in zip(compared, holm_of(compared), strict=True)
-            ],
-            f"Points, arm minus {arms[0]['name']}, on the same questions; intervals by "
-            "resampling them in pairs, p by exchanging the arms' answers, exactly (McNemar) or "
-            "10,000 times by image, and corrected for the number of rows (Holm). The option arm "
-            "lists lettered options, so it may differ in more than the option that says “I don't "
-            "know”.",
-            prose=(1,),
-        ),
-        "groups": Table(
-            "groups",
-            ["group", "questions", "known", "unknown", "samples right", "refused"],
-            [
-                [
-                    row.get("group", "all"),
-                    count(row["questions"]),
-                    count(row["known"]),
-                    count(row["unknown"]),
-                    percent(row["sample_accuracy"], 1),
-                    percent(row["sample_refusals"], 1),
-                ]
-                for row in [*results["groups"], results["counts"]]
-            ],
-        ),
-        "sweep": Table(
-            "sweep",
-            ["tau", "known", "unknown", "uncertain"],
-            [
-                [f"{r['tau']:g}", count(r["known"]), count(r["unknown"]), count(r["uncertain"])]
-                for r in results["sweep"]
-            ],
-            "The same samples at other thresholds; uncertain are questions whose "
-            "Clopper-Pearson interval holds the threshold, so that new samples might label them "
-            "differently.",
-        ),
-    }
-
-
-def holm_of(compared: Sequence[Mapping[str, Any]]) -> list[float | None]:
-    """p corrected for the number of comparisons; None where there was no test."""
-    corrected = iter(holm([row["p"] for row in compared if row["p"] is not None]))
-    return [None if row["p"] is None else next(corrected) for row in compared]
-
-
-def with_bounds(rate: Mapping[str, Any]) -> str:
-    if rate["value"] is None:
-        return "–"
-    hits, items = rate["of"]
-    bounds = f"{100 * rate['low']:.0f}–{100 * rate['high']:.0f}"
-    return f"{percent(rate['value'], 1)} [{bounds}] {count(hits)}/{count(items)}"
+def prompts(arms: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Block]:
+    """The first prompt of each arm as the model was given it, or at least its question."""
+    for arm in arms:
+        row = first_prompt(folder / "arms" / arm["name"])
+        told = "the first prompt, word for word" if row else "the first question"
+        yield Text(f"Arm {arm['name']}: {told}.")
+        yield Quote(beginning(row["text"] if row else arm["wording"], 100, 10_000))
 
 
 def arms_figure(arms: Sequence[Mapping[str, Any]]) -> Figure:

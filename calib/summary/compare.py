@@ -7,52 +7,29 @@ that there is no difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import Run
 from calib.runs.config import checked
 from calib.runs.kinds import need
-from calib.summary import BINS, mistake, to_json
+from calib.summary import BINS, to_json
 from calib.summary.curves import diagram, quantiles
+from calib.summary.pairs import Side, correct_for_number, groups_of, of_groups, pair, tested
 from calib.summary.remedies import fit_on, rescaled, split
 from calib.summary.rows import Row, Scored, collect
-from calib.summary.table import RESAMPLES, Spec, measure, specs
+from calib.summary.table import RESAMPLES, measure, specs
 
 SHOWN = (
     "accuracy", "parse_rate", "mass", "confidence", "gap", "ece", "debiased_rmsce", "mce", "ence",
     "brier", "brier_confidence", "nll", "auroc", "aurc",
 )  # fmt: skip
-COMPARED = (
-    "accuracy", "parse_rate", "gap", "ece", "debiased_rmsce", "brier", "brier_confidence", "nll",
-    "auroc",
-)  # fmt: skip
-"""One of each kind: calibration is tested by the debiased squared error; ECE itself has no test."""
-SQUARED = "squared RMSCE, debiased"
-"""The label of a difference of ``debiased_rmsce``, which is one of squared errors."""
-FORGOTTEN = 6
 FORMAT = "calib.comparison/1"
-
-
-@dataclass(frozen=True)
-class Side:
-    """One run; its rows are in the order of the other sides' rows."""
-
-    name: str
-    run: Run
-    rows: list[Row]
-    scored: Scored
-
-    def take(self, chosen: Any) -> Side:
-        """The questions that a mask names."""
-        rows = [row for row, use in zip(self.rows, chosen, strict=True) if use]
-        return Side(self.name, self.run, rows, self.scored.take(chosen))
 
 
 def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
@@ -60,7 +37,8 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
 
     Questions are compared that can be judged in every run. Two rows are the same question where
     id, options and answer are the same; prompt and picture may differ. Plain JSON values: ``runs``
-    (each with metrics and a temperature), ``pairs`` (each with differences and what changed).
+    (each with metrics and a temperature), ``pairs`` (each with differences and what changed),
+    ``groups`` (the largest groups of questions, with the numbers of every run).
     Raises InputError where the runs cannot be compared.
     """
     seed = checked("seed", seed)
@@ -71,7 +49,8 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     first, *others = sides
     fit, held_out = split(first.scored.cluster, seed)
     temperatures = [fitted_to(side.scored.take(fit)) for side in sides]
-    pairs = [pair(first, other, table, seed) for other in others]
+    groups = groups_of(first)
+    pairs = [pair(first, other, table, groups, seed) for other in others]
     correct_for_number(pairs)
     parsed = np.all([side.scored.parsed for side in sides], axis=0)
     if "parsed" not in has:
@@ -100,6 +79,8 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
                 for side, temperature in zip(sides, temperatures, strict=True)
             ],
             "pairs": pairs,
+            "groups": of_groups(sides, groups, bins, seed),
+            "groups_left_out": len(set(first.scored.group)) - len(groups) if groups else 0,
             "parsed": {
                 "n": int(parsed.sum()),
                 "runs": [measure(side.take(parsed).scored, table, seed) for side in sides]
@@ -174,70 +155,6 @@ def names(runs: Sequence[Run]) -> list[str]:
         if len(set(labels)) == len(runs) and all(labels):
             return labels
     return [str(run.path) for run in runs]
-
-
-def pair(first: Side, other: Side, table: Sequence[Spec], seed: int) -> dict[str, Any]:
-    """What the report says of the other run against the first."""
-    compared = {spec.name: spec for spec in table if spec.name in COMPARED}
-    right, before = other.scored.correct, first.scored.correct
-    lost = [other.rows[i] for i in np.flatnonzero(before & ~right)]
-    lost.sort(key=lambda row: (-row["confidence"], str(row["id"])))
-    return {
-        "first": first.name,
-        "second": other.name,
-        "differences": {
-            name: difference(compared[name], first.scored, other.scored, seed)
-            for name in COMPARED
-            if name in compared
-        },
-        "both_right": int((before & right).sum()),
-        "lost": int((before & ~right).sum()),
-        "gained": int((~before & right).sum()),
-        "both_wrong": int((~before & ~right).sum()),
-        **same_answer(first, other),
-        "forgotten": [mistake(row) for row in lost[:FORGOTTEN]],
-    }
-
-
-def same_answer(first: Side, other: Side) -> dict[str, float]:
-    """The share of questions with the same prediction, where both runs record predictions."""
-    if "prediction" not in first.scored.has:
-        return {}
-    pairs = zip(first.rows, other.rows, strict=True)
-    return {"same_answer": float(np.mean([a["prediction"] == b["prediction"] for a, b in pairs]))}
-
-
-def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str, Any]:
-    """Other minus first, with its interval and p; where it does not exist, None and the reason."""
-    squared = spec.name == "debiased_rmsce"
-    label = SQUARED if squared else spec.label
-    facts = {"label": label, "convention": spec.convention, "holm": None}
-    (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
-    try:
-        result = paired_difference(
-            spec.function,
-            (a, right_a),
-            (b, right_b),
-            clusters=first.cluster,
-            n=RESAMPLES,
-            seed=seed,
-        )
-    except ValueError as reason:
-        why = f"not defined here ({reason})"
-        return {**dict.fromkeys(("value", "low", "high", "p")), "method": why, **facts}
-    return {**asdict(result), **facts}
-
-
-def tested(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The differences that have a p."""
-    return [d for each in pairs for d in each["differences"].values() if d["p"] is not None]
-
-
-def correct_for_number(pairs: Sequence[Mapping[str, Any]]) -> None:
-    """Add ``holm`` to every difference: its p corrected for all of them (Holm, 1979)."""
-    tests = tested(pairs)
-    for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
-        test["holm"] = corrected
 
 
 def fitted_to(scored: Scored) -> float | None:
