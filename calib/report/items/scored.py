@@ -25,13 +25,15 @@ from calib.runs.batches import record_files
 from calib.runs.record_rows import Row, lines, record_in
 from calib.summary.rows import can_be_judged
 
+ALL_TOKENS = " among all tokens"
+
 
 def scored(run: Run) -> Source:
     places = places_of(run.path)
     name = " on ".join(str(run.config[key]) for key in ("model", "task") if run.config.get(key))
     return Source(
         title=name or run.path.name,
-        confidence="confidence",
+        confidence=f"confidence{ALL_TOKENS if run.config.get('confidence') == 'vocab' else ''}",
         total=len(places),
         questions=questions(run.path, places),
     )

@@ -17,12 +17,13 @@ window.calibItems = (name, content) => {
 };
 const read = name => new Promise((resolve, reject) => {
   const script = document.createElement("script");
-  const fail = () => reject(Error(
-    `${DATA}${name}.js could not be read: calib report writes it again, from the run's records.`));
   awaited.set(name, resolve);
   script.src = `${DATA}${name}.js`;
-  script.onerror = fail;
-  script.onload = () => { script.remove(); if (awaited.delete(name)) fail(); };
+  script.onload = script.onerror = () => {
+    script.remove();
+    if (awaited.delete(name)) reject(Error(
+      `${DATA}${name}.js could not be read: calib report writes it again, from the run's records.`));
+  };
   document.head.append(script);
 });
 const chunkOf = number => {
@@ -229,8 +230,8 @@ const walkOf = place => {
 const headingOf = text => make("h2", { id: "question", dir: "auto",
   ...(text.length > LONG ? { class: "long", tabindex: "0" } : {}) }, text);
 const draw = (row, place) => {
-  const facts = [["", make("dd", { class: `state ${row.state}` }, row.state)]];
-  facts[0][0] = row.judged ? "judged answer" : "answer";
+  const state = make("dd", { class: `state ${row.state}` }, row.state);
+  const facts = [[row.judged ? "judged answer" : "answer", state]];
   if (row.confidence !== undefined) facts.push([index.called, percent(Math.min(1, row.confidence))]);
   if (row.given !== undefined) facts.push(["given", row.given]);
   if (row.judged) facts.push(["it says", row.judged[0]]);
@@ -272,6 +273,7 @@ const open = async number => {
     const among = place < 0 ? "" : `${counted(place + 1)} of ${counted(order.length)}: `;
     say(`${among}question ${row.id}, ${row.state}`);
   } catch (error) {
+    if (number !== current) return;
     item.hidden = true;
     say(error.message);
   }
