@@ -116,12 +116,11 @@ def test_identical_measures_are_told_in_words(folder: Path) -> None:
 def test_texts_of_questions_and_answers_stay_text(folder: Path) -> None:
     page = Page()
     page.feed((folder / "report.html").read_text())
-    assert not page.open and not [tag for tag, _ in page.tags if tag in ("iframe", "b\n")]
+    assert not page.open
     html, twin = (folder / "report.html").read_text(), (folder / "report.md").read_text()
     assert "<script>document" not in html and "<b>capitals" not in html
     assert "\\<script\\>" in twin and "[a](http" not in twin
     assert WORD not in html and "more characters" in html
-    assert "no longer there" in html or "4-0.png" not in html
 
 
 def test_every_question_alike(tmp_path: Path) -> None:

@@ -91,7 +91,6 @@ def curves_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
         plots.svg(plots.risk_coverage_by_measure(curves), name="curves", label=title),
         "Answer only the share of questions that a measure calls surest: how many of those answers "
         f"are wrong? A panel a measure; {said}. Bands that overlap are no test: the table's p are.",
-        wide=True,
     )
 
 
@@ -110,7 +109,7 @@ def agreement_section(results: Mapping[str, Any]) -> Section:
             "questions unsure; vermilion: opposite ones. Empty: not defined."
         )
         blocks += [
-            Figures([Figure(title, drawing, caption, wide=True)]),
+            Figures([Figure(title, drawing, caption)]),
             correlation_table(labels, matrix),
         ]
     return Section("correlations", "Do they agree?", blocks)

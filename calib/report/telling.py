@@ -15,6 +15,8 @@ from calib.uncertainty.telling import REFUSED, RIGHT, WRONG
 ROLES = {RIGHT: "gold", WRONG: "given", REFUSED: "refused"}
 """The colour of each outcome: blue, vermilion and grey, as on every page."""
 CLUSTERS_SHOWN = 6
+QUESTION, ANSWER = 240, 160
+"""Characters of a text that a card has room for."""
 ITEMS = "items.html"
 """Every question one by one, where that page was written."""
 
@@ -88,7 +90,7 @@ def card(item: Item, folder: Path) -> Card:
     lines += [Line(label(name), fixed(value)) for name, value in known]
     return Card(
         short(item["id"]),
-        short(item["question"], characters=400),
+        short(item["question"], characters=QUESTION),
         [picture(folder, name) for name in item["images"]],
         lines,
         [short(item["group"])] if item["group"] else [],
@@ -109,7 +111,7 @@ def examples_table(outcome: str, items: Sequence[Item]) -> Table:
         [
             [
                 short(item["id"]),
-                short(item["question"], characters=400),
+                short(item["question"], characters=QUESTION),
                 said(item),
                 item["outcome"],
                 "nobody can know" if item["gold"] is None else short(item["gold"]),
@@ -135,6 +137,6 @@ def said(answer: Item) -> str:
     return shown if option is None or option.lower() in text.lower() else f"{shown} ({option})"
 
 
-def short(text: str, characters: int = 160) -> str:
+def short(text: str, characters: int = ANSWER) -> str:
     """The beginning of a text, as a card has room for it."""
     return beginning(str(text).strip(), lines=8, characters=characters)
