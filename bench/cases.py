@@ -104,7 +104,7 @@ class Op:
     compiles: bool = True
     copies: int | None = None  # inputs to rotate through; None: enough to outgrow the cache
     notes: Callable[[Case, Run, Given], dict[str, Any]] | None = None
-    waits: bool = False  # a call waits for the device, so that no CUDA graph can hold it
+    waits: bool = False  # a call waits for the device, so it cannot be captured in a CUDA graph
     once: bool = False  # a call takes many seconds, and the one whose result is checked is timed
 
     def variants(self, case: Case, device: torch.device) -> dict[str, Rival]:

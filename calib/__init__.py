@@ -85,7 +85,7 @@ _HOMES = {
     "shared_prefix": "calib.hf.decoding.shared_prefix",
     "summarize": "calib.summary",
     "write_comparison": "calib.report.comparison",
-    "write_report": "calib.report.page",
+    "write_report": "calib.report.scores",
 }
 _MODULES = ("calibrators", "intervals", "judge", "metrics", "records", "tasks")
 

@@ -145,7 +145,7 @@ def test_a_full_disk_loses_nothing(tmp_path, tiny_model):
     again = command(tmp_path, tasks, "--batch_size", "4", model=tiny_model)
     call = [sys.executable, "-m", "calib.cli", *again]
     full = subprocess.run(call, capture_output=True, text=True, preexec_fn=limit)
-    refused(full.returncode, 1, full.stderr, "records.jsonl", "same command goes on")
+    refused(full.returncode, 1, full.stderr, "records.jsonl", "same command continues")
     kept = (tmp_path / "run" / "records.jsonl").read_bytes()
     assert kept
     assert kept.endswith(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -9,11 +10,17 @@ import sys
 
 import pytest
 import typer
+from rich.console import Console
+from rich.progress import Task
 from typer.testing import CliRunner
 
 from calib import cli
 from calib.cli import base, progress
 from calib.records import CalibError, InputError
+from calib.report.formats import duration
+from calib.runs.folder import Work
+from calib.tasks.prompts import FORMS
+from tests.house import ROOT
 
 COMMANDS = [
     "demo",
@@ -29,6 +36,7 @@ COMMANDS = [
     "crosscheck",
     "idk",
 ]
+EVERY = [*COMMANDS[:-1], "idk build", "idk label", "idk evaluate"]
 runner = CliRunner()
 
 
@@ -136,10 +144,64 @@ def test_progress_in_a_log_gives_rate_and_time_left(capsys, monkeypatch):
     for done in (0, 50, 75, 100):
         tell(done, 100, "scoring")
     assert capsys.readouterr().err.splitlines() == [
-        "scoring: 0 of 100, 0.0/s",
+        "scoring: 0 of 100",
         "scoring: 50 of 100, 5.0/s, 10 s left",
         "scoring: 100 of 100, 5.0/s",
     ]
+
+
+def test_progress_names_its_unit_and_says_days_not_seconds(capsys, monkeypatch):
+    clock = iter([0.0, 100.0, 0.0, 10.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    tell, work = progress.Lines(), Work("[bold]mmlu", "answers")
+    tell(1_000, 8_000, work)
+    tell(1_001, 8_000, work)
+    thoughts = Work("[bold]mmlu", "thoughts")  # of the same task, counted for themselves
+    tell.said = -progress.math.inf
+    tell(0, 1, thoughts)
+    tell(1, 1, thoughts)
+    assert capsys.readouterr().err.splitlines() == [
+        "[bold]mmlu: 1,000 of 8,000 answers",
+        "[bold]mmlu: 1,001 of 8,000 answers, 36.0/h, 8 d 2 h left",
+        "[bold]mmlu: 0 of 1 thought",
+        "[bold]mmlu: 1 of 1 thought, 6.0/min",
+    ]
+
+
+def test_bars_name_their_unit_and_the_time_left_in_eighty_columns(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(progress, "err", Console(file=shown, force_terminal=True, width=80))
+    with progress.progress() as tell:
+        tell(0, 193_460, Work("easy-vqa-letters", "answers"))
+        tell(7, 8, "no unit")
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.getvalue())
+    assert "0 of 193,460 answers" in text and "7 of 8" in text
+    task = Task(0, "t", 100, 40, _get_time=lambda: 0.0, fields={"unit": "questions"})
+    monkeypatch.setattr(Task, "time_remaining", 630_104.0)
+    monkeypatch.setattr(Task, "speed", 0.01)
+    assert progress.Left().render(task).plain == "7 d 7 h left"
+    assert progress.Rate().render(task).plain == "36.0/h"
+    assert progress.Done().render(task).plain == "40 of 100 questions"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (90, "1 min 30 s"),
+        (3_599.4, "59 min 59 s"),
+        (3_599.6, "1 h"),
+        (7_500, "2 h 5 min"),
+        (85_000, "23 h 37 min"),
+        (86_399, "1 d"),
+        (630_104, "7 d 7 h"),
+        (86_400 * 1_200, "1,200 d"),
+    ],
+)
+def test_durations_are_said_in_two_units(seconds, said):
+    assert duration(seconds) == said
 
 
 NOTING = """
@@ -190,11 +252,37 @@ def test_the_first_prompt_is_shown_once_it_is_there(tmp_path, capsys, monkeypatc
     assert not capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["score", "sample", "idk build", "tasks"])
-def test_helps_say_every_default(command):
+@pytest.mark.parametrize("command", EVERY)
+def test_helps_say_every_default_and_no_type_of_python(command):
     env = {"COLUMNS": "80"}
     shown = runner.invoke(cli.app, [*command.split(), "--help"], env=env).output
+    assert not re.search(r"[<>{}]|list\[|Path\b", re.sub(r"x>=\d|1<=x<=\d+|{question}", "", shown))
     options = shown.partition("Options:")[2].partition("Example:")[0]
     for flag in re.split(r"\n  (?=-)", options)[1:]:
         if not flag.startswith("--help"):
-            assert re.search(r"[Dd]efault:|\[required\]", flag), flag
+            assert len(re.findall(r"[Dd]efault:|\[required\]", flag)) == 1, flag
+
+
+def test_arguments_are_named_as_usage_lines_do():
+    usage = {}
+    for command in ("fit", "compare", "tasks", "idk label"):
+        shown = runner.invoke(cli.app, [*command.split(), "--help"]).output
+        usage[command] = shown.splitlines()[0].partition("[OPTIONS] ")[2]
+    assert usage == {
+        "fit": "RUN",
+        "compare": "RUN...",
+        "tasks": "[show NAME|FILE]...",
+        "idk label": "SET",
+    }
+
+
+def test_tasks_lists_the_prompt_forms_as_the_docs_do():
+    shown = " ".join(runner.invoke(cli.app, ["tasks"], env={"COLUMNS": "80"}).output.split())
+    page = (ROOT / "docs" / "prompts.md").read_text()
+    page = page.partition("| `--prompt` |")[2].partition("\n\n")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", page, re.M))
+    assert told == {name: form.about for name, form in FORMS.items()}
+    assert all(f"{name} {form.about}" in shown for name, form in FORMS.items())
+    for command in ("score", "sample", "idk build", "tasks"):
+        helped = runner.invoke(cli.app, [*command.split(), "--help"]).output
+        assert all(name in helped for name in FORMS)

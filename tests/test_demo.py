@@ -42,7 +42,7 @@ def test_the_lettered_form_stands_beside(asked, tmp_path):
     assert asked[1]["out"] == tmp_path / "run" / "beside" / "easy-vqa-letters"
     results = open_run(tmp_path / "run").results
     assert len(results["beside"]) == 1
-    assert "The same questions asked otherwise" in done.report.read_text(encoding="utf-8")
+    assert "The same questions, asked differently" in done.report.read_text(encoding="utf-8")
 
 
 def test_the_command_asks_as_many_questions_as_the_function():

@@ -84,7 +84,7 @@ def built(
     return Path(shutil.copytree(made(*request.param), tmp_path / "elsewhere" / "moved"))
 
 
-CARRYING = [("tables",), ("tables", "--copy_images"), ("files", "--copy_images")]
+CARRYING = [("tables", "--no_copy_images"), ("tables",), ("files",)]
 
 
 @pytest.mark.parametrize("built", CARRYING, indirect=True)
@@ -124,7 +124,7 @@ def test_a_moved_set_of_an_earlier_version_is_asked_again(built: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("built", [("files",), ("files", "--copy_images")], indirect=True)
+@pytest.mark.parametrize("built", [("files", "--no_copy_images"), ("files",)], indirect=True)
 def test_equal_pictures_stay_in_one_part_wherever_the_set_is(built: Path) -> None:
     def part() -> dict[str, str]:
         return {
@@ -141,7 +141,7 @@ def test_equal_pictures_stay_in_one_part_wherever_the_set_is(built: Path) -> Non
     assert part() == before
 
 
-@pytest.mark.parametrize("built", [("files",)], indirect=True)
+@pytest.mark.parametrize("built", [("files", "--no_copy_images")], indirect=True)
 def test_a_set_without_its_pictures_says_what_it_needs(built: Path) -> None:
     refused = calib("idk", "evaluate", str(built), "--arm", "plain")
     assert refused.exit_code == 2 and not (built / "evaluation").exists()

@@ -1,4 +1,4 @@
-"""Exports that carry their pictures: moved, loaded by ``datasets``, written again."""
+"""Exports that hold their pictures: moved, loaded by ``datasets``, written again."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from calib import cli
+from calib.idk import files
 from calib.idk.draw import Subject
 from calib.idk.folder import build_set, label_set
 from calib.idk.pictures import Copies
 from calib.records import CalibError, EncodedImage, Item
 from calib.tasks import Task
 from tests.hf.conftest import make_llama, make_tokenizer
+from tests.house import ROOT
 from tests.idk_cases import COLOURS, SETTINGS, Scripted, questions
 
 EXPORTS = ("labels", "sft", "preference")
@@ -31,8 +34,11 @@ def subject() -> Subject:
 
 
 def rows_of(folder: Path, name: str) -> list[dict[str, Any]]:
-    files = sorted((folder / name).glob("*.jsonl"))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return [row for file in sorted((folder / name).glob("*.jsonl")) for row in lines_of(file)]
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def state(folder: Path) -> dict[str, bytes]:
@@ -53,7 +59,7 @@ def png(colour: str) -> bytes:
 def moved(subject: Subject, tmp_path: Path) -> Path:
     """A set with its pictures, in another place; what they came from is gone."""
     (tmp_path / "from").mkdir()
-    build_set(subject, questions(tmp_path / "from"), tmp_path / "set", copy_images=True, **SETTINGS)
+    build_set(subject, questions(tmp_path / "from"), tmp_path / "set", **SETTINGS)
     shutil.rmtree(tmp_path / "from")
     return (tmp_path / "set").rename(tmp_path / "elsewhere")
 
@@ -72,42 +78,71 @@ def test_rows_name_pictures_within_the_set(moved: Path):
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_a_moved_set_loads_with_its_pictures(moved: Path, tmp_path: Path, name: str):
-    cache = str(tmp_path / "cache")
-    for part, rows in datasets.load_dataset(str(moved), name, cache_dir=cache).items():
-        own = datasets.load_dataset(
-            "json", data_files=str(moved / name / f"{part}.jsonl"), cache_dir=cache, split="train"
-        )
-        assert own["id"] == rows["id"]
-        for loaded in (rows, own):
-            placed = loaded.map(lambda r: {"images": [f"{moved}/{n}" for n in r["images"]]})
-            placed = placed.cast_column("images", datasets.List(datasets.Image()))
-            for row in placed:
-                (picture,) = row["images"]
-                assert isinstance(picture, Image.Image)
-                colour = Image.new("RGB", (1, 1), COLOURS[int(row["id"][1:]) // 3 % 3])
-                assert picture.getpixel((0, 0)) == colour.getpixel((0, 0))
+def test_a_moved_set_loads_with_its_pictures_decoded(moved: Path, tmp_path: Path, name: str):
+    loaded = datasets.load_dataset(str(moved), name, cache_dir=str(tmp_path / "cache"))
+    assert set(loaded) == {"train", "test"}
+    for part, rows in loaded.items():
+        assert rows.features["images"] == datasets.List(datasets.Image())
+        written = lines_of(moved / name / f"{part}.jsonl")
+        assert len(rows) == len(written)
+        for row, line in zip(rows, written, strict=True):
+            assert list(row) == list(line)  # the same columns in the same order
+            assert {**row, "images": None} == {**line, "images": None}
+            (picture,) = row["images"]
+            assert isinstance(picture, Image.Image)
+            colour = Image.new("RGB", (1, 1), COLOURS[int(row["id"][1:]) // 3 % 3])
+            assert picture.size == (16, 16)
+            assert picture.getpixel((0, 0)) == colour.getpixel((0, 0))
 
 
-def test_inside_the_set_paths_need_no_prefix(
+def test_the_lines_name_pictures_below_the_set(
     moved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(moved)
     rows = datasets.load_dataset(
-        str(moved), "sft", cache_dir=str(tmp_path / "cache"), split="train"
+        "json", data_files="sft/train.jsonl", cache_dir=str(tmp_path / "cache"), split="train"
     )
     rows = rows.cast_column("images", datasets.List(datasets.Image()))
     assert rows[0]["images"][0].size == (16, 16)
     assert [turn["role"] for turn in rows[0]["messages"]] == ["user", "assistant"]
 
 
-def test_the_cards_own_lines_load_it(moved: Path, monkeypatch: pytest.MonkeyPatch):
+def test_many_rows_are_written_piece_by_piece(
+    moved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = lines_of(moved / "labels" / "train.jsonl")
+    whole = b"".join(files.parquet(rows, moved))
+    monkeypatch.setattr(files, "ROWS", 2)
+    pieces = list(files.parquet(rows, moved))
+    assert len(pieces) == len(range(0, len(rows), 2)) + 1 and all(pieces)
+    tables = [pq.read_table(io.BytesIO(data)) for data in (whole, b"".join(pieces))]
+    assert tables[0] == tables[1] and len(tables[0]) == len(rows)
+
+
+def test_a_set_without_pictures_has_the_same_columns(subject: Subject, tmp_path: Path):
+    items = [Item(f"q{n}", f"Which colour, {n}?", (), COLOURS, n % 3) for n in range(6)]
+    build_set(subject, Task("t", tuple(items)), tmp_path / "set", **SETTINGS)
+    for name in EXPORTS:
+        loaded = datasets.load_dataset(
+            str(tmp_path / "set"), name, cache_dir=str(tmp_path / "cache")
+        )
+        for rows in loaded.values():
+            assert rows.features["images"] == datasets.List(datasets.Image())
+            assert all(row["images"] == [] for row in rows)
+            if name == "labels":
+                assert rows.features["group"] == datasets.Value("string")  # of which there is none
+                assert rows.features["options"] == datasets.List(datasets.Value("string"))
+
+
+def test_the_lines_of_the_card_and_the_docs_load_it(moved: Path, monkeypatch: pytest.MonkeyPatch):
     card = (moved / "README.md").read_text()
-    code = card.partition("```python\n")[2].partition("```")[0]
+    page = (ROOT / "docs" / "idk.md").read_text()
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", moved / "cache")
-    names: dict[str, Any] = {}
-    exec(code.replace("path/to/this/folder", str(moved)), names)
-    assert names["rows"][0]["images"][0].size == (16, 16)
+    for text, folder in ((card, "path/to/this/folder"), (page, "runs/idk")):
+        code = text.partition("```python\n")[2].partition("```")[0]
+        names: dict[str, Any] = {}
+        exec(code.replace(folder, str(moved)), names)
+        assert names["rows"][0]["images"][0].size == (16, 16)
 
 
 def test_a_moved_set_is_labelled_anew(moved: Path):
@@ -119,19 +154,28 @@ def test_a_moved_set_is_labelled_anew(moved: Path):
 
 def test_the_same_call_writes_the_same(subject: Subject, tmp_path: Path):
     task = questions(tmp_path)
-    build_set(subject, task, tmp_path / "set", copy_images=True, **SETTINGS)
+    build_set(subject, task, tmp_path / "set", **SETTINGS)
     before = state(tmp_path / "set")
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "set" / "images").iterdir()}
-    build_set(subject, task, tmp_path / "set", copy_images=True, **SETTINGS)
+    build_set(subject, task, tmp_path / "set", **SETTINGS)
     assert state(tmp_path / "set") == before
+    assert "labels/train.parquet" in before
     pngs = [path for path in written if path.suffix == ".png"]
     assert pngs and all(path.stat().st_mtime_ns == written[path] for path in pngs)
 
 
-def test_without_the_flag_rows_name_the_files_themselves(subject: Subject, tmp_path: Path):
-    build_set(subject, questions(tmp_path), tmp_path / "set", **SETTINGS)
+def test_without_copies_rows_name_the_files_themselves(subject: Subject, tmp_path: Path):
+    task = questions(tmp_path)
+    build_set(subject, task, tmp_path / "set", copy_images=False, **SETTINGS)
     named = {row["images"][0] for row in rows_of(tmp_path / "set", "sft")}
     assert named == {str(tmp_path / f"{number}.png") for number in range(4)}
+    assert not (tmp_path / "set" / "images").exists()
+    assert not list((tmp_path / "set").rglob("*.parquet"))
+    loaded = datasets.load_dataset(
+        str(tmp_path / "set"), "sft", cache_dir=str(tmp_path / "cache"), split="train"
+    )
+    assert loaded["id"] == [row["id"] for row in lines_of(tmp_path / "set" / "sft" / "train.jsonl")]
+    label_set(tmp_path / "set", tau=0.5)
     assert not (tmp_path / "set" / "images").exists()
     label_set(tmp_path / "set", copy_images=True)
     assert rows_of(tmp_path / "set", "sft")[0]["images"][0].startswith("images/")
@@ -144,7 +188,7 @@ def test_pictures_in_memory_and_in_tables(subject: Subject, tmp_path: Path):
         EncodedImage(png("green"), "t.tsv, line 3"),
     ]
     items = [Item(f"q{3 * n}", "Which colour?", (p,), COLOURS, 0) for n, p in enumerate(made)]
-    build_set(subject, Task("t", tuple(items)), tmp_path / "set", copy_images=True, **SETTINGS)
+    build_set(subject, Task("t", tuple(items)), tmp_path / "set", **SETTINGS)
     rows = {row["id"]: row["images"] for row in rows_of(tmp_path / "set", "labels")}
     assert rows["q3"] == rows["q6"] != rows["q0"]
     assert (tmp_path / "set" / rows["q3"][0]).read_bytes() == png("green")
@@ -194,7 +238,7 @@ def test_a_picture_that_is_gone_is_named(tmp_path: Path):
 def test_the_command_has_the_flag(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    build_set(subject, questions(tmp_path), tmp_path / "set", **SETTINGS)
+    build_set(subject, questions(tmp_path), tmp_path / "set", copy_images=False, **SETTINGS)
     done = CliRunner().invoke(cli.app, ["idk", "label", str(tmp_path / "set"), "--copy_images"])
     assert done.exit_code == 0, done.output
     assert rows_of(tmp_path / "set", "labels")[0]["images"][0].startswith("images/")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import calib
 from calib import cli
 from calib.calibrators.temperature import TemperatureScaling
-from calib.idk.folder import write_rows
+from calib.idk.files import write_rows
 from calib.records import EncodedImage, InputError, Item
 from calib.report.scores import write_report
 from calib.runs import open_run
@@ -98,12 +98,13 @@ def test_a_picture_is_kept_in_a_regular_file(tmp_path: Path, other):
         saved(tmp_path, item, 0, 0)
 
 
-def test_a_part_of_a_set_is_a_regular_file(tmp_path: Path, other):
+@pytest.mark.parametrize("name", ["train.jsonl", "train.parquet"])
+def test_a_part_of_a_set_is_a_regular_file(tmp_path: Path, other, name: str):
     (tmp_path / "labels").mkdir()
-    other(tmp_path / "labels" / "train.jsonl")
+    other(tmp_path / "labels" / name)
     with pytest.raises(InputError, match="expected a regular file"):
-        write_rows(tmp_path / "labels", [])
-    assert (tmp_path / "labels" / "train.jsonl").exists()
+        write_rows(tmp_path / "labels", [], ["train"], tmp_path)
+    assert (tmp_path / "labels" / name).exists()
 
 
 MODEL = ["--model", "embedded:base", "--tasks", "capitals"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -263,7 +264,7 @@ def test_without_variants_a_spelling_is_left_alone():
 
 
 def test_an_unknown_form_is_refused():
-    with pytest.raises(InputError, match="'mmlu': expected one of options, listed, letters, llava"):
+    with pytest.raises(InputError, match="'mmlu': expected one of letters, llava, listed, options"):
         build(ITEM, "mmlu")
 
 
@@ -284,3 +285,15 @@ def test_spellings_that_do_not_go_with_the_options_are_refused():
     item = Item("q9", "?", options=("x", "y", "z"), answer=2, meta={"spellings": (("x",), ("y",))})
     with pytest.raises(InputError, match=r"'q9'.*spellings"):
         build(item, "options")
+
+
+def test_the_page_shows_what_each_form_shows():
+    item = Item("q", "Which colour is the car?", options=("red", "dark blue"), answer=0)
+    page = (Path(__file__).parents[1] / "docs" / "prompts.md").read_text()
+    shown = page.partition("| form | what is shown behind")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \| [^|]+ \|$", shown, re.M))
+    assert rows.keys() == FORMS.keys()
+    for form, row in rows.items():
+        parts = [code or text for code, text in re.findall(r"`(.+?)`|\"(.+?)\"", row)]
+        text = build(item, form).text
+        assert parts and all(part in text for part in parts), (form, parts)

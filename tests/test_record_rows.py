@@ -71,7 +71,9 @@ BAD_LINES = {
 @pytest.mark.parametrize("kind", BAD_LINES)
 def test_a_bad_line_among_others_is_damage(damaged, kind: str):
     folder = damaged(lambda lines: [*lines[:10], BAD_LINES[kind], *lines[11:]])
-    with pytest.raises(InputError, match=r"records.jsonl, line 11: this is no record, and other"):
+    with pytest.raises(
+        InputError, match=r"records.jsonl, line 11: this is not a record, and other"
+    ):
         open_run(folder).rows()
 
 

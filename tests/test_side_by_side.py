@@ -100,7 +100,7 @@ def test_a_run_of_one_sample_names_the_commands_that_tell_of_it(
     for command in (
         f"calib report SAMPLES --answers {one}",
         f"calib p_true {one}",
-        "calib sample goes on with it to more --samples",
+        "calib sample continues it with more --samples",
     ):
         assert command in ran.output
     make(tmp_path / "more", SAID)

@@ -195,7 +195,7 @@ def test_a_line_that_is_not_json_is_named(read, line: str):
         ("id,question,A,B,answer\na,Q,x,y,A\nb,Q,x,y,A,more\n", "line 3: it has not as many"),
         ("id,question,A,B,answer\na,Q,x,y,\n", "line 2: answer is missing"),
         ("id,question,answer\na,Q,A\n", "line 2: options is missing"),
-        ("id,question,A,B,answer\n", "no question in it"),
+        ("id,question,A,B,answer\n", "it holds no questions"),
         ('id,question,options,answer\na,Q,"[x, y]",A\n', "line 2: options: this is not JSON"),
         ('id,question,A,B,answer\na,"Q\nQ",x,y,A\nb,Q,x,y,C\n', "line 4: answer 'C' is neither"),
         # Letter B is nobody's here: C must not slip into its place.
@@ -232,5 +232,5 @@ def test_an_id_given_twice_is_refused(tmp_path: Path):
 
     path = tmp_path / "q.jsonl"
     path.write_text(json_lines(ROW, {**ROW, "id": "b"}, ROW))
-    with pytest.raises(InputError, match=r"line 3: id 'a' is there 2 times, first in .*line 1"):
+    with pytest.raises(InputError, match=r"line 3: id 'a' appears 2 times, first in .*line 1"):
         load_task(path)

@@ -223,7 +223,7 @@ def test_an_unknown_name_says_what_there_is(name: str):
     ("given", "message"),
     [
         ([], "no question"),
-        ([BASE, BASE], "'a' is there 2 times"),
+        ([BASE, BASE], "'a' appears 2 times"),
         ([BASE, BASE, BASE, replace(BASE, id="b"), replace(BASE, id="b")], r"3 times \(and 1 more"),
         ([replace(BASE, options=("x",))], "'a': expected two or more options"),
         ([replace(BASE, options=())], "two or more options"),

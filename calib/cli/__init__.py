@@ -12,7 +12,7 @@ from collections.abc import Callable
 import typer
 
 from calib.cli import about, idk, logs, measuring, sampling
-from calib.cli.base import app, on_terminate, readable
+from calib.cli.base import Command, app, on_terminate, readable
 
 # In the order of ``calib --help``, each with the example that its own help ends with.
 COMMANDS: dict[Callable[..., None], str] = {
@@ -30,10 +30,11 @@ COMMANDS: dict[Callable[..., None], str] = {
 }
 for _command, _example in COMMANDS.items():
     # ``import_`` ends in an underscore because ``import`` is a keyword.
-    app.command(_command.__name__.rstrip("_"), epilog=f"Example: {_example}")(readable(_command))
+    _name = _command.__name__.rstrip("_")
+    app.command(_name, cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
 idk_app = typer.Typer(
-    help="Label what a model does not know; see whether it says so.",
+    help="Label what a model does not know; see whether it admits it.",
     epilog="Example: calib idk build --model embedded:base --tasks capitals\n"
     "         --output_path set && calib idk evaluate set",
     no_args_is_help=True,
@@ -42,7 +43,7 @@ idk_app = typer.Typer(
 )
 app.add_typer(idk_app, name="idk")
 for _command, _example in idk.IDK.items():
-    idk_app.command(epilog=f"Example: {_example}")(readable(_command))
+    idk_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
 
 def main() -> None:

@@ -15,13 +15,16 @@ from calib.records import InputError
 def tasks(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[show] NAME|FILE", help="What to show; default: list the tasks."),
+        typer.Argument(
+            metavar="show NAME|FILE",
+            help="A task or file to show; default: list tasks and prompt forms.",
+        ),
     ] = None,
     prompt: Prompt = None,
     n: Annotated[int, typer.Option("-n", min=1, metavar="N", help="Questions to show.")] = 3,
     include_path: Include = None,
 ) -> None:
-    """List the tasks; show questions as a model will see them."""
+    """List tasks and prompt forms; show questions as asked."""
     from calib.tasks.builtin import BUILTIN
     from calib.tasks.files import SUFFIXES
     from calib.tasks.prompts import FORMS
@@ -44,10 +47,11 @@ def tasks(
         return
     show(("task", "what it asks"), [(name, task.about) for name, task in BUILTIN.items()])
     out.print(
-        f"\nA file of your own ({', '.join(SUFFIXES)}) has the columns id, question,\n"
-        "images, options, answer and, if you like, group. An answer is a letter, an\n"
-        "option's text or a 0-based index. calib tasks show FILE shows how it is asked."
+        f"\nA file of your own ({', '.join(SUFFIXES)}) has the columns id, question, images, "
+        "options, answer and, if you like, group. An answer is a letter, an option's text or a "
+        "0-based index. calib tasks show FILE shows how it is asked.\n"
     )
+    show(("--prompt", "how a question is asked"), [(f, form.about) for f, form in FORMS.items()])
 
 
 def doctor() -> None:
@@ -69,7 +73,7 @@ def crosscheck(
     run: Folder,
     bins: Bins = 15,
 ) -> None:
-    """Compare our numbers with other libraries'."""
+    """Compare a run's numbers with those of other libraries."""
     from calib.checks.crosscheck import crosscheck_run
 
     comparisons = crosscheck_run(run, bins)

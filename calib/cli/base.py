@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
+import typer.core
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -33,56 +34,95 @@ app = typer.Typer(
 )
 
 ModelName = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="Path, hub name, embedded:stage2, or hf.")
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="A folder, a hub name, embedded:stage2 (comes with calib), or hf with "
+        "--model_args pretrained=NAME.",
+    ),
 ]
 ModelArgs = Annotated[
     str,
     typer.Option(
-        "--model_args", metavar="K=V,..", help="As dtype=bfloat16,revision=main; default: none."
+        "--model_args",
+        metavar="K=V,..",
+        help="How to load it, such as dtype=bfloat16,revision=main; default: none.",
     ),
 ]
 Tasks = Annotated[
-    str, typer.Option(metavar="NAMES", help="Names or files, comma-separated (calib tasks).")
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="Built-in tasks (calib tasks lists them) or files, separated by commas.",
+    ),
 ]
 Prompt = Annotated[
     str | None,
     typer.Option(
         metavar="FORM",
-        help="letters, llava, paper, listed, reason or verbalized list the options; options does "
-        "not. Default: a built-in task's own; of a file letters, or listed where options have "
-        "spellings or are more than 26, or options where there are none (calib tasks show).",
+        help="What a question looks like: letters, llava, paper, listed, reason, verbalized or "
+        "options (calib tasks describes them). Default: a built-in task's own; for a file letters, "
+        "or listed where options have spellings or number more than 26, or options where there "
+        "are none.",
     ),
 ]
 Thinking = Annotated[
     str,
-    typer.Option(metavar="MODE", help="off, on, or own: as the chat template has it unasked."),
+    typer.Option(metavar="MODE", help="Whether it thinks first: off, on, or own (the template's)."),
 ]
-Samples = Annotated[int, typer.Option(min=1, metavar="N", help="Answers to a question.")]
+Samples = Annotated[int, typer.Option(min=1, metavar="N", help="Answers per question.")]
 Include = Annotated[
     Path | None,
-    typer.Option("--include_path", metavar="DIR", help="Where task files lie; default: here."),
+    typer.Option(
+        "--include_path", metavar="DIR", help="Folder to look for task files in; default: this one."
+    ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
         "--output_path",
         metavar="DIR",
-        help="Run folder; an unfinished one goes on. Default: runs/MODEL/TASK.",
+        help="Run folder; an unfinished run is continued. Default: runs/MODEL/TASK.",
     ),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Only so many questions, drawn by seed; default: all."),
+    typer.Option(min=1, metavar="N", help="At most N questions, drawn by the seed; default: all."),
 ]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Rules every random choice.")]
-Bins = Annotated[int, typer.Option(min=1, max=MOST_BINS, metavar="N", help="Bins of equal width.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of every random choice.")]
+Bins = Annotated[
+    int, typer.Option(min=1, max=MOST_BINS, metavar="N", help="Confidence bins, all of one width.")
+]
 Batch = Annotated[
     str, typer.Option("--batch_size", metavar="N", help="Questions per forward pass, or auto.")
 ]
 Device = Annotated[
-    str | None, typer.Option(metavar="NAME", help="cpu, cuda, cuda:1 or mps; default: best here.")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="cpu, cuda, cuda:1 or mps; default: a CUDA GPU, else the CPU."
+    ),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help and usage call an argument by its name alone, not by Python's type."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            if isinstance(parameter, typer.core.TyperArgument):
+                parameter.__class__ = Named  # typer makes its own class and takes no other
+
+
+class Named(typer.core.TyperArgument):
+    def display_type_rich(self, ctx: Any) -> None:
+        """No ``<list[Path]>`` behind the name."""
+
+    def get_usage_pieces(self, ctx: Any) -> list[str]:
+        name = self.metavar or self.name
+        return [(name if self.required else f"[{name}]") + ("" if self.nargs == 1 else "...")]
 
 
 class Terminated(KeyboardInterrupt):
@@ -112,7 +152,7 @@ def readable(command: Callable[P, R]) -> Callable[P, R]:
             complain(f"{error.filename or 'a file'}: {error.strerror or error}")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as stop:
-            complain("stopped; what was done is kept, and the same command goes on from there")
+            complain("stopped; what was done is kept, and the same command continues from there")
             raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from stop
 
     return wrapped

@@ -24,38 +24,60 @@ from calib.cli.base import (
 from calib.cli.progress import announcing, progress
 
 Set = Annotated[
-    Path, typer.Argument(metavar="DIR", help="What idk build made.", show_default=False)
+    Path, typer.Argument(metavar="SET", help="A set that calib idk build made.", show_default=False)
 ]
 Judging = Annotated[
-    str, typer.Option(metavar="NAME", help="auto, letter, exact, normalized, contains, numeric.")
-]
-CopyImages = Annotated[
-    bool,
+    str,
     typer.Option(
-        "--copy_images", help="Copy pictures into the set; rows name them there. Default: no."
+        metavar="NAME",
+        help="How an answer is judged: auto, letter, exact, normalized, contains or numeric.",
     ),
 ]
 
 
 def build(
     model: ModelName,
-    tasks: Annotated[str, typer.Option(metavar="NAME", help="One task or file (calib tasks).")],
+    tasks: Annotated[str, typer.Option(metavar="NAME", help="One built-in task or file.")],
     output_path: Annotated[
-        Path, typer.Option("--output_path", metavar="DIR", help="The set; goes on if unfinished.")
+        Path,
+        typer.Option(
+            "--output_path",
+            metavar="DIR",
+            help="Folder of the set; an unfinished one is continued.",
+        ),
     ],
     model_args: ModelArgs = "",
     samples: Samples = 10,
-    temperature: Annotated[float, typer.Option(metavar="T", help="Of the samples.")] = 1.0,
-    top_p: Annotated[float, typer.Option("--top_p", metavar="P", help="Of the samples.")] = 0.9,
+    temperature: Annotated[
+        float, typer.Option(metavar="T", help="Temperature to sample at.")
+    ] = 1.0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            "--top_p", metavar="P", help="Sample from the likeliest tokens that make up P."
+        ),
+    ] = 0.9,
     max_new_tokens: Annotated[
-        int, typer.Option("--max_new_tokens", min=1, metavar="N", help="Of an answer.")
+        int, typer.Option("--max_new_tokens", min=1, metavar="N", help="Longest answer, in tokens.")
     ] = 24,
     tau: Annotated[
-        float, typer.Option(metavar="SHARE", help="Known: at least this share is right.")
+        float,
+        typer.Option(
+            metavar="SHARE", help="A question is known if at least this share of answers is right."
+        ),
     ] = 1.0,
     judge: Judging = "auto",
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions, drawn by seed.")] = 100,
-    copy_images: CopyImages = False,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="N", help="At most N questions, drawn by the seed.")
+    ] = 100,
+    copy_images: Annotated[
+        bool,
+        typer.Option(
+            "--copy_images/--no_copy_images",
+            help="Whether the set holds its pictures, so that it can be moved. Default: it does.",
+            show_default=False,
+        ),
+    ] = True,
     seed: Seed = 0,
     device: Device = None,
     prompt: Prompt = None,
@@ -63,7 +85,7 @@ def build(
 ) -> None:
     """Sample every question; label it known or unknown; export.
 
-    Given again with another --tau or --judge it labels anew and draws nothing.
+    Given again with another --tau or --judge, it labels again and samples nothing.
     """
     from calib.tasks.prompts import FORMS, check
 
@@ -100,14 +122,23 @@ def label(
     folder: Set,
     tau: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Known: so great a share is right; default: the same."),
+        typer.Option(
+            metavar="SHARE",
+            help="A question is known if at least this share of answers is right; default: as "
+            "before.",
+        ),
     ] = None,
     judge: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Another judge; default: the same.")
+        str | None, typer.Option(metavar="NAME", help="Another judge; default: as before.")
     ] = None,
-    copy_images: CopyImages = False,
+    copy_images: Annotated[
+        bool,
+        typer.Option(
+            "--copy_images", help="Copy the pictures into the set, too. Default: as before."
+        ),
+    ] = False,
 ) -> None:
-    """Label the same samples at another threshold."""
+    """Label the same samples again, at another threshold."""
     from calib.idk.folder import label_set
 
     show_labels(label_set(folder, tau=tau, judge=judge, copy_images=copy_images), folder)
@@ -119,24 +150,28 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="plain, permission, option, a text with {question} or its file; repeatable. "
-            "Default: the first three.",
+            help="How to ask: plain, permission, option, a text with {question}, or a file of "
+            "one; give it once for each. Default: the first three.",
         ),
     ] = None,
     model_args: ModelArgs = "",
     temperature: Annotated[
-        float, typer.Option(metavar="T", help="Of the one answer; 0 is greedy.")
+        float, typer.Option(metavar="T", help="Temperature of the one answer; 0: greedy.")
     ] = 0.1,
     tau: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Default: as the set was labelled.")
+        float | None,
+        typer.Option(metavar="SHARE", help="Threshold of known; default: the set's own."),
     ] = None,
     output_path: Annotated[
-        Path | None, typer.Option("--output_path", metavar="DIR", help="Default: DIR/evaluation.")
+        Path | None,
+        typer.Option(
+            "--output_path", metavar="DIR", help="Where to write; default: SET/evaluation."
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = None,
 ) -> None:
-    """Ask again in several ways; report what is refused."""
+    """Ask again in several ways; report what it refuses to answer."""
     from calib.idk.ask import EVALUATION, ask_set
     from calib.idk.draw import Subject
     from calib.idk.folder import labels_of

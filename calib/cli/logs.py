@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calib.cli.base import Seed, out
+from calib.cli.base import Bins, Seed, out
 from calib.records import InputError
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ File = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="CSV, TSV, JSONL, Parquet or npz of confidence and correct (or acc, exact_match, "
-        "is_correct), of logits (or probabilities, logit_0, logit_1) and label (or target, y_true),"
-        " or lm-eval's samples_*.jsonl; also read: id, group, cluster, question.",
+        help="lm-eval's samples_*.jsonl, or a CSV, TSV, JSONL, Parquet or npz file with the "
+        "columns confidence and correct (or acc, exact_match, is_correct), or logits (or "
+        "probabilities, logit_0, logit_1) and label (or target, y_true). The columns id, group, "
+        "cluster and question are read, too.",
         show_default=False,
     ),
 ]
@@ -28,13 +29,15 @@ FormatArgs = Annotated[
     typer.Option(
         "--format_args",
         metavar="K=V,..",
-        help="Of a table its columns, as confidence=score,correct=is_right; of lm-eval "
-        "metric=acc_norm,filter=none.",
+        help="For a table, which columns to read, such as confidence=score,correct=is_right; for "
+        "lm-eval, metric=acc_norm,filter=none. Default: by their names.",
     ),
 ]
 TableOut = Annotated[
     Path | None,
-    typer.Option("--output_path", metavar="DIR", help="Run folder; default: runs/FILE's name."),
+    typer.Option(
+        "--output_path", metavar="DIR", help="Run folder; default: runs/NAME of the file."
+    ),
 ]
 
 
@@ -45,14 +48,14 @@ def import_(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="csv, tsv, jsonl, parquet, npz or lm-eval; default: by name and first line.",
+            help="csv, tsv, jsonl, parquet, npz or lm-eval; default: by its name and first line.",
         ),
     ] = None,
     format_args: FormatArgs = "",
-    bins: Annotated[int, typer.Option(min=1, metavar="N", help="Bins of equal width.")] = 15,
+    bins: Bins = 15,
     seed: Seed = 0,
 ) -> None:
-    """Make a run of a table or another tool's log."""
+    """Make a run folder from a table or another tool's log."""
     run = imported(file, output_path, format_args, format=format, bins=bins, seed=seed)
     columns = run.config.get("columns", {})
     for role, name in columns.items():
@@ -88,6 +91,6 @@ def texts(flag: str, value: str) -> dict[str, str]:
         if name.strip() in ("format", "out", "bins", "seed", "path"):
             raise InputError(f"{flag}: {name.strip()} is a flag of its own")
         if name.strip() in values:
-            raise InputError(f"{flag}: {name.strip()} is there twice")
+            raise InputError(f"{flag}: {name.strip()} appears twice")
         values[name.strip()] = text.strip()
     return values

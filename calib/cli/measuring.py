@@ -31,7 +31,12 @@ from calib.records import InputError
 
 
 def demo(
-    output_path: Out = Path("runs/demo"),
+    output_path: Annotated[
+        Path,
+        typer.Option(
+            "--output_path", metavar="DIR", help="Run folder; an unfinished run is continued."
+        ),
+    ] = Path("runs/demo"),
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions to score.")] = 800,
     batch_size: Batch = "auto",
     seed: Seed = 0,
@@ -42,7 +47,7 @@ def demo(
 
     with progress() as tell:
         done = run_demo(
-            output_path or Path("runs/demo"),
+            output_path,
             limit=limit,
             seed=seed,
             batch_size=batch(batch_size),
@@ -66,28 +71,35 @@ def score(
     seed: Seed = 0,
     device: Device = None,
     confidence: Annotated[
-        str, typer.Option(metavar="MODE", help="Among the options, or vocab: among all tokens.")
+        str,
+        typer.Option(
+            metavar="MODE", help="Of an option among the options, or vocab: among all tokens."
+        ),
     ] = "options",
     prompt: Prompt = None,
     normalize: Annotated[
         str,
-        typer.Option(metavar="HOW", help="Options of several tokens by their sum, or their mean."),
+        typer.Option(
+            metavar="HOW",
+            help="Rank options of several tokens by the sum or the mean of log-probabilities.",
+        ),
     ] = "sum",
     thinking: Thinking = "off",
     thinking_tokens: Annotated[
         int,
         typer.Option(
-            "--thinking_tokens", min=1, metavar="N", help="Of thoughts, at most, with on."
+            "--thinking_tokens", min=1, metavar="N", help="Longest thoughts of --thinking on."
         ),
     ] = 1024,
     bins: Bins = 15,
     reason: Annotated[
-        bool, typer.Option("--reason", help="Sample reasoning first; score after it. Default: no.")
+        bool,
+        typer.Option("--reason", help="Sample reasoning first, then score. Default: no."),
     ] = False,
     log_samples: Annotated[
         str,
         typer.Option(
-            "--log_samples", metavar="WHICH", help="all, or none: a histogram, no records."
+            "--log_samples", metavar="WHICH", help="all; none keeps a histogram and no records."
         ),
     ] = "all",
     include_path: Include = None,
@@ -161,18 +173,26 @@ def fit(
     run: Folder,
     evaluate: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Judge on this run; default: half of the same run."),
+        typer.Option(
+            metavar="RUN",
+            help="Judge on this run; default: fit on one half of RUN and judge on the other.",
+        ),
     ] = None,
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="exact, or grid (0.01 to 9.99).")
+        str,
+        typer.Option(metavar="NAME", help="exact: the minimum; grid: the best of 0.01 to 9.99."),
     ] = "exact",
     in_sample: Annotated[
         bool,
-        typer.Option("--in_sample", help="Judge on questions it was fitted on, too. Default: no."),
+        typer.Option("--in_sample", help="Let RUN and --evaluate share questions. Default: no."),
     ] = False,
     output_path: Annotated[
         Path | None,
-        typer.Option("--output_path", metavar="FILE", help="Default: RUN/temperature.json."),
+        typer.Option(
+            "--output_path",
+            metavar="FILE",
+            help="Where to write it; default: RUN/temperature.json.",
+        ),
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -203,11 +223,16 @@ def fit(
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Run folders, the first to compare with.")
+        list[Path],
+        typer.Argument(metavar="RUN", help="Run folders; all are compared with the first."),
     ],
     output_path: Annotated[
         Path | None,
-        typer.Option("--output_path", metavar="DIR", help="Default: compare in the last run."),
+        typer.Option(
+            "--output_path",
+            metavar="DIR",
+            help="Where to write; default: compare/ in the last run.",
+        ),
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -231,25 +256,41 @@ def compare(
 def report(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="A folder, or a table's file.", show_default=False),
+        typer.Argument(
+            metavar="RUN",
+            help="The folder of a run, a comparison or an evaluation, or the file of a table.",
+            show_default=False,
+        ),
     ],
     answers: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Of samples: the run judged; default: RUN's first."),
+        typer.Option(
+            metavar="RUN",
+            help="With a sampled RUN: the run whose answers are judged; default: RUN's first.",
+        ),
     ] = None,
     scores: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Of samples: a scored run of them; default: none."),
+        typer.Option(
+            metavar="RUN",
+            help="With a sampled RUN: a scored run of the same questions; default: none.",
+        ),
     ] = None,
     output_path: Annotated[
         Path | None,
         typer.Option(
-            "--output_path", metavar="DIR", help="Of a table: its run; default: runs/FILE's name."
+            "--output_path",
+            metavar="DIR",
+            help="With a table: its run folder; default: runs/NAME of the file.",
         ),
+    ] = None,
+    pictures: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Kept for items.html, at most; default: 2000."),
     ] = None,
     format_args: FormatArgs = "",
 ) -> None:
-    """Write a report again: of a run, a comparison, a table, a checkpoint."""
+    """Write a report again: of a run, a table or a checkpoint."""
     from calib.report.kinds import Sources, write_again
 
     if run.is_file():
@@ -257,5 +298,5 @@ def report(
     elif output_path is not None or format_args:
         raise InputError(f"{run}: --output_path and --format_args go with the file of a table")
     with progress() as tell:
-        page = write_again(Sources(run, answers, scores, tell))
+        page = write_again(Sources(run, answers, scores, tell, pictures))
     out.print(str(page), soft_wrap=True)

@@ -13,26 +13,44 @@ from typing import Any
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
 from calib.cli.base import err
-from calib.report.formats import beginning, printable
+from calib.report.formats import beginning, duration, printable, speed
 from calib.runs.prompts import first_prompt, title_of
 
 
-class Rate(ProgressColumn):
-    """Questions per second since the bar began."""
+class Done(ProgressColumn):
+    """How much is done, of how much, by name."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f}/s", style="progress.data.speed")
+        return Text(counted(int(task.completed), int(task.total or 0), task.fields["unit"]))
+
+
+class Rate(ProgressColumn):
+    """How many a second, a minute or an hour, since the bar began."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text(speed(rate) if rate else "", style="progress.data.speed")
+
+
+class Left(ProgressColumn):
+    """The time left; where all is done, the time that it took."""
+
+    max_refresh = 0.5  # no number that cannot be read for its changes
+
+    def render(self, task: Task) -> Text:
+        if task.finished:
+            return Text(f"in {duration(task.finished_time or 0)}", style="progress.elapsed")
+        left = task.time_remaining
+        text = "" if left is None else f"{duration(left)} left"
+        return Text(text, style="progress.remaining")
 
 
 @contextmanager
@@ -42,21 +60,33 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
         yield Lines()
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(16),
+        Done(),
         Rate(),
-        TimeRemainingColumn(compact=True),
+        Left(),
     )
     with Progress(*columns, console=err, speed_estimate_period=60) as bars:
-        known: dict[str, Any] = {}
+        known: dict[tuple[str, str], Any] = {}
 
         def tell(done: int, total: int, note: str) -> None:
-            if note not in known:
-                known[note] = bars.add_task(note, total=total, completed=done)
-            bars.update(known[note], completed=done, total=total)
+            unit = unit_of(note)
+            if (note, unit) not in known:
+                known[note, unit] = bars.add_task(note, total=total, completed=done, unit=unit)
+            bars.update(known[note, unit], completed=done, total=total)
 
         yield tell
+
+
+def unit_of(note: str) -> str:
+    """The plural of what is counted; "" where the note does not say it."""
+    return getattr(note, "unit", "")
+
+
+def counted(done: int, total: int, unit: str) -> str:
+    """ "1,200 of 8,000 answers", "0 of 1 question"."""
+    name = unit.removesuffix("s") if total == 1 else unit
+    return f"{done:,} of {total:,} {name}".rstrip()
 
 
 def announcing(
@@ -86,15 +116,19 @@ class Lines:
     EVERY = 10.0
 
     def __init__(self) -> None:
-        self.begun: dict[str, tuple[float, int]] = {}
+        self.begun: dict[tuple[str, str], tuple[float, int]] = {}
         self.said = -math.inf
 
     def __call__(self, done: int, total: int, note: str) -> None:
-        now = time.monotonic()
-        start, first = self.begun.setdefault(note, (now, done))
+        now, unit = time.monotonic(), unit_of(note)
+        start, first = self.begun.setdefault((note, unit), (now, done))
         if done < total and now - self.said < self.EVERY:
             return
         self.said = now
-        rate = (done - first) / (now - start) if now > start else 0.0
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        err.print(f"{note}: {done:,} of {total:,}, {rate:.1f}/s{left}", soft_wrap=True)
+        line = f"{note}: {counted(done, total, unit)}"
+        if done > first and now > start:
+            rate = (done - first) / (now - start)
+            line += f", {speed(rate)}"
+            if done < total:
+                line += f", {duration((total - done) / rate)} left"
+        err.print(line, soft_wrap=True, markup=False)

@@ -38,7 +38,8 @@ def sample(
         typer.Option(
             "--gen_kwargs",
             metavar="K=V,..",
-            help="As top_p=0.9,stop=X|Y; default: temperature=1.0,max_new_tokens=64.",
+            help="How to sample, such as top_p=0.9,stop=X|Y; default: "
+            "temperature=1.0,max_new_tokens=64.",
         ),
     ] = "",
     limit: Limit = None,
@@ -47,7 +48,9 @@ def sample(
     prompt: Prompt = None,
     batching: Annotated[
         str,
-        typer.Option(metavar="MODE", help="plan: the same bits on every run; packed: fuller."),
+        typer.Option(
+            metavar="MODE", help="plan: the same bits on every run; packed: fuller batches."
+        ),
     ] = "plan",
     thinking: Thinking = "own",
     include_path: Include = None,
@@ -96,20 +99,30 @@ def p_true(
     run: Folder,
     answers: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="The run asked about; default: RUN's first samples."),
+        typer.Option(
+            metavar="RUN", help="Ask about this run's answers; default: RUN's first samples."
+        ),
     ] = None,
-    shown: Annotated[int, typer.Option(min=0, metavar="N", help="Other samples shown.")] = 5,
+    shown: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Other samples to show beside.")
+    ] = 5,
     prompt: Annotated[
-        str, typer.Option(metavar="FORM", help="letters: (A) True, (B) False; options: words.")
+        str,
+        typer.Option(
+            metavar="FORM", help="letters: (A) True, (B) False; options: the words themselves."
+        ),
     ] = "letters",
     confidence: Annotated[
-        str, typer.Option(metavar="MODE", help="Among the options, or vocab: among all tokens.")
+        str,
+        typer.Option(
+            metavar="MODE", help="Of an option among the options, or vocab: among all tokens."
+        ),
     ] = "options",
     model_args: ModelArgs = "",
     batch_size: Batch = "auto",
     device: Device = None,
 ) -> None:
-    """Ask a model of its sampled answers: are they true?"""
+    """Ask a model whether its sampled answers are true."""
     from calib.runs import open_run
     from calib.tasks.prompts import FORMS
 

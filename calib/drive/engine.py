@@ -15,7 +15,7 @@ import torch
 from calib.models.load import load_model
 from calib.models.protocol import Model, ScorePlan
 from calib.records import InputError, Item
-from calib.runs.folder import Progress, Run, open_run
+from calib.runs.folder import Progress, Run, Work, open_run
 from calib.runs.ledger import Ledger, open_ledger
 from calib.runs.sampled import Part, begin_shard
 from calib.runs.shards import whole_items
@@ -59,13 +59,13 @@ def open_here(
 
 
 def left(
-    batches: Sequence[Sequence[int]], done: set[int], progress: Progress | None, note: str
+    batches: Sequence[Sequence[int]], done: set[int], progress: Progress | None, what: str
 ) -> tuple[list[int], Telling]:
     """The batches that are left to this process, and who tells of its questions."""
     mine = share(range(len(batches)))
     counts = {number: len(batches[number]) for number in mine}
     finished = sum(count for number, count in counts.items() if number in done)
-    tell = Telling(progress, finished, sum(counts.values()), note)
+    tell = Telling(progress, finished, sum(counts.values()), Work(what, "questions"))
     return [number for number in mine if number not in done], tell
 
 
@@ -158,11 +158,11 @@ def running(config: Mapping[str, Any]) -> Iterator[None]:
 class Telling:
     """Tells ``progress`` how much of ``total`` is done."""
 
-    def __init__(self, progress: Progress | None, done: int, total: int, note: str) -> None:
-        self.progress, self.done, self.total, self.note = progress, done, total, note
+    def __init__(self, progress: Progress | None, done: int, total: int, work: Work) -> None:
+        self.progress, self.done, self.total, self.work = progress, done, total, work
         self.more(0)
 
     def more(self, count: int) -> None:
         self.done += count
         if self.progress is not None:
-            self.progress(self.done, self.total, self.note)
+            self.progress(self.done, self.total, self.work)

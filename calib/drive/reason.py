@@ -16,7 +16,7 @@ from calib.drive.engine import await_answers
 from calib.drive.sample import sample
 from calib.models.protocol import Model
 from calib.records import InputError
-from calib.runs.folder import Progress
+from calib.runs.folder import Progress, counting
 from calib.tasks import Task
 
 TOKENS = 128
@@ -42,7 +42,13 @@ def reasoned(
     settings = {"max_new_tokens": TOKENS, **sampling, "samples": 1, "seed": seed}
     folder = out / "reasoning"
     run = sample(
-        model, task, out=folder, limit=limit, prompt="reason", progress=progress, **settings
+        model,
+        task,
+        out=folder,
+        limit=limit,
+        prompt="reason",
+        progress=counting(progress, "reasonings"),
+        **settings,
     )
     items = task.selection(limit, seed)
     await_answers(run, len(items))
@@ -50,7 +56,7 @@ def reasoned(
     reasoned_items = tuple(
         replace(item, meta={**item.meta, "reasoning": said[item.id]}) for item in items
     )
-    return Task(task.name, reasoned_items, task.prompt)
+    return replace(task, items=reasoned_items)
 
 
 def thought(
@@ -74,7 +80,8 @@ def thought(
         raise InputError("thinking: expected off or own, as this model's chat template has none")
     run = sample(
         model, task, out=out / "thinking", limit=limit, prompt=form, thinking="on",
-        progress=progress, samples=1, seed=seed, stop=(end,), max_new_tokens=tokens,
+        progress=counting(progress, "thoughts"), samples=1, seed=seed, stop=(end,),
+        max_new_tokens=tokens,
     )  # fmt: skip
     items = task.selection(limit, seed)
     await_answers(run, len(items))
@@ -89,4 +96,4 @@ def thought(
     thought_items = tuple(
         replace(item, meta={**item.meta, "thinking": thoughts[item.id]}) for item in items
     )
-    return Task(task.name, thought_items, task.prompt)
+    return replace(task, items=thought_items)

@@ -22,7 +22,7 @@ from calib.models.protocol import Answering, Model, Sampling, one_of
 from calib.records import InputError, Item
 from calib.runs import Run
 from calib.runs.begin import keep_prompts
-from calib.runs.folder import Progress, slug
+from calib.runs.folder import Progress, Work, slug
 from calib.runs.sampled import keep_items
 from calib.runs.shards import rows_of
 from calib.tasks import Task, load_task
@@ -80,7 +80,8 @@ def sample(
     # 4. Answers are written question by question, each part of its samples for itself.
     mine = engine.share(range(len(items)))
     done = sum(part.samples * len(part.done.intersection(mine)) for part in parts)
-    tell = Telling(progress, done, len(mine) * how.sampling.samples, task.name)
+    work = Work(task.name, "answers")
+    tell = Telling(progress, done, len(mine) * how.sampling.samples, work)
     with closing(run), engine.running(config):
         for part in parts:
             todo = [i for i in mine if i not in part.done]
@@ -110,6 +111,7 @@ def config_of(
     return {
         "kind": "sample",
         "task": task.name,
+        "source": task.source,
         "questions": len(items),
         "items": digest(items),
         "limit": limit,

@@ -101,6 +101,7 @@ def config_of(
     """What config.json holds of the questions and the way of scoring."""
     return {
         "task": task.name,
+        "source": task.source,
         "questions": len(items),
         "items": digest(items),
         "seed": seed,

@@ -43,7 +43,7 @@ def is_adapter(source: Source) -> bool:
 def adapter_config(adapter: Source) -> dict[str, Any]:
     path = adapter.stored(CONFIG)
     if path is None:
-        raise InputError(f"peft {adapter.name!r} is no adapter: it holds no {CONFIG}")
+        raise InputError(f"peft {adapter.name!r} is not an adapter: it holds no {CONFIG}")
     try:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -81,8 +81,8 @@ def located(name: str, options: Mapping[str, Any], what: str = "model") -> Sourc
         cached = only_cached(name, path, hub, what)
     except HFValidationError as error:
         raise InputError(
-            f"{what} {shortened(name)}: there is no such folder, and it is no name on the hub, "
-            "which reads owner/name"
+            f"{what} {shortened(name)}: there is no such folder, and it is not a name on the hub, "
+            "which has the form owner/name"
         ) from error
     return Source(name, {**hub, "local_files_only": True} if cached else hub)
 

@@ -116,7 +116,7 @@ class Speakers:
                 return f"{token}\n"
         if unasked is None:
             raise CalibError(
-                f"{type(self.processor).__name__} says no token that stands for a picture in a "
+                f"{type(self.processor).__name__} names no token that stands for a picture in a "
                 "prompt without chat template"
             )
         return ""

@@ -85,7 +85,7 @@ def ask_set(
     refuse_gone(Path(folder), items)
     names = list(arms) or default_arms(items)
     if len({label_of(name) for name in names}) < len(names):
-        raise InputError(f"arms: {', '.join(names)}: each must be there once")
+        raise InputError(f"arms: {', '.join(names)}: each may appear only once")
     worded = {
         name: words_of(name, labelled) for name in names
     }  # every refusal comes before the first question

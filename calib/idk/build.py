@@ -109,7 +109,7 @@ def sweep(draws: Sequence[Draws], taus: Iterable[float] = TAUS) -> list[dict[str
     """Known and unknown items at each threshold, from the same samples.
 
     ``uncertain`` counts the items whose interval holds the threshold: a repetition might label
-    them otherwise. What nobody can answer is unknown without doubt.
+    them differently. What nobody can answer is unknown without doubt.
     """
     bounds = [drawn.bounds for drawn in draws if answerable(drawn.item)]
     rows: list[dict[str, float | int]] = []

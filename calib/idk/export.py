@@ -145,7 +145,7 @@ The labels are this model's, with this prompt and these settings; they say nothi
 {facts}
 
 The same samples at other thresholds. "Uncertain" counts questions whose 95 % Clopper-Pearson
-interval holds the threshold, so that new samples might label them otherwise.
+interval holds the threshold, so that new samples might label them differently.
 
 | tau | known | unknown | uncertain |
 | --- | --- | --- | --- |

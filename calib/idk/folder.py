@@ -4,8 +4,8 @@
 ``pictures.json``                 the digest of each picture: equal ones are in one part
 ``results.json``                  threshold, counts, the sweep over thresholds, provenance
 ``README.md``                     the card; ``datasets.load_dataset`` reads the folder by it
-``labels/``, ``sft/``, ``preference/``  a JSONL file per part
-``images/``                       with ``copy_images``, the pictures that they name
+``labels/``, ``sft/``, ``preference/``  files of rows, two per part: see ``calib.idk.files``
+``images/``                       the pictures that they name, unless ``copy_images`` is False
 ``evaluation/``                   what ``calib.idk.ask`` makes of it
 
 Another threshold or another judge writes everything but ``samples/`` again and draws nothing.
@@ -26,11 +26,11 @@ from calib.fields import (
     is_share,
     is_text,
     read_object,
-    refuse_irregular,
 )
 from calib.idk.build import Draws, count, need, parts, sweep
 from calib.idk.draw import Subject, answered, draw
 from calib.idk.export import card, file_name, preference_rows, record_rows, sft_rows
+from calib.idk.files import write_rows
 from calib.idk.pictures import OWN_PICTURES, Contents, Copies
 from calib.judge import answerable, refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
@@ -88,16 +88,16 @@ def build_set(
     max_new_tokens: int = 24,
     seed: int = 0,
     limit: int | None = QUESTIONS,
-    copy_images: bool = False,
+    copy_images: bool = True,
     progress: Progress | None = None,
     **sampling: Any,
 ) -> dict[str, Any]:
     """Ask each question ``samples`` times, label and export; returns what results.json holds.
 
-    n = 10 at temperature 1.0 and top_p 0.9, tau = 1.0 are the settings of "Say I Don't Know". With
-    ``copy_images`` the set holds its pictures, and rows name them relative to it. The same call
-    goes on where an earlier one was stopped. Raises InputError for what can be refused before a
-    model is loaded.
+    n = 10 at temperature 1.0 and top_p 0.9, tau = 1.0 are the settings of "Say I Don't Know". The
+    set holds its pictures, and rows name them relative to it; without ``copy_images`` rows name the
+    files where they are. The same call goes on where an earlier one was stopped. Raises InputError
+    for what can be refused before a model is loaded.
     """
     task = checked(task) if isinstance(task, Task) else load_task(task)
     check(tau, samples)
@@ -140,7 +140,7 @@ def labels_of(out: str | Path) -> Labelled:
     """The labels of a built set, made again from its samples."""
     out = Path(out)
     if not (out / SAMPLES / CONFIG).is_file():
-        raise InputError(f"{out}: this is no IDK set; calib idk build makes one")
+        raise InputError(f"{out}: this is not an IDK set; calib idk build makes one")
     if not (out / RESULTS).is_file():
         raise InputError(
             f"{out}: its {RESULTS} is gone, which held tau and the judge; calib idk build with the "
@@ -184,7 +184,7 @@ def check(tau: float, samples: int) -> None:
         raise InputError(str(error)) from error
 
 
-def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[str, Any]:
+def write_set(out: Path, labelled: Labelled, copy_images: bool) -> dict[str, Any]:
     """The card, the exports and results.json of a labelled set."""
     draws, tau, config = labelled.draws, labelled.tau, labelled.run.config
     contents = Contents(out, str(config["items"]))
@@ -203,9 +203,10 @@ def write_set(out: Path, labelled: Labelled, copy_images: bool = False) -> dict[
     }
     if copies is not None:
         copies.close()
+    pictures = out if copy_images else None
     of = dict(zip((drawn.item.id for drawn in draws), part, strict=True))
     files = {
-        name: write_rows(out / name, [(of[row["id"]], row) for row in rows])
+        name: write_rows(out / name, [(of[row["id"]], row) for row in rows], SHARES, pictures)
         for name, rows in exports.items()
     }
     results = {
@@ -257,21 +258,6 @@ def provenance(labelled: Labelled) -> dict[str, Any]:
     if judge == AUTO:
         judge = "letter where there are options, else contains"
     return {**facts, "judge": judge, "tau": labelled.tau}
-
-
-def write_rows(folder: Path, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
-    """One JSONL file per part that has rows; returns their paths beside the card."""
-    refuse_no_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for name in SHARES:
-        refuse_irregular(folder / f"{name}.jsonl")
-        (folder / f"{name}.jsonl").unlink(missing_ok=True)  # a part may have lost its last row
-        lines = [json.dumps(row, ensure_ascii=False) + "\n" for part, row in rows if part == name]
-        if lines:
-            replace(folder / f"{name}.jsonl", "".join(lines))
-            files[name] = f"{folder.name}/{name}.jsonl"
-    return files
 
 
 def with_files(text: str, files: Mapping[str, Mapping[str, str]]) -> str:

@@ -22,16 +22,16 @@ OF_PICTURES: Fields = {
 DIGITS = 32
 """Of the SHA-256 of a file's bytes: no two pictures share a name, and no picture has two copies."""
 OWN_PICTURES = """
-The pictures are in `images/`, and rows name them relative to this folder, wherever it is moved:
+The set holds its pictures, wherever it is moved. The Parquet files have them decoded by `datasets`:
 
 ```python
-from datasets import Image, List, load_dataset
+from datasets import load_dataset
 
-folder = "path/to/this/folder"
-rows = load_dataset(folder, "labels", split="train")
-rows = rows.map(lambda row: {"images": [f"{folder}/{name}" for name in row["images"]]})
-rows = rows.cast_column("images", List(Image()))
+rows = load_dataset("path/to/this/folder", "labels", split="train")
+rows[0]["images"]  # pictures of PIL
 ```
+
+The JSONL files hold the same rows, and name the pictures in `images/` relative to this folder.
 """
 
 

@@ -61,7 +61,7 @@ def opened(image: Path | EncodedImage) -> BinaryIO:
     except OSError as error:
         raise Unreadable(unopened(image, error)) from error
     except ValueError as error:  # NUL, or a surrogate that stands for no byte
-        raise Unreadable(f"this is no name that a file can have ({error})") from error
+        raise Unreadable(f"no file can have this name ({error})") from error
 
 
 def unopened(path: Path, error: OSError) -> str:

@@ -248,7 +248,7 @@ def paired_difference(
     n, seed = whole("n", n, LEAST_RESAMPLES), whole("seed", seed, 0)
     a, b = pair("first", first), pair("second", second)
     if len(a[1]) != len(b[1]):
-        raise ValueError(f"paired rows must be as many, got {len(a[1])} and {len(b[1])}")
+        raise ValueError(f"paired rows must be equally many, got {len(a[1])} and {len(b[1])}")
     value = value_of(metric, *a) - value_of(metric, *b)
     members = members_of(clusters_or_groups(clusters, groups), len(a[1]))
     if _base(metric) in PLUG_IN:

@@ -46,7 +46,7 @@ def header_of(text: str, path: Path) -> Header:
     names = tuple(name.strip() for name in split[mark])
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"{path}, line {line}: the column {twice!r} is there twice")
+        raise InputError(f"{path}, line {line}: the column {twice!r} appears twice")
     if all(is_number(name) for name in names if name):
         raise InputError(
             f"{path}, line {line}: expected a header with the columns' names; {listed(names)}"

@@ -117,7 +117,7 @@ def written(folder: Path, config: dict[str, Any], records: list[Row]) -> Run:
                 f"{folder}: it holds an import of {before.config.get('source')}, whose content was "
                 "another; choose another folder"
             )
-        refuse_other(Run(folder, {**before.config, "source": config["source"]}), config)
+        refuse_other(before, config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         whole = {**config, **circumstances()} if kind is None else dict(open_run(folder).config)

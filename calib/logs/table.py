@@ -42,7 +42,7 @@ def read_table(table: Table, chosen: Mapping[str, str]) -> Log:
     """The records of a table. Raises InputError, naming the row, for a row that gives no record."""
     names = list(table.columns)
     if not len(table):
-        raise InputError(f"{table.path}: there is no row in it; {listed(names)}")
+        raise InputError(f"{table.path}: it holds no rows; {listed(names)}")
     of = meant(names, chosen, table.path)
     make, used = shape(of, table)
     rows: list[Row] = []

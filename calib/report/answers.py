@@ -10,11 +10,12 @@ from typing import Any
 from calib.report.blocks import Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import count, interval, percent, share, within
+from calib.report.items import PICTURES, write_items
 from calib.report.page import write_file, write_page
-from calib.report.scores import prompt_section
+from calib.report.scores import EVERY_QUESTION, prompt_section
 from calib.report.telling import examples_section
 from calib.runs import Run
-from calib.runs.folder import RESULTS
+from calib.runs.folder import RESULTS, Progress
 from calib.uncertainty.answered import answered
 from calib.uncertainty.telling import OUTCOMES
 
@@ -25,10 +26,16 @@ MORE = (
 )
 
 
-def write_answers_report(run: Run) -> Path:
-    """Write results.json and the page of a run of one sample a question; return its path."""
+def write_answers_report(
+    run: Run, *, progress: Progress | None = None, pictures: int = PICTURES
+) -> Path:
+    """Write results.json and the page of a run of one sample a question; return its path.
+
+    And items.html with its data, in which at most so many ``pictures`` are kept.
+    """
     results = answered(run)
     write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_items(run, pictures=pictures, progress=progress)
     return write_page(run.path, answers_page(results, run.path))
 
 
@@ -43,6 +50,7 @@ def answers_page(results: Mapping[str, Any], folder: Path) -> Page:
             Tile(name, percent(shares[name]["value"], 1), f"{count(counts[name])} of {n} judged")
             for name in OUTCOMES
         ],
+        links=[EVERY_QUESTION],
         sections=[
             *([] if prompt is None else [prompt]),
             Section("outcomes", "What became of the questions", [outcome_table(results)]),

@@ -48,12 +48,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing, an ``<svg>`` element of ``calib.report.plots.svg``; a ``wide`` one has a row."""
+    """A drawing, an ``<svg>`` element of ``calib.report.plots.svg``."""
 
     title: str
     svg: str
     caption: str
-    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +76,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A question with its pictures (``calib.report.pictures``) and its answers."""
+    """A question with its pictures (``calib.report.pictures``) and its answers.
+
+    ``address`` is its place in items.html, "" where there is none.
+    """
 
     name: str
     title: str
     pictures: Sequence[Mapping[str, Any]]
     lines: Sequence[Line]
     notes: Sequence[str] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

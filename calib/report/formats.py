@@ -96,6 +96,33 @@ def count(value: int | None) -> str:
     return UNKNOWN if value is None else Shown(f"{value:,}", value)
 
 
+def duration(seconds: float) -> str:
+    """A length of time in two units, "7 d 7 h", "2 h 5 min", "1 min 30 s"; of seconds in one."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return in_two(whole, 60, "min", "s")
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return in_two(minutes, 60, "h", "min")
+    return in_two(round(seconds / 3600), 24, "d", "h")
+
+
+def in_two(value: int, many: int, large: str, small: str) -> str:
+    """``value`` of the smaller unit, ``many`` of which are the larger one."""
+    whole, rest = divmod(value, many)
+    return f"{whole:,} {large} {rest} {small}" if rest else f"{whole:,} {large}"
+
+
+def speed(per_second: float) -> str:
+    """How many a second; of few how many a minute, an hour or a day."""
+    for seconds, unit in ((1, "s"), (60, "min"), (3600, "h")):
+        if per_second * seconds >= 1:
+            return f"{per_second * seconds:,.1f}/{unit}"
+    return f"{per_second * 86400:.1f}/d"
+
+
 def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:
     """The first lines of a text, and how much more there is; control characters are escaped."""
     shown = "\n".join(text[:characters].split("\n", lines)[:lines])

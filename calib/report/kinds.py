@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from calib.records import InputError
 from calib.report.answers import write_answers_report
 from calib.report.comparison import rewrite_comparison
 from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
+from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
 from calib.report.scores import write_report
 from calib.report.training import write_training_report
@@ -27,6 +29,7 @@ from calib.runs.kinds import (
     IDK_EVALUATION,
     IDK_SET,
     IMPORTED,
+    KINDS,
     SAMPLE,
     SCORE,
     TRAINING,
@@ -36,16 +39,26 @@ from calib.runs.kinds import (
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The folder to report on and, of sampled answers, the runs that are read with it."""
+    """The folder to report on and, of sampled answers, the runs that are read with it.
+
+    ``pictures``: how many items.html keeps; None: as many as it does by itself.
+    """
 
     folder: Path
     answers: Path | None = None
     scores: Path | None = None
     progress: Progress | None = None
+    pictures: int | None = None
+
+    @property
+    def items(self) -> dict[str, Any]:
+        """What the writer of items.html is told besides the run."""
+        asked = {} if self.pictures is None else {"pictures": self.pictures}
+        return {"progress": self.progress, **asked}
 
 
 def questions(of: Sources) -> Path:
-    return write_report(open_run(of.folder), progress=of.progress)
+    return write_report(open_run(of.folder), **of.items)
 
 
 def histogram(of: Sources) -> Path:
@@ -56,10 +69,12 @@ def sampled(of: Sources) -> Path:
     """Measures side by side; of one sample a question there are none, only its answers."""
     run = open_run(of.folder)
     if run.config["samples"] == 1 and not (of.answers or of.scores):
-        return write_answers_report(run)
+        return write_answers_report(run, **of.items)
     sources = {"answers": of.answers, "scores": of.scores}
-    opened = {name: open_run(path) for name, path in sources.items() if path is not None}
-    return write_measures_report(run, **opened)
+    opened: dict[str, Any] = {
+        name: open_run(path) for name, path in sources.items() if path is not None
+    }
+    return write_measures_report(run, **of.items, **opened)
 
 
 def comparison(of: Sources) -> Path:
@@ -104,12 +119,17 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
 def write_again(of: Sources) -> Path:
     """Write the report of a folder of any kind again; return the page.
 
-    Raises InputError for a folder of no kind, and for ``answers`` or ``scores`` with a folder that
-    is no run of sampled answers.
+    Raises InputError for a folder of no kind, for ``answers`` or ``scores`` with a folder that is
+    no run of sampled answers, and for ``pictures`` with one that holds no questions one by one.
     """
     kind = kind_of(of.folder)
     if kind is None:
         raise InputError(no_run(of.folder))
     if kind != SAMPLE and (of.answers or of.scores):
         raise InputError(f"{of.folder}: --answers and --scores go with a run of calib sample")
+    if kind not in BY_ITEM and of.pictures is not None:
+        raise InputError(
+            f"{of.folder}: --pictures goes with a run of questions, and this holds "
+            f"{KINDS[kind].holds}"
+        )
     return REPORTS[kind](of)

@@ -23,7 +23,7 @@ from calib.report.blocks import (
     Tile,
 )
 
-SPECIAL = re.compile(r"[\\`*\[\]<>&|~$]|(?<!\w)_|_(?!\w)|!(?=\[)")
+SPECIAL = re.compile(r"[\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_])|!(?=\[)")
 """What Markdown may act on anywhere in a line; an underscore inside a word is text."""
 BEGINNING = re.compile(r"^(?:(\d{1,9})(?=[.)](?: |$))|(?=[-+#=]))")
 """What it acts on where a paragraph begins: the marks of lists, headings and rules."""

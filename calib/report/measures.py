@@ -11,25 +11,30 @@ from calib.report import plots
 from calib.report.blocks import Block, Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import UNKNOWN, count, fixed, interval, percent, pvalue
+from calib.report.items import PICTURES, write_items
 from calib.report.page import write_file, write_page
-from calib.report.scores import prompt_section
+from calib.report.scores import EVERY_QUESTION, prompt_section
 from calib.report.significance import LEVEL, p_of
 from calib.report.telling import examples_section
 from calib.runs import Run
-from calib.runs.folder import RESULTS
+from calib.runs.folder import RESULTS, Progress
 from calib.uncertainty.measures import CHANCE, label
 from calib.uncertainty.side_by_side import side_by_side
 
 TESTS = ("p, chance", "p, best")
 
 
-def write_measures_report(run: Run, **sources: Any) -> Path:
-    """Write results.json and the page of a sampled run: its measures side by side.
+def write_measures_report(
+    run: Run, *, progress: Progress | None = None, pictures: int = PICTURES, **sources: Any
+) -> Path:
+    """Write results.json and the page of a sampled run, its measures side by side; and items.html
+    with its data, in which at most so many ``pictures`` are kept.
 
     ``sources`` goes to ``calib.uncertainty.side_by_side.side_by_side``: answers, scores, judge.
     """
     results = side_by_side(run, **sources)
     write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_items(run, pictures=pictures, progress=progress, **sources)
     return write_page(run.path, measures_page(results, run.path))
 
 
@@ -47,6 +52,7 @@ def measures_page(results: Mapping[str, Any], folder: Path) -> Page:
             Tile("samples", count(results["samples"]), "of each question"),
             Tile("measures", str(len(results["measures"])), "of uncertainty"),
         ],
+        links=[EVERY_QUESTION],
         sections=list(sections(results, folder)),
         footer="The numbers are in results.json.",
     )

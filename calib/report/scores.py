@@ -9,10 +9,12 @@ from typing import Any
 
 from calib.records import InputError
 from calib.report import plots
-from calib.report.blocks import Figure, Figures, Key, Page, Quote, Section, Text, Tile
+from calib.report.blocks import Figure, Figures, Key, Link, Page, Quote, Section, Text, Tile
 from calib.report.facts import count_facts, facts_section, histogram_facts, run_facts
 from calib.report.formats import beginning, count, fixed, percent, points, printable
+from calib.report.items import PAGE, PICTURES, write_items
 from calib.report.page import write_file, write_page
+from calib.report.pictures import picture
 from calib.report.remedies import (
     abstain_note,
     abstain_table,
@@ -26,7 +28,6 @@ from calib.report.words import (
     NULL_NOTE,
     NUMBERS,
     caveats,
-    has_model,
     headings,
     headline,
     title,
@@ -36,11 +37,17 @@ from calib.runs.folder import Progress
 from calib.runs.prompts import first_prompt, title_of
 from calib.summary import summarize
 
+SHOWN = 4
+"""Pictures of the first prompt that are shown."""
+EVERY_QUESTION = Link(PAGE, "Every question, one by one")
 
-def write_report(run: Any, *, progress: Progress | None = None) -> Path:
-    """Write results.json, report.md, report.html and tables/*.csv into the run's folder.
 
-    Returns the path of report.html. Raises InputError for a run that is a file.
+def write_report(run: Any, *, progress: Progress | None = None, pictures: int = PICTURES) -> Path:
+    """Write results.json, the report and items.html into the run's folder.
+
+    The report is report.html, report.md and tables/*.csv. items.html has its data in items/, and
+    keeps at most so many ``pictures``. Returns the path of report.html. Raises InputError for a run
+    that is a file.
     """
     folder = Path(run.path)
     if folder.is_file():
@@ -49,6 +56,7 @@ def write_report(run: Any, *, progress: Progress | None = None) -> Path:
         )
     results = summarize(run, progress=progress)
     write_file(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_items(run, pictures=pictures, progress=progress)
     return write_page(folder, score_page(results, folder))
 
 
@@ -64,6 +72,7 @@ def score_page(results: Mapping[str, Any], folder: Path) -> Page:
         lead=[*lead, *(Text(line, "caveat") for line in caveats(results))],
         tiles=tiles(results),
         asked=asked_line(results),
+        links=[EVERY_QUESTION],
         sections=list(sections(results, folder, said)),
         footer="Fractions are of 1 unless marked %. The numbers are in results.json, every "
         "question in records.jsonl, the tables in tables.",
@@ -74,7 +83,7 @@ def sections(
     results: Mapping[str, Any], folder: Path, said: Mapping[str, str]
 ) -> Iterator[Section]:
     """The page's sections, in reading order."""
-    if (shown := prompt_section(folder)) is not None:
+    if (shown := prompt_section(folder, results["first"])) is not None:
         yield shown
     yield reliability(results, said)
     yield ranking(results, said)
@@ -84,13 +93,11 @@ def sections(
     texts = [Text(abstain_words(abstain)), Text(abstain_note(abstain))]
     yield Section("thresholds", said["letting"], [*texts, abstain_table(abstain)])
     if len(results["groups"]) > 1:
-        note = Key(
-            (("over", "Above zero"),), f"The gap is confidence minus accuracy: {said['gap']}."
-        )
-        yield Section("groups", "By group", [group_table("group", results["groups"]), note])
+        note = f"The gap is confidence minus accuracy. Above zero {said['gap']}."
+        yield Section("groups", "By group", [group_table("group", results["groups"], note)])
     if results["beside"]:
         table = group_table("form", [results["overall"], *results["beside"]])
-        yield Section("forms", "The same questions asked differently", [table])
+        yield Section("forms", "The same questions, asked differently", [table])
     if results["mistakes"]:
         yield mistakes(results, folder, said)
     yield Section(
@@ -108,14 +115,10 @@ def sections(
 
 
 def asked_line(results: Mapping[str, Any]) -> str:
-    """What was asked, and where it came from."""
+    """What was asked, and where it came from; "" where the run does not say."""
     facts = results["facts"]
-    parts = [f"task {facts.get('path') or facts.get('task', results['overall']['task'])}"]
-    if "prompt" in facts:
-        parts.append(f"prompt form {facts['prompt']}")
-    if not has_model(results):
-        parts = [f"table {facts.get('path') or results['overall']['task']}"]
-    return ", ".join(parts)
+    names = {"task": "task", "source": "file", "prompt": "prompt form"}
+    return ", ".join(f"{label} {facts[name]}" for name, label in names.items() if facts.get(name))
 
 
 def tiles(results: Mapping[str, Any]) -> list[Tile]:
@@ -141,11 +144,15 @@ def tiles(results: Mapping[str, Any]) -> list[Tile]:
     return shown
 
 
-def prompt_section(folder: Path) -> Section | None:
-    """The first prompt of a run with its pictures; None where it has none."""
+def prompt_section(folder: Path, first: Mapping[str, Any] | None = None) -> Section | None:
+    """The first prompt of a run, with the pictures of ``first`` if that is its question.
+
+    None where the run has no prompts.
+    """
     row = first_prompt(folder)
     if row is None:
         return None
+    its = first["images"][:SHOWN] if first is not None and first["id"] == row["id"] else ()
     text = beginning(row["text"], lines=100, characters=10_000)
     return Section(
         "asked",
@@ -155,13 +162,14 @@ def prompt_section(folder: Path) -> Section | None:
                 f"The first of its prompts, word for word: {printable(title_of(row))}. The others "
                 "are in prompts.jsonl."
             ),
-            Quote(text),
+            Quote(text, [picture(folder, name) for name in its]),
         ],
     )
 
 
 def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
-    overall = results["overall"]
+    overall, rows = results["overall"], results["diagram"]["rows"]
+    closer = plots.reliability_zoomed(results["diagram"]["quantiles"])
     caption = f"All {count(overall['n'])} scored questions, bins of equal width."
     return Section(
         "reliability",
@@ -175,9 +183,12 @@ def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
             ),
             Figures(
                 [
-                    reliability_figure(
-                        "reliability", "All questions", results["diagram"]["rows"], overall, caption
-                    )
+                    reliability_figure("reliability", "All questions", rows, overall, caption),
+                    Figure(
+                        "Closer, in bins that are equally full",
+                        plots.svg(closer, name="closer", label="Where the confidences are"),
+                        "The same questions, the axes cut to where their confidences lie.",
+                    ),
                 ]
             ),
         ],
@@ -187,9 +198,7 @@ def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
 def ranking(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
     overall, curve = results["overall"], results["risk_coverage"]
     histogram = plots.confidence_histogram(
-        results["diagram"]["spread"],
-        confidence=overall["confidence"],
-        accuracy=overall["accuracy"],
+        results["diagram"]["spread"], confidence=overall["confidence"], accuracy=overall["accuracy"]
     )
     order = plots.risk_coverage(curve)
     auroc = fixed(results["metrics"]["auroc"]["value"], 3)
@@ -202,14 +211,16 @@ def ranking(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
                     Figure(
                         "Where the confidences lie",
                         plots.svg(histogram, name="histogram", label="Confidence histogram"),
-                        "Right and wrong answers by confidence. The dashed line is the mean "
-                        "confidence, the solid line the accuracy: calibrated means that they meet.",
+                        "Right answers upwards and wrong ones downwards, each on its own scale. "
+                        "The dashed line is the mean confidence, the solid line the accuracy: "
+                        "calibrated means that they meet.",
                     ),
                     Figure(
                         "Risk and coverage",
                         plots.svg(order, name="risk", label="Risk-coverage curve"),
                         "Answer only the most confident share: how many of those answers are "
-                        f"wrong? AUROC of confidence against correctness: {auroc}.",
+                        f"wrong? The band is a 95\N{NO-BREAK SPACE}% interval at each share. AUROC "
+                        f"of confidence against correctness: {auroc}.",
                     ),
                 ]
             )
@@ -252,7 +263,7 @@ def temperature(fitted: Mapping[str, Any]) -> Section:
 def mistakes(results: Mapping[str, Any], folder: Path, said: Mapping[str, str]) -> Section:
     items = results["mistakes"]
     number = NUMBERS[len(items)] if len(items) < len(NUMBERS) else str(len(items))
-    shown = mistake_cards("mistakes", items, folder)
+    shown = mistake_cards("mistakes", items, folder, browsed=True)
     colours = Key(
         (("over", "Given"), ("under", "right")), "Each with the probability that the model gave it."
     )

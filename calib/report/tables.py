@@ -8,6 +8,7 @@ from typing import Any
 
 from calib.report.blocks import Card, Cards, Line, Table
 from calib.report.formats import count, fixed, gap, interval, percent, pvalue
+from calib.report.items import address_of
 from calib.report.pictures import picture
 
 OPTIONS_SHOWN = 5
@@ -67,16 +68,19 @@ def group_table(first: str, rows: Sequence[Mapping[str, Any]], note: str = "") -
 
 
 def mistake_cards(
-    name: str, items: Sequence[Mapping[str, Any]], folder: Path, note: str = ""
+    name: str, items: Sequence[Mapping[str, Any]], folder: Path, browsed: bool = False
 ) -> Cards | Table:
-    """Wrong answers with their pictures; where there are no options, their table."""
-    table = mistake_table(name, items, note)
+    """Wrong answers with their pictures; where there are no options, their table.
+
+    ``browsed``: items.html lies beside the page and shows each of them.
+    """
+    table = mistake_table(name, items)
     if not items or not items[0]["options"]:
         return table
-    return Cards([mistake_card(item, folder) for item in items], table)
+    return Cards([mistake_card(item, folder, browsed) for item in items], table)
 
 
-def mistake_table(name: str, items: Sequence[Mapping[str, Any]], note: str = "") -> Table:
+def mistake_table(name: str, items: Sequence[Mapping[str, Any]]) -> Table:
     """Wrong answers; where there are options, with the given answer and the right one."""
     full = all("given" in item for item in items)
     head = ["id", "question", "given", "confidence", "right"] if full else ["id", "confidence"]
@@ -87,10 +91,10 @@ def mistake_table(name: str, items: Sequence[Mapping[str, Any]], note: str = "")
             return [item["id"], sure]
         return [item["id"], item["question"], item["given"], sure, item["gold"]]
 
-    return Table(name, head, [row(item) for item in items], note, prose=(1, 2, 4) if full else ())
+    return Table(name, head, [row(item) for item in items], prose=(1, 2, 4) if full else ())
 
 
-def mistake_card(item: Mapping[str, Any], folder: Path) -> Card:
+def mistake_card(item: Mapping[str, Any], folder: Path, browsed: bool) -> Card:
     """One mistake with its pictures embedded and its likeliest options first."""
     tags = {"given": "given", "gold": "right"}
     options = sorted(item["options"], key=lambda option: -option["prob"])
@@ -108,4 +112,5 @@ def mistake_card(item: Mapping[str, Any], folder: Path) -> Card:
         [picture(folder, name) for name in item["images"]],
         lines,
         [item["group"]] if item["group"] else [],
+        address_of(item["id"]) if browsed else "",
     )

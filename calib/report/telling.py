@@ -8,6 +8,7 @@ from typing import Any
 
 from calib.report.blocks import Block, Card, Cards, Key, Line, Link, Section, Table, Text
 from calib.report.formats import beginning, count, fixed
+from calib.report.items import address_of
 from calib.report.pictures import picture
 from calib.uncertainty.measures import label
 from calib.uncertainty.telling import REFUSED, RIGHT, WRONG
@@ -94,6 +95,7 @@ def card(item: Item, folder: Path) -> Card:
         [picture(folder, name) for name in item["images"]],
         lines,
         [short(item["group"])] if item["group"] else [],
+        address_of(item["id"]),
     )
 
 

@@ -26,7 +26,7 @@ OF_A_MODEL = {
     "bins": "Questions are sorted into bins by the model's confidence. A dot on the dashed line "
     "keeps its word",
     "sorting": "Can its confidence sort right from wrong?",
-    "gap": "the model claims more than it keeps",
+    "gap": "the model is more confident than right",
     "letting": "When to let it answer",
     "mistakes": "Its {} most over-confident mistakes",
     "asked": "What the model was asked",
@@ -43,7 +43,7 @@ OF_A_TABLE = {
     "bins": "Answers are sorted into bins by their confidence. A dot on the dashed line keeps its "
     "word",
     "sorting": "Can the confidence sort right from wrong?",
-    "gap": "more is claimed than kept",
+    "gap": "the confidences are higher than the share that is right",
     "letting": "When to take an answer",
     "mistakes": "The {} most over-confident mistakes",
     "numbers": "Over {n} answers the confidence is {confidence} on average, and {accuracy} are "

@@ -79,8 +79,8 @@ def agreed(run: Run, requested: Mapping[str, Any], growth: Growth | None) -> dic
 
 
 def refuse_other(run: Run, requested: Mapping[str, Any]) -> None:
-    old = {name: value for name, value in run.config.items() if name not in CIRCUMSTANCES}
-    differ = sorted(name for name in {*old, *requested} if old.get(name) != requested.get(name))
+    old, names = run.config, {*run.config, *requested} - {*CIRCUMSTANCES}
+    differ = sorted(name for name in names if old.get(name) != requested.get(name))
     if differ:
         differences = "; ".join(
             f"{n}: {old.get(n)!r} there, {requested.get(n)!r} now" for n in differ

@@ -12,8 +12,11 @@ from typing import Any
 
 from calib.runs.config import CONFIG as CONFIG
 
-CIRCUMSTANCES = ("versions", "machine", "git", "started")
-"""Facts in config.json that may differ when a run goes on; everything else must be the same."""
+CIRCUMSTANCES = ("source", "versions", "machine", "git", "started")
+"""Facts in config.json that may differ when a run goes on; everything else must be the same.
+
+``source`` is the file that the questions came from, which may move; ``items`` says what is in it.
+"""
 
 
 def circumstances() -> dict[str, Any]:

@@ -107,4 +107,4 @@ def check_config(content: Mapping[str, Any], path: Path) -> None:
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{path}: it holds half of a surrogate pair, which is no text") from error
+        raise InputError(f"{path}: it holds half of a surrogate pair, which is not text") from error

@@ -12,10 +12,10 @@ from calib.records import InputError
 from calib.runs.config import CONFIG as CONFIG
 
 
-def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
+def replace(path: Path, content: str | bytes | Iterable[str | bytes]) -> None:
     """Write a file so that it is there whole or not at all, and stays when power fails.
 
-    A long text may come in pieces. What a process left behind that was killed here is removed.
+    What is long may come in pieces. What a process left behind that was killed here is removed.
     Raises InputError where something else than a regular file has that name.
     """
     refuse_irregular(path)

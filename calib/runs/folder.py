@@ -4,7 +4,8 @@
 ``prompts.jsonl``  what the model was given for each question, word for word; written once.
 ``records.jsonl``  one JSON object per question, appended batch by batch and synced to disk; under
                    ``torchrun`` every process has a file of its own (``calib.runs.batches``).
-``results.json``, ``report.html``, ``report.md``  written by ``calib report``; may be deleted.
+``results.json``, ``report.html``, ``report.md``, ``items.html`` with ``items/``  written by ``calib
+                   report``; may be deleted.
 
 A batch is the unit of resuming: records after the last whole batch are cut off when the folder is
 opened for writing, and that batch is run again, so records do not depend on where a run stopped.
@@ -38,7 +39,25 @@ if TYPE_CHECKING:
 
 
 Progress = Callable[[int, int, str], None]
-"""Called with (questions done, questions in all, what is being done)."""
+"""Called with (done, in all, what is being done), which is a ``Work`` where it names its unit."""
+
+
+class Work(str):
+    """What is being done, a text, and ``unit``, the plural of what is counted: "questions"."""
+
+    unit: str
+
+    def __new__(cls, what: str, unit: str) -> Work:
+        work = super().__new__(cls, what)
+        work.unit = unit
+        return work
+
+
+def counting(progress: Progress | None, unit: str) -> Progress | None:
+    """``progress``, told of another unit."""
+    if progress is None:
+        return None
+    return lambda done, total, what: progress(done, total, Work(what, unit))
 
 
 @dataclass
@@ -147,7 +166,7 @@ def append_lines(file: FileIO, rows: Sequence[Mapping[str, Any]]) -> None:
         file.seek(before)
         raise CalibError(
             f"{os.fsdecode(file.name)}: writing failed ({error.strerror}); everything scored "
-            "before is kept, and the same command goes on from there"
+            "before is kept, and the same command continues from there"
         ) from error
 
 

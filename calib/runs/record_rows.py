@@ -76,7 +76,7 @@ def whole_records(path: Path, config: Mapping[str, Any]) -> list[Row]:
     for number, (row, _) in enumerate(lines(path), start=1):
         if broken is not None:
             raise InputError(
-                f"{path}, line {broken}: this is no record, and other lines follow: the file is "
+                f"{path}, line {broken}: this is not a record, and other lines follow: the file is "
                 "damaged; take the line out, or let the same command score from there again"
             )
         if row is None:

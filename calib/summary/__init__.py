@@ -11,7 +11,7 @@ import numpy as np
 from calib.intervals import holm
 from calib.runs import open_run
 from calib.runs.config import checked
-from calib.runs.folder import Progress
+from calib.runs.folder import Progress, Work
 from calib.runs.kinds import need
 from calib.summary.curves import diagram, quantiles, risk_coverage, spread
 from calib.summary.histogram import counted_beside
@@ -22,7 +22,7 @@ from calib.summary.table import measure, specs
 FORMAT = "calib.results/1"
 BINS = 15
 MISTAKES = 10
-STEPS = 14
+STEPS = 15
 BESIDE = "beside"
 """The sub-folder of a run with the runs that its report shows in one line each."""
 
@@ -40,8 +40,10 @@ def summarize(
     seed = int(config.get("seed") or 0) if seed is None else checked("seed", seed)
     bins = int(config.get("bins") or BINS)
     tell = progress or (lambda done, total, note: None)
-    tell(0, STEPS, "report")
-    scored, rows, counts = collect(run.rows(), vocabulary=_vocabulary(config), of=run.path)
+    work = Work("report", "steps")
+    tell(0, STEPS, work)
+    every = run.rows()
+    scored, rows, counts = collect(every, vocabulary=_vocabulary(config), of=run.path)
     fit, held_out = split(scored.cluster, seed)
     table = specs(bins, scored.has)
     steps: dict[str, Callable[[], Any]] = {
@@ -67,13 +69,14 @@ def summarize(
         ],
         "beside": lambda: sub_runs(Path(run.path) / BESIDE, seed),
         "mistakes": lambda: mistakes(scored, rows),
+        "first": lambda: first_question(every),
         "histogram": lambda: counted_beside(Path(run.path)),
         "facts": lambda: {**config, "report seed": seed},
     }
     results: dict[str, Any] = {}
     for done, (name, step) in enumerate(steps.items(), start=1):
         results[name] = step()
-        tell(done, STEPS, "report")
+        tell(done, STEPS, work)
     names = sorted(set(scored.task))
     if len(names) > 1:
         results["tasks"] = {
@@ -140,6 +143,11 @@ def mistakes(scored: Scored, rows: Sequence[Row]) -> list[dict[str, Any]]:
     wrong = [i for i in range(len(scored)) if not scored.correct[i]]
     wrong.sort(key=lambda i: (-scored.confidence[i], str(rows[i]["id"])))
     return [mistake(rows[i]) for i in wrong[:MISTAKES]]
+
+
+def first_question(rows: Sequence[Row]) -> dict[str, Any]:
+    """Whose prompt a report shows: its id and its pictures."""
+    return {"id": str(rows[0]["id"]), "images": [str(n) for n in rows[0].get("images") or []]}
 
 
 def _vocabulary(config: Mapping[str, Any]) -> bool:

@@ -97,7 +97,7 @@ def collect(
 
     Raises CalibError, naming their run ``of``, where not one row can be judged.
     """
-    judgeable = [row for row in rows if _judgeable(row)]
+    judgeable = [row for row in rows if can_be_judged(row)]
     unlabelled = sum(map(_unlabelled, rows))
     if not judgeable:
         raise CalibError(
@@ -175,7 +175,8 @@ def _unlabelled(row: Row) -> bool:
     return _missing(row.get("answer") if "answer" in row else row.get("correct"))
 
 
-def _judgeable(row: Row) -> bool:
+def can_be_judged(row: Row) -> bool:
+    """Whether it has a known answer and finite numbers."""
     return (
         not _unlabelled(row)
         and bool(row.get("valid", True))

@@ -50,7 +50,7 @@ def load_task(
 def checked(task: Task) -> Task:
     """The task, whose items were made in Python and may hold anything."""
     if not task.items:
-        raise InputError(f"task {task.name}: there is no question in it")
+        raise InputError(f"task {task.name}: it holds no questions")
     for number, item in enumerate(task.items):
         if not isinstance(item, Item):
             raise InputError(f"task {task.name}: expected items, got {shown(item)} at {number}")
@@ -59,7 +59,7 @@ def checked(task: Task) -> Task:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise InputError(
-            f"task {task.name}: every id must be there once, but {shown(twice[0])} is there "
+            f"task {task.name}: every id must appear only once, but {shown(twice[0])} appears "
             f"{counts[twice[0]]} times" + (f" (and {len(twice) - 1} more)" if twice[1:] else "")
         )
     return task
@@ -74,7 +74,7 @@ def from_name_or_path(source: str) -> Task:
             f"task {shown(source)}: expected one of {', '.join(BUILTIN)}, or a file ending in "
             f"{', '.join(SUFFIXES)}"
         )
-    return in_default_form(Task(path.stem, read_file(path)))
+    return in_default_form(Task(path.stem, read_file(path), source=str(path)))
 
 
 def in_default_form(task: Task) -> Task:

@@ -1,15 +1,9 @@
 """Prompt forms: an item in, the text a model is shown and the texts that count as each option out.
 
-``options``  the option texts are scored as the answer; they are not shown.
-``listed``   the options are listed, a line each; their texts are scored.
-``letters``  options are listed as (A), (B), ...; the letters are scored.
-``llava``    LLaVA's wording of the lettered form.
-``paper``    the wording of the published code (hfutml/Calibration-MLLM): plain completion without
-             a chat template, ending in "Answer: (".
-``reason``   options are listed and reasoning is asked for; an item that holds its reasoning is
-             shown as this question and that reply, and the options stand after an answer cue.
-``verbalized`` options are listed where there are some, and an answer is asked for with a statement
-             of how sure the model is of it (see ``calib.uncertainty.measures.verbalized``).
+``FORMS`` has them, each with what it is in a sentence. ``paper`` has the wording of the published
+code (hfutml/Calibration-MLLM). In ``reason`` an item that holds its reasoning is shown as this
+question and that reply, and the options stand after an answer cue. What an answer in ``verbalized``
+states is read by ``calib.uncertainty.measures.verbalized``.
 
 In every form an item's lecture, context and hint stand before its question, and the turns before
 those. An item without options is asked for its answer in words.
@@ -37,6 +31,7 @@ ASK_FOR_CONFIDENCE = (
 class Form:
     """How options are listed, what is asked for, and what counts as an option."""
 
+    about: str  # a sentence, for whoever chooses among the forms
     ask: str
     line: str = ""  # a listed option, of its letter and its text; "": options are not shown
     head: str = ""  # the line above them
@@ -48,17 +43,50 @@ class Form:
 
 
 FORMS = {
-    "options": Form(ASK_FOR_TEXT, letters=False, words=True),
+    "letters": Form(
+        "The options are listed as (A), (B), ...; their letters are scored.",
+        ASK_FOR_LETTER,
+        "({}) {}",
+    ),
+    "llava": Form(
+        "As letters, in LLaVA's own words.",
+        "Answer with the option's letter from the given choices directly.",
+        "{}. {}",
+    ),
     "listed": Form(
-        "Answer with the text of one option.", "{1}", "Options:", letters=False, words=True
+        "The options are listed without letters; their texts are scored.",
+        "Answer with the text of one option.",
+        "{1}",
+        "Options:",
+        letters=False,
+        words=True,
     ),
-    "letters": Form(ASK_FOR_LETTER, "({}) {}"),
-    "llava": Form("Answer with the option's letter from the given choices directly.", "{}. {}"),
+    "options": Form(
+        "The options are not shown; their texts are scored.",
+        ASK_FOR_TEXT,
+        letters=False,
+        words=True,
+    ),
     "paper": Form(
-        "Please provide the option letter directly.", "({}) {}", behind="\nAnswer: (", chat=False
+        'As letters, in the published code\'s words, to be completed after "Answer: (".',
+        "Please provide the option letter directly.",
+        "({}) {}",
+        behind="\nAnswer: (",
+        chat=False,
     ),
-    "reason": Form(ASK_FOR_REASONS, "({}) {}", fixed=True),
-    "verbalized": Form(ASK_FOR_LETTER, "({}) {}", behind=f"\n{ASK_FOR_CONFIDENCE}", words=True),
+    "reason": Form(
+        "As letters, but the model is asked to think step by step first.",
+        ASK_FOR_REASONS,
+        "({}) {}",
+        fixed=True,
+    ),
+    "verbalized": Form(
+        "As letters, and the model is asked to state its confidence in percent.",
+        ASK_FOR_LETTER,
+        "({}) {}",
+        behind=f"\n{ASK_FOR_CONFIDENCE}",
+        words=True,
+    ),
 }
 PASSAGES = {"lecture": "Lecture", "context": "Context", "hint": "Hint"}
 """Keys of ``Item.meta`` that are shown before the question, in this order, behind these words."""

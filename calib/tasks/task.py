@@ -16,11 +16,15 @@ from calib.records import EncodedImage, ImageRef, InputError, Item
 
 @dataclass(frozen=True)
 class Task:
-    """A name, its items in their own order, and the prompt form they are meant for."""
+    """A name, its items in their own order, and the prompt form they are meant for.
+
+    ``source`` is the file that they came from, None where there is none.
+    """
 
     name: str
     items: tuple[Item, ...]
     prompt: str = "options"
+    source: str | None = None
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)

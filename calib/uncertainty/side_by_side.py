@@ -120,16 +120,22 @@ def table_of(asked: Sequence[Case], scores: Run | None, judge: str) -> pd.DataFr
             "cluster": item.meta.get("cluster", item.id),
             "correct": bool(verdict.correct),
             "outcome": outcome(verdict),
-            "logprob": answer.logprob,
-            "mean_logprob": answer.mean_logprob,
-            **of_samples([bare(sample) for sample in others]),
+            **measures_of(answer, others),
         }
-        stated = stated_of(answer, others)
-        if stated is not None:
-            row["verbalized"] = stated
         rows.append(row)
     table = pd.DataFrame(rows)
     return table if scores is None else with_scores(table, scores)
+
+
+def measures_of(answer: Answer, others: Sequence[Answer]) -> dict[str, float | None]:
+    """The measures of one question, under the names of ``MEASURES``; ``answer`` is judged."""
+    stated = stated_of(answer, others)
+    return {
+        "logprob": answer.logprob,
+        "mean_logprob": answer.mean_logprob,
+        **of_samples([bare(sample) for sample in others]),
+        **({} if stated is None else {"verbalized": stated}),
+    }
 
 
 def cases(
@@ -144,7 +150,7 @@ def cases(
             f"{run.path}: it holds one answer to each question, and measures need samples beside "
             f"it: calib report SAMPLES --answers {run.path} judges its answers beside the samples "
             f"of another run, calib p_true {run.path} says how many are right and whether the "
-            "model knows, and calib sample goes on with it to more --samples"
+            "model knows, and calib sample continues it with more --samples"
         )
     if (
         not items

@@ -118,7 +118,7 @@ def test_a_failure_loses_no_answer(how: str, reason: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(graphs, "LEAST_SPAN", 64)
     monkeypatch.setattr(Failing, "how", how)
     monkeypatch.setattr(graphs, "Graph", Failing)
-    with pytest.warns(UserWarning, match=f"decoding goes on without a CUDA graph: {reason}"):
+    with pytest.warns(UserWarning, match=f"decoding continues without a CUDA graph: {reason}"):
         found = decoded(model, inputs)
     assert torch.equal(found.ids, expected.ids) and found.way == "shared"
     assert found.replayed == 0

@@ -100,7 +100,7 @@ def test_a_file_is_refused_in_words(elsewhere: Path):
 
 @pytest.mark.parametrize("name", ["a b c", "embeded:stage2", "x\0y", "-", "name..x", "x" * 97])
 def test_what_is_no_name_at_all(elsewhere: Path, asked: list[str], name: str):
-    assert "no name on the hub" in refused(name)
+    assert "not a name on the hub" in refused(name)
     assert asked == []
 
 

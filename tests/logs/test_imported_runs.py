@@ -211,4 +211,4 @@ def test_a_column_is_told_once(tmp_path):
     path = table(tmp_path / "answers.csv")
     arguments = ["import", str(path), "--format_args", "confidence=confidence,confidence=id"]
     done = RUNNER.invoke(cli.app, arguments)
-    assert done.exit_code == 2 and "confidence is there twice" in done.stderr
+    assert done.exit_code == 2 and "confidence appears twice" in done.stderr

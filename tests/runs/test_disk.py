@@ -29,7 +29,7 @@ def test_a_disk_that_fails_to_sync(tmp_path: Path, uncut: Path, monkeypatch: pyt
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(CalibError, match=r"No space left on device.*goes on from there"):
+    with pytest.raises(CalibError, match=r"No space left on device.*continues from there"):
         run(folder)
     assert records(folder) == b"".join(records(uncut).splitlines(keepends=True)[: 3 * ROWS])
     run(folder)

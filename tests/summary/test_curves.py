@@ -11,6 +11,9 @@ from calib.intervals import wilson
 from calib.intervals.band import RESAMPLES
 from calib.intervals.clusters import members_of
 from calib.intervals.resampling import resamples
+from calib.runs import open_run
+from calib.summary import summarize
+from calib.summary.compare import compare
 from calib.summary.curves import diagram, quantiles, risk_coverage, selective, spread
 from calib.summary.rows import Scored
 
@@ -184,3 +187,19 @@ def test_fewer_than_ten_clusters_have_no_band():
     curve = risk_coverage(rows, seed=0)
     assert curve["low"] == curve["high"] == [None] * len(curve["points"])
     assert curve["band"].startswith("none")
+
+
+def test_results_hold_what_is_drawn(make_run, tmp_path):
+    run = open_run(make_run(tmp_path / "one", n=120))
+    found = summarize(run)
+    for name in ("rows", "quantiles", "spread"):
+        assert sum(row["n"] for row in found["diagram"][name]) == 120
+        right = sum(row["correct"] for row in found["diagram"][name])
+        assert right == round(120 * found["overall"]["accuracy"])
+    curve, fitted = found["risk_coverage"], found["temperature"]
+    assert len(curve["points"]) == len(curve["low"]) == len(curve["high"])
+    for side in ("before", "after"):
+        assert sum(row["n"] for row in fitted[f"{side}_quantiles"]) == fitted["n_judged"]
+    assert fitted["before_quantiles"] != fitted["after_quantiles"]
+    both = compare([run, open_run(make_run(tmp_path / "other", n=120))])
+    assert all(sum(row["n"] for row in each["quantiles"]) == 120 for each in both["runs"])

@@ -160,4 +160,4 @@ def test_rows_without_ids_are_numbered(read, refusal):
 def test_an_id_given_twice_is_told_with_both_places(refusal):
     rows = [ROW, {**ROW, "id": 1}, {**ROW, "id": "1"}]
     said = refusal("q.jsonl", "\n".join(map(json.dumps, rows)))
-    assert said == "q.jsonl, line 3: id '1' is there 2 times, first in line 2"
+    assert said == "q.jsonl, line 3: id '1' appears 2 times, first in line 2"

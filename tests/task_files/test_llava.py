@@ -244,7 +244,9 @@ def test_what_is_wrong_is_said_in_one_sentence(read, content: Any, message: str)
 
 @pytest.mark.parametrize("name", ["q.json", "q.jsonl"])
 def test_a_file_without_options_says_what_was_looked_for(read, name: str):
-    with pytest.raises(InputError, match=r"no question in it .*without options marked \(A\).*: 2"):
+    with pytest.raises(
+        InputError, match=r"it holds no questions .*without options marked \(A\).*: 2"
+    ):
         read(entry("What is it?", "A dog."), entry("Why?", "So."), name=name)
 
 

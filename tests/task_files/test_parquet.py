@@ -127,12 +127,12 @@ def test_what_is_no_parquet(tmp_path: Path):
     with pytest.raises(InputError, match="it is a folder"):
         read_file(path)
     parquet.write_table(pyarrow.table([["a"], ["b"]], names=["id", "id"]), tmp_path / "y.parquet")
-    with pytest.raises(InputError, match=r"y\.parquet: the column 'id' is there twice"):
+    with pytest.raises(InputError, match=r"y\.parquet: the column 'id' appears twice"):
         read_file(tmp_path / "y.parquet")
 
 
 def test_a_table_of_no_rows(tmp_path: Path):
-    with pytest.raises(InputError, match="there is no question in it"):
+    with pytest.raises(InputError, match="it holds no questions"):
         read(tmp_path)
 
 

@@ -201,7 +201,7 @@ def test_assets_are_images_in_the_order_of_their_mention(read):
     ("line", "message"),
     [
         ({"answers": None}, "answers: expected an object"),
-        ({"answers": {"other": 1}}, "answers: 'other' is none of the questions"),
+        ({"answers": {"other": 1}}, "answers: 'other' is not one of the questions"),
         ({"labels": {}}, "under one of answers, .*, but there are answers and labels"),
         ({"questions": []}, "questions: expected an object"),
         ({"questions": "nonsense"}, "questions: this is not JSON"),

@@ -153,4 +153,4 @@ class Replayed:
 def warn(error: Exception) -> None:
     """Say why steps are not replayed; Python shows a warning of one place once."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    warnings.warn(f"decoding goes on without a CUDA graph: {reason}", stacklevel=2)
+    warnings.warn(f"decoding continues without a CUDA graph: {reason}", stacklevel=2)

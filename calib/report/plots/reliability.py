@@ -32,11 +32,12 @@ Bin = Mapping[str, Any]
 
 FEW = 10  # bins with fewer questions are drawn faint
 WRITTEN = 20  # of more bins the strip writes no counts
+ROOMY = 15
 
 
 def reliability(bins: Sequence[Bin], *, note: str = "", theme: Theme = CSS) -> Figure:
     """One diagram with its counts; ``bins`` as in ``calib.summary.curves.diagram``."""
-    with drawing(PANEL, 4.95, theme) as figure:
+    with drawing(PANEL, 5.1, theme) as figure:
         _draw(*_axes(figure), bins, note, theme)
         figure.set_label(spoken(bins))
     return figure
@@ -63,7 +64,7 @@ def before_after(
     before: Sequence[Bin], after: Sequence[Bin], *, titles: tuple[str, str], notes: tuple[str, str]
 ) -> Figure:
     """Two diagrams side by side in light colours, for a README."""
-    with drawing(2 * PANEL, 5.2, LIGHT) as figure:
+    with drawing(2 * PANEL, 5.35, LIGHT) as figure:
         parts: Any = figure.subfigures(1, 2)
         for part, bins, title, note in zip(parts, (before, after), titles, notes, strict=True):
             part.set_facecolor(LIGHT.face)
@@ -183,7 +184,8 @@ def _draw_counts(strip: Axes, bins: Sequence[Bin], theme: Theme) -> None:
     )
     top = max(1, *counts)
     if len(bins) <= WRITTEN:
-        upright = max(len(_short(n)) for n in counts) > 2
+        across = 2 if len(bins) <= ROOMY else 1  # so many digits are as wide as a bar
+        longest = max(len(_short(n)) for n in counts)
         for row in bins:
             if row["n"]:
                 strip.annotate(
@@ -195,9 +197,9 @@ def _draw_counts(strip: Axes, bins: Sequence[Bin], theme: Theme) -> None:
                     fontsize=SMALL,
                     ha="center",
                     va="bottom",
-                    rotation=90 if upright else 0,
+                    rotation=90 if len(_short(row["n"])) > across else 0,
                 )
-        top *= 1.75 if upright else 1.4  # room for what is written over the highest bar
+        top *= 1.75 if longest > across else 1.4  # room for what is written over the highest bar
     strip.set(xlim=(0, 1), ylim=(0, top), xlabel="confidence, %", ylabel="questions")
     strip.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     strip.yaxis.set_major_formatter(lambda value, _: _short(round(value)))

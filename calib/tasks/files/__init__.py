@@ -52,9 +52,7 @@ def read_file(path: Path) -> tuple[Item, ...]:
         ids.add(items[-1].id, where)
     message = notes.text(path)
     if not items:
-        raise InputError(
-            f"{path}: there is no question in it" + (f" ({message})" if message else "")
-        )
+        raise InputError(f"{path}: it holds no questions" + (f" ({message})" if message else ""))
     if message:
         warnings.warn(message, stacklevel=2)
     return tuple(items)

@@ -37,7 +37,7 @@ class Ids:
         """Note the id of a row. InputError where another has it."""
         if name in self.places:
             first = self.places[name].removeprefix(f"{self.file}, ")
-            raise InputError(f"{where}: id {shown(name)} is there 2 times, first in {first}")
+            raise InputError(f"{where}: id {shown(name)} appears 2 times, first in {first}")
         if self.numbered and not self.places:
             self.notes.numbered()
         self.places[name] = where

@@ -35,7 +35,7 @@ def parquet_rows(path: Path, notes: Notes) -> Iterator[tuple[str, Mapping[str, A
             names = file.schema_arrow.names
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:
-                raise InputError(f"{path}: the column {shown(doubled[0])} is there twice")
+                raise InputError(f"{path}: the column {shown(doubled[0])} appears twice")
             for batch in file.iter_batches(ROWS):
                 for row in batch.to_pylist():
                     yield from expanded(row, f"{path}, row {number}", notes, number)

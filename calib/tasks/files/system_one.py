@@ -65,7 +65,7 @@ def decision_rows(
     labels = mapping(labels, f"{where}: {labelled[0]}")
     unasked = sorted(set(labels) - set(questions))
     if unasked:
-        raise InputError(f"{where}: {labelled[0]}: {unasked[0]!r} is none of the questions")
+        raise InputError(f"{where}: {labelled[0]}: {unasked[0]!r} is not one of the questions")
     state = readable(state_of(row["state"]) if encoded else row["state"])
     assets = mapping(row.get("assets") or {}, f"{where}: assets")
     own = own_pictures(row, where)

@@ -75,7 +75,7 @@ def header_of(text: str, path: Path) -> Header:
         name for name, count in Counter(map(str.casefold, names)).items() if name and count > 1
     ]
     if doubled:
-        raise InputError(f"{path}, line {line}: the column {shown(doubled[0])} is there twice")
+        raise InputError(f"{path}, line {line}: the column {shown(doubled[0])} appears twice")
     if not any(map(is_known, names)):
         raise InputError(
             f"{path}, line {line}: expected a header with id, question, options and answer; the "

@@ -77,7 +77,7 @@ def parse(text: str, where: str) -> Any:
         raise InputError(f"{where}: this is not JSON ({place_of(error)})") from error
     except DoubledKey as error:
         raise InputError(
-            f"{where}: the key {shown(str(error))} is there twice in one object"
+            f"{where}: the key {shown(str(error))} appears twice in one object"
         ) from error
     except RecursionError as error:
         raise InputError(f"{where}: lists or objects are nested too deeply to be read") from error

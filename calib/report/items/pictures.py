@@ -1,0 +1,99 @@
+"""The pictures that items.html shows: each once, and no more than asked for.
+
+They are chosen when all questions are known: those of wrong answers first, the surest at their
+head, then the rest as the questions stand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from calib.images.places import Unreadable, opened
+from calib.report.items.question import WRONG, Question
+from calib.report.pictures import Gone, for_page, found
+
+LARGEST = 60_000
+"""Bytes of a picture that is copied as it is; a larger one is scaled to SIDE pixels."""
+SIDE = 512
+NAME = "[0-9a-f]" * 16 + ".*"
+"""The files of kept pictures: the beginning of their content's SHA-256, and a suffix."""
+DRAFT = ".new"
+
+Rank = tuple[int, float]
+
+
+class Gallery:
+    """Numbers the pictures of questions as they are told; ``keep`` writes the first of them."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._numbers: dict[str, int] = {}
+        self._ranks: list[Rank] = []
+
+    def add(self, question: Question) -> list[tuple[int, str]]:
+        """The number and the name of each of a question's pictures."""
+        sure = question.confidence or 0.0
+        numbered = []
+        for name, path in question.pictures:
+            number = self._numbers.setdefault(path, len(self._numbers))
+            rank = (0, -sure) if question.state == WRONG else (1, float(number))
+            if number == len(self._ranks):
+                self._ranks.append(rank)
+            self._ranks[number] = min(self._ranks[number], rank)
+            numbered.append((number, name))
+        return numbered
+
+    def keep(self, folder: Path, most: int, tell: Callable[[int, int], None]) -> dict[str, Any]:
+        """Write at most ``most`` pictures into ``folder`` and remove what is there besides.
+
+        Returns what the page knows of them: ``distinct`` pictures, ``most``, and the ``files`` by
+        number; None for one that could not be read, and nothing for one that was left out.
+        """
+        paths = list(self._numbers)
+        there = {path.stem: path.name for path in folder.glob(NAME) if path.suffix != DRAFT}
+        files: dict[int, str | None] = {}
+        contents: set[str] = set()
+        for number in sorted(range(len(paths)), key=lambda number: self._ranks[number]):
+            if len(contents) >= most:
+                break
+            file = self._copy(paths[number], folder, there)
+            files[number] = file
+            if file is not None:
+                contents.add(file)
+            tell(len(contents), min(most, len(paths)))
+        for path in folder.glob(NAME):
+            if path.name not in contents:
+                path.unlink()
+        return {"distinct": len(paths), "most": most, "files": files}
+
+    def _copy(self, name: str, folder: Path, there: dict[str, str]) -> str | None:
+        """The name, in ``folder``, of a picture; None where it cannot be read.
+
+        ``there`` are the pictures of the folder by the digest of what they show; one that is among
+        them is not made again.
+        """
+        try:
+            path = found(self._run, name)
+            with opened(path) as file:
+                digest = sha256_of(file)
+            if digest not in there:
+                shown = for_page(path, largest=LARGEST, side=SIDE)
+                folder.mkdir(parents=True, exist_ok=True)
+                draft = folder / f"{digest}{DRAFT}"
+                draft.write_bytes(shown.content)
+                draft.replace(folder / f"{digest}.{shown.media}")
+                there[digest] = f"{digest}.{shown.media}"
+        except (Gone, Unreadable):
+            return None
+        return there[digest]
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """The beginning of a content's SHA-256, long enough to tell pictures apart."""
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()[:16]
