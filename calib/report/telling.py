@@ -8,7 +8,7 @@ from typing import Any
 
 from calib.report.blocks import Block, Card, Cards, Key, Line, Link, Section, Table, Text
 from calib.report.formats import beginning, count, fixed
-from calib.report.items import address_of
+from calib.report.items import PAGE, address_of
 from calib.report.pictures import picture
 from calib.uncertainty.measures import label
 from calib.uncertainty.telling import REFUSED, RIGHT, WRONG
@@ -18,8 +18,6 @@ ROLES = {RIGHT: "gold", WRONG: "given", REFUSED: "refused"}
 CLUSTERS_SHOWN = 6
 QUESTION, ANSWER = 240, 160
 """Characters of a text that a card has room for."""
-ITEMS = "items.html"
-"""Every question one by one, where that page was written."""
 
 Item = Mapping[str, Any]
 
@@ -49,8 +47,7 @@ def examples_section(results: Mapping[str, Any], folder: Path) -> Section:
             blocks.append(
                 Cards([card(item, folder) for item in shown], examples_table(name, shown))
             )
-    if (folder / ITEMS).is_file():
-        blocks.append(Link(ITEMS, "Every question, with filters by right, wrong and refused"))
+    blocks.append(Link(PAGE, "Every question, with filters by right, wrong and refused"))
     return Section("examples", "What was said", blocks)
 
 
