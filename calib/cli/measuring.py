@@ -290,7 +290,7 @@ def report(
     ] = None,
     format_args: FormatArgs = "",
 ) -> None:
-    """Write a report again: of a run, a comparison, a table; or of a Trainer's checkpoints."""
+    """Write a report again: of a run, a table or a checkpoint."""
     from calib.report.kinds import Sources, write_again
 
     if run.is_file():

@@ -20,9 +20,9 @@ from calib.uncertainty.answered import answered
 from calib.uncertainty.telling import OUTCOMES
 
 MORE = (
-    "One answer to each question says nothing about how sure the model is: calib sample goes on "
-    "with the run to more --samples, calib report SAMPLES --answers judges these answers beside "
-    "the samples of another run, and calib p_true asks the model about them."
+    "One answer to each question has no samples beside it to measure uncertainty by: calib sample "
+    "goes on with the run to more --samples, calib report SAMPLES --answers judges these answers "
+    "beside the samples of another run, and calib p_true asks the model about them."
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from calib.report.blocks import Block, Card, Cards, Key, Line, Link, Section, Table, Text
 from calib.report.formats import beginning, count, fixed
-from calib.report.items import address_of
+from calib.report.items import PAGE, address_of
 from calib.report.pictures import picture
 from calib.uncertainty.measures import label
 from calib.uncertainty.telling import REFUSED, RIGHT, WRONG
@@ -16,8 +16,8 @@ from calib.uncertainty.telling import REFUSED, RIGHT, WRONG
 ROLES = {RIGHT: "gold", WRONG: "given", REFUSED: "refused"}
 """The colour of each outcome: blue, vermilion and grey, as on every page."""
 CLUSTERS_SHOWN = 6
-ITEMS = "items.html"
-"""Every question one by one, where that page was written."""
+QUESTION, ANSWER = 240, 160
+"""Characters of a text that a card has room for."""
 
 Item = Mapping[str, Any]
 
@@ -47,8 +47,7 @@ def examples_section(results: Mapping[str, Any], folder: Path) -> Section:
             blocks.append(
                 Cards([card(item, folder) for item in shown], examples_table(name, shown))
             )
-    if (folder / ITEMS).is_file():
-        blocks.append(Link(ITEMS, "Every question, with filters by right, wrong and refused"))
+    blocks.append(Link(PAGE, "Every question, with filters by right, wrong and refused"))
     return Section("examples", "What was said", blocks)
 
 
@@ -89,7 +88,7 @@ def card(item: Item, folder: Path) -> Card:
     lines += [Line(label(name), fixed(value)) for name, value in known]
     return Card(
         short(item["id"]),
-        short(item["question"], characters=400),
+        short(item["question"], characters=QUESTION),
         [picture(folder, name) for name in item["images"]],
         lines,
         [short(item["group"])] if item["group"] else [],
@@ -111,7 +110,7 @@ def examples_table(outcome: str, items: Sequence[Item]) -> Table:
         [
             [
                 short(item["id"]),
-                short(item["question"], characters=400),
+                short(item["question"], characters=QUESTION),
                 said(item),
                 item["outcome"],
                 "nobody can know" if item["gold"] is None else short(item["gold"]),
@@ -137,6 +136,6 @@ def said(answer: Item) -> str:
     return shown if option is None or option.lower() in text.lower() else f"{shown} ({option})"
 
 
-def short(text: str, characters: int = 160) -> str:
+def short(text: str, characters: int = ANSWER) -> str:
     """The beginning of a text, as a card has room for it."""
     return beginning(str(text).strip(), lines=8, characters=characters)

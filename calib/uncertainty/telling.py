@@ -32,10 +32,10 @@ Case: TypeAlias = tuple[Item, Answer, Sequence[Answer]]
 
 
 def outcome(verdict: Verdict) -> str:
-    """One of ``OUTCOMES``: a refusal is one also where nobody can know the answer."""
-    if verdict.refused:
-        return REFUSED
-    return RIGHT if verdict.correct else WRONG
+    """One of ``OUTCOMES``. A refusal is right only where the right option says "I don't know"."""
+    if verdict.correct:
+        return RIGHT
+    return REFUSED if verdict.refused else WRONG
 
 
 def telling(

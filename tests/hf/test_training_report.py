@@ -64,12 +64,8 @@ def test_a_trainer_without_the_callback_is_told_how_to_add_it(tmp_path: Path) ->
 
 
 def test_it_is_read_without_transformers(tmp_path: Path) -> None:
-    name, callback = "CalibrationCallback", {"history": [], "histograms": {}}
-    state = {
-        "global_step": 1,
-        "log_history": [],
-        "stateful_callbacks": {name: {"attributes": callback}},
-    }
+    callbacks = {"CalibrationCallback": {"attributes": {"history": [], "histograms": {}}}}
+    state = {"global_step": 1, "log_history": [], "stateful_callbacks": callbacks}
     (tmp_path / "trainer_state.json").write_text(json.dumps(state))
     code = (
         "import sys; from pathlib import Path; from calib.summary.training import read_training\n"

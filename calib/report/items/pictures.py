@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from calib.images.places import Unreadable, opened
-from calib.report.items.question import WRONG, Question
+from calib.report.items.question import Question
 from calib.report.pictures import Gone, for_page, found
+from calib.uncertainty.telling import WRONG
 
 LARGEST = 60_000
 """Bytes of a picture that is copied as it is; a larger one is scaled to SIDE pixels."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from calib.records import Verdict
+from calib.uncertainty.telling import REFUSED, RIGHT, WRONG, outcome
 
-RIGHT, WRONG, REFUSED, UNJUDGED = "right", "wrong", "refused", "unjudged"
+UNJUDGED = "unjudged"
 STATES = {RIGHT: "r", WRONG: "w", REFUSED: "f", UNJUDGED: "u"}
 """What can become of a question, and the letter for it in index.js."""
 
@@ -73,9 +74,7 @@ class Source:
 
 
 def state_of(verdict: Verdict) -> str:
-    """A refusal that is right, as where nobody can know the answer, counts as right."""
-    if verdict.correct:
-        return RIGHT
-    if verdict.refused:
-        return REFUSED
-    return UNJUDGED if verdict.correct is None else WRONG
+    """The outcome of an answer; ``UNJUDGED`` where its verdict says neither right nor wrong."""
+    if verdict.correct is None and not verdict.refused:
+        return UNJUDGED
+    return outcome(verdict)

@@ -11,19 +11,12 @@ from typing import Any
 
 from calib.images.kept import own_name
 from calib.report.items.prompts import Prompts
-from calib.report.items.question import (
-    RIGHT,
-    UNJUDGED,
-    WRONG,
-    Option,
-    Picture,
-    Question,
-    Source,
-)
+from calib.report.items.question import UNJUDGED, Option, Picture, Question, Source
 from calib.runs import Run
 from calib.runs.batches import record_files
 from calib.runs.record_rows import Row, lines, record_in
 from calib.summary.rows import can_be_judged
+from calib.uncertainty.telling import RIGHT, WRONG
 
 ALL_TOKENS = " among all tokens"
 
