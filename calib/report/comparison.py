@@ -206,7 +206,6 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
                     "Equally full bins of confidence, the axes cut to where they lie. On the "
                     "dashed line a model is as sure as it is right, below it surer. Thin lines "
                     "are 95\N{NO-BREAK SPACE}% intervals.",
-                    wide=True,
                 )
                 for k, part in enumerate(some)
             ]

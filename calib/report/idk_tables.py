@@ -76,7 +76,7 @@ def idk_tables(results: Mapping[str, Any]) -> dict[str, Table]:
             ],
             "The same samples at other thresholds; uncertain are questions whose "
             "Clopper-Pearson interval holds the threshold, so that new samples might label them "
-            "otherwise.",
+            "differently.",
         ),
     }
 

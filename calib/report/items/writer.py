@@ -13,7 +13,7 @@ from calib.records import CalibError
 from calib.report.items.pictures import Gallery
 from calib.report.items.question import STATES, Question, Source
 from calib.runs.durable import refuse_no_folder, replace
-from calib.runs.folder import Progress
+from calib.runs.folder import Progress, Work
 
 PAGE, DATA = "items.html", "items"
 FORMAT = "calib.items/1"
@@ -51,7 +51,7 @@ def write(folder: Path, source: Source, *, pictures: int, progress: Progress | N
         kept = gallery.keep(
             data / "pictures",
             pictures,
-            lambda done, most: tell(done, most, "pictures of items.html"),
+            lambda done, most: tell(done, most, Work("pictures of items.html", "pictures")),
         )
         replace(data / "index.js", script("index", index.columns(source, kept)))
         replace(folder / PAGE, page())
