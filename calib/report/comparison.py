@@ -37,6 +37,8 @@ from calib.summary.compare import FORMAT, compare
 
 BESIDE_FIRST = 3
 """Runs that are drawn over the first in one diagram."""
+LEGEND = 40
+"""Characters of a run's name that a diagram has room for."""
 
 
 def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
@@ -194,7 +196,7 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
     """All runs in one diagram; of more than it can show, the first with some others in each."""
     if not all("quantiles" in run for run in runs):  # a comparison of an earlier version
         return []
-    first, *others = ((run["name"], run["quantiles"]) for run in runs)
+    first, *others = ((legend_name(run["name"]), run["quantiles"]) for run in runs)
     some = [others[k : k + BESIDE_FIRST] for k in range(0, len(others), BESIDE_FIRST)]
     title = "Confidence and accuracy of the runs"
     return [
@@ -211,6 +213,13 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
             ]
         )
     ]
+
+
+def legend_name(name: str) -> str:
+    """A name that leaves room for the drawing; a dollar begins no formula."""
+    if len(name) > LEGEND:
+        name = f"{name[: LEGEND // 2]}…{name[-LEGEND // 2 :]}"
+    return name.replace("$", r"\$")
 
 
 def gained_and_lost(

@@ -1,0 +1,197 @@
+"""The page of a comparison: groups, gained and lost questions, facts, and a browser's view."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calib import metrics
+from calib.report.comparison import comparison_page, write_comparison
+from calib.report.comparison_tables import fact_tables, group_tables, metric_table
+from calib.report.csv_tables import tables_of
+from calib.report.formats import Shown
+from calib.runs import Run, open_run
+from calib.summary import pairs
+from calib.summary.compare import compare
+from tests.browser import axe, measured
+from tests.conftest import HOSTILE
+from tests.test_compare import altered, answer_first_option
+
+HOSTILE_MODEL = "$<img src=x onerror=alert(1)>$|`" + "very" * 40
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, make_run: Any) -> list[Run]:
+    root = tmp_path_factory.mktemp("compared")
+    first = open_run(make_run(root / "first"))
+    return [first, altered(first, root / "other", answer_first_option, model=HOSTILE_MODEL)]
+
+
+@pytest.fixture(scope="module")
+def found(two: list[Run]) -> dict[str, Any]:
+    return compare(two)
+
+
+def test_groups_are_those_of_the_rows(two, found):
+    first, other = (run.rows() for run in two)
+    assert [group["group"] for group in found["groups"]] == ["colour", "shape", "yes/no"]
+    for group, test in zip(found["groups"], found["pairs"][0]["groups"], strict=True):
+        for run, rows in zip(group["runs"], (first, other), strict=True):
+            here = [row for row in rows if row["group"] == group["group"]]
+            right = np.array([row["correct"] for row in here])
+            sure = np.array([row["confidence"] for row in here])
+            assert run["n"] == len(here)
+            assert run["accuracy"] == pytest.approx(right.mean(), rel=1e-12)
+            assert run["gap"] == pytest.approx(sure.mean() - right.mean(), abs=1e-12)
+            assert run["ece"] == pytest.approx(metrics.ece(sure, right, bins=15), rel=1e-12)
+        a, b = (run["accuracy"] for run in group["runs"])
+        assert test["group"] == group["group"]
+        assert test["value"] == pytest.approx(b - a, abs=1e-12)
+
+
+def test_every_p_of_the_page_is_corrected_for_all(found):
+    pair = found["pairs"][0]
+    tests = [*pair["differences"].values(), *pair["groups"]]
+    p = sorted(test["p"] for test in tests if test["p"] is not None)
+    assert found["tests"] == len(p) == 7 + 3
+    least = 0.0
+    for place, value in enumerate(p):  # Holm's procedure, step by step
+        least = max(least, min(1.0, (len(p) - place) * value))
+        corrected = {test["holm"] for test in tests if test["p"] == value}
+        assert max(corrected) >= least - 1e-12
+        assert min(corrected) >= min(1.0, value * (len(p) - place)) - 1e-12
+    smallest = min(test["holm"] for test in tests if test["p"] is not None)
+    assert smallest == pytest.approx(min(1.0, len(p) * p[0]))
+
+
+def test_the_largest_groups_are_told_apart(two, tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "MOST_GROUPS", 2)
+    found = compare(two)
+    assert [group["group"] for group in found["groups"]] == ["colour", "yes/no"]
+    assert found["groups_left_out"] == 1 and found["tests"] == 7 + 2
+    twin = write_comparison(found, tmp_path / "page").with_suffix(".md").read_text()
+    assert "The 2 largest groups; 1 smaller ones are left out." in twin
+
+
+def test_one_group_is_no_table(two, tmp_path):
+    def one(row: dict[str, Any]) -> None:
+        row["group"] = "all"
+
+    runs = [altered(run, tmp_path / str(k), one, model=str(k)) for k, run in enumerate(two)]
+    found = compare(runs)
+    assert found["groups"] == [] and found["tests"] == 7 and not group_tables(found)
+
+
+def test_gained_and_lost_hold_both_answers(two, found):
+    first, other = ({row["id"]: row for row in run.rows()} for run in two)
+    pair = found["pairs"][0]
+    for key, before_right in (("gained_items", False), ("forgotten", True)):
+        changed = [
+            (row["confidence"], name)
+            for name, row in other.items()
+            if (first[name]["correct"], row["correct"]) == (before_right, not before_right)
+        ]
+        assert len(changed) == pair["lost" if before_right else "gained"]
+        surest = sorted(changed, key=lambda one: (-one[0], one[1]))[:6]
+        assert [item["id"] for item in pair[key]] == [name for _, name in surest]
+        for item in pair[key]:
+            row, before = other[item["id"]], first[item["id"]]
+            assert item["given"] == row["options"][row["prediction"]]
+            assert (item["given"] == item["gold"]) is not before_right
+            assert item["first"]["given"] == before["options"][before["prediction"]]
+            assert item["first"]["confidence"] == before["confidence"]
+            assert [o["prob"] for o in item["first"]["options"]] == before["prob"]
+
+
+def test_no_cell_holds_two_numbers_but_an_interval(found):
+    names = {run["name"] for run in found["runs"]}
+    for table in tables_of(comparison_page(found)):
+        assert all(len(row) == len(table.head) for row in table.rows), table.name
+        if table.name.startswith(("facts", "gained", "lost")):
+            continue
+        for row in table.rows:
+            for cell in set(row[1:]) - names:
+                assert "(" not in cell and ", " not in cell, (table.name, cell)
+                if " … " in cell:
+                    assert isinstance(cell, Shown) and isinstance(cell.value, tuple)
+
+
+def test_metrics_say_what_errors_would_be_if_calibrated(found):
+    table = metric_table("metrics", found["runs"], [run["metrics"] for run in found["runs"]])
+    ece = next(row for row in table.rows if row[0] == "ECE")
+    entries = [run["metrics"]["ece"] for run in found["runs"]]
+    assert [cell.value for cell in ece[1:]] == [
+        *(entry["value"] for entry in entries),
+        *(entry["expected"] for entry in entries),
+    ]
+
+
+def test_facts_are_told_once_and_differences_marked(found):
+    differ, same = fact_tables(found)
+    names = [row[0] for row in differ.rows]
+    assert names == ["folder", "model"]
+    for _, first, second in differ.rows:
+        assert getattr(first, "mark", "") == "" and second.mark == "differs"
+    told = {row[0]: row[1] for row in same.rows}
+    assert told["versions, torch"] == "2" and told["questions compared"] == "400"
+    assert not set(told) & set(names)
+
+
+def test_a_comparison_of_an_earlier_version_is_written(found, tmp_path):
+    old = json.loads(json.dumps(found))
+    for name in ("groups", "groups_left_out"):
+        del old[name]
+    for run in old["runs"]:
+        del run["quantiles"]
+    pair = old["pairs"][0]
+    del pair["groups"], pair["gained_items"]
+    for item in pair["forgotten"]:
+        del item["first"]
+    twin = write_comparison(old, tmp_path / "page").with_suffix(".md").read_text()
+    assert "Where is it different" not in twin and "Right with" in twin
+
+
+def test_five_runs_are_drawn_over_the_first(two, found):
+    five = {**found, "runs": [{**found["runs"][0], "name": str(k)} for k in range(5)]}
+    five["pairs"] = [{**found["pairs"][0], "first": "0", "second": "1", "groups": []}]
+    five["facts"] = {**found["facts"], **{str(k): {} for k in range(5)}}
+    five["groups"] = []
+    drawn = comparison_page(five).sections[0].blocks[0].figures
+    assert len(drawn) == 2 and drawn[0].svg != drawn[1].svg
+
+
+def test_csv_holds_the_numbers(found, tmp_path):
+    page = write_comparison(found, tmp_path / "page")
+    with (page.parent / "tables" / "group-differences-1.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, test in zip(rows, found["pairs"][0]["groups"], strict=True):
+        assert float(row["difference"]) == pytest.approx(100 * test["value"])
+        assert float(row["p"]) == test["p"] or row["p"].startswith("≤")
+        assert float(row["95 % interval, low"]) == pytest.approx(100 * test["low"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_in_a_browser(found, tmp_path: Path, open_page, width, scheme):
+    opened = open_page(write_comparison(found, tmp_path / "page"), width, scheme)
+    seen = measured(opened.page)
+    assert seen["scroll"] == width and not seen["wide"] and seen["broken"] == 0
+    assert not axe(opened.page)
+    cards = opened.page.locator("#gained-1 .card, #lost-1 .card")
+    pair = found["pairs"][0]
+    assert cards.count() == len(pair["gained_items"]) + len(pair["forgotten"])
+    text = opened.page.locator("#gained-1").inner_text()
+    assert HOSTILE in text and HOSTILE_MODEL in text
+    p = opened.page.locator("#differences .scroll").first
+    p.focus()
+    before = p.evaluate("e => e.scrollLeft")
+    opened.page.keyboard.press("End")
+    opened.page.keyboard.press("ArrowRight")
+    opened.page.wait_for_timeout(300)
+    scrolls = p.evaluate("e => e.scrollWidth > e.clientWidth + 1")
+    assert not scrolls or p.evaluate("e => e.scrollLeft") > before
