@@ -247,9 +247,10 @@ def compare(
     refuse_no_folder(folder)
     results = compare_runs(opened, seed=seed)
     report = write_comparison(results, folder)
-    table = tables(results)["metrics"]
+    table, values = tables(results)["metrics"], 1 + len(opened)  # the columns behind expect
     out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
-    show((f"on {results['n']:,} questions", *table.head[1:]), table.rows)
+    head = f"on {results['n']:,} questions", *table.head[1:values]
+    show(head, [row[:values] for row in table.rows])
     out.print(f"\n{report}", soft_wrap=True)
 
 
