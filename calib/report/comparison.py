@@ -153,7 +153,7 @@ def sections(results: Mapping[str, Any]) -> Iterator[Section]:
                 f"for the {count(results['tests'])} tests of this page. Calibration is tested by "
                 "the debiased squared error: a sharper model has a smaller ECE without being "
                 "better calibrated, so a difference of ECEs has neither interval nor p. Where p is "
-                "large, no difference is shown, which does not show that there is none.",
+                "large, no difference is shown, which is not evidence that there is none.",
                 "note",
             ),
         ],

@@ -113,7 +113,7 @@ def labels_note(results: Mapping[str, Any]) -> str:
         told += (
             f" {count(doubt)} of the {count(results['counts']['questions'])} labels are "
             "uncertain: the question's 95\N{NO-BREAK SPACE}% interval holds that threshold, so "
-            "that new samples might label it otherwise."
+            "that new samples might label it differently."
         )
     if nobody:
         told += (
