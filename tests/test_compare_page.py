@@ -12,7 +12,7 @@ import pytest
 
 from calib import metrics
 from calib.report.comparison import comparison_page, write_comparison
-from calib.report.comparison_tables import fact_tables, group_tables, metric_table
+from calib.report.comparison_tables import fact_tables, group_tables, metric_table, printed_metrics
 from calib.report.csv_tables import tables_of
 from calib.report.formats import Shown
 from calib.runs import Run, open_run
@@ -129,6 +129,16 @@ def test_metrics_say_what_errors_would_be_if_calibrated(found):
         *(entry["value"] for entry in entries),
         *(entry["expected"] for entry in entries),
     ]
+
+
+def test_a_terminal_has_a_column_a_run(found):
+    rows = printed_metrics(found["runs"])
+    place = [row[0] for row in rows].index("ECE")
+    entries = [run["metrics"]["ece"] for run in found["runs"]]
+    assert [cell.value for cell in rows[place][1:]] == [entry["value"] for entry in entries]
+    assert rows[place + 1][0] == "  if calibrated"
+    assert [cell.value for cell in rows[place + 1][1:]] == [entry["expected"] for entry in entries]
+    assert {len(row) for row in rows} == {3}
 
 
 def test_facts_are_told_once_and_differences_marked(found):

@@ -237,7 +237,8 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Compare runs of the same questions with the first of them."""
-    from calib.report.comparison import headline, tables, write_comparison
+    from calib.report.comparison import headline, write_comparison
+    from calib.report.comparison_tables import printed_metrics
     from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
     from calib.summary.compare import compare as compare_runs
@@ -247,10 +248,9 @@ def compare(
     refuse_no_folder(folder)
     results = compare_runs(opened, seed=seed)
     report = write_comparison(results, folder)
-    table, values = tables(results)["metrics"], 1 + len(opened)  # the columns behind expect
     out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
-    head = f"on {results['n']:,} questions", *table.head[1:values]
-    show(head, [row[:values] for row in table.rows])
+    names = (run["name"] for run in results["runs"])
+    show((f"on {results['n']:,} questions", *names), printed_metrics(results["runs"]))
     out.print(f"\n{report}", soft_wrap=True)
 
 

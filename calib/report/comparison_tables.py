@@ -34,6 +34,19 @@ def metric_table(name: str, runs: Entries, metrics: Entries) -> Table:
     )
 
 
+def printed_metrics(runs: Entries) -> list[list[str]]:
+    """The same for a terminal: a column a run, what an error would be in the row below it."""
+    rows: list[list[str]] = []
+    for key in SHOWN:
+        if key not in runs[0]["metrics"]:
+            continue
+        each = [run["metrics"][key] for run in runs]
+        rows.append([each[0]["label"], *(value_cell(key, entry["value"]) for entry in each)])
+        if any(entry.get("expected") is not None for entry in each):
+            rows.append(["  if calibrated", *(fixed(entry.get("expected")) for entry in each)])
+    return rows
+
+
 def value_cell(name: str, value: float | None) -> str:
     if name in SHARES:
         return percent(value, 1)

@@ -195,7 +195,7 @@ def test_answers_without_options_that_were_lost_are_listed(tmp_path):
         )
         calib.read_log(tmp_path / f"{name}.csv", out=tmp_path / name)
     ran("compare", tmp_path / "one", tmp_path / "two")
-    assert "| a | – | – |" in (tmp_path / "two" / "compare" / "report.md").read_text()
+    assert "| a | 90.0 % | 90.0 % |" in (tmp_path / "two" / "compare" / "report.md").read_text()
 
 
 def test_a_fit_to_rows_without_ids_is_not_judged_on_themselves(tmp_path):
