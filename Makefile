@@ -78,7 +78,7 @@ embedded: $(VENV)/.dev
 figures: demo
 	$(BIN)/python -m bench.figures
 	$(BIN)/python -m training.figures
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1260 \
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1900 \
 		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/beside/easy-vqa-letters/report.html
 
 clean:

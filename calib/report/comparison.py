@@ -205,7 +205,7 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
                 Figure(
                     title,
                     plots.svg(plots.overlay([first, *part]), name=f"overlay{k}", label=title),
-                    "Equally full bins of confidence, the axes cut to where they lie. On the "
+                    "Equally full bins of confidence; the axes show where they lie. On the "
                     "dashed line a model is as sure as it is right, below it surer. Thin lines "
                     "are 95\N{NO-BREAK SPACE}% intervals.",
                 )

@@ -185,9 +185,9 @@ def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
                 [
                     reliability_figure("reliability", "All questions", rows, overall, caption),
                     Figure(
-                        "Closer, in bins that are equally full",
+                        "In bins that are equally full",
                         plots.svg(closer, name="closer", label="Where the confidences are"),
-                        "The same questions, the axes cut to where their confidences lie.",
+                        "The same questions; the axes show where their confidences lie.",
                     ),
                 ]
             ),
