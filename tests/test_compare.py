@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,19 +15,8 @@ from calib.records import InputError
 from calib.report.comparison import headline, write_comparison
 from calib.runs import Run, open_run
 from calib.summary.compare import compare, correct_for_number
+from tests.altered import altered, answer_first_option
 from tests.page import Page
-
-
-def altered(run: Run, folder: Path, change: Callable[[dict[str, Any]], None], **config: Any) -> Run:
-    """The run's rows, each changed, in a folder of their own."""
-    folder.mkdir()
-    given = {**run.config, "model": "a/tuned", **config}
-    (folder / "config.json").write_text(json.dumps(given))
-    rows = run.rows()
-    for row in rows:
-        change(row)
-    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return open_run(folder)
 
 
 def at_temperature(row: dict[str, Any], temperature: float) -> None:
@@ -43,12 +30,6 @@ def at_temperature(row: dict[str, Any], temperature: float) -> None:
         "mass": 1.0,
         "parsed": True,
     }
-
-
-def answer_first_option(row: dict[str, Any]) -> None:
-    for values in (row["prob"], row["logprob"]):
-        values[0], values[row["prediction"]] = values[row["prediction"]], values[0]
-    row |= {"prediction": 0, "correct": row["answer"] == 0}
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from calib.report.formats import Shown
 from calib.runs import Run, open_run
 from calib.summary import pairs
 from calib.summary.compare import compare
+from tests.altered import altered, answer_first_option
 from tests.browser import axe, measured
 from tests.conftest import HOSTILE
-from tests.test_compare import altered, answer_first_option
 
 HOSTILE_MODEL = "$<img src=x onerror=alert(1)>$|`" + "very" * 40
 
