@@ -150,8 +150,8 @@ def sections(results: Mapping[str, Any]) -> Iterator[Section]:
             *(difference_table(place, each) for place, each in enumerate(pairs, 1)),
             Text(
                 "Questions in pairs, resampled by image; shares in points. “p, Holm” is corrected "
-                f"for the {count(results['tests'])} tests of this page. Calibration is tested by "
-                "the debiased squared error: a sharper model has a smaller ECE without being "
+                f"for the {count(results['tests'])} tests of this section. Calibration is tested "
+                "by the debiased squared error: a sharper model has a smaller ECE without being "
                 "better calibrated, so a difference of ECEs has neither interval nor p. Where p is "
                 "large, no difference is shown, which is not evidence that there is none.",
                 "note",
@@ -159,7 +159,7 @@ def sections(results: Mapping[str, Any]) -> Iterator[Section]:
         ],
     )
     if by_group := group_tables(results):
-        told = "Each group's difference is one of the tests that p is corrected for."
+        told = "Here p is corrected for the tests of this section."
         if left_out := results["groups_left_out"]:
             told = (
                 f"The {count(len(results['groups']))} largest groups; {count(left_out)} smaller "

@@ -1,7 +1,7 @@
 """Two runs on the same questions: differences, groups, and the answers that were gained and lost.
 
-A difference is the other run's value minus the first's; its p is corrected for the number of all
-tests of a comparison, those of groups among them (Holm).
+A difference is the other run's value minus the first's. Its p is corrected (Holm) for the number of
+differences over all questions; those of groups, which look for where, are a family of their own.
 """
 
 from __future__ import annotations
@@ -150,13 +150,13 @@ def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str,
 
 
 def tested(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The differences that have a p."""
-    listed = [d for each in pairs for d in (*each["differences"].values(), *each["groups"])]
-    return [entry for entry in listed if entry["p"] is not None]
+    """The differences over all questions that have a p."""
+    return [d for each in pairs for d in each["differences"].values() if d["p"] is not None]
 
 
 def correct_for_number(pairs: Sequence[Mapping[str, Any]]) -> None:
-    """Add ``holm`` to every difference: its p corrected for all of them (Holm, 1979)."""
-    tests = tested(pairs)
-    for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
-        test["holm"] = corrected
+    """Add ``holm`` to every difference: its p corrected for all of its family (Holm, 1979)."""
+    groups = [test for each in pairs for test in each["groups"] if test["p"] is not None]
+    for family in (tested(pairs), groups):
+        for test, corrected in zip(family, holm([test["p"] for test in family]), strict=True):
+            test["holm"] = corrected
