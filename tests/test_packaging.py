@@ -70,7 +70,8 @@ def test_a_wheel_works_in_a_fresh_environment(tmp_path: Path) -> None:
     for part in (
         "calib/py.typed",
         "calib_kernels/py.typed",
-        "calib/report/templates/report.html.j2",
+        "calib/report/templates/page.html.j2",
+        "calib/report/templates/items.js",
     ):
         assert part in names
     assert any(name.startswith("calib/embedded/stage2/") for name in names)
