@@ -10,7 +10,7 @@ from typing import Any
 from calib.drive.score import score
 from calib.models.load import load_model
 from calib.report.formats import percent
-from calib.report.remedies import remedy, temperature_rows
+from calib.report.remedies import remedy, temperature_lines
 from calib.report.scores import write_report
 from calib.report.words import verdict
 from calib.runs.durable import refuse_no_folder
@@ -75,7 +75,4 @@ def table(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         overall = results["overall"]
         names = (("accuracy", "accuracy"), ("mean confidence", "confidence"))
         return [(label, percent(overall[name], 1), "–", "–") for label, name in names]
-    return [
-        (row["name"], row["before"], row["after"], row["p"])
-        for row in temperature_rows(temperature)
-    ]
+    return temperature_lines(temperature)

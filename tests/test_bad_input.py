@@ -116,21 +116,26 @@ def test_options_that_are_one_token_to_the_model(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
 def test_the_folder_of_another_run_is_left_alone(tmp_path, tiny_model):
     tasks = written(tmp_path / "own.jsonl", question(), question(id="b", answer="no"))
     other = shutil.copytree(tiny_model, tmp_path / "other")
     assert score(tmp_path, tasks, model=tiny_model).exit_code == 0
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    before = contents(tmp_path / "run")
     for flags, model, words in (
         (["--seed", "3"], tiny_model, "seed: 0 there, 3 now"),
         ([], other, "model"),
     ):
         done = score(tmp_path, tasks, *flags, model=model)
         refused(done.exit_code, 2, done.stderr, "another run", words)
-    assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert before == contents(tmp_path / "run")
     # The same command has nothing left to do and changes no record.
     assert score(tmp_path, tasks, model=tiny_model).exit_code == 0
-    assert (tmp_path / "run" / "records.jsonl").read_bytes() == before["records.jsonl"]
+    assert (tmp_path / "run" / "records.jsonl").read_bytes() == before[Path("records.jsonl")]
 
 
 def test_a_full_disk_loses_nothing(tmp_path, tiny_model):

@@ -197,7 +197,7 @@ def test_bad_input_is_refused():
         calib.bootstrap(metrics.brier, [0.5, 0.5], [1, 0], groups=[3, 3])
     with pytest.raises(ValueError, match=r"clusters must be \(2,\)"):
         calib.bootstrap(metrics.ece, [0.5, 0.5], [1, 0], groups=[3])
-    with pytest.raises(ValueError, match="as many, got 2 and 1"):
+    with pytest.raises(ValueError, match="equally many, got 2 and 1"):
         calib.paired_difference(metrics.brier, ([0.5, 0.5], [1, 0]), ([0.5], [1]))
     with pytest.raises(ValueError, match="only one kind"):
         calib.bootstrap(metrics.auroc, [0.5, 0.5], [1, 1])

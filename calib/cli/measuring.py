@@ -198,7 +198,7 @@ def fit(
 ) -> None:
     """Fit a temperature and judge it on other questions."""
     from calib.fields import refuse_irregular
-    from calib.report.remedies import temperature_rows, temperature_span
+    from calib.report.remedies import temperature_lines, temperature_span
     from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
     from calib.summary.remedies import fit_runs
@@ -214,10 +214,11 @@ def fit(
     if fitted.reason_ is not None:
         out.print(f"{fitted.reason_}\n")
     if fitted.n_fit_:
-        names = ("name", "before", "after", "p")
-        rows = [tuple(row[name] for name in names) for row in temperature_rows(results)]
         heading = f"T = {fitted.temperature_:.3f}{temperature_span(results)}"
-        show((f"on {results['n_judged']:,} questions", "as it is", heading, "p"), rows)
+        show(
+            (f"on {results['n_judged']:,} questions", "as it is", heading, "p"),
+            temperature_lines(results),
+        )
     out.print(f"\n{path}", soft_wrap=True)
 
 

@@ -79,6 +79,23 @@ def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, st
     ]
 
 
+def temperature_lines(temperature: Mapping[str, Any] | None) -> list[tuple[str, str, str, str]]:
+    """The rows for a terminal: name, before, after and p; in brackets the value if calibrated."""
+
+    def bracketed(value: str, expected: str) -> str:
+        return value if expected == UNKNOWN else f"{value} ({expected})"
+
+    return [
+        (
+            row["name"],
+            bracketed(row["before"], row["before_expected"]),
+            bracketed(row["after"], row["after_expected"]),
+            row["p"],
+        )
+        for row in temperature_rows(temperature)
+    ]
+
+
 def value_of(name: str, entry: Mapping[str, Any]) -> str:
     """A share in percent, else the value."""
     if name in ("accuracy", "confidence"):
