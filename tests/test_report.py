@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from calib.intervals import wilson
-from calib.report.formats import count, fixed, percent, points, pvalue
+from calib.report.formats import count, fixed, percent, points, pvalue, within
+from calib.report.page import tied
 from calib.report.pictures import picture
 from calib.report.remedies import remedy
 from calib.report.scores import write_report
@@ -194,7 +195,8 @@ def bin_of(n: int, correct: int, confidence: float = 0.996, planned: int = 0) ->
     low, high = wilson(correct, n)
     return {
         "counts": {"total": n, "planned": planned or n},
-        "overall": {"n": n},
+        "overall": {"n": n, "confidence": confidence, "accuracy": correct / n},
+        "metrics": {"accuracy": {"low": low, "high": high}},
         "diagram": {
             "rows": [
                 {"n": 0},
@@ -213,14 +215,53 @@ def bin_of(n: int, correct: int, confidence: float = 0.996, planned: int = 0) ->
 def test_a_headline_never_rounds_to_certainty():
     """683 of 684, as the demo has it; all of 50; and two questions."""
     told = headline(bin_of(684, 683))
-    assert "says 99.6\u00a0%" in told and "683 times of 684" in told
-    assert "99\u00a0% to 99.97\u00a0%" in told
+    assert "says about 99.6\u00a0%" in told and "683 times of 684" in told
+    assert "99.18\u00a0% to 99.97\u00a0%" in told
     told = headline(bin_of(50, 50, confidence=1.0 - 1e-9))
     assert "about over 99.999" not in told and "at least 93\u00a0%" in told
     assert "over 99.999\u00a0%" in told
     assert headline(bin_of(2, 1)) == "2 questions are too few to say what its confidence is worth."
     for right in (684, 683, 600, 0):
         assert "100\u00a0%" not in headline(bin_of(684, right))
+
+
+def test_without_a_full_bin_the_average_is_told():
+    few = bin_of(200, 200, confidence=0.7)
+    few["diagram"]["rows"] = [{**few["diagram"]["rows"][1], "n": 40} for _ in range(5)]
+    told = headline(few)
+    assert told == (
+        "On average it says about 70\u00a0%, and it is right 200 times of 200 (95 % interval at "
+        "least 98\u00a0%)."
+    )
+    told = headline({**few, "facts": {"kind": "imported"}})
+    assert told.startswith("The confidence is about 70\u00a0% on average, and 200 of 200 are right")
+
+
+def test_bounds_are_equally_precise():
+    assert within(0.9918, 0.99974) == "99.18\u00a0% to 99.97\u00a0%"
+    assert within(0.2, 0.31) == "20\u00a0% to 31\u00a0%"
+    assert within(0.2, 1.0) == "at least 20\u00a0%"
+
+
+def test_numbers_keep_their_signs_on_the_line():
+    told = tied("(p = 0.03), p ≤ 0.01, 95 % interval, p value")
+    assert told == "(p\u00a0=\u00a00.03), p\u00a0≤\u00a00.01, 95\u00a0% interval, p value"
+
+
+def test_a_metric_that_is_not_finite_has_no_p(tmp_path, make_run):
+    run = open_run(make_run(tmp_path, n=60))
+    lines = (tmp_path / "records.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    for row in rows:  # certain of every answer: the Bernoulli variance is zero
+        row["prob"] = [float(k == row["prediction"]) for k in range(len(row["prob"]))]
+        row["logprob"] = [0.0 if p else None for p in row["prob"]]
+        row |= {"mass": 1.0, "parsed": True}
+        row |= dict.fromkeys(("confidence", "confidence_options", "confidence_vocab"), 1.0)
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_report(run)
+    metrics = json.loads((tmp_path / "results.json").read_text())["metrics"]
+    assert metrics["ence_bernoulli"]["value"] is None and "p" not in metrics["ence_bernoulli"]
+    assert metrics["confidence"]["low"] is None and "same on all" in metrics["confidence"]["method"]
 
 
 def test_an_unfinished_run_says_so_first():

@@ -297,6 +297,8 @@ def report(
 
     if run.is_file():
         run = imported(run, output_path, format_args).path
+    elif not run.exists():
+        raise InputError(f"{run}: there is no such file or folder")
     elif output_path is not None or format_args:
         raise InputError(f"{run}: --output_path and --format_args go with the file of a table")
     with progress() as tell:

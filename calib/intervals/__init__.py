@@ -209,7 +209,8 @@ def _bca(each: Resampled | None, how: str) -> tuple[float | None, float | None, 
     """The BCa bounds and their method; or None, None and the reason."""
     if each is None:
         return None, None, TOO_RARE
-    if each.draws.min() == each.draws.max():
+    # A mean of equal numbers moves by roundings.
+    if each.draws.max() - each.draws.min() <= 1e-12 * abs(each.draws).max():
         return None, None, SAME
     low, high = each.bounds()
     return (low, high, how) if low <= each.observed <= high else (None, None, MOVED)

@@ -114,8 +114,8 @@ def written(folder: Path, config: dict[str, Any], records: list[Row]) -> Run:
         before = open_run(folder)
         if before.config.get("digest") != config["digest"]:
             raise InputError(
-                f"{folder}: it holds an import of {before.config.get('source')}, whose content was "
-                "another; choose another folder"
+                f"{folder}: it holds an import of {before.config.get('source')}, and this is "
+                f"another content ({config['source']}); choose another folder"
             )
         refuse_other(before, config)
     try:

@@ -54,7 +54,15 @@ def plain(cell: str) -> str:
     if value is not None:
         return repr(value)
     text = "" if cell == UNKNOWN else str(cell).replace("\N{NO-BREAK SPACE}", " ")
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def both(cell: str) -> list[str]:

@@ -5,6 +5,7 @@ What is shown is rounded; a ``Shown`` keeps the number itself for the page's CSV
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 UNKNOWN = "–"
@@ -62,10 +63,10 @@ def interval(low: float | None, high: float | None, form: str = "fixed", digits:
     return Shown(f"{fixed(low, digits)} … {fixed(high, digits)}", (low, high))
 
 
-def share(value: float) -> str:
+def share(value: float, digits: int = 0) -> str:
     """A share in percent, with so many digits that it does not look like 0 or 100 %."""
-    for digits in (0, 1, 2, 3):
-        text = f"{100 * value:.{digits}f}"
+    for places in range(digits, 4):
+        text = f"{100 * value:.{places}f}"
         if float(text) not in (0.0, 100.0):
             return Shown(f"{text}\N{NO-BREAK SPACE}%", value)
     if 0 < value < 1:
@@ -75,10 +76,25 @@ def share(value: float) -> str:
 
 
 def within(low: float, high: float) -> str:
-    """The bounds of a share; where one bound is 0 or 1, only the other is named."""
+    """The bounds of a share, equally precise; where one is 0 or 1, only the other is named."""
     if high >= 1:
         return f"at least {share(low)}"
-    return f"at most {share(high)}" if low <= 0 else f"{share(low)} to {share(high)}"
+    if low <= 0:
+        return f"at most {share(high)}"
+    digits = max(
+        len(share(bound).partition("%")[0].strip().partition(".")[2]) for bound in (low, high)
+    )
+    return f"{share(low, digits)} to {share(high, digits)}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """The parts as a sentence has them: "a", "a and b", "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def plural(number: int, thing: str) -> str:
+    """So many things: "1 question", "1,234 questions"."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
 
 
 def pvalue(value: float | None, relation: bool = False, at_most: bool = False) -> str:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib.report import plots
+from calib.report import plots, words
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
-from calib.report.formats import count, fixed, percent, points, share, within
+from calib.report.formats import count, fixed, percent, points
 from calib.report.page import write_file, write_page
 from calib.report.scores import asked_line
 from calib.report.tables import metric_row
-from calib.report.words import LEAST_TOLD
 from calib.runs import Run
 from calib.runs.folder import RESULTS
 from calib.summary import to_json
@@ -54,7 +53,7 @@ def histogram_page(results: Mapping[str, Any]) -> Page:
         lead=[
             Text(lead, "lead"),
             Text(LEAD, "lead"),
-            *(Text(line, "caveat") for line in caveats(counts)),
+            *(Text(line, "caveat") for line in caveats(results)),
         ],
         tiles=[
             Tile("accuracy", percent(value["accuracy"], 1), f"{scored} questions"),
@@ -82,26 +81,21 @@ def histogram_page(results: Mapping[str, Any]) -> Page:
 
 def headline(results: Mapping[str, Any]) -> str:
     """What the confidence that it states most often is worth, and whether the run is finished."""
-    counts = results["counts"]
-    fullest = max(results["diagram"]["rows"], key=lambda row: row["n"])
-    missing = counts["total"] < counts["planned"]
-    begun = f"Unfinished, {counts['total']:,} of {counts['planned']:,}: " if missing else ""
-    if fullest["n"] < LEAST_TOLD:
-        return f"{begun}{count(counts['scored'])} questions are too few to say what it is worth."
-    return (
-        f"{begun}When it says {share(fullest['confidence'])}, it is right "
-        f"{count(fullest['correct'])} times of {count(fullest['n'])} (95 % interval "
-        f"{within(fullest['accuracy_low'], fullest['accuracy_high'])})."
-    )
+    value = {name: entry["value"] for name, entry in results["metrics"].items()}
+    overall = {**value, "n": results["counts"]["scored"]}
+    return words.headline({**results, "overall": overall})
 
 
-def caveats(counts: Mapping[str, int]) -> list[str]:
+def caveats(results: Mapping[str, Any]) -> list[str]:
+    counts, mass = results["counts"], results["metrics"]["mass"]["value"]
+    said = [words.forced_choice("its", mass)] if mass < words.LEAST_MASS else []
     if counts["total"] == counts["scored"]:
-        return []
+        return said
     return [
+        *said,
         f"{count(counts['total'] - counts['scored'])} of {count(counts['total'])} questions are "
         f"not in these numbers: {count(counts['without_answer'])} have no known answer, "
-        f"{count(counts['invalid'])} gave no valid scores."
+        f"{count(counts['invalid'])} gave no valid scores.",
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from calib.report import plots
 from calib.report.blocks import Block, Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
-from calib.report.formats import UNKNOWN, count, fixed, interval, percent, pvalue
+from calib.report.formats import UNKNOWN, count, fixed, interval, listed, percent, pvalue
 from calib.report.items import PICTURES, write_items
 from calib.report.page import write_file, write_page
 from calib.report.scores import EVERY_QUESTION, prompt_section
@@ -144,10 +144,6 @@ def alike_words(results: Mapping[str, Any]) -> Iterator[str]:
         yield f"{listed(list(map(label, constant)))} {verb} the same for all questions."
     if len(agreement["distinct"]) == 1 and agreement["alike"]:
         yield "No two measures differ in their order, so there is nothing to draw."
-
-
-def listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def best_measure(results: Mapping[str, Any]) -> str:

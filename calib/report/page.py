@@ -6,6 +6,7 @@ and written again.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +20,7 @@ from calib.report.markdown import markdown
 from calib.runs.durable import replace
 
 TEMPLATES = Path(__file__).with_name("templates")
+TIED = re.compile(r"(?<=\bp) (?=[=<≤])|(?<=[=<≤]) (?=\d)|(?<=\d) (?=%)")
 
 
 def write_page(folder: Path, page: Page) -> Path:
@@ -53,8 +55,13 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["csv_file"] = file_of
+    environment.filters |= {"csv_file": file_of, "tied": tied}
     return environment
+
+
+def tied(text: str) -> str:
+    """The text, its numbers tied to their signs and units, so that no line ends between them."""
+    return TIED.sub("\N{NO-BREAK SPACE}", text)
 
 
 def part(name: str) -> str:

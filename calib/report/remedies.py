@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from calib.report.blocks import Table
-from calib.report.formats import UNKNOWN, Shown, count, fixed, percent, share
+from calib.report.formats import UNKNOWN, Shown, count, fixed, listed, percent, share
 from calib.report.significance import p_of, shown
 from calib.report.words import has_model
 
+UNDETERMINED = 100
+"""A temperature whose bounds are further apart than this factor is hardly known at all."""
 HIDDEN = ("mce",)
 """Not in the table: the largest gap is that of the bin with the fewest questions, by chance."""
 
@@ -31,7 +34,7 @@ def remedy(results: Mapping[str, Any]) -> str:
     )
     if lower or higher:
         done = [
-            f"{verb} " + " and ".join(f"{test['label']} (p {p_of(test)})" for test in moved)
+            f"{verb} " + listed([f"{test['label']} (p {p_of(test)})" for test in moved])
             for verb, moved in (("lowers", lower), ("raises", higher))
             if moved
         ]
@@ -56,8 +59,13 @@ def temperature_note(temperature: Mapping[str, Any]) -> str:
 
 
 def temperature_span(temperature: Mapping[str, Any]) -> str:
+    """Its interval in brackets; of one that says nothing, only that."""
     low, high = temperature["low"], temperature["high"]
-    return "" if low is None else f" (95 % interval {fixed(low, 2)} to {fixed(high, 2)})"
+    if low is None:
+        return ""
+    if high > UNDETERMINED * low:
+        return f" (hardly determined: its 95 % interval spans a factor over {UNDETERMINED})"
+    return f" (95 % interval {fixed(low, 2)} to {fixed(high, 2)})"
 
 
 def temperature_rows(temperature: Mapping[str, Any] | None) -> list[dict[str, str]]:
@@ -168,11 +176,11 @@ def abstain_table(abstain: Mapping[str, Any]) -> Table:
 def abstain_row(row: Mapping[str, Any]) -> list[str]:
     target, everything = percent(row["target"]), fixed(row["utility_all"], 3)
     if row["threshold"] is None:
-        return [target, "none can promise it", *[UNKNOWN] * 4, everything]
+        return [target, Shown("none can promise it", math.nan), *[UNKNOWN] * 4, everything]
     needed = Shown(f"≥ {fixed(row['threshold'], 4)}", row["threshold"])
     return [
         target,
-        needed if row["coverage"] < 1 else "none needed",
+        needed if row["coverage"] < 1 else Shown("none needed", row["threshold"]),
         percent(row["coverage"]),
         share(1 - row["risk"]),
         share(1 - row["bound"]),

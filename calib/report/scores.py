@@ -11,7 +11,7 @@ from calib.records import InputError
 from calib.report import plots
 from calib.report.blocks import Figure, Figures, Key, Link, Page, Quote, Section, Text, Tile
 from calib.report.facts import count_facts, facts_section, histogram_facts, run_facts
-from calib.report.formats import beginning, count, fixed, percent, points, printable
+from calib.report.formats import beginning, count, fixed, percent, plural, points, printable
 from calib.report.items import PAGE, PICTURES, write_items
 from calib.report.page import write_file, write_page
 from calib.report.pictures import picture
@@ -26,7 +26,6 @@ from calib.report.remedies import (
 from calib.report.tables import group_table, metric_table, mistake_cards
 from calib.report.words import (
     NULL_NOTE,
-    NUMBERS,
     caveats,
     headings,
     headline,
@@ -122,9 +121,13 @@ def asked_line(results: Mapping[str, Any]) -> str:
 
 
 def tiles(results: Mapping[str, Any]) -> list[Tile]:
-    overall, scored = results["overall"], count(results["counts"]["scored"])
+    overall = results["overall"]
     shown = [
-        Tile("accuracy", percent(overall["accuracy"], 1), f"{scored} questions"),
+        Tile(
+            "accuracy",
+            percent(overall["accuracy"], 1),
+            plural(results["counts"]["scored"], "question"),
+        ),
         Tile(
             "mean confidence",
             percent(overall["confidence"], 1),
@@ -170,7 +173,7 @@ def prompt_section(folder: Path, first: Mapping[str, Any] | None = None) -> Sect
 def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
     overall, rows = results["overall"], results["diagram"]["rows"]
     closer = plots.reliability_zoomed(results["diagram"]["quantiles"])
-    caption = f"All {count(overall['n'])} scored questions, bins of equal width."
+    caption = f"All scored questions ({count(overall['n'])}), bins of equal width."
     return Section(
         "reliability",
         said["word"],
@@ -262,13 +265,12 @@ def temperature(fitted: Mapping[str, Any]) -> Section:
 
 def mistakes(results: Mapping[str, Any], folder: Path, said: Mapping[str, str]) -> Section:
     items = results["mistakes"]
-    number = NUMBERS[len(items)] if len(items) < len(NUMBERS) else str(len(items))
     shown = mistake_cards("mistakes", items, folder, browsed=True)
     colours = Key(
         (("over", "Given"), ("under", "right")), "Each with the probability that the model gave it."
     )
     blocks = [colours, shown] if items[0]["options"] else [shown]
-    return Section("mistakes", said["mistakes"].format(number), blocks)
+    return Section("mistakes", said["mistakes"], blocks)
 
 
 def reliability_figure(

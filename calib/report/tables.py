@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from calib.report.blocks import Card, Cards, Line, Table
-from calib.report.formats import count, fixed, gap, interval, percent, pvalue
+from calib.report.formats import UNKNOWN, beginning, count, fixed, gap, interval, percent, pvalue
 from calib.report.items import address_of
 from calib.report.pictures import picture
 
 OPTIONS_SHOWN = 5
+LONGEST = 400
+"""Characters of a question, or of an option, on a card."""
 GAP = "gap, points"
 UNNAMED = "(no group)"
 
@@ -81,17 +83,21 @@ def mistake_cards(
 
 
 def mistake_table(name: str, items: Sequence[Mapping[str, Any]]) -> Table:
-    """Wrong answers; where there are options, with the given answer and the right one."""
-    full = all("given" in item for item in items)
-    head = ["id", "question", "given", "confidence", "right"] if full else ["id", "confidence"]
+    """Wrong answers; of question, given answer and right one what any of them has."""
+    columns: list[tuple[str, str]] = [("id", "id"), ("question", "question"), ("given", "given")]
+    columns += [("confidence", "confidence"), ("right", "gold")]
+    shown = [
+        (head, key)
+        for head, key in columns
+        if any(item.get(key) not in (None, "") for item in items)
+    ]
 
-    def row(item: Mapping[str, Any]) -> list[str]:
-        sure = percent(item["confidence"], 1)
-        if not full:
-            return [item["id"], sure]
-        return [item["id"], item["question"], item["given"], sure, item["gold"]]
+    def cell(item: Mapping[str, Any], key: str) -> str:
+        return percent(item[key], 1) if key == "confidence" else str(item.get(key) or UNKNOWN)
 
-    return Table(name, head, [row(item) for item in items], prose=(1, 2, 4) if full else ())
+    prose = tuple(k for k, (_, key) in enumerate(shown) if key in ("question", "given", "gold"))
+    rows = [[cell(item, key) for _, key in shown] for item in items]
+    return Table(name, [head for head, _ in shown], rows, prose=prose)
 
 
 def mistake_card(item: Mapping[str, Any], folder: Path, browsed: bool) -> Card:
@@ -100,7 +106,13 @@ def mistake_card(item: Mapping[str, Any], folder: Path, browsed: bool) -> Card:
     options = sorted(item["options"], key=lambda option: -option["prob"])
     shown = [o for i, o in enumerate(options) if i < OPTIONS_SHOWN or o["role"]]
     lines = [
-        Line(o["text"], percent(o["prob"], 1), o["role"], tags.get(o["role"], ""), o["prob"])
+        Line(
+            beginning(o["text"], lines=4, characters=LONGEST),
+            percent(o["prob"], 1),
+            o["role"],
+            tags.get(o["role"], ""),
+            o["prob"],
+        )
         for o in shown
     ]
     if hidden := [o for o in options if o not in shown]:
@@ -108,7 +120,7 @@ def mistake_card(item: Mapping[str, Any], folder: Path, browsed: bool) -> Card:
         lines.append(Line(f"{len(hidden)} more", rest))
     return Card(
         item["id"],
-        item["question"],
+        beginning(item["question"], lines=8, characters=LONGEST),
         [picture(folder, name) for name in item["images"]],
         lines,
         [item["group"]] if item["group"] else [],

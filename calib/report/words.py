@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib.report.formats import count, fixed, percent, pvalue, share, within
+from calib.report.formats import count, fixed, percent, plural, pvalue, share, within
 from calib.report.significance import LEVEL
 from calib.runs.kinds import SCORE
 
@@ -19,8 +19,6 @@ LEAST_TOLD = 50
 LEAST_MASS = 0.5
 """Where the options have less probability than this, the page begins with a caveat."""
 
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
 OF_A_MODEL = {
     "word": "Does it keep its word?",
     "bins": "Questions are sorted into bins by the model's confidence. A dot on the dashed line "
@@ -28,9 +26,9 @@ OF_A_MODEL = {
     "sorting": "Can its confidence sort right from wrong?",
     "gap": "the model is more confident than right",
     "letting": "When to let it answer",
-    "mistakes": "Its {} most over-confident mistakes",
+    "mistakes": "Its most over-confident mistakes",
     "asked": "What the model was asked",
-    "numbers": "Over {n} questions it was {confidence} sure on average and right {accuracy} of the "
+    "numbers": "Over {questions} it was {confidence} sure on average and right {accuracy} of the "
     "time. Its expected calibration error is {ece}; a perfectly calibrated model would show "
     "{expected} (p {p}).",
     "in places": "It is miscalibrated in places, though not on average.",
@@ -45,8 +43,8 @@ OF_A_TABLE = {
     "sorting": "Can the confidence sort right from wrong?",
     "gap": "the confidences are higher than the share that is right",
     "letting": "When to take an answer",
-    "mistakes": "The {} most over-confident mistakes",
-    "numbers": "Over {n} answers the confidence is {confidence} on average, and {accuracy} are "
+    "mistakes": "The most over-confident mistakes",
+    "numbers": "Over {answers} the confidence is {confidence} on average, and {accuracy} are "
     "right. The expected calibration error is {ece}; perfectly calibrated confidences would show "
     "{expected} (p {p}).",
     "in places": "The confidence is wrong in places, though not on average.",
@@ -83,36 +81,55 @@ def title(results: Mapping[str, Any]) -> str:
 
 
 def headline(results: Mapping[str, Any]) -> str:
-    """One sentence: what the confidence that is stated most often is worth."""
-    bin_ = max(results["diagram"]["rows"], key=lambda row: row["n"])
-    n, counts = bin_["n"], results["counts"]
-    missing = counts["total"] < counts["planned"]
-    begun = f"Unfinished, {counts['total']:,} of {counts['planned']:,}: " if missing else ""
-    within_95 = f"95 % interval {within(bin_['accuracy_low'], bin_['accuracy_high'])}"
-    if not has_model(results):
-        if n < LEAST_TOLD:
-            answers = count(results["overall"]["n"])
-            return f"{answers} answers are too few to say what the confidence is worth."
-        near = share(bin_["confidence"])
-        return (
-            f"Of {count(n)} answers with a confidence of {near}, {count(bin_['correct'])} are "
-            f"right ({within_95})."
-        )
+    """One sentence: what the confidence that is stated most often is worth.
+
+    Where no bin holds ``LEAST_TOLD`` answers, what confidence and accuracy are on average.
+    """
+    fullest = max(results["diagram"]["rows"], key=lambda row: row["n"])
+    counts, model = results["counts"], has_model(results)
+    begun = ""
+    if model and counts["total"] < counts["planned"]:
+        begun = f"Unfinished, {counts['total']:,} of {counts['planned']:,}: "
+    if fullest["n"] >= LEAST_TOLD:
+        return begun + of_bin(fullest, model)
+    return begun + of_all(results["overall"], results["metrics"]["accuracy"], model)
+
+
+def of_bin(row: Mapping[str, Any], model: bool) -> str:
+    """What a bin's confidence is worth."""
+    sure, n, right = about(row["confidence"]), count(row["n"]), count(row["correct"])
+    within_95 = f"95 % interval {within(row['accuracy_low'], row['accuracy_high'])}"
+    if model:
+        return f"When it says {sure}, it is right {right} times of {n} ({within_95})."
+    return f"Of {n} answers with a confidence of {sure}, {right} are right ({within_95})."
+
+
+def of_all(overall: Mapping[str, Any], accuracy: Mapping[str, Any], model: bool) -> str:
+    """Confidence and accuracy on average; of too few answers, that they are."""
+    n = overall["n"]
     if n < LEAST_TOLD:
-        return (
-            f"{begun}{count(results['overall']['n'])} questions are too few to say what its "
-            "confidence is worth."
-        )
-    return (
-        f"{begun}When it says {share(bin_['confidence'])}, it is right {count(bin_['correct'])} "
-        f"times of {count(n)} ({within_95})."
-    )
+        what, whose = ("question", "its") if model else ("answer", "the")
+        verb = "is" if n == 1 else "are"
+        return f"{plural(n, what)} {verb} too few to say what {whose} confidence is worth."
+    sure, right = about(overall["confidence"]), count(round(overall["accuracy"] * n))
+    low, high = accuracy["low"], accuracy["high"]
+    interval = "" if low is None else f" (95 % interval {within(low, high)})"
+    if model:
+        return f"On average it says {sure}, and it is right {right} times of {count(n)}{interval}."
+    return f"The confidence is {sure} on average, and {right} of {count(n)} are right{interval}."
+
+
+def about(confidence: float) -> str:
+    """A mean of confidences, rounded."""
+    rounded = share(confidence)
+    return rounded if rounded.startswith(("over", "under")) else f"about {rounded}"
 
 
 def verdict(overall: Mapping[str, Any], said: Mapping[str, str] = OF_A_MODEL) -> str:
     """Whether the gap is real, and which way it points; ``said`` holds the sentences."""
     numbers = said["numbers"].format(
-        n=count(overall["n"]),
+        questions=plural(overall["n"], "question"),
+        answers=plural(overall["n"], "answer"),
         confidence=percent(overall["confidence"], 1),
         accuracy=percent(overall["accuracy"], 1),
         ece=fixed(overall["ece"], 3),

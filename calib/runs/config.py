@@ -65,6 +65,8 @@ def read_config(folder: Path, reader: str = "calib.open_run") -> dict[str, Any]:
     if not path.is_file() or states_in(folder):
         raise InputError(no_run(folder, reader))
     content = read_object(path)
+    if "model_type" in content and "task" not in content:
+        raise InputError(f"{folder}: this is a model's folder and not a run; calib score makes one")
     check_config(content, path)
     return {**content, "kind": kind_in(content)}
 

@@ -259,7 +259,7 @@ def measure(scored: Scored, chosen: Sequence[Spec], seed: int) -> dict[str, dict
             entries[spec.name] = {"value": None, "low": None, "high": None, "method": None, **facts}
             continue
         entries[spec.name] = {**asdict(bounds[spec.name]), **facts}
-        if spec.name in nulls:
+        if spec.name in nulls and np.isfinite(bounds[spec.name].value):
             null = nulls[spec.name]
             entries[spec.name] |= {"expected": null.expected, "p": null.p, "least_p": LEAST_P}
     return entries
@@ -272,7 +272,12 @@ def intervals_of(
 ) -> dict[str, intervals.Interval]:
     """The interval of each metric; where all rows are one cluster, its value without bounds."""
     if len(np.unique(scored.cluster)) > 1:
-        return intervals.bootstrap_all(cases, clusters=scored.cluster, n=RESAMPLES, seed=seed)
+        found = intervals.bootstrap_all(cases, clusters=scored.cluster, n=RESAMPLES, seed=seed)
+        if "confidence" in found and np.ptp(scored.confidence) == 0:
+            # All 1 is no share of hits.
+            only = found["confidence"].value
+            found["confidence"] = intervals.Interval(only, None, None, intervals.SAME)
+        return found
     why = "none: all questions are one cluster"
     return {
         name: intervals.Interval(float(metric(*arrays)), None, None, why)
