@@ -24,8 +24,9 @@ def dots(unit: str = "questions") -> str:
 
 def closer(bins: Sequence[Mapping[str, Any]]) -> str:
     """The marks of ``plots.reliability_zoomed`` that other diagrams do not have."""
+    few = len(bins) == 1  # too few questions, or all with one confidence
     said = [
-        "The same questions in bins that hold near-equally many.",
+        f"The same questions in {'one bin' if few else 'bins that hold near-equally many'}.",
         "The level line through a dot is the range of confidences in its bin.",
     ]
     counts = [row["n"] for row in bins]

@@ -80,7 +80,7 @@ def reliability_zoomed(bins: Sequence[Bin], *, note: str = "", theme: Theme = CS
         draw_diagonal(axes, theme)
         for row in bins:
             _draw_interval(axes, row, theme)
-            _draw_bin(axes, row, 40, theme)
+            _draw_bin(axes, row, _size(row, bins), theme)
         _sides(axes, bins, note, theme)
         axes.set_xlabel(f"{axes.get_xlabel()}\n{_each(bins)}")
         figure.set_label(spoken(bins))
@@ -148,7 +148,6 @@ def _axes(figure: Any) -> tuple[Axes, Axes]:
 def _draw(top: Axes, strip: Axes, bins: Sequence[Bin], note: str, unit: str, theme: Theme) -> None:
     plain(top, theme)
     draw_diagonal(top, theme)
-    largest = max([row["n"] for row in bins], default=0)
     for row in bins:
         if row["n"]:
             top.bar(
@@ -161,8 +160,9 @@ def _draw(top: Axes, strip: Axes, bins: Sequence[Bin], note: str, unit: str, the
                 linewidth=0,
                 zorder=2,
                 clip_on=False,
+                in_layout=False,  # the square stays as wide as the strip below
             )
-            _draw_bin(top, row, 14 + 42 * (row["n"] / largest) ** 0.5, theme)
+            _draw_bin(top, row, _size(row, bins), theme)
     top.set(xlim=(0, 1), ylim=(0, 1), ylabel="right, %", box_aspect=1)
     top.xaxis.set_major_formatter(PERCENT)
     top.yaxis.set_major_formatter(PERCENT)
@@ -216,7 +216,13 @@ def _draw_bin(axes: Axes, row: Bin, size: float, theme: Theme) -> None:
         alpha=strength,
         zorder=4,
         clip_on=False,
+        in_layout=False,
     )
+
+
+def _size(row: Bin, bins: Sequence[Bin]) -> float:
+    """Of a dot, in square points: the area grows with the root of the count."""
+    return float(14 + 42 * (row["n"] / max(other["n"] for other in bins)) ** 0.5)
 
 
 def _draw_counts(strip: Axes, bins: Sequence[Bin], unit: str, theme: Theme) -> None:

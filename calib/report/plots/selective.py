@@ -96,7 +96,7 @@ def risk_coverage_by_measure(curves: Sequence[Curve], *, theme: Theme = CSS) -> 
 
 def _name_lines(figure: Figure, panels: Sequence[Axes], theme: Theme) -> None:
     """One legend above all panels, of what any of them holds."""
-    lines = {}
+    lines: dict[str, Any] = {}
     for axes in panels:
         lines |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     outside: Any = "outside upper left"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -106,7 +107,8 @@ def _line(
 
 def _from_zero(axes: Axes) -> None:
     """An axis from zero, with room for the marks of a level line beneath the legend."""
-    axes.set_ylim(0, 1.08 * max([max(line.get_ydata()) for line in axes.lines], default=0) or 1)
+    highest = [float(np.max(np.asarray(line.get_ydata()))) for line in axes.lines]
+    axes.set_ylim(0, 1.08 * max(highest, default=0.0) or 1.0)
 
 
 def _gap(axes: Axes, records: Records, theme: Theme) -> None:
