@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 
 from calib.report import plots
 from calib.report.plots.frame import part
+from calib.report.plots.reliability import spoken
 
 STYLE = Path(plots.__file__).parents[1] / "templates" / "report.css"
 
@@ -94,6 +95,68 @@ def test_bars_are_the_intervals_and_few_questions_are_faint():
     assert strengths[2] < strengths[0] == strengths[1]
 
 
+def test_a_bar_stands_about_its_dot():
+    axes = plots.reliability(BINS).axes[0]
+    for bar, row in zip(axes.patches, BINS[1:], strict=True):
+        assert bar.get_x() + bar.get_width() / 2 == pytest.approx(row["confidence"])
+        assert bar.get_width() == pytest.approx(0.072)
+    wide = plots.reliability([{**BINS[1], "low": 0.0, "high": 0.5}]).axes[0].patches[0]
+    assert wide.get_width() == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize("drawn", [plots.reliability, plots.reliability_zoomed])
+def test_a_dot_on_the_diagonal_has_no_side(drawn):
+    level = {**a_bin(0.7, 40, 0.7, 28), "confidence": 0.7 + 1e-12}
+    axes = drawn([a_bin(0.4, 40, 0.45, 30), level], theme=plots.LIGHT).axes[0]
+    dots = [to_rgb(dot.get_facecolor()[0][:3]) for dot in axes.collections]
+    assert dots == [to_rgb(plots.LIGHT.under), to_rgb(plots.LIGHT.ink)]
+    said = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert said == ["over-confident", "under-confident", "on the diagonal"]
+    assert spoken([level]).endswith("(on the diagonal).")
+    assert len(drawn(NARROW).axes[0].get_legend().get_texts()) == 2
+
+
+@pytest.mark.parametrize("confidence", [0.7, 1.0])
+def test_a_dot_on_the_frame_is_drawn_whole(confidence):
+    one = a_bin(confidence, 40, confidence, 24) | {"high": confidence}
+    axes = plots.reliability_zoomed([one]).axes[0]
+    assert axes.get_xlim()[1] == pytest.approx(confidence, abs=1e-12)
+    assert not any(mark.get_clip_on() for mark in (*axes.lines[1:], *axes.collections))
+    edge = plots.reliability([a_bin(0.9, 40, 1.0, 24)]).axes[0]
+    assert not any(mark.get_clip_on() for mark in (*edge.patches, *edge.collections))
+
+
+def test_bins_say_how_many_they_hold():
+    ties = plots.reliability_zoomed([a_bin(0.6, 33, 0.65, 30), a_bin(0.7, 100, 0.75, 28)])
+    assert ties.axes[0].get_xlabel().endswith("\n33 to 100 questions in each bin")
+    one = plots.reliability_zoomed(NARROW[:1]).axes[0]
+    assert one.get_xlabel().endswith("\n40 questions in one bin")
+
+
+def test_rows_of_training_are_not_called_questions():
+    figure = plots.reliability(BINS, unit="rows")
+    assert figure.axes[1].get_ylabel() == "rows" and "143 rows in bins" in figure.get_label()
+    assert "questions" not in plots.svg(figure, name="x", label="")
+    assert plots.reliability(BINS).axes[1].get_ylabel() == "questions"
+
+
+def test_the_square_stays_above_its_strip():
+    edge = [a_bin(0.0, 40, 0.0, 4), a_bin(0.9, 40, 1.0, 36)]
+    figure = plots.reliability(edge)
+    figure.canvas.draw()
+    square, strip = (axes.get_window_extent() for axes in figure.axes)
+    assert (square.x0, square.x1) == pytest.approx((strip.x0, strip.x1), abs=1)
+    for mark in (*figure.axes[0].patches, *figure.axes[0].collections):
+        ends = mark.get_window_extent()
+        assert figure.bbox.x0 <= ends.x0 and ends.x1 <= figure.bbox.x1
+
+
+def test_a_larger_dot_is_a_fuller_bin():
+    for drawn in (plots.reliability, plots.reliability_zoomed):
+        sizes = [dot.get_sizes()[0] for dot in drawn(BINS[1:]).axes[0].collections]
+        assert sizes[2] < sizes[0] < sizes[1]
+
+
 def test_the_strip_counts_every_bin_and_writes_the_counts():
     strip = plots.reliability(BINS).axes[1]
     assert [bar.get_height() for bar in strip.patches] == [0, 40, 100, 3]
@@ -157,6 +220,29 @@ def test_histogram_shows_wrong_answers_below_on_their_own_scale():
     assert (upper.get_ylabel(), lower.get_ylabel()) == ("93 right", "50 wrong")
 
 
+@pytest.mark.parametrize(
+    ("confidence", "accuracy", "shown"),
+    [(0.7, 0.6, (0.4, 1.0)), (0.7, 0.15, (0.1, 1.0)), (0.7, 0.0, (0.0, 1.0))],
+)
+def test_the_axis_of_a_histogram_reaches_both_lines(confidence, accuracy, shown):
+    bins = [a_bin(k / 10, 0, 0.0, 0) for k in range(4)] + BINS[1:]
+    figure = plots.confidence_histogram(bins, confidence=confidence, accuracy=accuracy)
+    for axes in figure.axes:
+        assert axes.get_xlim() == pytest.approx(shown)
+        assert [line.get_xdata() for line in axes.lines] == [[confidence] * 2, [accuracy] * 2]
+        assert not any(line.get_clip_on() for line in axes.lines)  # whole at an end of the axis
+
+
+def test_one_confidence_has_an_axis_and_lies_in_its_bar():
+    bins = [a_bin(k / 15, 0, 0.0, 0) | {"high": (k + 1) / 15} for k in range(14)]
+    bins.append(a_bin(14 / 15, 300, 1.0, 297) | {"high": 1.0})
+    axes = plots.confidence_histogram(bins, confidence=1.0, accuracy=0.99).axes[0]
+    low, high = axes.get_xlim()
+    assert high - low >= 0.1 and high == 1.0
+    (bar,) = [bar for bar in axes.patches if bar.get_height()]
+    assert bar.get_x() + bar.get_width() == pytest.approx(1.0, abs=1e-12)
+
+
 def test_a_perfect_ranking_ends_at_the_overall_error():
     axes = plots.risk_coverage(a_curve()).axes[0]
     perfect = next(line for line in axes.lines if line.get_label() == "perfect ranking")
@@ -174,6 +260,17 @@ def test_a_band_lies_about_the_curve_and_is_absent_where_unknown():
     ends = axes.collections[0].get_paths()[0].get_extents()
     assert (ends.y0, ends.y1) == (0.05, 0.5)
     assert not plots.risk_coverage(no_band(0.4)).axes[0].collections
+
+
+def test_a_legend_names_a_band_only_where_one_is_drawn():
+    tied = a_curve(points=[[1.0, 0.4]], low=[0.3], high=[0.5])
+    for curve, banded in ((a_curve(), True), (no_band(0.4), False), (tied, False)):
+        axes = plots.risk_coverage(curve).axes[0]
+        named = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert ("95 % band" in named) == bool(axes.collections) == plots.has_band(curve) == banded
+    # A first panel without a band hides no other's name.
+    (legend,) = plots.risk_coverage_by_measure([{**tied, "label": "a"}, a_curve()]).legends
+    assert "95 % band" in [text.get_text() for text in legend.get_texts()]
 
 
 @pytest.mark.parametrize("overall", [0.0004, 0.022, 0.4, 1.0])
@@ -208,6 +305,48 @@ def test_runs_have_colours_markers_and_dashes_of_their_own():
     assert lines[0].get_xydata().tolist() == [[0.65, 0.75], [0.75, 0.7]]
     with pytest.raises(ValueError, match="at most 4 runs, got 5"):
         plots.overlay([*runs, ("five", NARROW)])
+
+
+@pytest.mark.parametrize("name", ["W" * 41, "m" * 41, "a-long-name-of-a-checkpoint-of-step-000123"])
+def test_a_long_name_leaves_the_small_square_alone(name):
+    figure = plots.overlay([(name, NARROW), ("_b", NARROW)])
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    (square,) = axes.child_axes
+    legend = axes.get_legend()
+    said = [text.get_text() for text in legend.get_texts()]
+    assert [text.replace("\n", "").strip("\N{ZERO WIDTH SPACE}") for text in said] == [name, "_b"]
+    ends = max(text.get_window_extent().x1 for text in legend.get_texts())
+    assert ends < square.get_window_extent().x0
+    assert legend.get_window_extent().y1 <= figure.bbox.y1
+
+
+@pytest.mark.parametrize("name", ["$x$", "$\\frac{", "a$b$c"])
+def test_a_dollar_in_a_name_begins_no_formula(name):
+    entropy = [{"step": 1, "entropy": 0.5}]
+    for figure in (
+        plots.arms({name: ARM}),
+        plots.overlay([(name, NARROW)]),
+        plots.entropy_over_steps({name: entropy}),
+        plots.risk_coverage_by_measure([a_curve(label=name)]),
+        plots.correlations([name], [[1.0]]),
+        plots.over_steps(STEPS, measure="ece", title=name),
+    ):
+        root = ElementTree.fromstring(plots.svg(figure, name="x", label=""))
+        assert any(text.strip() == name for text in root.itertext())
+
+
+def test_a_level_line_stays_beneath_the_legend():
+    level = [{"step": step, "entropy": 4.12 - 1e-3 * step} for step in (1, 2)]
+    figures = [plots.entropy_over_steps({"eval": level, "other": level})]
+    rows = [{**row, "ece": 0.2, "expected_ece": 0.2} for row in STEPS]
+    figures.append(plots.over_steps(rows, measure="ece", stacked=True))
+    for figure in figures:
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        assert axes.get_ylim()[0] == 0
+        marks = max(line.get_window_extent().y1 for line in axes.lines)
+        assert marks + 2 < axes.get_legend().get_window_extent().y0
 
 
 def test_arms_outline_what_is_truthful():

@@ -29,7 +29,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_the_numbers_are_those_of_the_history(tmp_path: Path) -> None:
-    history = [record(step=5, entropy=2.5), record(), record("eval_saved")]
+    history = [record(step=5, entropy=2.5), record(), record("eval_saved", rows=120)]
     folder = checkpoint(tmp_path / "c", state(history, log=[{"loss": math.inf, "step": 5}, LINE]))
     write_training_report(folder)
     rows = table(folder)
@@ -84,6 +84,30 @@ def test_the_newest_checkpoint_of_an_output_folder_is_read(tmp_path: Path) -> No
     assert (tmp_path / "report.html").exists() and (tmp_path / "report.md").exists()
     checkpoint(tmp_path, state([record(step=12)]), global_step=12)
     assert read_training(tmp_path).step == 12
+
+
+def test_a_save_that_repeats_an_evaluation_is_left_out(tmp_path: Path) -> None:
+    history = [
+        *(record(step=5), record("eval_saved", 5)),
+        *(record(step=10, entropy=2.0), record("eval_saved", 12, entropy=2.0)),
+        *(record(step=15, entropy=1.5), record(step=20), record("eval_saved", 20, rows=120)),
+    ]
+    folder = checkpoint(tmp_path / "c", state(history))
+    assert read_training(folder).repeats == 2
+    write_training_report(folder)
+    assert [(row["set"], row["step"]) for row in table(folder)] == [
+        ("eval", "5"), ("eval", "10"), ("eval", "15"), ("eval", "20"), ("eval_saved", "20"),
+    ]  # fmt: skip
+    said = "Left out: 2 of eval_saved, each with the numbers of the one evaluation since"
+    assert said in (folder / "report.html").read_text()
+    write_training_report(checkpoint(tmp_path / "d"))
+    assert "Left out" not in (tmp_path / "d" / "report.html").read_text()
+
+
+def test_a_diagram_counts_rows(tmp_path: Path) -> None:
+    write_training_report(checkpoint(tmp_path / "c"))
+    text = (tmp_path / "c" / "report.html").read_text()
+    assert "question" not in text and "The line from a dot to the diagonal" in text
 
 
 def test_two_sets_have_a_line_each(tmp_path: Path) -> None:

@@ -216,10 +216,8 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
 
 
 def legend_name(name: str) -> str:
-    """A name that leaves room for the drawing; a dollar begins no formula."""
-    if len(name) > LEGEND:
-        name = f"{name[: LEGEND // 2]}…{name[-LEGEND // 2 :]}"
-    return name.replace("$", r"\$")
+    """A name that leaves room for the drawing."""
+    return name if len(name) <= LEGEND else f"{name[: LEGEND // 2]}…{name[-LEGEND // 2 :]}"
 
 
 def gained_and_lost(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib.report import plots, words
+from calib.report import captions, plots, words
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import count, fixed, percent, points
@@ -71,7 +71,11 @@ def histogram_page(results: Mapping[str, Any]) -> Page:
         ],
         asked=asked_line(results),
         sections=[
-            Section("reliability", "Does it keep its word?", [Figures(figures(results))]),
+            Section(
+                "reliability",
+                "Does it keep its word?",
+                [Text(captions.dots()), Figures(figures(results))],
+            ),
             Section("metrics", "Every number, with its convention", [table]),
             facts_section(run_facts(facts)),
         ],
@@ -115,6 +119,6 @@ def figures(results: Mapping[str, Any]) -> list[Figure]:
         Figure(
             "Where the confidences lie",
             plots.svg(lies, name="histogram", label="Confidence histogram"),
-            "Right and wrong answers by confidence.",
+            captions.HISTOGRAM,
         ),
     ]

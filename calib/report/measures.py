@@ -85,12 +85,11 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
 def curves_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
     """Risk and coverage of every measure with its band."""
     title = "Risk and coverage by measure"
-    bands = any(bound is not None for curve in curves for bound in curve["low"])
     said = (
         "the band is a 95\N{NO-BREAK SPACE}% interval at each share, by resampling clusters of "
         "questions (images)"
-        if bands
-        else "no band, since there are too few clusters of questions"
+        if any(map(plots.has_band, curves))
+        else "no band, since there are too few clusters of questions or all are equally sure"
     )
     return Figure(
         title,

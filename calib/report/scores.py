@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.records import InputError
-from calib.report import plots
+from calib.report import captions, plots
 from calib.report.blocks import Figure, Figures, Key, Link, Page, Quote, Section, Text, Tile
 from calib.report.facts import count_facts, facts_section, histogram_facts, run_facts
 from calib.report.formats import beginning, count, fixed, percent, plural, points, printable
@@ -172,7 +172,8 @@ def prompt_section(folder: Path, first: Mapping[str, Any] | None = None) -> Sect
 
 def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
     overall, rows = results["overall"], results["diagram"]["rows"]
-    closer = plots.reliability_zoomed(results["diagram"]["quantiles"])
+    quantiles = results["diagram"]["quantiles"]
+    closer = plots.reliability_zoomed(quantiles)
     caption = f"All scored questions ({count(overall['n'])}), bins of equal width."
     return Section(
         "reliability",
@@ -180,17 +181,15 @@ def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
         [
             Text(
                 f"{said['bins']}: of the answers given with 80\N{NO-BREAK SPACE}% confidence, "
-                "80\N{NO-BREAK SPACE}% are right. The bar behind a dot is the "
-                "95\N{NO-BREAK SPACE}% interval of the share that is right; bins of fewer than "
-                "ten questions are faint. The strip below counts."
+                f"80\N{NO-BREAK SPACE}% are right. {captions.dots()}"
             ),
             Figures(
                 [
                     reliability_figure("reliability", "All questions", rows, overall, caption),
                     Figure(
-                        "In bins that are equally full",
+                        "In near-equally full bins",
                         plots.svg(closer, name="closer", label="Where the confidences are"),
-                        "The same questions; the axes show where their confidences lie.",
+                        captions.closer(quantiles),
                     ),
                 ]
             ),
@@ -214,16 +213,14 @@ def ranking(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:
                     Figure(
                         "Where the confidences lie",
                         plots.svg(histogram, name="histogram", label="Confidence histogram"),
-                        "Right answers upwards and wrong ones downwards, each on its own scale. "
-                        "The dashed line is the mean confidence, the solid line the accuracy: "
-                        "calibrated means that they meet.",
+                        captions.HISTOGRAM,
                     ),
                     Figure(
                         "Risk and coverage",
                         plots.svg(order, name="risk", label="Risk-coverage curve"),
                         "Answer only the most confident share: how many of those answers are "
-                        f"wrong? The band is a 95\N{NO-BREAK SPACE}% interval at each share. AUROC "
-                        f"of confidence against correctness: {auroc}.",
+                        f"wrong? {captions.band(curve)} AUROC of confidence against correctness: "
+                        f"{auroc}.",
                     ),
                 ]
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.report import plots
+from calib.report import captions, plots
 from calib.report.blocks import Block, Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section
 from calib.report.formats import beginning, count, fixed, gap, percent
@@ -89,11 +89,11 @@ def sections(training: Training) -> Iterator[Section]:
     ]
     if diagrams:
         told = (
-            "Of the last evaluation. Bars are 95\N{NO-BREAK SPACE}% intervals of independent rows; "
-            "rows that depend on each other would have wider ones."
+            f"Of the last evaluation. {captions.dots('rows')} The intervals are those of "
+            "independent rows; rows that depend on each other would have wider ones."
         )
         yield Section("reliability", "Does it keep its word?", [Text(told), Figures(diagrams)])
-    yield Section("evaluations", "Every evaluation", [evaluation_table(training.evaluations)])
+    yield Section("evaluations", "Every evaluation", [evaluation_table(training)])
     yield facts_section(facts(training), "Facts")
 
 
@@ -152,7 +152,7 @@ def entropy(sets: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 def diagram_figure(number: int, name: str, record: Mapping[str, Any], diagram: Diagram) -> Figure:
     title = short(name)
     note = f"ECE {fixed(diagram.ece)}\n{fixed(diagram.expected)} if calibrated"
-    drawing = plots.reliability(diagram.bins, note=note)
+    drawing = plots.reliability(diagram.bins, note=note, unit="rows")
     return Figure(
         title,
         plots.svg(drawing, name=f"reliability-{number}", label=f"{title}: {note}"),
@@ -160,7 +160,8 @@ def diagram_figure(number: int, name: str, record: Mapping[str, Any], diagram: D
     )
 
 
-def evaluation_table(records: Sequence[Mapping[str, Any]]) -> Table:
+def evaluation_table(training: Training) -> Table:
+    records = training.evaluations
     shown = records[-LISTED:]
     notes = [
         "Expected: the floor. Accuracy: the likeliest class is the label. Gap: confidence minus "
@@ -169,6 +170,11 @@ def evaluation_table(records: Sequence[Mapping[str, Any]]) -> Table:
     ]
     if any(record["name"] == SAVED for record in shown):
         notes.append(f"{SAVED}: all that was evaluated since the save before, taken together.")
+    if training.repeats:
+        notes.append(
+            f"Left out: {count(training.repeats)} of {SAVED}, each with the numbers of the one "
+            "evaluation since the save before."
+        )
     if len(shown) < len(records):
         notes.insert(0, f"The last {count(len(shown))} of {count(len(records))} evaluations.")
     return Table(
@@ -202,7 +208,7 @@ def facts(training: Training) -> list[tuple[str, str]]:
     return [
         ("read from", str(training.path)),
         ("steps", count(training.step)),
-        ("evaluations and saves", count(len(training.evaluations))),
+        ("evaluations and saves", count(len(training.evaluations) + training.repeats)),
         ("lines of training rows", count(len(training.trained))),
         ("bins of the ECE", f"{', '.join(map(str, bins))} of equal width, each [a, b)"),
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ LEAST_IN_QUANTILE = 20
 SPREAD = (20, 40, 50, 100, 200, 500, 1000)
 """The numbers of bins over 0 to 1 whose filled part may be shown as a histogram."""
 MOST_SPREAD = 25
+LEAST_REACH = 0.1
+"""A narrower part of 0 to 1 would make much of what is below any error of measurement."""
 
 Bounds = Callable[[int], tuple[float, float]]
 """The number of a bin to the 95 % bounds of its accuracy."""
@@ -56,11 +59,15 @@ def quantiles(scored: Scored) -> list[dict[str, Any]]:
 def spread(scored: Scored) -> list[dict[str, Any]]:
     """Counts of all and of right answers in bins of equal width, where the confidences lie.
 
-    The bins are as narrow as ``MOST_SPREAD`` of them allow, and begin and end at round numbers.
+    The bins reach to the accuracy, too, be it far from every confidence. They are as narrow as
+    ``MOST_SPREAD`` of them allow, and begin and end at round numbers.
     """
+    low, high = reach([scored.confidence.min(), scored.confidence.max(), scored.correct.mean()])
     for bins in SPREAD:
         place = binning.place(scored.confidence, binning.width_edges(bins), "left")
-        first, last = int(place.min()), int(place.max())
+        # An end that is an edge but for the last bits is that edge.
+        first = min(int(place.min()), math.floor(low * bins + 1e-9))
+        last = max(int(place.max()), math.ceil(high * bins - 1e-9) - 1)
         if bins == SPREAD[0] or last - first < MOST_SPREAD:
             filled = [
                 {
@@ -72,6 +79,15 @@ def spread(scored: Scored) -> list[dict[str, Any]]:
                 for b in range(first, last + 1)
             ]
     return filled
+
+
+def reach(values: Sequence[float]) -> tuple[float, float]:
+    """The part of 0 to 1 that holds all values, ``LEAST_REACH`` wide or wider."""
+    low, high = float(min(values)), float(max(values))
+    if high - low >= LEAST_REACH:
+        return low, high
+    low = min(max(0.0, (low + high - LEAST_REACH) / 2), 1.0 - LEAST_REACH)
+    return low, low + LEAST_REACH
 
 
 def bounds_of(scored: Scored, here: NDArray[np.bool_]) -> tuple[float, float]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,7 +90,8 @@ class Training:
     ``evaluations``: records with name, step, epoch, rows, invalid, ece, bins, confidence,
     top1_accuracy, entropy and expected_ece; what is not known is None. ``trained``: the same of the
     rows trained on, as far as Trainer logged them, without name, rows and invalid. ``diagrams``: by
-    the name of an evaluation set.
+    the name of an evaluation set. ``repeats``: how many saves are not among the evaluations, since
+    they took together no more than one, which is.
     """
 
     path: Path
@@ -98,6 +99,7 @@ class Training:
     evaluations: list[dict[str, Any]]
     trained: list[dict[str, Any]]
     diagrams: dict[str, Diagram]
+    repeats: int
 
     @property
     def sets(self) -> dict[str, list[dict[str, Any]]]:
@@ -141,8 +143,10 @@ def read_training(folder: Path) -> Training:
         if any(map(ECE.fullmatch, entry))
     ]
     by_step = partial(sorted, key=lambda record: int(record["step"]))
-    evaluations = with_floors(by_step(records), diagrams)
-    return Training(path, state["global_step"], evaluations, by_step(trained), diagrams)
+    records = by_step(records)
+    once = without_repeats(records)
+    evaluations, repeats = with_floors(once, diagrams), len(records) - len(once)
+    return Training(path, state["global_step"], evaluations, by_step(trained), diagrams, repeats)
 
 
 def newest(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -205,6 +209,24 @@ def diagram_of(saved: Any, where: str) -> Diagram:
     )
     floor = expected_ece(count, confidence)
     return Diagram(bars(curve, bins), int(n.sum()), ece_of(curve), floor)
+
+
+def without_repeats(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The records but for saves with every number of the evaluation before, be it at its step or
+    earlier."""
+    when = {"name", "step", "epoch"}
+    kept: list[dict[str, Any]] = []
+    before: dict[str, Any] | None = None
+    for record in records:
+        numbers = {name: value for name, value in record.items() if name not in when}
+        if record["name"] == SAVED:
+            if numbers != before:
+                kept.append(dict(record))
+            before = None
+        else:
+            kept.append(dict(record))
+            before = numbers
+    return kept
 
 
 def with_floors(

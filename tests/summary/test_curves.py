@@ -106,20 +106,28 @@ def test_intervals_of_quantiles_allow_for_clusters():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "first", "last", "bins"),
+    ("low", "high", "right", "first", "last", "bins"),
     [
-        (0.0, 1.0, 0.0, 1.0, 20),
-        (0.506, 1.0, 0.5, 1.0, 25),
-        (0.97, 1.0, 0.97, 1.0, 15),
-        (0.5, 0.5, 0.5, 0.501, 1),
+        (0.0, 1.0, 20, 0.0, 1.0, 20),
+        (0.506, 1.0, 700, 0.5, 1.0, 25),
+        (0.87, 1.0, 900, 0.87, 1.0, 13),
+        (0.0, 0.3, 490, 0.0, 0.5, 25),  # the accuracy lies above every confidence
+        (0.5, 1.0, 0, 0.0, 1.0, 20),
+        (0.97, 1.0, 980, 0.9, 1.0, 20),  # as wide as it may be narrow
+        (0.7, 0.7, 701, 0.65, 0.755, 21),
+        (1.0, 1.0, 1001, 0.9, 1.0, 20),
+        (0.0, 0.0, 0, 0.0, 0.1, 20),
     ],
 )
-def test_the_histogram_has_narrow_bins_where_the_confidences_lie(low, high, first, last, bins):
-    c = np.linspace(low, high, 1001)
-    found = spread(scored(c, c > 0.98))
+def test_the_histogram_has_narrow_bins_where_the_confidences_lie(
+    low, high, right, first, last, bins
+):
+    c, correct = np.linspace(low, high, 1001), np.arange(1001) >= 1001 - right
+    found = spread(scored(c, correct))
     assert (found[0]["low"], found[-1]["high"], len(found)) == (first, last, bins)
+    assert found[0]["low"] <= correct.mean() <= found[-1]["high"]
     assert sum(row["n"] for row in found) == 1001
-    assert sum(row["correct"] for row in found) == (c > 0.98).sum()
+    assert sum(row["correct"] for row in found) == right
     for row in found[:-1]:
         assert row["n"] == ((c >= row["low"]) & (c < row["high"])).sum()
 

@@ -12,8 +12,13 @@ that are compared have four colours of their own. A figure's label says its main
 from calib.report.plots.answers import arms, correlations
 from calib.report.plots.confidence import confidence_histogram
 from calib.report.plots.overlay import overlay
-from calib.report.plots.reliability import before_after, reliability, reliability_zoomed
-from calib.report.plots.selective import risk_coverage, risk_coverage_by_measure
+from calib.report.plots.reliability import (
+    before_after,
+    is_part,
+    reliability,
+    reliability_zoomed,
+)
+from calib.report.plots.selective import has_band, risk_coverage, risk_coverage_by_measure
 from calib.report.plots.theme import CSS, DARK, LIGHT, Theme, png, svg
 from calib.report.plots.training import entropy_over_steps, over_steps
 
@@ -27,6 +32,8 @@ __all__ = [
     "confidence_histogram",
     "correlations",
     "entropy_over_steps",
+    "has_band",
+    "is_part",
     "over_steps",
     "overlay",
     "png",

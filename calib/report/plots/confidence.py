@@ -22,6 +22,7 @@ from calib.report.plots.theme import (
     legend,
     plain,
 )
+from calib.summary.curves import reach
 
 Bin = Mapping[str, Any]
 
@@ -29,14 +30,15 @@ Bin = Mapping[str, Any]
 def confidence_histogram(
     bins: Sequence[Bin], *, confidence: float, accuracy: float, theme: Theme = CSS
 ) -> Figure:
-    """Questions per bin, from the first filled bin to the last: the right ones upwards, the wrong
-    ones downwards, each on its own scale; lines at mean confidence and accuracy.
+    """Questions per bin: the right ones upwards, the wrong ones downwards, each on its own scale;
+    lines at mean confidence and accuracy.
 
-    ``bins`` as in ``calib.summary.curves.spread`` or ``diagram``.
+    ``bins`` as in ``calib.summary.curves.spread`` or ``diagram``; they are shown as far as the
+    filled ones and both lines reach.
     """
-    filled = [row for row in bins if row["n"]] or list(bins)
-    low, high = filled[0]["low"], filled[-1]["high"]
-    kept = [row for row in bins if low <= row["low"] and row["high"] <= high]
+    kept = _reached(bins, confidence, accuracy)
+    low = min(kept[0]["low"], confidence, accuracy)
+    high = max(kept[-1]["high"], confidence, accuracy)
     right = [row["correct"] for row in kept]
     wrong = [row["n"] - row["correct"] for row in kept]
     with drawing(PANEL, 3.7, theme) as figure:
@@ -51,13 +53,26 @@ def confidence_histogram(
         lines = (("mean confidence", confidence, "--"), ("accuracy", accuracy, "-"))
         for axes in (upper, lower):
             for name, value, style in lines:
-                axes.axvline(value, color=theme.ink, linewidth=1.1, linestyle=style, label=name)
+                axes.axvline(
+                    value,
+                    color=theme.ink,
+                    linewidth=1.1,
+                    linestyle=style,
+                    label=name,
+                    clip_on=False,  # it may stand at an end of the axis
+                )
         legend(upper, theme, 2, upper.lines)
         figure.set_label(
             f"{count(sum(right))} right and {count(sum(wrong))} wrong answers; mean confidence "
             f"{percent(confidence, 1)}, accuracy {percent(accuracy, 1)}."
         )
     return figure
+
+
+def _reached(bins: Sequence[Bin], confidence: float, accuracy: float) -> list[Bin]:
+    filled = [row for row in bins if row["n"]] or list(bins)
+    low, high = reach([filled[0]["low"], filled[-1]["high"], confidence, accuracy])
+    return [row for row in bins if row["high"] > low and row["low"] < high]
 
 
 def _draw(
@@ -67,10 +82,11 @@ def _draw(
     axes.bar(
         [row["low"] for row in bins],
         counts,
-        [0.92 * (row["high"] - row["low"]) for row in bins],
+        [row["high"] - row["low"] for row in bins],
         align="edge",
         color=colour,
-        linewidth=0,
+        edgecolor=theme.face,  # what parts two bars; each still reaches to the ends of its bin
+        linewidth=0.6,
     )
     axes.set(ylim=(0, 1.08 * max(1, *counts)))
     axes.set_ylabel(f"{count(sum(counts))} {name}", color=colour)

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from calib.report.formats import count, percent
 from calib.report.plots.frame import draw_diagonal, zoomed_axes
-from calib.report.plots.theme import CSS, WIDE, Theme, drawing, legend
+from calib.report.plots.theme import CSS, WIDE, Theme, drawing, entry, legend, wrapped
 
 MARKERS = ("o", "s", "D", "v")
+ENTRY = 190.0  # points; a wider entry of the legend would run into the small square
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
@@ -25,14 +26,16 @@ def overlay(
     """
     if len(runs) > len(theme.runs):
         raise ValueError(f"an overlay shows at most {len(theme.runs)} runs, got {len(runs)}")
-    with drawing(WIDE, WIDE + 0.12 + 0.17 * len(runs), theme) as figure:
+    entries = [wrapped(entry(name), ENTRY) for name, _ in runs]
+    lines = sum(1 + text.count("\n") for text in entries)
+    with drawing(WIDE, WIDE + 0.12 + 0.17 * lines, theme) as figure:
         axes = figure.add_subplot()
         ends = ("accuracy_low", "accuracy_high", "confidence")
         values = [row[end] for _, bins in runs for row in bins if row["n"] for end in ends]
         zoomed_axes(axes, values, theme)
         draw_diagonal(axes, theme)
-        styles = zip(runs, theme.runs, MARKERS, DASHES, strict=False)
-        for (name, bins), colour, marker, dash in styles:
+        styles = zip(runs, entries, theme.runs, MARKERS, DASHES, strict=False)
+        for (_, bins), text, colour, marker, dash in styles:
             filled = [row for row in bins if row["n"]]
             confidence = [row["confidence"] for row in filled]
             axes.vlines(
@@ -51,7 +54,7 @@ def overlay(
                 linestyle=dash,
                 linewidth=1.4,
                 markersize=5,
-                label=name,
+                label=text,
             )
         legend(axes, theme, 1, axes.lines[1:], length=2.6)
         figure.set_label(" ".join(_told(name, bins) for name, bins in runs))

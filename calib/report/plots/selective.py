@@ -87,16 +87,18 @@ def risk_coverage_by_measure(curves: Sequence[Curve], *, theme: Theme = CSS) -> 
             axes.yaxis.set_major_formatter(PERCENT)
         for k in range(len(curves) - columns, len(curves)):  # the last of each column
             panels.flat[k].tick_params(labelbottom=True)
-        _name_lines(figure, panels.flat[0], theme)
+        _name_lines(figure, list(panels.flat), theme)
         figure.supxlabel("share answered, surest first, %", color=theme.ink, fontsize=9)
         figure.supylabel("wrong among answered, %", color=theme.ink, fontsize=9)
         figure.set_label(" ".join(f"{curve['label']}: {_told(curve)}" for curve in curves))
     return figure
 
 
-def _name_lines(figure: Figure, axes: Axes, theme: Theme) -> None:
-    """One legend above all panels, of what the first holds."""
-    lines = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+def _name_lines(figure: Figure, panels: Sequence[Axes], theme: Theme) -> None:
+    """One legend above all panels, of what any of them holds."""
+    lines: dict[str, Any] = {}
+    for axes in panels:
+        lines |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     outside: Any = "outside upper left"
     figure.legend(
         handles=list(lines.values()),
@@ -111,14 +113,24 @@ def _name_lines(figure: Figure, axes: Axes, theme: Theme) -> None:
     )
 
 
-def _draw_curve(axes: Axes, curve: Curve, theme: Theme, name: str) -> None:
-    banded = [
+def has_band(curve: Curve) -> bool:
+    """Whether a band is drawn: there is none at the one share of confidences that are all equal,
+    nor where rows are too few."""
+    return len(_banded(curve)) > 1
+
+
+def _banded(curve: Curve) -> list[tuple[float, float, float]]:
+    """Coverage and the ends of the band, where they are known."""
+    return [
         (point[0], low, high)
         for point, low, high in zip(curve["points"], curve["low"], curve["high"], strict=True)
         if low is not None
     ]
-    if banded:
-        coverage, low, high = zip(*banded, strict=True)
+
+
+def _draw_curve(axes: Axes, curve: Curve, theme: Theme, name: str) -> None:
+    if has_band(curve):
+        coverage, low, high = zip(*_banded(curve), strict=True)
         axes.fill_between(
             coverage, low, high, color=theme.over, alpha=0.2, linewidth=0, label="95 % band"
         )

@@ -14,6 +14,8 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 
 
@@ -67,6 +69,7 @@ RC: Any = {
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
     "path.simplify": True,
+    "text.parse_math": False,  # a dollar in a name begins no formula
 }
 PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.6g}")
 COUNT = FuncFormatter(lambda value, _: f"{value:,.0f}")
@@ -125,6 +128,24 @@ def legend(
         alignment="left",
     )
     shown.get_title().set_color(theme.ink)
+
+
+def entry(name: str) -> str:
+    """A user's name as an entry of a legend, which has no place for what begins with "_"."""
+    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
+
+
+def wrapped(text: str, width: float) -> str:
+    """A legend's entry in lines of at most ``width`` points; names have no spaces to break at."""
+    font = FontProperties(family=RC["font.family"], size=SMALL)
+    lines = [""]
+    for character in text:
+        longer = lines[-1] + character
+        if lines[-1] and text_to_path.get_text_width_height_descent(longer, font, False)[0] > width:
+            lines.append(character)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def svg(figure: Figure, *, name: str, label: str) -> str:

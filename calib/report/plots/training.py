@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from calib.report.formats import fixed, percent
-from calib.report.plots.theme import CSS, PANEL, PERCENT, Theme, drawing, legend, plain
+from calib.report.plots.theme import CSS, PANEL, PERCENT, Theme, drawing, entry, legend, plain
 
 Records = Sequence[Mapping[str, Any]]
 FLOOR = "expected_ece"
@@ -53,7 +54,8 @@ def over_steps(
         _gap(lower, evaluations, theme)
         _line(lower, evaluations, "confidence", "mean confidence", theme.ink, "--", "o")
         _line(lower, evaluations, "top1_accuracy", "accuracy", theme.ink, "-", "o")
-        upper.set(ylabel=f"{measure.split('_')[0].upper()}, %", ylim=(0, None))
+        upper.set_ylabel(f"{measure.split('_')[0].upper()}, %")
+        _from_zero(upper)
         lower.set(ylabel="of evaluated rows, %", ylim=(0, 1))
         legend(upper, theme, 2, length=2.6)
         legend(lower, theme, 2, length=2.6)
@@ -76,12 +78,11 @@ def entropy_over_steps(sets: Mapping[str, Records], *, theme: Theme = CSS) -> Fi
         said = []
         for (name, records), (style, marker) in zip(sets.items(), cycle(STYLES)):
             known = [record for record in records if record["entropy"] is not None]
-            # A dollar would begin a formula, and what begins with "_" has no place in a legend.
-            label = f"\N{ZERO WIDTH SPACE}{name}".replace("$", r"\$")
-            _line(axes, known, "entropy", label, theme.ink, style, marker)
+            _line(axes, known, "entropy", entry(name), theme.ink, style, marker)
             if known:
                 said.append(f"{name}: {known[-1]['entropy']:.3f} nats at the end")
-        axes.set(xlabel="step", ylabel="mean entropy, nats", ylim=(0, None))
+        axes.set(xlabel="step", ylabel="mean entropy, nats")
+        _from_zero(axes)
         legend(axes, theme, 2, length=2.6)
         figure.set_label("; ".join(said))
     return figure
@@ -102,6 +103,12 @@ def _line(
             label=label,
             clip_on=False,
         )
+
+
+def _from_zero(axes: Axes) -> None:
+    """An axis from zero, with room for the marks of a level line beneath the legend."""
+    highest = [float(np.max(np.asarray(line.get_ydata()))) for line in axes.lines]
+    axes.set_ylim(0, 1.08 * max(highest, default=0.0) or 1.0)
 
 
 def _gap(axes: Axes, records: Records, theme: Theme) -> None:
