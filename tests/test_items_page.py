@@ -266,3 +266,40 @@ def test_a_picture_that_was_left_out_is_named_with_what_keeps_it(tmp_path, make_
         f"{out['images'][0]} was left out: of 5 pictures 1 is kept, those of the surest wrong "
         "answers first. calib report RUN --pictures 5 keeps them all."
     )
+
+
+def test_nothing_lies_below_the_pages_end(tmp_path, make_run, open_page):
+    run = make_run(tmp_path, n=200)
+    write_items(open_run(run))
+    opened = open_page(run / "items.html", width=400)
+    wait_for(opened, "1 of 200")
+    assert links(opened).count() == 100
+    document, body = opened.page.evaluate(
+        "[document.documentElement.scrollHeight, document.body.getBoundingClientRect().height]"
+    )
+    assert abs(document - body) < 1
+
+
+PERSIAN = "می\u200cخواهم (1)"
+FAMILY = "👩\u200d👩\u200d👧 ❤\ufe0f 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+
+def test_texts_from_right_to_left_turn_nothing_around(tmp_path, make_run, open_page):
+    run = make_run(tmp_path, n=1)
+    row = json.loads((run / "records.jsonl").read_text())
+    row |= {"id": PERSIAN, "question": f"{PERSIAN}\t{FAMILY}", "group": PERSIAN}
+    row["options"] = [f"{PERSIAN} {k}" for k in range(len(row["options"]))]
+    (run / "records.jsonl").write_text(json.dumps(row) + "\n")
+    write_items(open_run(run))
+    page = open_page(run / "items.html", width=1280).page
+    page.locator("#item .options bdi").first.wait_for()
+    assert page.locator("#question").text_content() == row["question"]
+    left = "e => e.getBoundingClientRect().left"
+    for option in page.locator("#item .options li").all():
+        text, bar = option.locator("bdi"), option.locator(".bar")
+        assert text.evaluate(left) == pytest.approx(bar.evaluate(left), abs=1)
+    # In one paragraph the number behind it would stand to the left of the id.
+    assert page.locator("#status bdi").text_content() == PERSIAN
+    for name in ("#item dd", "#list .words"):
+        for element in page.locator(name).all():
+            assert element.evaluate("e => getComputedStyle(e).textAlign") == "left"

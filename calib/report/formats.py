@@ -5,10 +5,19 @@ What is shown is rounded; a ``Shown`` keeps the number itself for the page's CSV
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Self
 
 UNKNOWN = "–"
+FLAG = "\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"
+"""The flag of a part of a country: a black one, and letters as tags, which are unseen elsewhere."""
+TURNS = "\u202a-\u202e\u2066-\u2069\u206a-\u206f"
+"""They turn the text behind them around, or change its shapes, until another ends it."""
+CONTROLS = "\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+NO_TEXT = "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff"
+"""Halves of characters, and those to which everybody gives a shape of their own."""
+UNSEEN = re.compile(f"({FLAG})|[{TURNS}{CONTROLS}{NO_TEXT}]")
 
 
 class Shown(str):
@@ -151,7 +160,11 @@ def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:
 
 
 def printable(text: str) -> str:
-    """The text, with Python's escapes for what a terminal would act on or cannot show."""
+    """The text, with escapes for what a terminal or a page would act on or cannot show.
+
+    What belongs to words stays: joiners and the marks of a direction, no-break spaces, tabs,
+    selectors of a glyph, and the tags of a flag.
+    """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return UNSEEN.sub(lambda found: found[1] or repr(found[0])[1:-1], text)

@@ -22,6 +22,7 @@ from calib.report.blocks import (
     Text,
     Tile,
 )
+from calib.report.formats import printable
 
 SPECIAL = re.compile(r"[\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_])|!(?=\[)")
 """What Markdown may act on anywhere in a line; an underscore inside a word is text."""
@@ -33,7 +34,7 @@ BARE = re.compile(r"(?i)\b(https?|ftp|www)([:.])")
 
 def escaped(text: str) -> str:
     """``text`` in one line, every character of it shown as it is."""
-    line = SPECIAL.sub(r"\\\g<0>", " ".join(str(text).split()))
+    line = SPECIAL.sub(r"\\\g<0>", printable(" ".join(str(text).split())))
     return BARE.sub(r"\1\\\2", line)
 
 

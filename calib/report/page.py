@@ -10,12 +10,14 @@ import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from calib.records import CalibError
 from calib.report.blocks import Page
 from calib.report.csv_tables import csv_text, file_of, remove_others, tables_of
+from calib.report.formats import printable
 from calib.report.markdown import markdown
 from calib.runs.durable import replace
 
@@ -54,6 +56,7 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=as_seen,
     )
     environment.filters |= {"csv_file": file_of, "tied": tied}
     return environment
@@ -62,6 +65,11 @@ def templates() -> jinja2.Environment:
 def tied(text: str) -> str:
     """The text, its numbers tied to their signs and units, so that no line ends between them."""
     return TIED.sub("\N{NO-BREAK SPACE}", text)
+
+
+def as_seen(value: Any) -> Any:
+    """A text without what would turn its neighbours around; what is HTML already stays."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def part(name: str) -> str:

@@ -14,7 +14,7 @@ from calib.report.facts import count_facts, facts_section, histogram_facts, run_
 from calib.report.formats import beginning, count, fixed, percent, plural, points, printable
 from calib.report.items import PAGE, PICTURES, write_items
 from calib.report.page import write_file, write_page
-from calib.report.pictures import picture
+from calib.report.pictures import copied, picture
 from calib.report.remedies import (
     abstain_note,
     abstain_table,
@@ -68,7 +68,7 @@ def score_page(results: Mapping[str, Any], folder: Path) -> Page:
     return Page(
         title=title(results),
         headline=headline(results),
-        lead=[*lead, *(Text(line, "caveat") for line in caveats(results))],
+        lead=[*lead, *(Text(line, "caveat") for line in caveats(results)), *lost_pictures(folder)],
         tiles=tiles(results),
         asked=asked_line(results),
         links=[EVERY_QUESTION],
@@ -168,6 +168,12 @@ def prompt_section(folder: Path, first: Mapping[str, Any] | None = None) -> Sect
             Quote(text, [picture(folder, name) for name in its]),
         ],
     )
+
+
+def lost_pictures(folder: Path) -> list[Text]:
+    """How many originals of the pictures are missing, as ``calib.report.items`` has found."""
+    told = copied(folder).told
+    return [Text(told, "note")] if told else []
 
 
 def reliability(results: Mapping[str, Any], said: Mapping[str, str]) -> Section:

@@ -3,10 +3,11 @@
 ``items.html``         the page: a list with filters, and one question whole.
 ``items/index.js``     a few columns of every question, which the list is made of.
 ``items/0000.js`` ...  the questions whole, about two hundred a file, read when one is opened.
-``items/pictures/``    pictures, small enough for a page, each once.
+``items/pictures/``    pictures, small enough for a page, each once; ``items/pictures.json``: whose.
 
 A page that is opened as a file may not fetch data, so these files are scripts that hand JSON to one
-function of the page. All can be deleted and are written again by ``calib report``.
+function of the page. All can be deleted and are written again by ``calib report``, but for copies
+of pictures whose originals are gone: those are kept.
 """
 
 from __future__ import annotations

@@ -1,19 +1,32 @@
 """The pictures that items.html shows: each once, and no more than asked for.
 
 They are chosen when all questions are known: those of wrong answers first, the surest at their
-head, then the rest as the questions stand.
+head, then the rest as the questions stand. A copy whose original is gone cannot be made again: it
+stays as long as a question is about it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from calib.images.places import Unreadable, opened
 from calib.report.items.question import Question
-from calib.report.pictures import Gone, for_page, found
+from calib.report.pictures import (
+    COPIED,
+    COPIES,
+    Copied,
+    Gone,
+    copied,
+    digest_of,
+    for_page,
+    found,
+)
+from calib.runs.durable import replace
 from calib.uncertainty.telling import WRONG
 
 LARGEST = 60_000
@@ -47,48 +60,60 @@ class Gallery:
             numbered.append((number, name))
         return numbered
 
-    def keep(self, folder: Path, most: int, tell: Callable[[int, int], None]) -> dict[str, Any]:
-        """Write at most ``most`` pictures into ``folder`` and remove what is there besides.
+    def keep(self, most: int, tell: Callable[[int, int], None]) -> dict[str, Any]:
+        """Copy at most ``most`` pictures, keep the copies of lost ones, and remove all others.
 
-        Returns what the page knows of them: ``distinct`` pictures, ``most``, and the ``files`` by
-        number; None for one that could not be read, and nothing for one that was left out.
+        Returns what the page knows of them: ``distinct`` pictures, ``most``, the ``files`` by
+        number; None for one that could not be read, and nothing for one that was left out; and
+        ``told``, a sentence about originals that are missing.
         """
+        folder, before = self._run / COPIES, copied(self._run).copies
         paths = list(self._numbers)
         there = {path.stem: path.name for path in folder.glob(NAME) if path.suffix != DRAFT}
+        names = set(there.values())
         files: dict[int, str | None] = {}
         contents: set[str] = set()
+        missing, shown, total = 0, 0, min(most, len(paths))
         for number in sorted(range(len(paths)), key=lambda number: self._ranks[number]):
-            if len(contents) >= most:
-                break
-            file = self._copy(paths[number], folder, there)
+            file: str | None
+            try:
+                path = found(self._run, paths[number])
+                if len(contents) >= most:
+                    continue
+                file = self._copy(path, folder, there)
+            except (Gone, Unreadable):
+                earlier = before.get(digest_of(paths[number]))
+                file = earlier if earlier in names else None
+                missing, shown = missing + 1, shown + (file is not None)
             files[number] = file
             if file is not None:
                 contents.add(file)
-            tell(len(contents), min(most, len(paths)))
+            if total:
+                tell(min(len(contents), total), total)
+        now = {digest_of(paths[number]): file for number, file in files.items() if file is not None}
+        known = Copied(len(paths), missing, shown, now)
+        # The list is written before any copy goes: of a writing that is stopped none is unknown.
+        replace(self._run / COPIED, json.dumps(asdict(known)) + "\n")
         for path in folder.glob(NAME):
             if path.name not in contents:
                 path.unlink()
-        return {"distinct": len(paths), "most": most, "files": files}
+        return {"distinct": len(paths), "most": most, "files": files, "told": known.told}
 
-    def _copy(self, name: str, folder: Path, there: dict[str, str]) -> str | None:
-        """The name, in ``folder``, of a picture; None where it cannot be read.
+    def _copy(self, path: Path, folder: Path, there: dict[str, str]) -> str:
+        """The name, in ``folder``, of the copy of a picture. Raises Gone or Unreadable.
 
         ``there`` are the pictures of the folder by the digest of what they show; one that is among
         them is not made again.
         """
-        try:
-            path = found(self._run, name)
-            with opened(path) as file:
-                digest = sha256_of(file)
-            if digest not in there:
-                shown = for_page(path, largest=LARGEST, side=SIDE)
-                folder.mkdir(parents=True, exist_ok=True)
-                draft = folder / f"{digest}{DRAFT}"
-                draft.write_bytes(shown.content)
-                draft.replace(folder / f"{digest}.{shown.media}")
-                there[digest] = f"{digest}.{shown.media}"
-        except (Gone, Unreadable):
-            return None
+        with opened(path) as file:
+            digest = sha256_of(file)
+        if digest not in there:
+            scaled = for_page(path, largest=LARGEST, side=SIDE)
+            folder.mkdir(parents=True, exist_ok=True)
+            draft = folder / f"{digest}{DRAFT}"
+            draft.write_bytes(scaled.content)
+            draft.replace(folder / f"{digest}.{scaled.media}")
+            there[digest] = f"{digest}.{scaled.media}"
         return there[digest]
 
 

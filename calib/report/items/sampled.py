@@ -39,6 +39,7 @@ from calib.uncertainty.side_by_side import (
     p_true_in,
     p_true_of,
 )
+from calib.uncertainty.telling import named
 
 Answers = dict[str, list[Answer]]
 Beside = Callable[[str], dict[str, float | None]]
@@ -102,11 +103,17 @@ def questions(
 ) -> Iterator[Question]:
     prompts = Prompts(folder)
     for one in asked:
-        yield question_of(one, judge, prompts.of(one.index, one.item.id), beside(one.item.id))
+        yield question_of(
+            folder, one, judge, prompts.of(one.index, one.item.id), beside(one.item.id)
+        )
 
 
 def question_of(
-    asked: Asked, judge: str, prompt: str | None, beside: dict[str, float | None]
+    folder: Path,
+    asked: Asked,
+    judge: str,
+    prompt: str | None,
+    beside: dict[str, float | None],
 ) -> Question:
     item = asked.item
     said = said_of(asked, judge)
@@ -125,7 +132,7 @@ def question_of(
         ),
         gold=golds[0] if golds else None,
         prompt=prompt,
-        pictures=tuple(Picture(Path(str(i)).name, str(i)) for i in item.images),
+        pictures=tuple(Picture(Path(str(i)).name, named(i, folder)) for i in item.images),
         judged=said[0],
         clusters=clusters,
         measures=tuple(

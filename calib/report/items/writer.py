@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -49,7 +50,6 @@ def write(folder: Path, source: Source, *, pictures: int, progress: Progress | N
             if CHUNK.fullmatch(path.name) and int(path.stem) >= len(index.starts):
                 path.unlink()
         kept = gallery.keep(
-            data / "pictures",
             pictures,
             lambda done, most: tell(done, most, Work("pictures of items.html", "pictures")),
         )
@@ -58,6 +58,8 @@ def write(folder: Path, source: Source, *, pictures: int, progress: Progress | N
     except OSError as cause:
         where = cause.filename or data
         raise CalibError(f"{where}: it could not be written ({cause.strerror})") from cause
+    if kept["told"]:
+        warnings.warn(kept["told"], stacklevel=4)
     return folder / PAGE
 
 

@@ -51,15 +51,18 @@ const questionAt = async number => {
 };
 
 // Elements and texts. What cannot be seen, or would turn other text around, is shown as its code.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
-const seen = text => String(text).replace(UNSEEN, c =>
-  "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+const UNSEEN = /(\u{1f3f4}[\u{e0020}-\u{e007e}]+\u{e007f})|[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const seen = text => String(text).replace(UNSEEN, (c, flag) =>
+  flag ?? (c.length > 1 ? `\\U${c.codePointAt(0).toString(16).padStart(8, "0")}`
+    : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`));
+const nodes = parts => parts.map(part => typeof part === "string" ? seen(part) : part);
 const make = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children.map(child => typeof child === "string" ? seen(child) : child));
+  element.append(...nodes(children));
   return element;
 };
+const own = text => make("bdi", {}, text);  // it reorders nothing beside it
 const counted = number => number.toLocaleString("en-US");
 const percent = share => {
   const text = (100 * share).toFixed(1);
@@ -160,17 +163,17 @@ const markCurrent = () => {
 };
 
 // One question whole.
-const say = text => { at("status").textContent = seen(text); };
+const say = (...parts) => at("status").replaceChildren(...nodes(parts));
 const pictureOf = ([number, name], place, of, id) => {
   const kept = index.pictures, file = kept.files[number];
   if (file === undefined) {
     const told = kept.most === 0 ? "no pictures were asked for"
       : `of ${counted(kept.distinct)} pictures ${counted(kept.most)} ${kept.most === 1 ? "is" : "are"} kept, those of the surest wrong answers first`;
     return make("div", { class: "missing" },
-      `${name} was left out: ${told}. `, make("code", {}, `calib report RUN --pictures ${kept.distinct}`), " keeps them all.");
+      own(name), ` was left out: ${told}. `, make("code", {}, `calib report RUN --pictures ${kept.distinct}`), " keeps them all.");
   }
   if (file === null) {
-    return make("div", { class: "missing" }, `${name}: no longer there, or not readable`);
+    return make("div", { class: "missing" }, own(name), ": no longer there, or not readable");
   }
   const which = of > 1 ? `Picture ${place + 1} of ${of}` : "Picture";
   const image = make("img", { src: `${DATA}pictures/${file}`, alt: seen(`${which} of question ${id}`) });
@@ -181,7 +184,7 @@ const pictureOf = ([number, name], place, of, id) => {
 const ROLES = { given: " given", gold: " right", both: " given, and right" };
 const optionOf = ([text, prob, role]) => {
   const line = make("li", role ? { class: role } : {},
-    make("div", { class: "text", dir: "auto" }, text, make("em", {}, ROLES[role] ?? "")));
+    make("div", { class: "text" }, own(text), make("em", {}, ROLES[role] ?? "")));
   if (prob !== null) {
     const bar = make("span");
     bar.style.width = `${100 * Math.min(1, prob)}%`;
@@ -247,7 +250,8 @@ const draw = (row, place) => {
   if (row.options) item.append(make("h3", {}, "Options"), ...optionsOf(row.options));
   if (row.clusters) item.append(make("h3", {}, "Samples, by what they mean"), ...clustersOf(row.clusters));
   if (row.measures) {
-    item.append(make("h3", {}, "Measures of uncertainty"),
+    item.append(make("h3", {}, "Measures of uncertainty ",
+      make("a", { href: "report.html#measures", class: "note" }, "what they are")),
       described(row.measures.map(([name, value]) => [name, fixed(value)])));
   }
   if (row.prompt !== undefined) {
@@ -271,7 +275,7 @@ const open = async number => {
     item.setAttribute("aria-labelledby", "question");
     item.hidden = false;
     const among = place < 0 ? "" : `${counted(place + 1)} of ${counted(order.length)}: `;
-    say(`${among}question ${row.id}, ${row.state}`);
+    say(`${among}question `, own(row.id), `, ${row.state}`);
   } catch (error) {
     if (number !== current) return;
     item.hidden = true;
@@ -304,7 +308,7 @@ const follow = () => {
   select();
   const id = asked().get("id"), number = id === null ? order[0] ?? -1 : index.ids.indexOf(id);
   open(number);
-  if (id !== null && number < 0) say(`There is no question ${id} in this run.`);
+  if (id !== null && number < 0) say("There is no question ", own(id), " in this run.");
   else if (number < 0) say("No question fits these filters.");
   return number;
 };
@@ -312,7 +316,9 @@ const follow = () => {
 const begin = () => {
   index.letters = Array.from(index.states);
   document.title = seen(`Questions one by one: ${index.title}`);
-  at("about").textContent = seen(`${counted(index.ids.length)} questions: ${index.title}`);
+  at("about").append(`${counted(index.ids.length)} questions: `, own(index.title));
+  at("told").textContent = index.pictures.told;
+  at("told").hidden = !index.pictures.told;
   const counts = new Map();
   for (const letter of index.letters) counts.set(letter, (counts.get(letter) ?? 0) + 1);
   for (const [letter, [word]] of Object.entries(STATES)) {
