@@ -76,9 +76,8 @@ def tested(name: str, test: Entry) -> list[str]:
     shown = points if name in SHARES or name == "gap" else signed
     between = UNKNOWN
     if test["low"] is not None:
-        low, high = shown(test["low"]), shown(test["high"])
-        scale = 100 if shown is points else 1
-        between = Shown(f"{low} … {high}", (scale * test["low"], scale * test["high"]))
+        low, high = test["low"], test["high"]
+        between = Shown(f"{shown(low)} … {shown(high)}", (low, high))
     at_most = test["p"] is not None and test["p"] <= test["least_p"]
     return [
         shown(test["value"]),

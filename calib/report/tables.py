@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from calib.report.blocks import Card, Cards, Line, Table
-from calib.report.formats import count, fixed, gap, interval, percent, pvalue
+from calib.report.formats import count, fixed, gap, in_points, interval, percent, pvalue
 from calib.report.items import address_of
 from calib.report.pictures import picture
 
 OPTIONS_SHOWN = 5
-GAP = "gap, points"
+GAP = in_points("gap")
 UNNAMED = "(no group)"
 
 
