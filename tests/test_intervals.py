@@ -175,13 +175,13 @@ def test_bounds_where_few_rows_differ_are_those_of_draws():
     """Melding by drawing from both confidence distributions, as Fay and Lumley describe it."""
     rng, draws = np.random.default_rng(0), 400_000
     for gained, lost, rows in ((4, 0, 40), (8, 7, 120), (3, 9, 30)):
-        found = paired(gained, lost, rows)
-        for end, g, l in ((found.low, gained, lost), (-found.high, lost, gained)):
-            share = rng.beta(g, l + 1, draws) if g else np.zeros(draws)
+        found, differing = paired(gained, lost, rows), gained + lost
+        for end, more, fewer in ((found.low, gained, lost), (-found.high, lost, gained)):
+            share = rng.beta(more, fewer + 1, draws) if more else np.zeros(draws)
             differ = np.where(
                 share > 0.5,
-                rng.beta(g + l, rows - g - l + 1, draws),
-                rng.beta(g + l + 1, rows - g - l, draws),
+                rng.beta(differing, rows - differing + 1, draws),
+                rng.beta(differing + 1, rows - differing, draws),
             )
             drawn = np.quantile(differ * (2 * share - 1), 0.025)
             assert end == pytest.approx(drawn, abs=0.002)  # four standard errors of the quantile
