@@ -181,9 +181,9 @@ def test_csv_holds_the_numbers(found, tmp_path):
     with (page.parent / "tables" / "group-differences-1.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row, test in zip(rows, found["pairs"][0]["groups"], strict=True):
-        assert float(row["difference"]) == pytest.approx(100 * test["value"])
+        assert float(row["difference"]) == pytest.approx(test["value"])
         assert float(row["p"]) == test["p"] or row["p"].startswith("≤")
-        assert float(row["95 % interval, low"]) == pytest.approx(100 * test["low"])
+        assert float(row["95 % interval, low"]) == pytest.approx(test["low"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -80,7 +80,7 @@ def test_a_difference_is_a_row_and_its_arm_is_named_once(results: Any) -> None:
     assert len([row for row in compared if row["p"] is not None]) > 8
     for row in compared:
         shown = rows[row["first"], TITLES[row["rate"]]]
-        assert shown[1].value == pytest.approx(100 * row["value"])
+        assert shown[1].value == pytest.approx(row["value"])
 
 
 def test_every_rate_has_its_interval_and_counts(results: Any) -> None:

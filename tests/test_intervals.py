@@ -19,6 +19,7 @@ from calib.intervals import (
     under_calibration,
 )
 from calib.intervals.clusters import members_of
+from calib.intervals.matched import matched_bounds
 from calib.intervals.weighted import weighted
 from calib.metrics.prepared import prepared
 from tests.deserved import deserved
@@ -141,6 +142,76 @@ def test_right_and_wrong_answers_are_tested_exactly():
     assert found.p == pytest.approx(stats.binomtest(12, 15).pvalue, rel=1e-12)
     assert "McNemar" in found.method
     assert calib.paired_difference(metrics.accuracy, (c, first), (c, first)).p == 1.0
+
+
+def paired(gained: int, lost: int, rows: int, each: int = 1):
+    """Accuracies that differ so often, of rows in clusters of ``each`` that are alike."""
+    first = np.repeat([1, 0, 1], [gained, lost, rows - gained - lost])
+    second = np.repeat([0, 1, 1], [gained, lost, rows - gained - lost])
+    c, clusters = np.full(rows * each, 0.7), np.arange(rows * each) // each
+    return calib.paired_difference(
+        metrics.accuracy,
+        (c, np.repeat(first, each)),
+        (c, np.repeat(second, each)),
+        clusters=clusters,
+        n=200,
+    )
+
+
+@pytest.mark.parametrize("rows", [25, 40, 300])
+def test_where_few_rows_differ_interval_and_exact_p_agree(rows: int):
+    """Four answers gained and none lost were +5 … +25 points beside p = 0.125."""
+    for gained in range(25):
+        for lost in range(0, 25 - gained, 1 + rows // 100):
+            if gained + lost:
+                found = paired(gained, lost, rows)
+                exact = stats.binomtest(gained, gained + lost).pvalue
+                assert found.p == pytest.approx(exact, rel=1e-9)
+                assert found.low <= found.value <= found.high
+                assert (found.low > 0 or found.high < 0) == (exact < 0.05), (gained, lost)
+
+
+def test_bounds_where_few_rows_differ_are_those_of_draws():
+    """Melding by drawing from both confidence distributions, as Fay and Lumley describe it."""
+    rng, draws = np.random.default_rng(0), 400_000
+    for gained, lost, rows in ((4, 0, 40), (8, 7, 120), (3, 9, 30)):
+        found, differing = paired(gained, lost, rows), gained + lost
+        for end, more, fewer in ((found.low, gained, lost), (-found.high, lost, gained)):
+            share = rng.beta(more, fewer + 1, draws) if more else np.zeros(draws)
+            differ = np.where(
+                share > 0.5,
+                rng.beta(differing, rows - differing + 1, draws),
+                rng.beta(differing + 1, rows - differing, draws),
+            )
+            drawn = np.quantile(differ * (2 * share - 1), 0.025)
+            assert end == pytest.approx(drawn, abs=0.002)  # four standard errors of the quantile
+
+
+@pytest.mark.parametrize(("share_gained", "share_lost"), [(0.1, 0.0), (0.3, 0.05), (0.2, 0.2)])
+def test_bounds_where_few_rows_differ_hold_as_often_as_they_say(share_gained, share_lost):
+    """Of every outcome of 24 rows, by its probability; where none differs there are no bounds."""
+    rest = [share_gained, share_lost, 1 - share_gained - share_lost]
+    held = total = 0.0
+    for gained, lost in itertools.product(range(25), repeat=2):
+        if 0 < gained + lost <= 24:
+            chance = stats.multinomial.pmf([gained, lost, 24 - gained - lost], 24, rest)
+            low, high = matched_bounds(gained, lost, 24)
+            total += chance
+            held += chance * (low <= share_gained - share_lost <= high)
+    assert held >= 0.95 * total
+
+
+def test_many_rows_that_differ_are_resampled():
+    assert "BCa" in paired(20, 5, 300).method and "melded" in paired(20, 4, 300).method
+
+
+def test_few_clusters_that_differ_are_not_resampled():
+    """Four clusters gained and none lost: p = 0.125 by exchanges, and a bootstrap excluded 0."""
+    found = paired(4, 0, 40, each=3)
+    assert (found.low, found.high) == (None, None)
+    assert "fewer than 10 clusters of rows (4)" in found.method
+    assert found.p == pytest.approx(0.125, abs=0.014)  # four standard errors of 10,000 exchanges
+    assert paired(8, 2, 40, each=3).low is not None
 
 
 def test_exchanges_of_clusters_are_all_exchanges():

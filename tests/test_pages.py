@@ -25,7 +25,7 @@ from calib.report.blocks import (
     Tile,
 )
 from calib.report.csv_tables import csv_text
-from calib.report.formats import count, fixed, gap, interval, percent, points, pvalue
+from calib.report.formats import count, fixed, gap, in_points, interval, percent, points, pvalue
 from calib.report.markdown import escaped, markdown, paragraph
 from calib.report.page import html, write_page
 from calib.report.scores import write_report
@@ -113,23 +113,24 @@ def test_csv_holds_numbers_in_full():
             "a",
             percent(1 / 3, 1),
             points(-0.0123),
-            interval(0.1, 1 / 3),
+            interval(0.1, 1 / 3, "points"),
             count(1234),
             pvalue(0.0001),
         ],
         ["=1+1", "–", gap(0.02), "–", "2,5", "≤ 0.016"],
     ]
-    table = Table("t", ["id", "share", "points", "interval", "count", "p"], rows)
+    head = ["id", "share", in_points("difference"), "interval", "count", "p"]
+    table = Table("t", head, rows)
     head, first, second = csv.reader(io.StringIO(csv_text(table)))
-    assert head == ["id", "share", "points", "interval, low", "interval, high", "count", "p"]
-    assert first[0] == "a" and float(first[1]) == 1 / 3 and float(first[2]) == -1.23
+    assert head == ["id", "share", "difference", "interval, low", "interval, high", "count", "p"]
+    assert first[0] == "a" and float(first[1]) == 1 / 3 and float(first[2]) == -0.0123
     assert (float(first[3]), float(first[4]), first[5], float(first[6])) == (
         0.1,
         1 / 3,
         "1234",
         1e-4,
     )
-    assert second == ["'=1+1", "", "2.0", "", "", "2,5", "≤ 0.016"]
+    assert second == ["'=1+1", "", "0.02", "", "", "2,5", "≤ 0.016"]
 
 
 def test_tables_of_an_earlier_page_are_taken_away(tmp_path):

@@ -314,6 +314,8 @@ def test_number_formats():
     assert points(0.5) == "+50.0"
     assert fixed(None) == percent(None) == count(None) == pvalue(None) == "–"
     assert pvalue(0.0) == "< 0.001"
+    assert pvalue(0.0, at_most=True) == pvalue(0.0, True, True) == "< 0.001"
+    assert pvalue(0.002, relation=True, at_most=True) == "≤ 0.002"
     assert pvalue(0.02, relation=True) == "= 0.020"
     assert count(12345) == "12,345"
 

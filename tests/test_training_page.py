@@ -37,7 +37,7 @@ def test_the_numbers_are_those_of_the_history(tmp_path: Path) -> None:
         ("eval", "5"), ("eval", "10"), ("eval_saved", "10"),
     ]  # fmt: skip
     assert float(rows[1]["ECE"]) == pytest.approx(ECE) and float(rows[0]["entropy, nats"]) == 2.5
-    assert float(rows[1]["gap, points"]) == pytest.approx(100 * (SURE - RIGHT))
+    assert float(rows[1]["gap"]) == pytest.approx(SURE - RIGHT)
     assert (rows[1]["rows"], rows[1]["invalid"], rows[1]["expected"]) == ("60", "1", "0.05")
     text = (folder / "report.html").read_text()
     said = "At step 10 the ECE is 0.125 over 60 rows, where 0.050 would be expected if calibrated."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,15 @@ def check_twins(folder: Path) -> None:
 
 
 def is_head(shown: list[str], head: list[str]) -> bool:
-    """Whether a CSV's header is that of a table; an interval has two columns there."""
+    """Whether a CSV's header is that of a table.
+
+    There an interval has two columns, names are whole and shares in points are shares of 1.
+    """
     columns = [one_line(name.removesuffix(", low")) for name in head if not name.endswith(", high")]
-    return shown == columns
+    return len(shown) == len(columns) and all(map(is_of, shown, columns))
+
+
+def is_of(shown: str, name: str) -> bool:
+    """Whether ``shown`` is the name, the middle of a long one perhaps left out."""
+    parts = map(re.escape, shown.removesuffix(", points").split("…"))
+    return bool(re.fullmatch(".+".join(parts), name))

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
+from rich.text import Text
 
 from calib.cli.arguments import batch, chosen, model_arguments, one_of
 from calib.cli.base import (
@@ -28,6 +30,11 @@ from calib.cli.base import (
 from calib.cli.logs import FormatArgs, imported
 from calib.cli.progress import announcing, progress
 from calib.records import InputError
+
+METRIC_NAMES = 25
+"""Columns of a terminal that the names of metrics take, with what is beside them."""
+GUTTER = 2
+LEAST_NAME = 8
 
 
 def demo(
@@ -239,6 +246,7 @@ def compare(
 ) -> None:
     """Compare runs of the same questions with the first of them."""
     from calib.report.comparison import headline, write_comparison
+    from calib.report.comparison_names import called, cut_names
     from calib.report.comparison_tables import printed_metrics
     from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
@@ -249,9 +257,14 @@ def compare(
     refuse_no_folder(folder)
     results = compare_runs(opened, seed=seed)
     report = write_comparison(results, folder)
-    out.print(f"{headline(results['pairs'][-1], results['runs'])}\n")
-    names = (run["name"] for run in results["runs"])
-    show((f"on {results['n']:,} questions", *names), printed_metrics(results["runs"]))
+    shown = called(results)
+    out.print(Text(f"{headline(shown['pairs'][-1], shown['runs'])}\n"))
+    names = [run["name"] for run in shown["runs"]]
+    room = max(LEAST_NAME, (out.width - METRIC_NAMES) // len(names) - GUTTER)
+    show(
+        (f"on {results['n']:,} questions", *map(escape, cut_names(names, room))),
+        printed_metrics(results["runs"]),
+    )
     out.print(f"\n{report}", soft_wrap=True)
 
 

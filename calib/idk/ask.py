@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.idk.arms import ARMS, arm
-from calib.idk.build import cluster_of, sweep
+from calib.idk.build import cluster_of, pictures_of, sweep
 from calib.idk.draw import Subject, draw
 from calib.idk.evaluate import FORMAT, Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
@@ -27,6 +27,7 @@ from calib.records import ImageRef, InputError, Item, Verdict
 from calib.runs.config import checked
 from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import RESULTS, Progress
+from calib.summary.rows import drawn_whole
 from calib.tasks import Task
 from calib.uncertainty.measures import unstated
 
@@ -178,7 +179,7 @@ def in_arm(
 
 def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> dict[str, Any]:
     """Every number and example of the report in ``out``, as plain values."""
-    first = arms[0]
+    first, items = arms[0], [drawn.item for drawn in labelled.draws]
     return {
         "format": FORMAT,
         "model": labelled.run.config["model"],
@@ -197,6 +198,7 @@ def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> 
             }
             for a in arms
         ],
+        "resampled": drawn_whole(list(map(cluster_of, items)), list(map(pictures_of, items))),
         "comparisons": [
             {"first": other.name, "second": first.name, "rate": name, **asdict(difference)}
             for other in arms[1:]

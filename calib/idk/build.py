@@ -63,10 +63,12 @@ def cluster_of(item: Item) -> str:
     """What an item must not be separated from: ``meta["cluster"]``, its image, or nothing."""
     if item.meta.get("cluster") is not None:
         return str(item.meta["cluster"])
-    if not item.images:
-        return item.id
-    first = item.images[0]
-    return str(first) if isinstance(first, Path) else image_name(first)
+    return pictures_of(item)[0] if item.images else item.id
+
+
+def pictures_of(item: Item) -> tuple[str, ...]:
+    """A name for each of its images, the same for the same image."""
+    return tuple(str(i) if isinstance(i, Path) else image_name(i) for i in item.images)
 
 
 def need(tau: float, n: int) -> int:

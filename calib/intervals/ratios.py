@@ -38,6 +38,14 @@ class Rows:
         """Whether every row counts, as a hit or a miss."""
         return self.is_share and bool(self.below.all())
 
+    def is_matched(self, other: Rows) -> bool:
+        """Whether both are shares of hits among the same rows."""
+        return self.is_share and other.is_share and bool((self.below == other.below).all())
+
+    def hits_besides(self, other: Rows) -> int:
+        """Hits that are misses of the other."""
+        return int((self.above > other.above).sum())
+
     def per_cluster(self, members: Members) -> Floats:
         """(2, G): the sums of each cluster."""
         sums = [np.bincount(members.of, side, members.count) for side in (self.above, self.below)]

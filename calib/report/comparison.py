@@ -15,6 +15,7 @@ from calib.records import CalibError, InputError
 from calib.report import plots
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.comparison_cards import changed_cards
+from calib.report.comparison_names import called, label_of, whole_of
 from calib.report.comparison_tables import (
     changed_table,
     difference_table,
@@ -24,10 +25,10 @@ from calib.report.comparison_tables import (
     metric_table,
     temperature_table,
 )
-from calib.report.formats import count, fixed, percent, points, pvalue
+from calib.report.formats import count, fixed, percent, points
 from calib.report.page import write_file, write_page
 from calib.report.scores import reliability_figure
-from calib.report.significance import LEVEL
+from calib.report.significance import FEW_DIFFER, p_of, resampled, shown
 from calib.report.words import LEAST_MASS, forced_choice
 from calib.runs import open_run
 from calib.runs.config import kind_of, read_config
@@ -37,8 +38,6 @@ from calib.summary.compare import FORMAT, compare
 
 BESIDE_FIRST = 3
 """Runs that are drawn over the first in one diagram."""
-LEGEND = 40
-"""Characters of a run's name that a diagram has room for."""
 
 
 def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
@@ -80,16 +79,16 @@ def rewrite_comparison(folder: Path) -> Path:
 
 
 def comparison_page(results: Mapping[str, Any]) -> Page:
+    results = called(results)
     runs, pairs = results["runs"], results["pairs"]
-    task = ", ".join(dict.fromkeys(str(run["task"]) for run in runs))
     lead = [Text(verdict(each, runs), "lead") for each in pairs]
     return Page(
-        title=f"{' against '.join(run['name'] for run in reversed(runs))} on {task}",
+        title=title(runs),
         headline=headline(pairs[-1], runs),
         lead=[*lead, *(Text(line, "caveat") for line in caveats(results))],
         tiles=[
             Tile(
-                run["name"],
+                label_of(run["name"]),
                 percent(run["metrics"]["accuracy"]["value"], 1),
                 f"right; {percent(run['metrics']['confidence']['value'], 1)} sure, ECE "
                 f"{fixed(run['metrics']['ece']['value'], 3)}",
@@ -101,6 +100,14 @@ def comparison_page(results: Mapping[str, Any]) -> Page:
     )
 
 
+def title(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The runs and their task, where that is not what they are named by."""
+    against = " against ".join(run["name"] for run in reversed(runs))
+    tasks = dict.fromkeys(str(run["task"]) for run in runs)
+    named = all(whole_of(run["name"]) == str(run["task"]) for run in runs)
+    return against if named else f"{against} on {', '.join(tasks)}"
+
+
 def caveats(results: Mapping[str, Any]) -> list[str]:
     masses = {
         run["name"]: run["metrics"]["mass"]["value"]
@@ -108,7 +115,8 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
         if "mass" in run["metrics"]
     }
     said = [forced_choice(f"{k}'s", mass) for k, mass in masses.items() if mass < LEAST_MASS]
-    if more := ", ".join(f"{name} {count(n)}" for name, n in results["left_out"].items() if n):
+    left_out = {run["name"]: results["left_out"][whole_of(run["name"])] for run in results["runs"]}
+    if more := ", ".join(f"{name} {count(n)}" for name, n in left_out.items() if n):
         said.append(f"Judged only in some runs, and not compared: {more}.")
     return said
 
@@ -149,17 +157,17 @@ def sections(results: Mapping[str, Any]) -> Iterator[Section]:
         [
             *(difference_table(place, each) for place, each in enumerate(pairs, 1)),
             Text(
-                "Questions in pairs, resampled by image; shares in points. “p, Holm” is corrected "
-                f"for the {count(results['tests'])} tests of this section. Calibration is tested "
-                "by the debiased squared error: a sharper model has a smaller ECE without being "
-                "better calibrated, so a difference of ECEs has neither interval nor p. Where p is "
-                "large, no difference is shown, which is not evidence that there is none.",
+                f"Questions in pairs, resampled {resampled(results)}; shares in points. “p, Holm” "
+                f"is corrected for the {count(results['tests'])} tests of this section. "
+                f"{FEW_DIFFER} Calibration is tested by the debiased squared error: a sharper "
+                "model has a smaller ECE without being better calibrated, so a difference of ECEs "
+                "has neither interval nor p. Where p is large, no difference is shown, which is not evidence that there is none.",
                 "note",
             ),
         ],
     )
     if by_group := group_tables(results):
-        told = "Here p is corrected for the tests of this section."
+        told = f"Here p is corrected for the tests of this section. {FEW_DIFFER}"
         if left_out := results["groups_left_out"]:
             told = (
                 f"The {count(len(results['groups']))} largest groups; {count(left_out)} smaller "
@@ -196,7 +204,7 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
     """All runs in one diagram; of more than it can show, the first with some others in each."""
     if not all("quantiles" in run for run in runs):  # a comparison of an earlier version
         return []
-    first, *others = ((legend_name(run["name"]), run["quantiles"]) for run in runs)
+    first, *others = ((label_of(run["name"]), run["quantiles"]) for run in runs)
     some = [others[k : k + BESIDE_FIRST] for k in range(0, len(others), BESIDE_FIRST)]
     title = "Confidence and accuracy of the runs"
     return [
@@ -215,18 +223,14 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
     ]
 
 
-def legend_name(name: str) -> str:
-    """A name that leaves room for the drawing."""
-    return name if len(name) <= LEGEND else f"{name[: LEGEND // 2]}…{name[-LEGEND // 2 :]}"
-
-
 def gained_and_lost(
     place: int, pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
 ) -> Iterator[Section]:
     """The questions that the second run gained, and those that it lost, with their pictures."""
     first, second = sides(pair, runs)
-    gained = ("gained", f"Wrong with {first['name']}, right with {second['name']}", "gained_items")
-    lost = ("lost", f"Right with {first['name']}, wrong with {second['name']}", "forgotten")
+    one, other = label_of(first["name"]), label_of(second["name"])
+    gained = ("gained", f"Wrong with {one}, right with {other}", "gained_items")
+    lost = ("lost", f"Right with {one}, wrong with {other}", "forgotten")
     for name, title, key in (gained, lost):
         if items := pair.get(key):
             told = (
@@ -251,11 +255,23 @@ def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     first, second = (ece_of(run["metrics"]["ece"]) for run in sides(pair, runs))
     ece = f"ECE {first}, then {second}; in brackets what it would be if calibrated"
     test = pair["differences"]["debiased_rmsce"]
-    if test["p"] is None or test["holm"] >= LEVEL:
-        return f"No difference in calibration is shown: {ece}."
+    if not shown(test):
+        moved = gap_change(pair)
+        return f"No difference in debiased calibration error is shown{moved}: {ece}."
     # The test is of squared errors without their bias, whose order decides.
     better = test["value"] < 0
     return f"{pair['second']} is calibrated {'better' if better else 'worse'}: {ece}."
+
+
+def gap_change(pair: Mapping[str, Any]) -> str:
+    """How much more or less than right one run is sure, where that has changed."""
+    gap = pair["differences"]["gap"]
+    if not shown(gap):
+        return ""
+    return (
+        f", but {pair['second']}'s confidence minus accuracy is {100 * abs(gap['value']):.1f} "
+        f"points {'higher' if gap['value'] > 0 else 'lower'} (p {p_of(gap)})"
+    )
 
 
 def ece_of(entry: Mapping[str, Any]) -> str:
@@ -267,14 +283,14 @@ def verdict(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     """What one run has gained and lost against the first."""
     first, second = (run["metrics"] for run in sides(pair, runs))
     test, gap = pair["differences"]["accuracy"], pair["differences"]["gap"]
-    shown = "" if test["holm"] is not None and test["holm"] < LEVEL else ", no difference shown"
+    none = "" if shown(test) else ", no difference shown"
     return (
         f"{pair['second']} is right {percent(second['accuracy']['value'], 1)} of the time, "
         f"{pair['first']} {percent(first['accuracy']['value'], 1)} (p "
-        f"{pvalue(test['holm'], relation=True)}{shown}): {count(pair['gained'])} answers gained, "
+        f"{p_of(test)}{none}): {count(pair['gained'])} answers gained, "
         f"{count(pair['lost'])} lost. Its confidence minus its accuracy is "
         f"{points(second['gap']['value'])} points, that of {pair['first']} "
-        f"{points(first['gap']['value'])} (p {pvalue(gap['holm'], relation=True)})."
+        f"{points(first['gap']['value'])} (p {p_of(gap)})."
     )
 
 
@@ -282,7 +298,7 @@ def figure(place: int, run: Mapping[str, Any], n: int) -> Figure:
     ece = run["metrics"]["ece"]
     return reliability_figure(
         f"run{place}",
-        run["name"],
+        label_of(run["name"]),
         run["diagram"],
         {**ece, "ece": ece["value"]},
         f"{run['task']}, {count(n)} questions.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.report.blocks import Card, Cards, Line, Table
+from calib.report.comparison_names import about, label_of
 from calib.report.formats import UNKNOWN, percent
 from calib.report.pictures import picture
 
@@ -37,10 +38,10 @@ def changed_table(name: str, items: Sequence[Item], first: Run, second: Run) -> 
         given = [each.get("given", UNKNOWN) for each in both]
         return [item["id"], item["question"], item["gold"], given[0], sure[0], given[1], sure[1]]
 
-    head = ["id", *(f"confidence of {run}" for run in runs)]
+    head = ["id", *(about("confidence of {}", run) for run in runs)]
     if asked:
         head = ["id", "question", "right"]
-        head += [text for run in runs for text in (f"given by {run}", f"confidence of {run}")]
+        head += [about(told, run) for run in runs for told in ("given by {}", "confidence of {}")]
     return Table(name, head, [row(item) for item in items], prose=(1, 2, 3, 5) if asked else ())
 
 
@@ -57,7 +58,7 @@ def changed_card(item: Item, first: Run, second: Run) -> Card:
 
 def answer_lines(run: Run, item: Item, concerned: Set[str]) -> Iterator[Line]:
     """A run's name, then its probability of each option that is right or that a run gave."""
-    yield Line(run["name"])
+    yield Line(label_of(run["name"]))
     for option in item["options"]:
         text = option["text"]
         if text not in concerned:
@@ -76,7 +77,7 @@ def notes(item: Item, first: Run, second: Run) -> Iterator[str]:
     if before is None:
         return
     if before["question"] != item["question"]:
-        yield f"{first['name']} was asked: {before['question']}"
+        yield f"{label_of(first['name'])} was asked: {before['question']}"
     for run, own, other in ((first, before, item), (second, item, before)):
         if other["images"] and not own["images"]:
-            yield f"{run['name']} saw no picture"
+            yield f"{label_of(run['name'])} saw no picture"

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from calib.report.blocks import Table
+from calib.report.comparison_names import about, label_of, whole_of
 from calib.report.facts import run_facts
-from calib.report.formats import UNKNOWN, Shown, count, fixed, gap, percent, points, pvalue
+from calib.report.formats import UNKNOWN, Label, Shown, count, fixed, gap, percent, points, pvalue
 from calib.report.tables import GAP, UNNAMED
 from calib.summary.compare import SHOWN
 
@@ -21,7 +22,7 @@ def metric_table(name: str, runs: Entries, metrics: Entries) -> Table:
     names = [run["name"] for run in runs]
     return Table(
         name,
-        ["metric", *names, *(f"{run}, if calibrated" for run in names)],
+        ["metric", *map(label_of, names), *(about("{}, if calibrated", run) for run in names)],
         [
             [
                 metrics[0][key]["label"],
@@ -53,8 +54,11 @@ def value_cell(name: str, value: float | None) -> str:
     return gap(value) if name == "gap" else fixed(value)
 
 
-def difference_name(pair: Entry) -> str:
-    return f"{pair['second']} − {pair['first']}"
+def difference_name(pair: Entry) -> Label:
+    first, second = label_of(pair["first"]), label_of(pair["second"])
+    hint = f"{whole_of(pair['second'])} − {whole_of(pair['first'])}"
+    text = f"{second} − {first}"
+    return Label(text, f"{second.in_csv} − {first.in_csv}", "" if hint == text else hint)
 
 
 TESTED = ("difference", "p, Holm", "95 % interval", "p")
@@ -76,9 +80,8 @@ def tested(name: str, test: Entry) -> list[str]:
     shown = points if name in SHARES or name == "gap" else signed
     between = UNKNOWN
     if test["low"] is not None:
-        low, high = shown(test["low"]), shown(test["high"])
-        scale = 100 if shown is points else 1
-        between = Shown(f"{low} … {high}", (scale * test["low"], scale * test["high"]))
+        low, high = test["low"], test["high"]
+        between = Shown(f"{shown(low)} … {shown(high)}", (low, high))
     at_most = test["p"] is not None and test["p"] <= test["least_p"]
     return [
         shown(test["value"]),
@@ -100,12 +103,12 @@ def group_tables(results: Mapping[str, Any]) -> list[Table]:
     groups, runs = results.get("groups", []), results["runs"]
     if not groups:
         return []
-    names = [run["name"] for run in runs]
+    names = [label_of(run["name"]) for run in runs]
     return [
         *(
             Table(
                 f"group-differences-{place}",
-                ["group", "questions", pair["first"], pair["second"], *TESTED],
+                ["group", "questions", *map(label_of, (pair["first"], pair["second"])), *TESTED],
                 [
                     [
                         group["group"] or UNNAMED,
@@ -163,9 +166,11 @@ def temperature_table(runs: Entries) -> Table:
     """The errors of each run at each temperature, a row each."""
     errors = error_names(runs)
     first = runs[0]
+    of_first = about("at the T of {}", first["name"])
     rows: list[list[str]] = []
     for place, run in enumerate(runs):
-        at = ["as it is", f"at the T of {first['name']}", "at its own T"]
+        at = [Label(told, told) for told in ("as it is", "at its own T")]
+        at.insert(1, of_first)
         chosen = zip(
             at, (1.0, first["temperature"], run["temperature"]), run["judged"], strict=True
         )
@@ -173,7 +178,9 @@ def temperature_table(runs: Entries) -> Table:
             if place == 0 and k == 1:
                 continue  # the first run's own, which follows
             cells = [UNKNOWN if judged is None else fixed(judged[name]) for name in errors]
-            rows.append([f"{run['name']}, {what}", fixed(temperature), *cells])
+            name = label_of(run["name"])
+            told = Label(f"{name}, {what}", f"{name.in_csv}, {what.in_csv}", name.hint)
+            rows.append([told, fixed(temperature), *cells])
     return Table("temperature", ["run", "T", *errors.values()], rows)
 
 
@@ -184,10 +191,10 @@ def error_names(runs: Entries) -> dict[str, str]:
 
 def fact_tables(results: Mapping[str, Any]) -> list[Table]:
     """What differs between the runs, a column a run, then what is the same in all of them."""
-    names = [run["name"] for run in results["runs"]]
+    names = [whole_of(run["name"]) for run in results["runs"]]
     facts = [
-        {"folder": run["path"], **dict(run_facts(results["facts"][run["name"]]))}
-        for run in results["runs"]
+        {"folder": run["path"], **dict(run_facts(results["facts"][name]))}
+        for run, name in zip(results["runs"], names, strict=True)
     ]
     labels = list(dict.fromkeys(label for each in facts for label in each))
     same = [
@@ -197,7 +204,7 @@ def fact_tables(results: Mapping[str, Any]) -> list[Table]:
     return [
         Table(
             "facts",
-            ["fact", *names],
+            ["fact", *(label_of(run["name"]) for run in results["runs"])],
             [
                 [label, *(marked(each.get(label), facts[0].get(label)) for each in facts)]
                 for label in labels

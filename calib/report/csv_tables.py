@@ -1,4 +1,7 @@
-"""Every table of a page as a CSV file: numbers in full, shares of 1, intervals in two columns."""
+"""Every table of a page as a CSV file: numbers and names in full, intervals in two columns.
+
+A share is one of 1, also where the page shows it in percent or in points.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from calib.report.blocks import Cards, Page, Table
-from calib.report.formats import UNKNOWN, Shown
+from calib.report.formats import UNKNOWN, Label, Shown
 
 FOLDER = "tables"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -38,7 +41,8 @@ def csv_text(table: Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     head: list[str] = []
     for name, pair in zip(table.head, pairs, strict=True):
-        head += [f"{name}, low", f"{name}, high"] if pair else [name]
+        told = name.in_csv if isinstance(name, Label) else name
+        head += [f"{told}, low", f"{told}, high"] if pair else [told]
     writer.writerow(head)
     for row in table.rows:
         cells: list[str] = []
@@ -53,7 +57,8 @@ def plain(cell: str) -> str:
     value = value_of(cell)
     if value is not None:
         return repr(value)
-    text = "" if cell == UNKNOWN else str(cell).replace("\N{NO-BREAK SPACE}", " ")
+    told = cell.in_csv if isinstance(cell, Label) else str(cell)
+    text = "" if cell == UNKNOWN else told.replace("\N{NO-BREAK SPACE}", " ")
     return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text
 
 

@@ -1,6 +1,7 @@
 """Numbers as a reader sees them: one minus sign, no-break spaces, a dash for what is not known.
 
-What is shown is rounded; a ``Shown`` keeps the number itself for the page's CSV.
+What is shown is rounded; a ``Shown`` keeps the number itself for the page's CSV, a share as a
+share of 1 even where the page shows percent or points.
 """
 
 from __future__ import annotations
@@ -35,6 +36,23 @@ class Shown(str):
         return shown
 
 
+class Label(str):
+    """A name as a page has room for it; CSV holds ``in_csv``, and a pointer is shown ``hint``."""
+
+    in_csv: str
+    hint: str
+
+    def __new__(cls, text: str, in_csv: str, hint: str = "") -> Self:
+        label = super().__new__(cls, text)
+        label.in_csv, label.hint = in_csv, hint
+        return label
+
+
+def in_points(name: str) -> Label:
+    """The header of a column whose page shows points; CSV has shares of 1, as everywhere."""
+    return Label(f"{name}, points", getattr(name, "in_csv", name), getattr(name, "hint", ""))
+
+
 def percent(value: float | None, digits: int = 0) -> str:
     # A no-break space: the sign stays with its number.
     if value is None:
@@ -50,14 +68,14 @@ def points(value: float | None) -> str:
     """A difference of two shares in percentage points, with its sign."""
     if value is None:
         return UNKNOWN
-    return Shown(f"{100 * value:+.1f}".replace("-", "−"), 100 * value)
+    return Shown(f"{100 * value:+.1f}".replace("-", "−"), value)
 
 
 def gap(value: float | None) -> str:
     """Confidence minus accuracy in percentage points, in the colour of its side."""
     if value is None:
         return UNKNOWN
-    return Shown(points(value), 100 * value, "over" if value > 0 else "under")
+    return Shown(points(value), value, "over" if value > 0 else "under")
 
 
 def interval(low: float | None, high: float | None, form: str = "fixed", digits: int = 3) -> str:
@@ -65,7 +83,7 @@ def interval(low: float | None, high: float | None, form: str = "fixed", digits:
     if low is None or high is None:
         return UNKNOWN
     if form == "points":
-        return Shown(f"{points(low)} … {points(high)}", (100 * low, 100 * high))
+        return Shown(f"{points(low)} … {points(high)}", (low, high))
     if form == "percent":
         between = f"{100 * low:.{digits}f} … {percent(high, digits)}"
         return Shown(between, (low, high))
@@ -107,10 +125,13 @@ def plural(number: int, thing: str) -> str:
 
 
 def pvalue(value: float | None, relation: bool = False, at_most: bool = False) -> str:
-    """A p value; ``at_most``: the smallest that its test can give, and then no number of CSV."""
+    """A p value; ``at_most``: the smallest that its test can give, and then no number of CSV.
+
+    One that is 0 was too small for a float, whatever its test can give.
+    """
     if value is None:
         return UNKNOWN
-    if at_most:
+    if at_most and value > 0:
         return f"≤ {value:.1g}" if value < 0.001 else f"≤ {value:.3f}"
     if value < 0.001:
         return Shown("< 0.001", value)

@@ -30,6 +30,7 @@ from calib.report.formats import beginning, count, percent
 from calib.report.idk_tables import difference_tables, idk_tables, interval_tables
 from calib.report.page import write_page
 from calib.report.pictures import picture
+from calib.report.significance import FEW_DIFFER, resampled
 from calib.runs.folder import RESULTS
 from calib.runs.prompts import first_prompt
 
@@ -39,14 +40,14 @@ FOUR_WAYS = (
     "of four quadrants, and an answer is truthful in two of them."
 )
 TESTS_NOTE = (
-    "On the same questions; intervals by resampling them in pairs, p by exchanging the arms' "
-    "answers, exactly (McNemar) or 10,000 times by image, and corrected for the number of rows of "
-    "these tables (Holm). The option arm lists lettered options, so it may differ in more than the "
-    "option that says “I don't know”."
+    "On the same questions; intervals by resampling them in pairs, {by}, p by exchanging the arms' "
+    "answers, exactly (McNemar) or 10,000 times, and corrected for the number of rows of these "
+    f"tables (Holm). {FEW_DIFFER} The option arm lists lettered options, so it may differ in more "
+    "than the option that says “I don't know”."
 )
 BOUNDS_NOTE = (
-    "Intervals are Wilson's, or by resampling images where questions share them. “Answers” are "
-    "those that the rate counts, “of” those among which it counts."
+    "Intervals are Wilson's{shared}. “Answers” are those that the rate counts, “of” those among "
+    "which it counts."
 )
 
 
@@ -151,10 +152,14 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
     )
     if compared := difference_tables(results):
         yield Section(
-            "comparisons", "Does the way of asking matter?", [*compared, Text(TESTS_NOTE, "note")]
+            "comparisons",
+            "Does the way of asking matter?",
+            [*compared, Text(TESTS_NOTE.format(by=resampled(results)), "note")],
         )
     yield Section(
-        "intervals", "How sure the rates are", [*interval_tables(arms), Text(BOUNDS_NOTE, "note")]
+        "intervals",
+        "How sure the rates are",
+        [*interval_tables(arms), Text(BOUNDS_NOTE.format(shared=shared(results)), "note")],
     )
     yield Section("prompts", "How it was asked", list(prompts(arms, folder)))
     yield Section(
@@ -172,6 +177,12 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
             *((f"arm {arm['name']}, prompt form", arm["prompt"]) for arm in arms),
         ]
     )
+
+
+def shared(results: Mapping[str, Any]) -> str:
+    """Which intervals are not Wilson's: none where every question stands for itself."""
+    drawn = results.get("resampled", "cluster")
+    return "" if drawn == "question" else f", or by resampling {drawn}s where questions share them"
 
 
 def prompts(arms: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Block]:

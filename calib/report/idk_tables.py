@@ -8,7 +8,7 @@ from typing import Any
 from calib.idk.evaluate import QUADRANTS
 from calib.intervals import holm
 from calib.report.blocks import Table
-from calib.report.formats import count, interval, percent, points, pvalue
+from calib.report.formats import count, in_points, interval, percent, points, pvalue
 
 SHOWN = ("truthful", "admit_rate", "over_refusal", "refusal_precision", "answered_accuracy")
 TITLES = {
@@ -98,7 +98,7 @@ def difference_tables(results: Mapping[str, Any]) -> list[Table]:
     return [
         Table(
             f"comparisons-{place}",
-            [f"{arm} − {first}, points", "difference", "p, Holm", "95 % interval"],
+            [in_points(f"{arm} − {first}"), "difference", "p, Holm", "95 % interval"],
             lines,
         )
         for place, ((arm, first), lines) in enumerate(rows.items(), 1)

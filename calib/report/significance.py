@@ -1,4 +1,7 @@
-"""A page states a difference where its p, corrected for the number of tests, is below ``LEVEL``."""
+"""What a page says of its tests.
+
+It states a difference where its p, corrected for the number of tests, is below ``LEVEL``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from typing import Any
 from calib.report.formats import pvalue
 
 LEVEL = 0.05
+RESAMPLED = {"question": "question by question", "image": "by image"}
+"""What is drawn whole, in words; else, and where an earlier version did not say, clusters."""
+FEW_DIFFER = "Where few answers differ, the interval agrees with the exact test, or there is none."
 
 
 def shown(test: Mapping[str, Any]) -> bool:
@@ -18,3 +24,8 @@ def p_of(test: Mapping[str, Any], relation: bool = True) -> str:
     """The corrected p of a test, "≤" before the smallest that it can give."""
     at_most = test["p"] is not None and test["p"] <= test["least_p"]
     return pvalue(test["holm"], relation, at_most)
+
+
+def resampled(results: Mapping[str, Any]) -> str:
+    """How the questions of a comparison or an evaluation are resampled and exchanged."""
+    return RESAMPLED.get(results.get("resampled", ""), "by cluster")

@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from calib.report.blocks import Card, Cards, Line, Table
-from calib.report.formats import UNKNOWN, beginning, count, fixed, gap, interval, percent, pvalue
+from calib.report.formats import (
+    UNKNOWN,
+    beginning,
+    count,
+    fixed,
+    gap,
+    in_points,
+    interval,
+    percent,
+    pvalue,
+)
 from calib.report.items import address_of
 from calib.report.pictures import picture
 
 OPTIONS_SHOWN = 5
 LONGEST = 400
 """Characters of a question, or of an option, on a card."""
-GAP = "gap, points"
+GAP = in_points("gap")
 UNNAMED = "(no group)"
 
 

@@ -11,6 +11,7 @@ from calib.report.blocks import Block, Figure, Figures, Page, Section, Table, Te
 from calib.report.facts import facts_section
 from calib.report.formats import beginning, count, fixed, gap, percent
 from calib.report.page import write_page
+from calib.report.tables import GAP
 from calib.summary.training import SAVED, Diagram, Training, read_training
 
 DRAWN_SETS = 6
@@ -181,7 +182,7 @@ def evaluation_table(training: Training) -> Table:
         "evaluations",
         [
             *("set", "step", "epoch", "rows", "invalid", "ECE", "expected", "accuracy"),
-            *("confidence", "gap, points", "entropy, nats"),
+            *("confidence", GAP, "entropy, nats"),
         ],
         [
             [

@@ -1,8 +1,8 @@
 """Checkpoints on the same questions: the metrics of each, and the differences from the first's.
 
-A difference pairs the two answers to each question; questions about one image are resampled
-together. The p of all differences are corrected for their number (Holm). A large p does not show
-that there is no difference.
+A difference pairs the two answers to each question; questions of one cluster, such as those about
+one image, are resampled together. The p of all differences are corrected for their number (Holm). A
+large p does not show that there is no difference.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from calib.summary import BINS, to_json
 from calib.summary.curves import diagram, quantiles
 from calib.summary.pairs import Side, correct_for_number, groups_of, of_groups, pair, tested
 from calib.summary.remedies import fit_on, rescaled, split
-from calib.summary.rows import Row, Scored, collect
+from calib.summary.rows import Row, Scored, collect, drawn_whole
 from calib.summary.table import RESAMPLES, measure, specs
 
 SHOWN = (
@@ -61,6 +61,10 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
             "n": len(first.rows),
             "left_out": left_out,
             "tests": len(tested(pairs)),
+            "resampled": drawn_whole(
+                first.scored.cluster.tolist(),
+                [tuple(row.get("images") or ()) for row in first.rows],
+            ),
             "runs": [
                 {
                     "name": side.name,

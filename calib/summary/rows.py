@@ -171,6 +171,17 @@ def offered(rows: int, options: int) -> NDArray[np.int64]:
     return np.tile(np.arange(options), (rows, 1))
 
 
+def drawn_whole(clusters: Sequence[Any], pictures: Sequence[Any]) -> str:
+    """What resampling draws whole: a "question", an "image" with all of its questions, or else a
+    "cluster". clusters, pictures: (N,); the pictures of a question are hashable, falsy for none."""
+    number = len(set(clusters))
+    if number == len(clusters):
+        return "question"
+    pairs = set(zip(clusters, pictures, strict=True))
+    alike = len(pairs) == len(set(pictures)) == number
+    return "image" if alike and all(pictures) else "cluster"
+
+
 def _unlabelled(row: Row) -> bool:
     return _missing(row.get("answer") if "answer" in row else row.get("correct"))
 
