@@ -161,7 +161,8 @@ def sections(results: Mapping[str, Any]) -> Iterator[Section]:
                 f"is corrected for the {count(results['tests'])} tests of this section. "
                 f"{FEW_DIFFER} Calibration is tested by the debiased squared error: a sharper "
                 "model has a smaller ECE without being better calibrated, so a difference of ECEs "
-                "has neither interval nor p. Where p is large, no difference is shown, which is not evidence that there is none.",
+                "has neither interval nor p. Where p is large, no difference is shown, which is "
+                "not evidence that there is none.",
                 "note",
             ),
         ],
