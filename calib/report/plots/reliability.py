@@ -64,7 +64,7 @@ def reliability(
 
     ``unit`` is what is counted, in the plural.
     """
-    with drawing(PANEL, 5.1, theme) as figure:
+    with drawing(PANEL, 5.1 + _room(bins), theme) as figure:
         _draw(*_axes(figure), bins, note, unit, theme)
         figure.set_label(spoken(bins, unit))
     return figure
@@ -74,7 +74,7 @@ def reliability_zoomed(bins: Sequence[Bin], *, note: str = "", theme: Theme = CS
     """One diagram of near-equally full bins, of the part of the square that they and their
     intervals take; a small square says which part. ``bins`` as in
     ``calib.summary.curves.quantiles``."""
-    with drawing(PANEL, 4.2, theme) as figure:
+    with drawing(PANEL, 4.2 + _room(bins), theme) as figure:
         axes = figure.add_subplot()
         zoomed_axes(axes, _ends(bins), theme)
         draw_diagonal(axes, theme)
@@ -100,7 +100,7 @@ def before_after(
     before: Sequence[Bin], after: Sequence[Bin], *, titles: tuple[str, str], notes: tuple[str, str]
 ) -> Figure:
     """Two diagrams side by side in light colours, for a README."""
-    with drawing(2 * PANEL, 5.35, LIGHT) as figure:
+    with drawing(2 * PANEL, 5.35 + _room([*before, *after]), LIGHT) as figure:
         panels: Any = figure.subfigures(1, 2)
         for panel, bins, title, note in zip(panels, (before, after), titles, notes, strict=True):
             panel.set_facecolor(LIGHT.face)
@@ -267,7 +267,6 @@ def _short(n: int) -> str:
 
 def _sides(axes: Axes, bins: Sequence[Bin], note: str, theme: Theme) -> None:
     """What the colours say, above the axes."""
-    level = any(row["n"] and side(row) is ON for row in bins)
     handles = [
         Line2D(
             [],
@@ -278,9 +277,18 @@ def _sides(axes: Axes, bins: Sequence[Bin], note: str, theme: Theme) -> None:
             markersize=5.5,
             label=shown.name,
         )
-        for shown in ((OVER, UNDER, ON) if level else (OVER, UNDER))
+        for shown in ((OVER, UNDER, ON) if _level(bins) else (OVER, UNDER))
     ]
     legend(axes, theme, 2, handles, note=note)
+
+
+def _level(bins: Sequence[Bin]) -> bool:
+    return any(row["n"] and side(row) is ON for row in bins)
+
+
+def _room(bins: Sequence[Bin]) -> float:
+    """Inches for a second line of the legend: the square keeps its size."""
+    return 0.18 if _level(bins) else 0.0
 
 
 def _colour(row: Bin, theme: Theme) -> str:
