@@ -115,8 +115,9 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
         if "mass" in run["metrics"]
     }
     said = [forced_choice(f"{k}'s", mass) for k, mass in masses.items() if mass < LEAST_MASS]
-    left_out = {run["name"]: results["left_out"][whole_of(run["name"])] for run in results["runs"]}
-    if more := ", ".join(f"{name} {count(n)}" for name, n in left_out.items() if n):
+    names = {whole_of(run["name"]): run["name"] for run in results["runs"]}
+    left_out = ((names.get(name, name), n) for name, n in results["left_out"].items() if n)
+    if more := ", ".join(f"{name} {count(n)}" for name, n in left_out):
         said.append(f"Judged only in some runs, and not compared: {more}.")
     return said
 
@@ -159,9 +160,10 @@ def sections(results: Mapping[str, Any]) -> Iterator[Section]:
             Text(
                 f"Questions in pairs, resampled {resampled(results)}; shares in points. “p, Holm” "
                 f"is corrected for the {count(results['tests'])} tests of this section. "
-                f"{FEW_DIFFER} Calibration is tested by the debiased squared error: a sharper model has a smaller ECE without being "
-                "better calibrated, so a difference of ECEs has neither interval nor p. Where p is "
-                "large, no difference is shown, which is not evidence that there is none.",
+                f"{FEW_DIFFER} Calibration is tested by the debiased squared error: a sharper "
+                "model has a smaller ECE without being better calibrated, so a difference of ECEs "
+                "has neither interval nor p. Where p is large, no difference is shown, which is "
+                "not evidence that there is none.",
                 "note",
             ),
         ],
