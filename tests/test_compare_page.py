@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from calib import metrics
-from calib.report.comparison import comparison_page, write_comparison
+from calib import cli, metrics
+from calib.report.comparison import comparison_page, headline, verdict, write_comparison
+from calib.report.comparison_names import cut_names, short_names
 from calib.report.comparison_tables import fact_tables, group_tables, metric_table, printed_metrics
 from calib.report.csv_tables import tables_of
 from calib.report.formats import Shown
+from calib.report.markdown import markdown
 from calib.runs import Run, open_run
 from calib.summary import pairs
 from calib.summary.compare import compare
@@ -174,6 +179,122 @@ def test_five_runs_are_drawn_over_the_first(two, found):
     five["groups"] = []
     drawn = comparison_page(five).sections[0].blocks[0].figures
     assert len(drawn) == 2 and drawn[0].svg != drawn[1].svg
+
+
+LONG = "/models/an-organisation-with-a-name/" + "a-checkpoint-of-an-ablation-" * 3 + "with-flash"
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["a/b/c", "a/b/d"], ["c", "d"]),
+        (["org/a/last", "org/b/last", "org/b/first"], ["a/last", "b/last", "first"]),
+        (["last", "org/last"], ["last", "org/last"]),
+        (["x/org/last", "org/last"], ["x/org/last", "org/last"]),
+        (["a/b/", "a/c//"], ["b", "c"]),
+        (["a/b", "a/b/"], ["a/b", "a/b/"]),
+        (["plain", "other"], ["plain", "other"]),
+        (["/", "//x"], ["/", "x"]),
+    ],
+)
+def test_names_are_as_short_as_tells_them_apart(names, short):
+    assert short_names(names) == short
+
+
+@given(st.lists(st.text("ab-/", min_size=1, max_size=12), min_size=2, max_size=5, unique=True))
+def test_short_and_cut_names_are_distinct(names):
+    short = short_names(names)
+    assert len(set(short)) == len(names) and "" not in short
+    cut = cut_names(short, 4)
+    assert len(set(cut)) == len(names)
+    assert all(a == b or len(a) < len(b) for a, b in zip(cut, short, strict=True))
+
+
+def test_long_paths_leave_room_for_the_numbers(two, tmp_path, open_page):
+    """The second run's value was out of sight at 1280 pixels, and all of them at 400."""
+    ends = (LONG, f"{LONG}-SECOND")
+    runs = [altered(run, tmp_path / str(k), str, model=ends[k]) for k, run in enumerate(two)]
+    found = compare(runs)
+    assert [run["name"] for run in found["runs"]] == list(ends)
+    assert set(ends) <= set(found["facts"]) and set(ends) == set(found["left_out"])
+    path = write_comparison(found, tmp_path / "page")
+    short = [end.rpartition("/")[2] for end in ends]
+    with (path.parent / "tables" / "metrics.csv").open(newline="") as file:
+        assert next(csv.reader(file))[1:3] == short
+    for width, seen in ((1280, 2), (400, 1)):
+        page = open_page(path, width).page
+        title, headline = page.locator("h1"), page.locator(".headline")
+        assert LONG not in title.inner_text() + headline.inner_text()
+        assert short[1] in title.inner_text()
+        names = page.locator("#reliability thead th[title]")
+        assert [names.nth(k).get_attribute("title") for k in (0, 1)] == list(ends)
+        assert names.nth(0).inner_text() != names.nth(1).inner_text()
+        assert all(len(names.nth(k).inner_text().replace("\n", "")) <= 32 for k in (0, 1))
+        cells = page.locator("#reliability tbody tr").first.locator("td")
+        for k in range(seen):
+            box = cells.nth(k).bounding_box()
+            assert box["x"] + box["width"] <= width
+        assert LONG in page.locator("#facts").inner_text()
+
+
+def test_a_terminal_of_80_columns_tells_long_names_apart(two, tmp_path):
+    for number in (2, 3):
+        ends = [f"{LONG}-{word}" for word in ("FIRST", "SECOND", "[b]THIRD")[:number]]
+        runs = [
+            altered(two[0], tmp_path / f"{number}{k}", str, model=end) for k, end in enumerate(ends)
+        ]
+        told = CliRunner().invoke(
+            cli.app, ["compare", *(str(run.path) for run in runs)], env={"COLUMNS": "80"}
+        )
+        assert told.exit_code == 0, told.output
+        head = next(line for line in told.output.splitlines() if line.startswith("on 400"))
+        assert len(head) <= 80
+        names = head.split()[3:]
+        assert len(names) == number
+        assert all(name.endswith(end[-5:]) for name, end in zip(names, ends, strict=True))
+
+
+def shared_by(row: dict[str, Any], cluster: str, images: list[str]) -> None:
+    row |= {"cluster": cluster, "images": images}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda row: shared_by(row, row["id"], []), "question by question"),
+        (lambda row: shared_by(row, row["id"], ["a.png"]), "question by question"),
+        (lambda row: shared_by(row, str(row["index"] // 4), []), "by cluster"),
+        (lambda row: shared_by(row, str(row["index"] // 4), [f"{row['index'] // 4}"]), "by image"),
+        (lambda row: shared_by(row, str(row["index"] // 4), [f"{row['index']}"]), "by cluster"),
+        (lambda row: shared_by(row, str(row["index"] // 4), ["one"]), "by cluster"),
+    ],
+)
+def test_a_page_says_what_is_resampled(two, tmp_path, change, told):
+    runs = [altered(run, tmp_path / str(k), change, model=str(k)) for k, run in enumerate(two)]
+    text = markdown(comparison_page(compare(runs)))
+    assert f"Questions in pairs, resampled {told}; shares" in text
+
+
+def test_an_earlier_comparison_does_not_say_image(found):
+    old = {name: value for name, value in found.items() if name != "resampled"}
+    assert "resampled by cluster; shares" in markdown(comparison_page(old))
+
+
+def test_the_headline_names_the_error_that_was_tested(found):
+    pair = json.loads(json.dumps(found["pairs"][0]))
+    tests = pair["differences"]
+    tests["debiased_rmsce"] |= {"p": 0.5, "holm": 1.0}
+    tests["gap"] |= {"value": -0.107, "p": 1 / 10_001, "least_p": 1 / 10_001, "holm": 0.002}
+    second = pair["second"]
+    assert headline(pair, found["runs"]).startswith(
+        f"No difference in debiased calibration error is shown, but {second}'s confidence minus "
+        "accuracy is 10.7 points lower (p ≤ 0.002): ECE "
+    )
+    assert verdict(pair, found["runs"]).endswith("(p ≤ 0.002).")
+    tests["gap"] |= {"holm": 0.06}
+    assert headline(pair, found["runs"]).startswith(
+        "No difference in debiased calibration error is shown: ECE "
+    )
 
 
 def test_csv_holds_the_numbers(found, tmp_path):

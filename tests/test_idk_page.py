@@ -18,6 +18,7 @@ from calib.report.csv_tables import tables_of
 from calib.report.formats import Shown
 from calib.report.idk import idk_page, labels_note, uncertain_labels, write_idk_report
 from calib.report.idk_tables import SHOWN, TITLES, difference_tables, interval_tables
+from calib.report.markdown import markdown
 from calib.runs.prompts import first_prompt
 from tests.browser import axe, measured
 from tests.hf.conftest import make_llama, make_tokenizer
@@ -81,6 +82,21 @@ def test_a_difference_is_a_row_and_its_arm_is_named_once(results: Any) -> None:
     for row in compared:
         shown = rows[row["first"], TITLES[row["rate"]]]
         assert shown[1].value == pytest.approx(row["value"])
+
+
+def test_the_page_says_what_is_resampled(made: Path, results: Any) -> None:
+    assert results["resampled"] == "image"
+    for drawn, told in (
+        ("image", "in pairs, by image,"),
+        ("question", "in pairs, question by question,"),
+        (None, "in pairs, by cluster,"),
+    ):
+        other = {k: v for k, v in {**results, "resampled": drawn}.items() if v is not None}
+        text = markdown(idk_page(other, made / "evaluation"))
+        assert told in text
+        assert ("image" in text[text.index(told) :].split("## How it was asked")[0]) is (
+            drawn == "image"
+        )
 
 
 def test_every_rate_has_its_interval_and_counts(results: Any) -> None:

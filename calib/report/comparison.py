@@ -115,8 +115,9 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
         if "mass" in run["metrics"]
     }
     said = [forced_choice(f"{k}'s", mass) for k, mass in masses.items() if mass < LEAST_MASS]
-    left_out = {run["name"]: results["left_out"][whole_of(run["name"])] for run in results["runs"]}
-    if more := ", ".join(f"{name} {count(n)}" for name, n in left_out.items() if n):
+    names = {whole_of(run["name"]): run["name"] for run in results["runs"]}
+    left_out = ((names.get(name, name), n) for name, n in results["left_out"].items() if n)
+    if more := ", ".join(f"{name} {count(n)}" for name, n in left_out):
         said.append(f"Judged only in some runs, and not compared: {more}.")
     return said
 

@@ -47,7 +47,9 @@ def short_names(names: Sequence[str]) -> list[str]:
     parts = [[part for part in name.split("/") if part] for name in names]
     if len(set(map(tuple, parts))) < len(names):
         return list(names)
-    return ["/".join(last_parts(own, parts)) for own in parts]
+    return [
+        "/".join(last_parts(own, parts)) or name for own, name in zip(parts, names, strict=True)
+    ]
 
 
 def last_parts(own: Sequence[str], parts: Sequence[Sequence[str]]) -> Sequence[str]:

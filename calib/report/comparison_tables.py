@@ -211,6 +211,7 @@ def fact_tables(results: Mapping[str, Any]) -> list[Table]:
                 if label not in same
             ],
             "What differs from the first run is marked.",
+            prose=tuple(range(1, 1 + len(names))),
         ),
         Table(
             "facts-same",
