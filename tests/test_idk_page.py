@@ -16,7 +16,7 @@ from calib.idk.folder import build_set, labels_of
 from calib.judge import answerable
 from calib.report.csv_tables import tables_of
 from calib.report.formats import Shown
-from calib.report.idk import idk_page, labels_note, uncertain_labels, write_idk_report
+from calib.report.idk import headline, idk_page, labels_note, uncertain_labels, write_idk_report
 from calib.report.idk_tables import SHOWN, TITLES, difference_tables, interval_tables
 from calib.report.markdown import markdown
 from calib.runs.prompts import first_prompt
@@ -52,6 +52,48 @@ def test_the_headline_says_how_many_labels_are_uncertain(made: Path, results: An
     headline = idk_page(results, made / "evaluation").headline
     assert headline.startswith("It knows 4 of 12 questions (4 labels could change")
     assert f"{uncertain} of the 12 labels are uncertain" in labels_note(results)
+
+
+def with_rates(results: Any, rates: list[float | None], unread: int = 0) -> Any:
+    """The evaluation with these rates of admitting, an arm each."""
+    arms = [
+        {
+            **arm,
+            "unparsed": unread,
+            "rates": {**arm["rates"], "admit_rate": {**arm["rates"]["admit_rate"], "value": rate}},
+        }
+        for arm, rate in zip(results["arms"], rates, strict=False)
+    ]
+    return {**results, "arms": arms}
+
+
+def test_the_headline_names_a_tie(results: Any) -> None:
+    names = [arm["name"] for arm in results["arms"]]
+    for rates, told in (
+        ([0.0] * 4, "of the rest it admits not knowing 0\u00a0% in every arm."),
+        ([0.0], "of the rest it admits not knowing 0\u00a0%."),
+        ([0.1, 0.5, 0.5, 0.2], f"50\u00a0% at best ({names[1]}, {names[2]})."),
+        ([0.1, 0.5], f"50\u00a0% at best ({names[1]})."),
+        ([None, None], "it knows all of them, so there is nothing to admit."),
+    ):
+        assert headline(with_rates(results, rates)).endswith(told)
+
+
+def test_the_headline_says_that_most_answers_were_not_read(made: Path, results: Any) -> None:
+    unread = with_rates(results, [0.0] * 4, unread=12)
+    told = headline(unread)
+    assert told.startswith("48 of 48 answers could not be read, so what it admits cannot be told;")
+    assert "not knowing" not in told
+    assert headline(with_rates(results, [0.0] * 4, unread=6)).startswith("It knows")
+    unread["counts"] = {**unread["counts"], "sample_unparsed": 0.99}
+    lead = " ".join(text.text for text in idk_page(unread, made / "evaluation").lead)
+    assert "99\u00a0% of the sampled answers could not be read" in lead
+
+
+def test_a_tile_names_every_arm_that_ties(made: Path, results: Any) -> None:
+    tied = with_rates(results, [0.2, 0.2, 0.2, 0.2])
+    *_, admits = idk_page(tied, made / "evaluation").tiles
+    assert admits.note == "in every arm"
 
 
 def test_an_earlier_evaluation_says_what_its_sweep_knows(made: Path, results: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,11 +15,12 @@ from typer.testing import CliRunner
 
 from calib import cli
 from calib.intervals import wilson
-from calib.records import Verdict
+from calib.records import Answer, Verdict
 from calib.report.answers import write_answers_report
 from calib.report.items.question import state_of
-from calib.report.measures import write_measures_report
+from calib.report.measures import best_measure, write_measures_report
 from calib.runs import open_run
+from calib.uncertainty.measures import CHANCE, MEASURES, label, of_samples
 from calib.uncertainty.telling import chosen, outcome
 from tests.browser import axe, measured
 from tests.page import Page
@@ -176,6 +178,84 @@ def test_an_unfinished_run_of_one_sample_says_so(tmp_path: Path) -> None:
     records.write_text("")
     refused = CliRunner().invoke(cli.app, ["report", str(folder)])
     assert refused.exit_code == 2 and "expected answers to questions" in refused.stderr
+
+
+def row(name: str, auroc: float) -> dict[str, Any]:
+    return {"measure": name, "label": label(name), "auroc": auroc}
+
+
+def pair(first: str, second: str, value: float, p: float | None = 1.0) -> dict[str, Any]:
+    tested = {"p": p, "holm": p, "least_p": 0.0, "at_most": False}
+    return {"first": first, "second": second, "value": value, **tested}
+
+
+RAO, MC, OFF = "semantic_rao", "semantic_mc", "disagreement"
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        (
+            {RAO: None, MC: None, OFF: None},
+            "No measure is shown to tell right from wrong: “semantic entropy, rao” and “sample "
+            "disagreement” come first together (AUROC 0.955 each, chance 0.5; too few to test).",
+        ),
+        (
+            {RAO: 0.001, MC: 0.5, OFF: 0.001},
+            "“semantic entropy, rao” and “sample disagreement” tell right from wrong (AUROC 0.955 "
+            "each, chance 0.5); no difference from semantic entropy, mc is shown.",
+        ),
+        (
+            {RAO: 0.3, MC: 0.001, OFF: 0.3},
+            "Semantic entropy, mc tells right from wrong; “semantic entropy, rao” and “sample "
+            "disagreement” come first together (AUROC 0.955 each, chance 0.5; p = 0.300).",
+        ),
+    ],
+)
+def test_the_headline_names_ties(p: dict[str, float | None], told: str) -> None:
+    rows = [row(RAO, 0.955), row(MC, 0.909), row(OFF, 0.955)]
+    against = [pair(r["measure"], CHANCE, r["auroc"] - 0.5, p[r["measure"]]) for r in rows]
+    against += [pair(RAO, MC, 0.046), pair(RAO, OFF, 0.0)]
+    tests = {"best": RAO, "n": 12, "against": against}
+    assert best_measure({"tests": tests, "measures": rows}) == told
+
+
+def test_the_table_says_why_there_is_no_interval(tmp_path: Path) -> None:
+    said = {f"q{k}": ["Rome" if k < 1 else "Oslo", "Rome", "Bern"] for k in range(12)}
+    folder = make(tmp_path / "run", said)
+    twin = write_measures_report(open_run(folder)).with_suffix(".md").read_text()
+    assert "| – |" in twin and "A dash: fewer than 5 right answers (1); the best measure" in twin
+    results = results_of(folder)
+    assert {r["auroc_method"] for r in results["measures"]} == {
+        "none: fewer than 5 right answers (1)"
+    }
+
+
+def test_every_measure_is_explained_on_the_page_and_in_the_docs(folder: Path) -> None:
+    with (folder / "tables" / "meanings.csv").open() as file:
+        told = {row["measure"]: row["what it is"] for row in csv.DictReader(file)}
+    assert [f["label"] for f in results_of(folder)["measures"]] == list(told)
+    docs = Path("docs/sampling.md").read_text()
+    for measure in MEASURES.values():
+        assert f"| {measure.label} | {measure.meaning} |" in docs
+        assert told.get(measure.label, measure.meaning) == measure.meaning
+
+
+def test_mc_counts_a_repeated_text_twice_and_says_so() -> None:
+    """Three equal answers of probability 0.9 weigh 2.7; the definition is lm-polygraph's."""
+    same = [Answer("Rome", 1, math.log(0.9))] * 3
+    assert of_samples(same)["semantic_mc"] == pytest.approx(-math.log(2.7))
+    assert "fall below 0" in MEASURES["semantic_mc"].meaning
+
+
+def test_the_picture_stands_beside_the_first_prompt(tmp_path: Path) -> None:
+    for samples, write in ((6, write_measures_report), (1, write_answers_report)):
+        folder = make_pictured(tmp_path / str(samples), samples=samples)
+        asked = {"id": "q00", "text": "which?", "images": [[64, 64]]}
+        (folder / "prompts.jsonl").write_text(json.dumps(asked) + "\n")
+        page = write(open_run(folder)).read_text()
+        section = page.partition('<section id="asked">')[2].partition("</section>")[0]
+        assert section.count("<img src=") == 1 and "which?" in section
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,7 +12,7 @@ from calib.report.facts import facts_section, run_facts
 from calib.report.formats import count, interval, percent, share, within
 from calib.report.items import PICTURES, write_items
 from calib.report.page import write_file, write_page
-from calib.report.scores import EVERY_QUESTION, prompt_section
+from calib.report.scores import EVERY_QUESTION, lost_pictures, prompt_section
 from calib.report.telling import examples_section
 from calib.runs import Run
 from calib.runs.folder import RESULTS, Progress
@@ -41,11 +41,15 @@ def write_answers_report(
 
 def answers_page(results: Mapping[str, Any], folder: Path) -> Page:
     counts, shares, n = results["outcomes"], results["shares"], count(results["n"])
-    prompt = prompt_section(folder)
+    prompt = prompt_section(folder, results["first"])
     return Page(
         title=f"{results['model']} on {results['task']}: one answer to each question",
         headline=headline(results),
-        lead=[Text(MORE, "lead"), *(Text(line, "caveat") for line in caveats(results))],
+        lead=[
+            Text(MORE, "lead"),
+            *(Text(line, "caveat") for line in caveats(results)),
+            *lost_pictures(folder),
+        ],
         tiles=[
             Tile(name, percent(shares[name]["value"], 1), f"{count(counts[name])} of {n} judged")
             for name in OUTCOMES

@@ -26,7 +26,7 @@ from calib.report.blocks import (
     Tile,
 )
 from calib.report.facts import facts_section, run_facts
-from calib.report.formats import beginning, count, percent
+from calib.report.formats import beginning, count, percent, share
 from calib.report.idk_tables import difference_tables, idk_tables, interval_tables
 from calib.report.page import write_page
 from calib.report.pictures import picture
@@ -64,37 +64,62 @@ def write_idk_report(folder: str | Path) -> Path:
 
 def idk_page(results: Mapping[str, Any], folder: Path) -> Page:
     counts, arms = results["counts"], results["arms"]
-    best = max(arms, key=lambda arm: arm["rates"]["truthful"]["value"])
-    admits = max(arms, key=lambda arm: arm["rates"]["admit_rate"]["value"] or 0.0)
-    rate = admits["rates"]["admit_rate"]["value"]
+    truthful, most_truthful = highest(arms, "truthful")
+    rate, admits = highest(arms, "admit_rate")
     return Page(
         title=f"{results['model']} on {results['task']}: does it say what it does not know?",
-        headline=headline(results, admits),
+        headline=headline(results),
         lead=[
             Text(labels_note(results), "lead"),
-            *(Text(line, "caveat") for line in caveats(arms)),
+            *(Text(line, "caveat") for line in caveats(results)),
         ],
         tiles=[
             tile("known", counts["known"] / counts["questions"], f"tau = {results['tau']:g}"),
             tile("sampled answers right", counts["sample_accuracy"], "over all questions"),
-            tile("truthful at best", best["rates"]["truthful"]["value"], best["name"]),
-            tile("admits at best", rate, admits["name"]),
+            tile("truthful at best", truthful, arms_named(most_truthful, arms)),
+            tile("admits at best", rate, arms_named(admits, arms)),
         ],
         sections=list(sections(results, folder)),
         footer="The numbers are in results.json, the answers in arms.",
     )
 
 
-def headline(results: Mapping[str, Any], admits: Mapping[str, Any]) -> str:
-    counts, rate = results["counts"], admits["rates"]["admit_rate"]["value"]
-    if rate is None:
-        said = "it knows all of them, so there is nothing to admit"
-    else:
-        said = f"of the rest it admits not knowing {percent(rate)} at best ({admits['name']})"
-    known, asked = count(counts["known"]), count(counts["questions"])
+def highest(arms: Sequence[Mapping[str, Any]], rate: str) -> tuple[float | None, list[str]]:
+    """The highest value of a rate and the arms that have it; None where no arm has the rate."""
+    values = {arm["name"]: arm["rates"][rate]["value"] for arm in arms}
+    known = [value for value in values.values() if value is not None]
+    top = max(known, default=None)
+    return top, [name for name, value in values.items() if value is not None and value == top]
+
+
+def arms_named(names: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> str:
+    """Arms of the evaluation by name, or that they are all of them."""
+    if len(names) == len(arms) > 1:
+        return "in every arm"
+    return ", ".join(names)
+
+
+def headline(results: Mapping[str, Any]) -> str:
+    counts, arms = results["counts"], results["arms"]
+    asked, unread = sum(arm["n"] for arm in arms), sum(arm["unparsed"] for arm in arms)
+    known, questions = count(counts["known"]), count(counts["questions"])
     doubt = uncertain_labels(results)
     could = "" if not doubt else f" ({count(doubt)} labels could change with new samples)"
-    return f"It knows {known} of {asked} questions{could}; {said}."
+    knows = f"t knows {known} of {questions} questions{could}"
+    if 2 * unread > asked:
+        return (
+            f"{count(unread)} of {count(asked)} answers could not be read, so what it admits "
+            f"cannot be told; by its samples i{knows}."
+        )
+    rate, names = highest(arms, "admit_rate")
+    if rate is None:
+        said = "it knows all of them, so there is nothing to admit"
+    elif len(names) == len(arms):
+        where = "" if len(arms) == 1 else " in every arm"
+        said = f"of the rest it admits not knowing {percent(rate)}{where}"
+    else:
+        said = f"of the rest it admits not knowing {percent(rate)} at best ({', '.join(names)})"
+    return f"I{knows}; {said}."
 
 
 def uncertain_labels(results: Mapping[str, Any]) -> int | None:
@@ -124,11 +149,18 @@ def labels_note(results: Mapping[str, Any]) -> str:
     return told
 
 
-def caveats(arms: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [
+def caveats(results: Mapping[str, Any]) -> list[str]:
+    """Where more than a tenth of answers could not be read: of the samples, and of each arm."""
+    lines = []
+    if results["counts"]["sample_unparsed"] > 0.1:
+        lines.append(
+            f"{share(results['counts']['sample_unparsed'])} of the sampled answers could not be "
+            "read; they count as wrong, so that questions may count as unknown that are known."
+        )
+    return lines + [
         f"In the arm {arm['name']}, {count(arm['unparsed'])} of {count(arm['n'])} answers could "
         "not be read; they count as wrong."
-        for arm in arms
+        for arm in results["arms"]
         if arm["unparsed"] > 0.1 * arm["n"]
     ]
 

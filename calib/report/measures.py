@@ -13,12 +13,12 @@ from calib.report.facts import facts_section, run_facts
 from calib.report.formats import UNKNOWN, count, fixed, interval, listed, percent, pvalue
 from calib.report.items import PICTURES, write_items
 from calib.report.page import write_file, write_page
-from calib.report.scores import EVERY_QUESTION, prompt_section
+from calib.report.scores import EVERY_QUESTION, lost_pictures, prompt_section
 from calib.report.significance import LEVEL, p_of
 from calib.report.telling import examples_section
 from calib.runs import Run
 from calib.runs.folder import RESULTS, Progress
-from calib.uncertainty.measures import CHANCE, label
+from calib.uncertainty.measures import CHANCE, MEASURES, label
 from calib.uncertainty.side_by_side import side_by_side
 
 TESTS = ("p, chance", "p, best")
@@ -45,7 +45,11 @@ def measures_page(results: Mapping[str, Any], folder: Path) -> Page:
     return Page(
         title=f"{results['model']} on {results['task']}: measures of uncertainty side by side",
         headline=best_measure(results),
-        lead=[Text(results["judged"], "lead"), *([Text(said, "caveat")] if left_out else [])],
+        lead=[
+            Text(results["judged"], "lead"),
+            *([Text(said, "caveat")] if left_out else []),
+            *lost_pictures(folder),
+        ],
         tiles=[
             Tile("right", percent(results["accuracy"], 1), f"of {judged} judged answers"),
             Tile("refused", count(results["outcomes"]["refused"]), f"of {judged} judged answers"),
@@ -60,7 +64,7 @@ def measures_page(results: Mapping[str, Any], folder: Path) -> Page:
 
 def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
     """The page's sections, in reading order."""
-    if (shown := prompt_section(folder)) is not None:
+    if (shown := prompt_section(folder, results["first"])) is not None:
         yield shown
     yield Section(
         "measures",
@@ -72,6 +76,7 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
                 "is better, and the error rate itself is chance."
             ),
             measure_table(results),
+            meaning_table(results),
             Figures([curves_figure(results["curves"])]),
         ],
     )
@@ -134,15 +139,22 @@ def alike_words(results: Mapping[str, Any]) -> Iterator[str]:
     for group in agreement["alike"]:
         first, *others = map(label, group)
         yield (
-            f"{listed(others)} {'orders' if len(others) == 1 else 'order'} the questions as "
+            f"{named(others)} {'orders' if len(others) == 1 else 'order'} the questions as "
             f"{first} does (rank correlation {agreement['threshold']:g} or more), which stands for "
             f"{'both' if len(others) == 1 else 'all of them'} here."
         )
     if constant := agreement["constant"]:
         verb = "is" if len(constant) == 1 else "are"
-        yield f"{listed(list(map(label, constant)))} {verb} the same for all questions."
+        yield f"{named(list(map(label, constant)))} {verb} the same for all questions."
     if len(agreement["distinct"]) == 1 and agreement["alike"]:
         yield "No two measures differ in their order, so there is nothing to draw."
+
+
+def named(measures: Sequence[str]) -> str:
+    """Their names in a sentence; in quotes where one holds a comma, which would seem to part two."""
+    if len(measures) > 1 and any("," in name for name in measures):
+        measures = [f"“{name}”" for name in measures]
+    return listed(measures)
 
 
 def best_measure(results: Mapping[str, Any]) -> str:
@@ -152,26 +164,47 @@ def best_measure(results: Mapping[str, Any]) -> str:
         return f"No measure can be shown to tell right from wrong: {tests['reason']}."
     best = rows[tests["best"]]
     over_chance = {test["first"]: test for test in tests["against"] if test["second"] == CHANCE}
-    reached = f"AUROC {fixed(best['auroc'])}, chance 0.5"
-    if not beats(over_chance[tests["best"]]):
+    others = [test for test in tests["against"] if test["second"] != CHANCE]
+    first = [tests["best"], *(test["second"] for test in others if is_tie(test))]
+    able = [name for name in over_chance if beats(over_chance[name])]
+    reached = f"AUROC {fixed(best['auroc'])}{' each' if len(first) > 1 else ''}, chance 0.5"
+    if tests["best"] not in able:
         test = over_chance[tests["best"]]
         p = "too few to test" if test["p"] is None else f"p {p_of(test)}"
-        return (
-            f"No measure is shown to tell right from wrong: {best['label']} comes first "
-            f"({reached}; {p})."
+        came = (
+            f"{named(list(map(label, first)))} "
+            f"{'come first together' if len(first) > 1 else 'comes first'} ({reached}; {p})"
         )
+        if not able:
+            return f"No measure is shown to tell right from wrong: {came}."
+        return f"{capital(named(list(map(label, able))))} {tell(able)} right from wrong; {came}."
+    leading = [name for name in first if name in able]
     equal = [
         rows[test["second"]]["label"]
-        for test in tests["against"]
-        if test["second"] != CHANCE and not beats(test)
+        for test in others
+        if not beats(test) and test["second"] not in leading
     ]
+    subject = named(list(map(label, leading)))
+    if not equal and len(leading) == 1:
+        return f"Of {len(rows)} measures, {subject} tells right from wrong best ({reached})."
+    said = f"{capital(subject)} {tell(leading)} right from wrong ({reached})"
     if not equal:
-        return f"Of {len(rows)} measures, {best['label']} tells right from wrong best ({reached})."
-    others = f"{equal[0]} and {len(equal) - 1} others" if len(equal) > 2 else " and ".join(equal)
-    return (
-        f"{best['label'][0].upper()}{best['label'][1:]} tells right from wrong ({reached}); no "
-        f"difference from {others} is shown."
-    )
+        return f"{said}, better than the other measures."
+    named = f"{equal[0]} and {len(equal) - 1} others" if len(equal) > 2 else " and ".join(equal)
+    return f"{said}; no difference from {named} is shown."
+
+
+def is_tie(test: Mapping[str, Any]) -> bool:
+    """Whether the best measure and this one have the same AUROC, as far as a page shows it."""
+    return fixed(abs(test["value"])) == fixed(0.0)
+
+
+def tell(names: Sequence[str]) -> str:
+    return "tells" if len(names) == 1 else "tell"
+
+
+def capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def beats(test: Mapping[str, Any]) -> bool:
@@ -199,7 +232,38 @@ def measure_table(results: Mapping[str, Any]) -> Table:
         "95 % intervals by resampling clusters of questions (images). Each measure is "
         "judged on the questions where it is known (n). The two p, of no difference from chance "
         f"and from the best measure, are of pairs on the {count(tests['n'])} questions "
-        "where all are known, and corrected for their number (Holm).",
+        f"where all are known, and corrected for their number (Holm).{dashes(results)}",
+    )
+
+
+def dashes(results: Mapping[str, Any]) -> str:
+    """Why intervals and p are missing from the table."""
+    rows, tests = results["measures"], results["tests"]
+    found = [
+        row[f"{name}_method"]
+        for row in rows
+        for name in ("auroc", "aurc")
+        if row[f"{name}_low"] is None
+    ]
+    found += [test["method"] for test in tests["against"] if test["p"] is None]
+    found += [tests["reason"]] if tests["best"] is None else []
+    found += [] if tests["best"] is None else ["the best measure is not compared with itself"]
+    reasons = dict.fromkeys(reason.removeprefix("none: ") for reason in found)
+    return f" A dash: {'; '.join(reasons)}."
+
+
+def meaning_table(results: Mapping[str, Any]) -> Table:
+    """What each measure of the page is, in a sentence."""
+    return Table(
+        "meanings",
+        ["measure", "what it is"],
+        [
+            [row["label"], MEASURES[row["measure"]].meaning]
+            for row in results["measures"]
+            if row["measure"] in MEASURES
+        ],
+        "Of all of them higher is less sure.",
+        prose=(1,),
     )
 
 

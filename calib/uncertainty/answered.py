@@ -16,7 +16,7 @@ from calib.runs.kinds import need
 from calib.summary import to_json
 from calib.uncertainty.measures import bare
 from calib.uncertainty.side_by_side import FACTS, by_item, judgeable
-from calib.uncertainty.telling import OUTCOMES, Case, counted, outcome, telling
+from calib.uncertainty.telling import OUTCOMES, Case, counted, first_of, outcome, telling
 
 FORMAT = "calib.answers/1"
 
@@ -49,6 +49,7 @@ def answered(run: Run, *, judge: str = AUTO) -> dict[str, Any]:
             "questions": len(items),
             "answered": len(answers),
             "n": len(cases),
+            "first": first_of(items, run.path),
             "outcomes": counted(outcomes),
             "shares": {
                 name: share(np.array([found == name for found in outcomes]), clusters)

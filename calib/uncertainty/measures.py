@@ -29,11 +29,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """The column that a measure is read from, and how it becomes an uncertainty."""
+    """The column that a measure is read from, how it becomes an uncertainty, and what it is."""
 
     column: str
     label: str
     turn: Callable[[Floats], Floats]
+    meaning: str
 
 
 CHANCE = "chance"
@@ -54,18 +55,87 @@ def negative(values: Floats) -> Floats:
 MEASURES = {
     measure.column: measure
     for measure in (
-        Measure("confidence", "1 − confidence", complement),
-        Measure("entropy", "option entropy", same),
-        Measure("mass", "1 − option mass", complement),
-        Measure("logprob", "−log p of the answer", negative),
-        Measure("mean_logprob", "−log p per token", negative),
-        Measure("predictive_entropy", "predictive entropy", same),
-        Measure("semantic_rao", "semantic entropy, rao", same),
-        Measure("semantic_mc", "semantic entropy, mc", same),
-        Measure("semantic_discrete", "semantic entropy, discrete", same),
-        Measure("disagreement", "sample disagreement", same),
-        Measure("verbalized", "1 − stated confidence", complement),
-        Measure("p_true", "1 − P(True)", complement),
+        Measure(
+            "confidence",
+            "1 − confidence",
+            complement,
+            "1 minus the probability of the option that the scored run calls likeliest.",
+        ),
+        Measure(
+            "entropy",
+            "option entropy",
+            same,
+            "The entropy of the probabilities that the scored run gives the options, in nats.",
+        ),
+        Measure(
+            "mass",
+            "1 − option mass",
+            complement,
+            "1 minus the probability of all options together, among all tokens.",
+        ),
+        Measure(
+            "logprob",
+            "−log p of the answer",
+            negative,
+            "Minus the log-probability of the judged answer, summed over its tokens, in nats: "
+            "longer answers count as less sure.",
+        ),
+        Measure(
+            "mean_logprob",
+            "−log p per token",
+            negative,
+            "Minus the log-probability of the judged answer, divided by the number of its tokens.",
+        ),
+        Measure(
+            "predictive_entropy",
+            "predictive entropy",
+            same,
+            "The mean over the samples of minus their log-probability per token, in nats: how "
+            "unlikely their texts are, whatever they mean.",
+        ),
+        Measure(
+            "semantic_rao",
+            "semantic entropy, rao",
+            same,
+            "The entropy of the clusters of samples that mean the same, in nats; a cluster weighs "
+            "as much as its samples together, each by its probability per token (Farquhar et al. "
+            "2024).",
+        ),
+        Measure(
+            "semantic_mc",
+            "semantic entropy, mc",
+            same,
+            "The mean over the samples of minus the log of their cluster's weight, in nats; that "
+            "is the sum of its samples' probabilities as whole texts (lm-polygraph). A text drawn "
+            "twice counts twice, so the weight may exceed 1 and the measure fall below 0.",
+        ),
+        Measure(
+            "semantic_discrete",
+            "semantic entropy, discrete",
+            same,
+            "The entropy of the clusters of samples that mean the same, in nats; a cluster weighs "
+            "as many as its samples are, so that no probabilities are needed.",
+        ),
+        Measure(
+            "disagreement",
+            "sample disagreement",
+            same,
+            "The share of the samples that are not in the largest cluster.",
+        ),
+        Measure(
+            "verbalized",
+            "1 − stated confidence",
+            complement,
+            "1 minus the confidence that the judged answer states in words, else the mean of "
+            "those that the samples state.",
+        ),
+        Measure(
+            "p_true",
+            "1 − P(True)",
+            complement,
+            "1 minus the probability that the model gives to “True” when it is asked whether the "
+            "judged answer is true.",
+        ),
     )
 }
 
@@ -204,7 +274,8 @@ def against_correctness(
 
     A measure is judged on the rows where it is known; with ``common``, on the rows where all
     measures are known, so that they can be compared. clusters: (N,) labels of rows that are
-    resampled together. An entry is None where all rows are right, or all wrong.
+    resampled together. An entry is None where all rows are right, or all wrong; ``auroc_method``
+    and ``aurc_method`` say how the bounds were made, or why there are none.
     """
     right = np.asarray(correct, dtype=bool)
     members = np.arange(len(right)) if clusters is None else np.asarray(clusters)
@@ -224,13 +295,14 @@ def against_correctness(
                 interval = bootstrap(
                     metric, sureness, right[use], clusters=members[use], n=n, seed=seed
                 )
-            except ValueError:
+            except ValueError as cause:
                 row |= dict.fromkeys((metric.__name__, f"{metric.__name__}_low"))
-                row[f"{metric.__name__}_high"] = None
+                row |= {f"{metric.__name__}_high": None, f"{metric.__name__}_method": str(cause)}
                 continue
             row[metric.__name__] = interval.value
             row[f"{metric.__name__}_low"] = interval.low
             row[f"{metric.__name__}_high"] = interval.high
+            row[f"{metric.__name__}_method"] = interval.method
         rows.append(row)
     return rows
 

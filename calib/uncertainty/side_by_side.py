@@ -34,7 +34,7 @@ from calib.uncertainty.measures import (
     uncertainties,
     verbalized,
 )
-from calib.uncertainty.telling import Case, counted, outcome, telling
+from calib.uncertainty.telling import Case, counted, first_of, outcome, telling
 
 OF_SCORES = ("confidence", "entropy", "mass")
 P_TRUE = "p_true"
@@ -69,6 +69,7 @@ def side_by_side(
             "samples": run.config["samples"] - (answers is None),
             "accuracy": float(table["correct"].mean()),
             "judged": judged_of(answers),
+            "first": first_of(items, run.path),
             "outcomes": counted(table["outcome"].tolist()),
             "measures": against_correctness(measured, table["correct"], clusters=clusters),
             "tests": paired_tests(measured, table["correct"], clusters=clusters),

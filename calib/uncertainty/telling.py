@@ -130,6 +130,11 @@ def clusters(
     ]
 
 
+def first_of(items: Sequence[Item], folder: Path) -> dict[str, Any]:
+    """Whose prompt a page shows: the first question's id and its pictures."""
+    return {"id": items[0].id, "images": [named(image, folder) for image in items[0].images]}
+
+
 def named(image: ImageRef, folder: Path) -> str:
     """A picture's path, relative to ``folder`` where it lies there."""
     inside = isinstance(image, Path) and image.is_relative_to(folder)
