@@ -151,7 +151,7 @@ def alike_words(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def named(measures: Sequence[str]) -> str:
-    """Their names in a sentence; in quotes where one holds a comma, which would seem to part two."""
+    """Their names in a sentence; in quotes where one holds a comma, as that would part it in two."""
     if len(measures) > 1 and any("," in name for name in measures):
         measures = [f"“{name}”" for name in measures]
     return listed(measures)
@@ -190,8 +190,8 @@ def best_measure(results: Mapping[str, Any]) -> str:
     said = f"{capital(subject)} {tell(leading)} right from wrong ({reached})"
     if not equal:
         return f"{said}, better than the other measures."
-    named = f"{equal[0]} and {len(equal) - 1} others" if len(equal) > 2 else " and ".join(equal)
-    return f"{said}; no difference from {named} is shown."
+    many = f"{equal[0]} and {len(equal) - 1} others" if len(equal) > 2 else " and ".join(equal)
+    return f"{said}; no difference from {many} is shown."
 
 
 def is_tie(test: Mapping[str, Any]) -> bool:
