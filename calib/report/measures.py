@@ -151,7 +151,7 @@ def alike_words(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def named(measures: Sequence[str]) -> str:
-    """Their names in a sentence; in quotes where one holds a comma, as that would part it in two."""
+    """Their names in a sentence; in quotes where one holds a comma, which would part it."""
     if len(measures) > 1 and any("," in name for name in measures):
         measures = [f"“{name}”" for name in measures]
     return listed(measures)
