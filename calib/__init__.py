@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from calib import tasks as tasks
     from calib.calibrators.abstention import Threshold as Threshold
     from calib.calibrators.abstention import abstention as abstention
+    from calib.calibrators.conformal import ConformalSets as ConformalSets
+    from calib.calibrators.conformal import conformal_sets as conformal_sets
     from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
     from calib.drive.sample import sample as sample
     from calib.drive.score import score as score
@@ -61,6 +63,7 @@ _HOMES = {
     "CalibError": "calib.records",
     "CalibratedCrossEntropy": "calib.train.loss",
     "CalibrationCallback": "calib.hf.callback",
+    "ConformalSets": "calib.calibrators.conformal",
     "InputError": "calib.records",
     "Interval": "calib.intervals",
     "Item": "calib.records",
@@ -72,6 +75,7 @@ _HOMES = {
     "abstention": "calib.calibrators.abstention",
     "bootstrap": "calib.intervals",
     "compare": "calib.summary.compare",
+    "conformal_sets": "calib.calibrators.conformal",
     "judge_for": "calib.judge",
     "load_model": "calib.models.load",
     "load_task": "calib.tasks",
