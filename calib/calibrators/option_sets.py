@@ -66,14 +66,14 @@ def padded(prob: Any) -> Floats:
         raise ValueError(f"prob must lie in [0, 1], got {p[row, option]:g} in row {row}")
     away = np.abs(np.nansum(p, axis=1) - 1)
     if away.max() > (SIXTEEN_BITS if coarse else SUM):
-        row = int(away.argmax())
-        total = float(np.nansum(p[row]))
-        raise ValueError(f"prob must have rows that sum to 1, got {total:.6g} in row {row}")
+        worst = int(away.argmax())
+        total = float(np.nansum(p[worst]))
+        raise ValueError(f"prob must have rows that sum to 1, got {total:.6g} in row {worst}")
     return p
 
 
 def answers(answer: ArrayLike, p: Floats) -> NDArray[np.int64]:
-    """The right options' indices (N,). Raises ValueError for one that its question does not have."""
+    """The right options' indices (N,). Raises ValueError where a question has no such option."""
     y = numbers("answer", answer)
     if y.shape != (len(p),) or y.dtype.kind not in "iu":
         raise ValueError(f"answer must be ({len(p)},) integers, got {y.shape} of {y.dtype}")

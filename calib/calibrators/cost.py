@@ -1,0 +1,175 @@
+"""What answering costs at each threshold of ``calib.abstention``, and where it costs least.
+
+A question costs ``wrong``, ``right`` or ``abstain``. The threshold that is cheapest on some
+questions looks cheaper on them than it is. So the cheapest is chosen on one half of the clusters,
+split by a seed, and everything said of it is measured on the other half.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from calib.calibrators.abstention import candidates, one_a_cluster
+from calib.intervals import Difference, Interval, bootstrap_all, mean_of, paired_difference
+from calib.intervals.clusters import members_of, split
+from calib.intervals.shares import FEWEST_CLUSTERS
+from calib.metrics import binning
+from calib.metrics.arrays import labels, whole
+
+Floats = NDArray[np.float64]
+
+HALVINGS = 60
+"""Steps of a bisection in [0, 1], to less than a float's rounding."""
+NOTHING_ANSWERED = "exact, since no question is answered"
+COST = mean_of(lambda first, second: first)
+
+
+@dataclass(frozen=True, slots=True)
+class CostAt:
+    """Answer where confidence >= ``value``: the share answered, and the mean cost a question."""
+
+    value: float
+    coverage: float
+    cost: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Cheapest(CostAt):
+    """The threshold chosen on ``n_chosen`` questions; all other fields are of ``n`` others.
+
+    ``bound``: with probability 1 - delta the expected cost of new questions is no higher.
+    ``over_answering`` and ``over_abstaining``: its cost minus that of answering every question, and
+    of answering none, in pairs.
+    """
+
+    n_chosen: int
+    n: int
+    bound: float
+    over_answering: Difference
+    over_abstaining: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCost:
+    """``thresholds``: from the highest, which answers nothing, to the lowest, which answers all.
+
+    ``calibrated`` is where a calibrated confidence would be cheapest, of the costs alone.
+    ``cheapest`` is None where the clusters are too few to choose on some and judge on others.
+    """
+
+    thresholds: tuple[CostAt, ...]
+    calibrated: float
+    cheapest: Cheapest | None
+
+
+def expected_cost(
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    *,
+    wrong: float,
+    abstain: float,
+    right: float = 0.0,
+    delta: float = 0.05,
+    clusters: ArrayLike | None = None,
+    n: int = 2000,
+    seed: int = 0,
+) -> ExpectedCost:
+    """The mean cost a question at every threshold, with 95 % intervals, and the cheapest threshold.
+
+    confidence (N,) in [0, 1], correct (N,) of 0 and 1. wrong, abstain, right: what a wrong answer,
+    no answer and a right answer cost; gains are below 0. delta: the probability with which the
+    bound of the cheapest may fail. clusters: (N,) labels of rows that belong together. n: resamples
+    of an interval. The intervals of ``thresholds`` hold one at a time, not all together.
+
+    Raises ValueError on unfit arrays and for costs that are no numbers or do not make a wrong
+    answer dearer than a right one.
+    """
+    c, a = binning.pairs(confidence, correct)
+    for name, cost in (("wrong", wrong), ("abstain", abstain), ("right", right)):
+        if not isinstance(cost, Real) or not math.isfinite(cost):
+            raise ValueError(f"{name} must be a finite number, got {cost!r}")
+    if not right < wrong:
+        raise ValueError(f"wrong must cost more than right, got {wrong!r} and {right!r}")
+    if not isinstance(delta, Real) or not 0 < delta < 1:
+        raise ValueError(f"delta must lie between 0 and 1, got {delta!r}")
+    seed = whole("seed", seed, 0)
+    of = None if clusters is None else labels("clusters", clusters, len(c))
+
+    def costs(value: float, rows: NDArray[np.int64]) -> Floats:
+        given = np.where(a[rows] == 1, right, wrong)
+        return np.where(c[rows] >= value, given, abstain)
+
+    values = [math.inf, *candidates(c).tolist()]
+    everything = np.arange(len(c))
+    intervals = intervals_of({value: costs(value, everything) for value in values}, of, n, seed)
+    thresholds = tuple(
+        CostAt(value, float((c >= value).mean()), intervals[value]) for value in values
+    )
+    calibrated = (wrong - abstain) / (wrong - right)
+    together = members_of(of, len(c))
+    if together.count < 2 * FEWEST_CLUSTERS:
+        return ExpectedCost(thresholds, calibrated, None)
+    first, second = split(together.of, seed)
+    value = min(values, key=lambda each: (float(costs(each, first).mean()), each))
+    judged, within = costs(value, second), together.of[second]
+    others = [costs(each, second) for each in (-math.inf, math.inf)]
+    apart = one_a_cluster(within, len(second), seed)
+    low, high = min(right, abstain), max(wrong, abstain)
+    mean = (float(judged[apart].mean()) - low) / (high - low)
+    bound = upper_bound(mean, len(apart), delta)
+    differences = [
+        paired_difference(COST, (judged, judged), (other, other), clusters=within, n=n, seed=seed)
+        for other in others
+    ]
+    cheapest = Cheapest(
+        value=value,
+        coverage=float((c[second] >= value).mean()),
+        cost=intervals_of({value: judged}, within, n, seed)[value],
+        n_chosen=len(first),
+        n=len(second),
+        bound=abstain if value == math.inf else low + (high - low) * bound,
+        over_answering=differences[0],
+        over_abstaining=differences[1],
+    )
+    return ExpectedCost(thresholds, calibrated, cheapest)
+
+
+def intervals_of(
+    costs: Mapping[float, Floats], of: NDArray[Any] | None, n: int, seed: int
+) -> dict[float, Interval]:
+    """By threshold, the interval of the mean of its costs (N,); exact where nothing is answered."""
+    cases = {str(value): (COST, each, each) for value, each in costs.items() if value < math.inf}
+    intervals = bootstrap_all(cases, clusters=of, n=n, seed=seed)
+    exact = {value: float(each[0]) for value, each in costs.items() if value == math.inf}
+    return {
+        **{value: Interval(cost, cost, cost, NOTHING_ANSWERED) for value, cost in exact.items()},
+        **{float(name): interval for name, interval in intervals.items()},
+    }
+
+
+def upper_bound(mean: float, n: int, delta: float) -> float:
+    """The bound of the expectation of n independent values in [0, 1] with that mean.
+
+    It lies below the expectation with a probability of at most ``delta``, whatever the values'
+    distribution: the smaller of Hoeffding's and Bentkus' tails (Bates et al. 2021), solved.
+    """
+
+    def tail(risk: float) -> float:
+        """Of a mean so low where the expectation is ``risk``, at most."""
+        divergence = special.rel_entr(mean, risk) + special.rel_entr(1 - mean, 1 - risk)
+        hits = math.ceil(n * mean * (1 - 1e-12))  # a whole number may have been rounded up
+        return min(math.exp(-n * divergence), math.e * float(special.bdtr(hits, n, risk)))
+
+    low, high = mean, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if tail(middle) > delta else (low, middle)
+    return high

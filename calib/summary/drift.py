@@ -1,0 +1,286 @@
+"""Whether confidence still holds in use: files of new outcomes, one after the other.
+
+The null is that the mean of correct - confidence is no further from 0 than a margin. An exact null
+would be rejected in the end for any map that was ever fitted. ``calib.intervals.betting`` gives the
+evidence against it, which may be looked at after every file; the alarm at 1 / alpha is false with a
+probability of at most alpha, over all files together. A cluster of outcomes counts once, as the one
+of its rows that a seed draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from numbers import Real
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.calibrators import load
+from calib.fields import (
+    Fields,
+    check_fields,
+    is_count,
+    is_list,
+    is_number,
+    is_text,
+    or_null,
+    read_object,
+    refuse_irregular,
+)
+from calib.intervals.addressed import uniforms
+from calib.intervals.betting import HALVINGS, Evidence
+from calib.logs.read import read_log
+from calib.records import InputError
+from calib.runs.config import checked
+from calib.runs.durable import replace
+from calib.summary.rows import Scored, cluster_name, collect
+
+Floats = NDArray[np.float64]
+
+FORMAT = "calib.drift/1"
+KEY_BYTES = 8
+"""Of the hash by which a cluster is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """One file of outcomes.
+
+    ``new`` outcomes counted, one a cluster; ``left_out`` rows did not, as their cluster had counted
+    already, here or in an earlier file. ``difference``: the mean of correct - confidence over the
+    new ones, None without any. ``evidence``: against the null, after this file.
+    """
+
+    file: str
+    digest: str
+    new: int
+    left_out: int
+    difference: float | None
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What all files so far say.
+
+    ``week``: the file that was asked about. ``alarm``: the file after which the evidence had
+    reached 1 / ``alpha``, None without one; it stays. ``n`` outcomes, and the mean ``difference``
+    of correct - confidence over them, None without any.
+    """
+
+    week: Week
+    alarm: str | None
+    margin: float
+    alpha: float
+    n: int
+    difference: float | None
+
+    def __str__(self) -> str:
+        """One line, for a log."""
+        state = "no alarm" if self.alarm is None else f"ALARM since {self.alarm}"
+        week = f"{self.week.file}: {self.week.new:,} new outcomes"
+        if self.week.difference is not None:
+            week += f", correct - confidence {self.week.difference:+.3f}"
+        if self.week.left_out:
+            week += f", {self.week.left_out:,} rows left out (their cluster has counted)"
+        every = f"in all {self.n:,}"
+        if self.difference is not None:
+            every += f", {self.difference:+.3f}"
+        return (
+            f"drift: {state}; evidence {self.week.evidence:.3g} of {1 / self.alpha:g}; {week}; "
+            f"{every} (margin {self.margin:g})"
+        )
+
+
+COUNT = "a whole number from 0", is_count
+SHARE = "a number from 0 to 1", lambda value: is_number(value, 0, 1)
+WORTH = (
+    f"{HALVINGS} numbers from 0",
+    lambda value: is_list(lambda one: is_number(one, 0, np.inf))(value) and len(value) == HALVINGS,
+)
+SAVED: Fields = {
+    "margin": SHARE,
+    "alpha": SHARE,
+    "seed": COUNT,
+    "calibrator": ("a digest or null", or_null(is_text)),
+    "batches": COUNT,
+    "above": WORTH,
+    "below": WORTH,
+    "n": COUNT,
+    "sum": ("a number", lambda value: is_number(value, -np.inf, np.inf)),
+    "alarm": ("a file's name or null", or_null(is_text)),
+    "weeks": ("a list of objects", is_list(lambda value: isinstance(value, dict))),
+    "counted": ("a list of texts", is_list(is_text)),
+}
+WEEK: Fields = {
+    "file": ("a name", is_text),
+    "digest": ("a digest", is_text),
+    "new": COUNT,
+    "left_out": COUNT,
+    "difference": ("a number or null", or_null(lambda value: is_number(value, -1, 1))),
+    "evidence": ("a number from 0", lambda value: is_number(value, 0, np.inf)),
+}
+
+
+class Asked(NamedTuple):
+    """What a state was begun with, and every file of it must be asked about with."""
+
+    margin: float
+    alpha: float
+    seed: int
+    calibrator: str | None
+
+
+@dataclass
+class State:
+    """What is carried from file to file."""
+
+    asked: Asked
+    evidence: Evidence
+    n: int = 0
+    sum: float = 0.0
+    alarm: str | None = None
+    weeks: list[Week] = field(default_factory=list)
+    counted: set[str] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, path: Path | None, asked: Asked) -> State:
+        """What ``path`` holds; a new one where it holds nothing. InputError for another file."""
+        if path is None or not path.exists():
+            return cls(asked, Evidence(asked.margin))
+        content = read_object(path)
+        if content.get("format") != FORMAT:
+            raise InputError(f"{path}: expected a file with format {FORMAT!r}")
+        check_fields(content, str(path), SAVED)
+        for week in content["weeks"]:
+            check_fields(week, str(path), WEEK)
+        for name, value in asked._asdict().items():
+            if content[name] != value:
+                raise InputError(
+                    f"{path}: it was begun with {name} {content[name]}, got {value}; choose "
+                    "another --state to begin anew"
+                )
+        return cls(
+            asked,
+            Evidence(
+                asked.margin, content["batches"], tuple(content["above"]), tuple(content["below"])
+            ),
+            content["n"],
+            content["sum"],
+            content["alarm"],
+            [Week(**{name: week[name] for name in WEEK}) for week in content["weeks"]],
+            set(content["counted"]),
+        )
+
+    def write(self, path: Path) -> None:
+        content = {
+            "format": FORMAT,
+            **self.asked._asdict(),
+            "batches": self.evidence.batches,
+            "above": self.evidence.above,
+            "below": self.evidence.below,
+            "n": self.n,
+            "sum": self.sum,
+            "alarm": self.alarm,
+            "weeks": list(map(asdict, self.weeks)),
+            "counted": sorted(self.counted),
+        }
+        replace(path, json.dumps(content, indent=1) + "\n")
+
+    def take(
+        self, file: str, digest: str, ids: Sequence[str], keys: Sequence[str], outcomes: Floats
+    ) -> Week:
+        """Count one row of each cluster that has not counted; ``keys`` (N,) are the clusters'."""
+        luck = uniforms(self.asked.seed, ids)
+        drawn: dict[str, int] = {}
+        for row in np.argsort(luck, kind="stable").tolist():
+            if keys[row] not in self.counted:
+                drawn.setdefault(keys[row], row)
+        d = outcomes[sorted(drawn.values())]
+        self.evidence = self.evidence.after(d)
+        self.n += len(d)
+        self.sum += float(d.sum())
+        self.counted |= set(drawn)
+        mean = float(d.mean()) if len(d) else None
+        week = Week(file, digest, len(d), len(keys) - len(d), mean, self.evidence.value)
+        self.weeks.append(week)
+        if self.alarm is None and week.evidence >= 1 / self.asked.alpha:
+            self.alarm = file
+        return week
+
+    def told(self, week: Week) -> Drift:
+        mean = self.sum / self.n if self.n else None
+        return Drift(week, self.alarm, self.asked.margin, self.asked.alpha, self.n, mean)
+
+
+def drift(
+    path: str | Path,
+    *,
+    state: str | Path | None = None,
+    calibrator: str | Path | None = None,
+    margin: float = 0.02,
+    alpha: float = 0.05,
+    seed: int = 0,
+    format: str | None = None,
+    **columns: str,
+) -> Drift:
+    """Whether the outcomes in a file, after those of earlier ones, still fit their confidence.
+
+    path: a table or log that ``calib.read_log`` reads, whose rows have an id or a cluster of their
+    own. state: the JSON file that carries the evidence from one file to the next; made where there
+    is none, and nothing is carried without it. A file whose content has counted changes nothing.
+    calibrator: a saved calibrator, which makes the confidence out of the table's scores; by default
+    the confidence is the table's. margin: how far the mean of correct - confidence may be from 0.
+    alpha: the probability of a false alarm, ever. format, columns: as for ``read_log``.
+
+    Raises InputError for a file that is none of these, and for a state that was begun otherwise.
+    """
+    for name, share in (("margin", margin), ("alpha", alpha)):
+        least = share == 0 and name == "margin"
+        if not isinstance(share, Real) or not (least or 0 < share < 1):
+            raise InputError(f"{name}: expected a number between 0 and 1, got {share!r}")
+    run = read_log(path, format, **columns)
+    if run.config.get("numbered") and not all("cluster" in row for row in run.rows()):
+        raise InputError(
+            f"{path}: expected a column id or cluster, by which an outcome is known when it comes "
+            "again"
+        )
+    if calibrator is not None and not Path(calibrator).is_file():
+        raise InputError(f"{calibrator}: there is no such file")
+    saved = None if calibrator is None else load(calibrator)
+    place = None if state is None else Path(state)
+    if place is not None:
+        refuse_irregular(place)
+        if not place.parent.is_dir():
+            raise InputError(f"{place}: there is no folder {place.parent}")
+    fitted = None if calibrator is None else digest_of(Path(calibrator).read_bytes())
+    kept = State.read(place, Asked(float(margin), float(alpha), checked("seed", seed), fitted))
+    digest = run.config["digest"]
+    before = next((week for week in kept.weeks if week.digest == digest), None)
+    if before is not None:
+        return kept.told(before)
+    scored, rows, _ = collect(run.rows(), vocabulary=False, of=path)
+    ids, keys = zip(
+        *((str(r["id"]), digest_of(cluster_name(r).encode())) for r in rows), strict=True
+    )
+    sure = scored.confidence if saved is None else calibrated(scored, saved)
+    week = kept.take(Path(path).name, digest, ids, keys, scored.correct - sure)
+    if place is not None:
+        kept.write(place)
+    return kept.told(week)
+
+
+def calibrated(scored: Scored, calibrator: Any) -> Floats:
+    """(N,): the calibrated probability of the option that was answered."""
+    given = scored.logprob.argmax(axis=1) if "options" in scored.has else 0
+    probabilities: Floats = calibrator.predict_proba(scored.logprob)
+    return probabilities[np.arange(len(scored)), given]
+
+
+def digest_of(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=KEY_BYTES).hexdigest()
