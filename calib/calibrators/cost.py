@@ -18,7 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from calib.calibrators.abstention import candidates, one_a_cluster
-from calib.intervals import Difference, Interval, bootstrap_all, mean_of, paired_difference
+from calib.intervals import (
+    LEAST_RESAMPLES,
+    Difference,
+    Interval,
+    bootstrap_all,
+    mean_of,
+    paired_difference,
+)
 from calib.intervals.clusters import members_of, split
 from calib.intervals.shares import FEWEST_CLUSTERS
 from calib.metrics import binning
@@ -30,6 +37,36 @@ HALVINGS = 60
 """Steps of a bisection in [0, 1], to less than a float's rounding."""
 NOTHING_ANSWERED = "exact, since no question is answered"
 COST = mean_of(lambda first, second: first)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a wrong answer, no answer and a right answer cost."""
+
+    wrong: float
+    abstain: float
+    right: float
+
+    def __post_init__(self) -> None:
+        for name in ("wrong", "abstain", "right"):
+            cost = getattr(self, name)
+            if not isinstance(cost, Real) or not math.isfinite(cost):
+                raise ValueError(f"{name} must be a finite number, got {cost!r}")
+        if not self.right < self.wrong:
+            raise ValueError(
+                f"wrong must cost more than right, got {self.wrong!r} and {self.right!r}"
+            )
+
+    def of(self, c: Floats, a: Floats, value: float) -> Floats:
+        """(N,): what questions cost where those of confidence ``c`` >= ``value`` are answered."""
+        given = np.where(a == 1, self.right, self.wrong)
+        return np.where(c >= value, given, self.abstain)
+
+    def bound(self, costs: Floats, delta: float) -> float:
+        """``upper_bound`` of the expectation of independent costs (N,)."""
+        low, high = min(self.right, self.abstain), max(self.wrong, self.abstain)
+        mean = (float(costs.mean()) - low) / (high - low)
+        return low + (high - low) * upper_bound(min(max(mean, 0.0), 1.0), len(costs), delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +130,13 @@ def expected_cost(
     answer dearer than a right one.
     """
     c, a = binning.pairs(confidence, correct)
-    for name, cost in (("wrong", wrong), ("abstain", abstain), ("right", right)):
-        if not isinstance(cost, Real) or not math.isfinite(cost):
-            raise ValueError(f"{name} must be a finite number, got {cost!r}")
-    if not right < wrong:
-        raise ValueError(f"wrong must cost more than right, got {wrong!r} and {right!r}")
+    prices = Prices(wrong, abstain, right)
     if not isinstance(delta, Real) or not 0 < delta < 1:
         raise ValueError(f"delta must lie between 0 and 1, got {delta!r}")
-    seed = whole("seed", seed, 0)
+    n, seed = whole("n", n, LEAST_RESAMPLES), whole("seed", seed, 0)
     of = None if clusters is None else labels("clusters", clusters, len(c))
-
-    def costs(value: float, rows: NDArray[np.int64]) -> Floats:
-        given = np.where(a[rows] == 1, right, wrong)
-        return np.where(c[rows] >= value, given, abstain)
-
     values = [math.inf, *candidates(c).tolist()]
-    everything = np.arange(len(c))
-    intervals = intervals_of({value: costs(value, everything) for value in values}, of, n, seed)
+    intervals = intervals_of({value: prices.of(c, a, value) for value in values}, of, n, seed)
     thresholds = tuple(
         CostAt(value, float((c >= value).mean()), intervals[value]) for value in values
     )
@@ -118,16 +145,13 @@ def expected_cost(
     if together.count < 2 * FEWEST_CLUSTERS:
         return ExpectedCost(thresholds, calibrated, None)
     first, second = split(together.of, seed)
-    value = min(values, key=lambda each: (float(costs(each, first).mean()), each))
-    judged, within = costs(value, second), together.of[second]
-    others = [costs(each, second) for each in (-math.inf, math.inf)]
+    value = cheapest_on(c[first], a[first], prices)
+    judged, within = prices.of(c[second], a[second], value), together.of[second]
     apart = one_a_cluster(within, len(second), seed)
-    low, high = min(right, abstain), max(wrong, abstain)
-    mean = (float(judged[apart].mean()) - low) / (high - low)
-    bound = upper_bound(mean, len(apart), delta)
     differences = [
         paired_difference(COST, (judged, judged), (other, other), clusters=within, n=n, seed=seed)
-        for other in others
+        for at in (-math.inf, math.inf)
+        for other in [prices.of(c[second], a[second], at)]
     ]
     cheapest = Cheapest(
         value=value,
@@ -135,11 +159,20 @@ def expected_cost(
         cost=intervals_of({value: judged}, within, n, seed)[value],
         n_chosen=len(first),
         n=len(second),
-        bound=abstain if value == math.inf else low + (high - low) * bound,
+        bound=abstain if value == math.inf else prices.bound(judged[apart], delta),
         over_answering=differences[0],
         over_abstaining=differences[1],
     )
     return ExpectedCost(thresholds, calibrated, cheapest)
+
+
+def cheapest_on(c: Floats, a: Floats, prices: Prices) -> float:
+    """The cheapest threshold of these rows; of equally cheap ones the lowest.
+
+    The candidates are of these rows, too: others' confidences are no more known than their answers.
+    """
+    values = [math.inf, *candidates(c).tolist()]
+    return min(values, key=lambda value: (float(prices.of(c, a, value).mean()), value))
 
 
 def intervals_of(

@@ -60,7 +60,7 @@ def grown(worth: tuple[float, ...], start: float, margin: float, d: Floats) -> l
     """What each bet is worth after outcomes, with ``start`` put on it before them."""
     bets = 0.5 ** np.arange(1, len(worth) + 1) / (1 + margin)
     with np.errstate(over="ignore", under="ignore"):
-        growth = np.exp(np.array([np.log1p(bet * (d - margin)).sum() for bet in bets]))
+        growth = np.exp(np.log1p(np.outer(bets, d - margin)).sum(axis=1))
         # At most MOST on both sides, as infinity times 0 is no number.
         after = (np.array(worth) + start) * np.minimum(growth, MOST)
     return [float(value) for value in np.minimum(after, MOST)]
