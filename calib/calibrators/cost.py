@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from calib.calibrators.abstention import candidates, one_a_cluster
 from calib.intervals import (
@@ -26,6 +25,7 @@ from calib.intervals import (
     mean_of,
     paired_difference,
 )
+from calib.intervals.betting import upper_bound
 from calib.intervals.clusters import members_of, split
 from calib.intervals.shares import FEWEST_CLUSTERS
 from calib.metrics import binning
@@ -33,8 +33,6 @@ from calib.metrics.arrays import labels, whole
 
 Floats = NDArray[np.float64]
 
-HALVINGS = 60
-"""Steps of a bisection in [0, 1], to less than a float's rounding."""
 NOTHING_ANSWERED = "exact, since no question is answered"
 COST = mean_of(lambda first, second: first)
 
@@ -65,8 +63,8 @@ class Prices:
     def bound(self, costs: Floats, delta: float) -> float:
         """``upper_bound`` of the expectation of independent costs (N,)."""
         low, high = min(self.right, self.abstain), max(self.wrong, self.abstain)
-        mean = (float(costs.mean()) - low) / (high - low)
-        return low + (high - low) * upper_bound(min(max(mean, 0.0), 1.0), len(costs), delta)
+        shares = np.clip((costs - low) / (high - low), 0.0, 1.0)  # but for rounding inside already
+        return low + (high - low) * upper_bound(shares, delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,8 @@ def cheapest_on(c: Floats, a: Floats, prices: Prices) -> float:
     The candidates are of these rows, too: others' confidences are no more known than their answers.
     """
     values = [math.inf, *candidates(c).tolist()]
-    return min(values, key=lambda value: (float(prices.of(c, a, value).mean()), value))
+    costs = {value: float(prices.of(c, a, value).mean()) for value in values}
+    return min(costs, key=lambda value: (costs[value], value))
 
 
 def intervals_of(
@@ -186,23 +185,3 @@ def intervals_of(
         **{value: Interval(cost, cost, cost, NOTHING_ANSWERED) for value, cost in exact.items()},
         **{float(name): interval for name, interval in intervals.items()},
     }
-
-
-def upper_bound(mean: float, n: int, delta: float) -> float:
-    """The bound of the expectation of n independent values in [0, 1] with that mean.
-
-    It lies below the expectation with a probability of at most ``delta``, whatever the values'
-    distribution: the smaller of Hoeffding's and Bentkus' tails (Bates et al. 2021), solved.
-    """
-
-    def tail(risk: float) -> float:
-        """Of a mean so low where the expectation is ``risk``, at most."""
-        divergence = special.rel_entr(mean, risk) + special.rel_entr(1 - mean, 1 - risk)
-        hits = math.ceil(n * mean * (1 - 1e-12))  # a whole number may have been rounded up
-        return min(math.exp(-n * divergence), math.e * float(special.bdtr(hits, n, risk)))
-
-    low, high = mean, 1.0
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if tail(middle) > delta else (low, middle)
-    return high

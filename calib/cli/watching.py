@@ -63,7 +63,7 @@ def drift(
         alpha=alpha,
         seed=seed,
         format=format,
-        **texts("--format_args", format_args),
+        columns=texts("--format_args", format_args),
     )
     out.print(Text(str(found)), soft_wrap=True)
     if found.alarm is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -227,7 +227,7 @@ def drift(
     alpha: float = 0.05,
     seed: int = 0,
     format: str | None = None,
-    **columns: str,
+    columns: Mapping[str, str] | None = None,
 ) -> Drift:
     """Whether the outcomes in a file, after those of earlier ones, still fit their confidence.
 
@@ -236,7 +236,8 @@ def drift(
     is none, and nothing is carried without it. A file whose content has counted changes nothing.
     calibrator: a saved calibrator, which makes the confidence out of the table's scores; by default
     the confidence is the table's. margin: how far the mean of correct - confidence may be from 0.
-    alpha: the probability of a false alarm, ever. format, columns: as for ``read_log``.
+    alpha: the probability of a false alarm, ever. format, columns: the format of ``read_log`` and
+    its arguments, by name.
 
     Raises InputError for a file that is none of these, and for a state that was begun otherwise.
     """
@@ -244,7 +245,7 @@ def drift(
         least = share == 0 and name == "margin"
         if not isinstance(share, Real) or not (least or 0 < share < 1):
             raise InputError(f"{name}: expected a number between 0 and 1, got {share!r}")
-    run = read_log(path, format, **columns)
+    run = read_log(path, format, out=None, bins=15, seed=0, **(columns or {}))
     if run.config.get("numbered") and not all("cluster" in row for row in run.rows()):
         raise InputError(
             f"{path}: expected a column id or cluster, by which an outcome is known when it comes "
@@ -279,7 +280,7 @@ def calibrated(scored: Scored, calibrator: Any) -> Floats:
     """(N,): the calibrated probability of the option that was answered."""
     given = scored.logprob.argmax(axis=1) if "options" in scored.has else 0
     probabilities: Floats = calibrator.predict_proba(scored.logprob)
-    return probabilities[np.arange(len(scored)), given]
+    return np.asarray(probabilities[np.arange(len(scored)), given])
 
 
 def digest_of(content: bytes) -> str:
