@@ -169,7 +169,7 @@ def cheapest_on(c: Floats, a: Floats, prices: Prices) -> float:
 
     The candidates are of these rows, too: others' confidences are no more known than their answers.
     """
-    values = [math.inf, *candidates(c).tolist()]
+    values: list[float] = [math.inf, *candidates(c).tolist()]
     costs = {value: float(prices.of(c, a, value).mean()) for value in values}
     return min(costs, key=lambda value: (costs[value], value))
 
