@@ -167,6 +167,28 @@ def test_mean_coverage_of_a_thousand_splits_is_as_promised(method):
     assert held.coverage.value == pytest.approx(covered[-1], abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ORACLES)
+def test_mean_coverage_is_as_promised_on_real_logits(name):
+    saved = np.load(FOLDER / f"{name}.npz")
+    p, y = softmax(saved["logits"].astype(np.float64)), saved["answer"].astype(np.int64)
+    rng = np.random.default_rng(1)
+    alpha, n = 0.1, 300
+    for method, random in (("lac", False), ("aps", True)):
+        sets = calib.ConformalSets(method, alpha=alpha, randomized=random)
+        own = sets.scores(p, np.arange(len(p)))[np.arange(len(p)), y]
+        covered, equal = [], []
+        for _ in range(1000):
+            order = rng.permutation(len(p))
+            threshold = quantile(own[order[:n]], alpha)
+            covered.append((own[order[n:]] <= threshold).mean())
+            equal.append((own[order[n:]] == threshold).mean())
+        error = np.std(covered) / 1000**0.5
+        # Scores equal to the threshold, of questions that are there twice, may be covered beyond.
+        most = 1 - alpha + 1 / (n + 1) + np.mean(equal)
+        assert 1 - alpha - 3 * error <= np.mean(covered) <= most + 3 * error
+        assert np.mean(equal) < 0.02
+
+
 def test_groups_are_each_covered_where_one_threshold_is_not_enough():
     rng = np.random.default_rng(1)
     p, y = questions(8000, rng)

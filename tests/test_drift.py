@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,17 @@ def test_exit_codes_and_one_line(tmp_path):
         assert ended.stdout.startswith("drift: ALARM since w1.csv" if less else "drift: no alarm")
         again = runner.invoke(cli.app, ["drift", str(file), "--state", state])
         assert (again.exit_code, again.stdout) == (ended.exit_code, ended.stdout)
+
+
+def test_a_strange_name_is_one_line_and_kept(tmp_path):
+    state = tmp_path / "s.json"
+    table = tmp_path / os.fsdecode(b"we\nek [red]\xff.csv")
+    write(table, 0, 20)
+    for _ in range(2):
+        ended = CliRunner().invoke(cli.app, ["drift", str(table), "--state", str(state)])
+        assert (ended.exit_code, ended.stdout.count("\n")) == (0, 1)
+        assert "we ek [red]?.csv" in ended.stdout
+    assert calib.drift(write(tmp_path / "b.csv", 50, 20), state=state).n == 40
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def drift(
         *((str(r["id"]), digest_of(cluster_name(r).encode())) for r in rows), strict=True
     )
     sure = scored.confidence if saved is None else calibrated(scored, saved)
-    week = kept.take(Path(path).name, digest, ids, keys, scored.correct - sure)
+    week = kept.take(name_of(Path(path)), digest, ids, keys, scored.correct - sure)
     if place is not None:
         kept.write(place)
     return kept.told(week)
@@ -281,6 +281,11 @@ def calibrated(scored: Scored, calibrator: Any) -> Floats:
     given = scored.logprob.argmax(axis=1) if "options" in scored.has else 0
     probabilities: Floats = calibrator.predict_proba(scored.logprob)
     return np.asarray(probabilities[np.arange(len(scored)), given])
+
+
+def name_of(path: Path) -> str:
+    """The file's name as one line of a text that can be written."""
+    return " ".join(path.name.encode(errors="replace").decode().split())
 
 
 def digest_of(content: bytes) -> str:
