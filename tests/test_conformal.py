@@ -110,12 +110,19 @@ def test_sets_are_those_of_mapie(name, alpha):
     agree(ours, new, theirs)
 
 
+@pytest.mark.parametrize("lam", [None, 0.02])
 @pytest.mark.parametrize("name", ORACLES)
-def test_penalised_sets_are_those_of_mapie(name):
-    """With the lam and k_reg that MAPIE chooses on rows that it sets aside for that."""
+def test_penalised_sets_are_those_of_mapie(name, lam):
+    """With the k_reg that MAPIE chooses on rows that it sets aside for that, and with its lam,
+    which is 0.5 on all of them, or another."""
     sets = pytest.importorskip("mapie.conformity_scores")
+
+    class Score(sets.RAPSConformityScore):
+        def _find_lambda_star(self, *given):
+            return super()._find_lambda_star(*given) if lam is None else lam
+
     p, y, new, _ = oracle(name)
-    theirs, fitted = mapie_sets(sets.RAPSConformityScore(0.2), p, y, new, 0.1, False)
+    theirs, fitted = mapie_sets(Score(0.2), p, y, new, 0.1, False)
     aside = (p[:, None, :2] == np.unique(fitted.X_raps, axis=0)[None, :, :2]).all(-1).any(1)
     ours = calib.ConformalSets(
         "raps", alpha=0.1, lam=fitted.lambda_star, k_reg=int(fitted.k_star[0]), allow_empty=False
