@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import calib
-from calib.calibrators.conformal import SCORES, FullSetsWarning, exact, quantile
+from calib.calibrators.conformal import FullSetsWarning
+from calib.calibrators.option_scores import SCORES, exact, quantile
 from calib.calibrators.temperature import softmax
 from calib.intervals.addressed import uniforms
 

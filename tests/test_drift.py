@@ -15,7 +15,7 @@ import calib
 from calib import cli
 from calib.calibrators.temperature import TemperatureScaling, softmax
 from calib.intervals.betting import MOST, Evidence
-from calib.summary.drift import Asked, State
+from calib.summary.drift_state import Asked, State
 from tests.coverage import MARGIN, NULLS, Right, over, weeks_to_alarm
 
 LIMIT = 73

@@ -14,9 +14,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
-from fractions import Fraction
 from numbers import Real
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calib.calibrators.abstention import one_a_cluster
+from calib.calibrators.option_scores import SCORES, exact, quantile
 from calib.calibrators.option_sets import SetCoverage, answers, coverage_of, padded
 from calib.fields import (
     Fields,
@@ -44,38 +43,7 @@ from calib.runs.durable import replace
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Penalty = Callable[[NDArray[np.int64]], Floats]
 
-
-class FullSetsWarning(UserWarning):
-    """Too few questions for so small an alpha: every set is full."""
-
-
-def lac(p: Floats, luck: Floats, penalty: Penalty) -> Floats:
-    """1 - p: sets of the smallest mean size (Sadinle et al. 2019)."""
-    return 1 - p
-
-
-def aps(p: Floats, luck: Floats, penalty: Penalty) -> Floats:
-    """The sum of p from the likeliest option down to this one, less luck times its own p, and the
-    penalty of its rank (Romano et al. 2020; Angelopoulos et al. 2021 with a penalty).
-
-    Equally likely options rank in their order.
-    """
-    present = np.where(np.isnan(p), -1.0, p)
-    order = np.argsort(-present, axis=1, kind="stable")
-    sums = np.cumsum(np.maximum(np.take_along_axis(present, order, axis=1), 0.0), axis=1)
-    ranks = np.arange(1, p.shape[1] + 1)
-    scores = np.empty_like(p)
-    np.put_along_axis(scores, order, sums + penalty(ranks), axis=1)
-    return np.asarray(scores - luck[:, None] * p)  # NaN where there is no option
-
-
-SCORES: dict[str, Callable[[Floats, Floats, Penalty], Floats]] = {
-    "lac": lac,
-    "aps": aps,
-    "raps": aps,
-}
 FORMAT = "calib.conformal/1"
 ALPHA = "a number between 0 and 1", lambda value: is_number(value, 0, 1) and 0 < value < 1
 SAVED: Fields = {
@@ -94,6 +62,10 @@ THRESHOLD: Fields = {
     "threshold": ("a number or null", or_null(lambda value: is_number(value, -math.inf, math.inf))),
     "n": ("a whole number from 0", is_count),
 }
+
+
+class FullSetsWarning(UserWarning):
+    """Too few questions for so small an alpha: every set is full."""
 
 
 @dataclass
@@ -329,14 +301,3 @@ def conformal_sets(
     """``ConformalSets(method, alpha=alpha, **settings)``, fitted to ``prob`` and its ``labels``."""
     sets = ConformalSets(method, alpha=alpha, **settings)
     return sets.fit(prob, labels, groups, ids=ids, clusters=clusters)
-
-
-def exact(alpha: float) -> Fraction:
-    """alpha as it is written: 0.3 is 3/10, which its float is not."""
-    return Fraction(repr(float(alpha)))
-
-
-def quantile(scores: Floats, alpha: float) -> float:
-    """The k-th smallest of n scores, k = ceil((n + 1)(1 - alpha)); infinity where k is above n."""
-    k = math.ceil((len(scores) + 1) * (1 - exact(alpha)))
-    return math.inf if k > len(scores) else float(np.partition(scores, k - 1)[k - 1])

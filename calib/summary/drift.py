@@ -10,58 +10,27 @@ of its rows that a seed draws.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.calibrators import load
-from calib.fields import (
-    Fields,
-    check_fields,
-    is_count,
-    is_list,
-    is_number,
-    is_text,
-    or_null,
-    read_object,
-    refuse_irregular,
-)
-from calib.intervals.addressed import uniforms
-from calib.intervals.betting import HALVINGS, Evidence
+from calib.fields import refuse_irregular
 from calib.logs.read import read_log
 from calib.records import InputError
 from calib.runs.config import checked
-from calib.runs.durable import replace
+from calib.summary.drift_state import Asked, State, Week
 from calib.summary.rows import Scored, cluster_name, collect
 
 Floats = NDArray[np.float64]
 
-FORMAT = "calib.drift/1"
 KEY_BYTES = 8
 """Of the hash by which a cluster is remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """One file of outcomes.
-
-    ``new`` outcomes counted, one a cluster; ``left_out`` rows did not, as their cluster had counted
-    already, here or in an earlier file. ``difference``: the mean of correct - confidence over the
-    new ones, None without any. ``evidence``: against the null, after this file.
-    """
-
-    file: str
-    digest: str
-    new: int
-    left_out: int
-    difference: float | None
-    evidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,126 +65,10 @@ class Drift:
             f"{every} (margin {self.margin:g})"
         )
 
-
-COUNT = "a whole number from 0", is_count
-SHARE = "a number from 0 to 1", lambda value: is_number(value, 0, 1)
-WORTH = (
-    f"{HALVINGS} numbers from 0",
-    lambda value: is_list(lambda one: is_number(one, 0, np.inf))(value) and len(value) == HALVINGS,
-)
-SAVED: Fields = {
-    "margin": SHARE,
-    "alpha": SHARE,
-    "seed": COUNT,
-    "calibrator": ("a digest or null", or_null(is_text)),
-    "batches": COUNT,
-    "above": WORTH,
-    "below": WORTH,
-    "n": COUNT,
-    "sum": ("a number", lambda value: is_number(value, -np.inf, np.inf)),
-    "alarm": ("a file's name or null", or_null(is_text)),
-    "weeks": ("a list of objects", is_list(lambda value: isinstance(value, dict))),
-    "counted": ("a list of texts", is_list(is_text)),
-}
-WEEK: Fields = {
-    "file": ("a name", is_text),
-    "digest": ("a digest", is_text),
-    "new": COUNT,
-    "left_out": COUNT,
-    "difference": ("a number or null", or_null(lambda value: is_number(value, -1, 1))),
-    "evidence": ("a number from 0", lambda value: is_number(value, 0, np.inf)),
-}
-
-
-class Asked(NamedTuple):
-    """What a state was begun with, and every file of it must be asked about with."""
-
-    margin: float
-    alpha: float
-    seed: int
-    calibrator: str | None
-
-
-@dataclass
-class State:
-    """What is carried from file to file."""
-
-    asked: Asked
-    evidence: Evidence
-    n: int = 0
-    sum: float = 0.0
-    alarm: str | None = None
-    weeks: list[Week] = field(default_factory=list)
-    counted: set[str] = field(default_factory=set)
-
     @classmethod
-    def read(cls, path: Path | None, asked: Asked) -> State:
-        """What ``path`` holds; a new one where it holds nothing. InputError for another file."""
-        if path is None or not path.exists():
-            return cls(asked, Evidence(asked.margin))
-        content = read_object(path)
-        if content.get("format") != FORMAT:
-            raise InputError(f"{path}: expected a file with format {FORMAT!r}")
-        check_fields(content, str(path), SAVED)
-        for week in content["weeks"]:
-            check_fields(week, str(path), WEEK)
-        for name, value in asked._asdict().items():
-            if content[name] != value:
-                raise InputError(
-                    f"{path}: it was begun with {name} {content[name]}, got {value}; choose "
-                    "another --state to begin anew"
-                )
-        return cls(
-            asked,
-            Evidence(
-                asked.margin, content["batches"], tuple(content["above"]), tuple(content["below"])
-            ),
-            content["n"],
-            content["sum"],
-            content["alarm"],
-            [Week(**{name: week[name] for name in WEEK}) for week in content["weeks"]],
-            set(content["counted"]),
-        )
-
-    def write(self, path: Path) -> None:
-        content = {
-            "format": FORMAT,
-            **self.asked._asdict(),
-            "batches": self.evidence.batches,
-            "above": self.evidence.above,
-            "below": self.evidence.below,
-            "n": self.n,
-            "sum": self.sum,
-            "alarm": self.alarm,
-            "weeks": list(map(asdict, self.weeks)),
-            "counted": sorted(self.counted),
-        }
-        replace(path, json.dumps(content, indent=1) + "\n")
-
-    def take(
-        self, file: str, digest: str, ids: Sequence[str], keys: Sequence[str], outcomes: Floats
-    ) -> Week:
-        """Count one row of each cluster that has not counted; ``keys`` (N,) are the clusters'."""
-        luck = uniforms(self.asked.seed, ids)
-        drawn: dict[str, int] = {}
-        for row in np.argsort(luck, kind="stable").tolist():
-            if keys[row] not in self.counted:
-                drawn.setdefault(keys[row], row)
-        d = outcomes[sorted(drawn.values())]
-        self.evidence = self.evidence.after(d)
-        self.n += len(d)
-        self.sum += float(d.sum())
-        self.counted |= set(drawn)
-        mean = float(d.mean()) if len(d) else None
-        week = Week(file, digest, len(d), len(keys) - len(d), mean, self.evidence.value)
-        self.weeks.append(week)
-        if self.alarm is None and week.evidence >= 1 / self.asked.alpha:
-            self.alarm = file
-        return week
-
-    def told(self, week: Week) -> Drift:
-        mean = self.sum / self.n if self.n else None
-        return Drift(week, self.alarm, self.asked.margin, self.asked.alpha, self.n, mean)
+    def of(cls, state: State, week: Week) -> Drift:
+        mean = state.sum / state.n if state.n else None
+        return cls(week, state.alarm, state.asked.margin, state.asked.alpha, state.n, mean)
 
 
 def drift(
@@ -264,7 +117,7 @@ def drift(
     digest = run.config["digest"]
     before = next((week for week in kept.weeks if week.digest == digest), None)
     if before is not None:
-        return kept.told(before)
+        return Drift.of(kept, before)
     scored, rows, _ = collect(run.rows(), vocabulary=False, of=path)
     ids, keys = zip(
         *((str(r["id"]), digest_of(cluster_name(r).encode())) for r in rows), strict=True
@@ -273,7 +126,7 @@ def drift(
     week = kept.take(name_of(Path(path)), digest, ids, keys, scored.correct - sure)
     if place is not None:
         kept.write(place)
-    return kept.told(week)
+    return Drift.of(kept, week)
 
 
 def calibrated(scored: Scored, calibrator: Any) -> Floats:
