@@ -35,7 +35,7 @@ def test_false_alarms_are_as_rare_as_promised(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NULLS)
 def test_false_alarms_are_rare_when_looked_at_after_every_outcome(name):
-    assert alarms(NULLS[name], weeks=600, week_size=1) <= LIMIT
+    assert alarms(NULLS[name], weeks=300, week_size=1) <= LIMIT
 
 
 def test_a_margin_of_zero_is_an_exact_null():
