@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from calib import tasks as tasks
     from calib.calibrators.abstention import Threshold as Threshold
     from calib.calibrators.abstention import abstention as abstention
+    from calib.calibrators.conformal import ConformalSets as ConformalSets
+    from calib.calibrators.conformal import conformal_sets as conformal_sets
+    from calib.calibrators.cost import expected_cost as expected_cost
     from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
     from calib.drive.sample import sample as sample
     from calib.drive.score import score as score
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from calib.runs import open_run as open_run
     from calib.summary import summarize as summarize
     from calib.summary.compare import compare as compare
+    from calib.summary.drift import drift as drift
     from calib.tasks import load_task as load_task
     from calib.train.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
     from calib.uncertainty.p_true import p_true as p_true
@@ -61,6 +65,7 @@ _HOMES = {
     "CalibError": "calib.records",
     "CalibratedCrossEntropy": "calib.train.loss",
     "CalibrationCallback": "calib.hf.callback",
+    "ConformalSets": "calib.calibrators.conformal",
     "InputError": "calib.records",
     "Interval": "calib.intervals",
     "Item": "calib.records",
@@ -72,6 +77,9 @@ _HOMES = {
     "abstention": "calib.calibrators.abstention",
     "bootstrap": "calib.intervals",
     "compare": "calib.summary.compare",
+    "conformal_sets": "calib.calibrators.conformal",
+    "drift": "calib.summary.drift",
+    "expected_cost": "calib.calibrators.cost",
     "judge_for": "calib.judge",
     "load_model": "calib.models.load",
     "load_task": "calib.tasks",

@@ -3,7 +3,9 @@
 A population has confidences c = logistic of a normal, folded to [0.5, 1], and is right with
 probability c ("calibrated") or c^1.3 ("over-confident"); clustered rows come in fours that share a
 shift. Its true values are those of 800,000 rows. A cell counts on how many sets the interval holds
-the population's value. The thresholds' cells count how often the promised risk is broken.
+the population's value. The thresholds' cells count how often the promised risk is broken, the
+costs' how often the bound of the cheapest is. Of drift, alarms are counted where there is none and
+weeks until the alarm where there is.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from numpy.typing import NDArray
 
 from calib import metrics
 from calib.calibrators.abstention import Threshold, abstention
+from calib.calibrators.cost import Prices, cheapest_on
 from calib.intervals import bootstrap
+from calib.intervals.betting import Evidence
 
 Floats = NDArray[np.float64]
 TRUTH = 800_000
@@ -97,6 +101,73 @@ def promises(answers: Answers, n: int, sets: int, seed: int = 0) -> tuple[int, f
     return broken, float(np.mean(answered))
 
 
+def broken_costs(prices: Prices, n: int, sets: int, seed: int = 0) -> tuple[int, int]:
+    """Of ``sets`` sets of n rows, how often the bound of the cheapest threshold's cost at 0.05 is
+    below its expected cost, and how often the cost on the half that judges it is."""
+    rng = np.random.default_rng(seed)
+    grid = np.linspace(0, 1, 20_001)
+    wrong = 1 - grid**1.3
+    bounds = means = 0
+    for _ in range(sets):
+        c = rng.random(n)
+        a = (rng.random(n) < c**1.3).astype(float)
+        value = cheapest_on(c[: n // 2], a[: n // 2], prices)
+        costs = prices.of(c[n // 2 :], a[n // 2 :], value)
+        answered = prices.right + (prices.wrong - prices.right) * wrong
+        true = float(np.where(grid >= value, answered, prices.abstain).mean())
+        bounds += true > prices.bound(costs, 0.05)
+        means += true > costs.mean()
+    return bounds, means
+
+
+Right = Callable[[Floats, int], Floats]
+"""Confidences and the number of their week to the probabilities of being right."""
+MARGIN = 0.02
+NULLS: dict[str, Right] = {
+    "calibrated": lambda c, week: c,
+    "over-confident by the margin": lambda c, week: c - MARGIN,
+    "under-confident by the margin": lambda c, week: c + MARGIN,
+    "by the margin, in turns": lambda c, week: c + MARGIN * (-1) ** week,
+    "wrong both ways": lambda c, week: np.where(c > 0.7125, c - 0.2, c + 0.2),  # c: 0.475 to 0.95
+}
+
+
+def weeks_to_alarm(
+    right: Right, weeks: int, week_size: int, sets: int, seed: int = 0
+) -> list[float]:
+    """Of each of ``sets`` streams the week, from 1, at whose end the alarm is raised; or inf."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(sets):
+        evidence, alarm = Evidence(MARGIN), math.inf
+        for week in range(weeks):
+            c = rng.uniform(0.475, 0.95, week_size)
+            evidence = evidence.after((rng.random(week_size) < right(c, week)) - c)
+            if evidence.value >= 20:
+                alarm = week + 1
+                break
+        found.append(alarm)
+    return found
+
+
+def over(size: float, since: int) -> Right:
+    """Over-confident by ``size`` from week ``since``, from 0, on."""
+    return lambda c, week: c - size * (week >= since)
+
+
+def drifts(sets: int) -> None:
+    for name, right in NULLS.items():
+        alarms = sum(week < math.inf for week in weeks_to_alarm(right, 52, 200, sets))
+        print(f"drift, {name}: {alarms} false alarms in {sets} years of 52 weeks of 200 outcomes")
+    print("drift of  since week  outcomes a week  weeks until the alarm: half, nine tenths")
+    for size in (0.05, 0.10, 0.15):
+        for since in (0, 20):
+            for week_size in (100, 400):
+                weeks = weeks_to_alarm(over(size, since), since + 80, week_size, sets)
+                half, most = np.quantile(weeks, [0.5, 0.9], method="higher") - since
+                print(f"{size:8.2f}  {since + 1:10d}  {week_size:15d}  {half:4.0f} {most:4.0f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=2000)
@@ -118,6 +189,9 @@ def main() -> None:
         broken, answered = promises(answers, 1000, sets)
         best = f", {answered / answers.best_coverage:.0%} of the best" if answered > 0.1 else ""
         print(f"risk {title}: {broken} of {sets} promises broken, {answered:.1%} answered{best}")
+    bounds, means = broken_costs(Prices(wrong=4.0, abstain=1.0, right=0.0), 400, sets)
+    print(f"cost: {bounds} of {sets} bounds broken; below the expected cost: {means} means")
+    drifts(sets)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ COMMANDS = [
     "fit",
     "compare",
     "report",
+    "drift",
     "import",
     "tasks",
     "doctor",

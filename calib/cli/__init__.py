@@ -1,7 +1,7 @@
 """The ``calib`` command: flags in, progress and tables out. Other modules do the work.
 
 Exit codes: 0 done; 1 failed while running; 2 refused before a model was loaded; 130 and 143 stopped
-by SIGINT and SIGTERM.
+by SIGINT and SIGTERM. ``calib drift`` ends with 3 where it raises the alarm.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import typer
 
-from calib.cli import about, idk, logs, measuring, sampling
+from calib.cli import about, idk, logs, measuring, sampling, watching
 from calib.cli.base import Command, app, on_terminate, readable
 
 # In the order of ``calib --help``, each with the example that its own help ends with.
@@ -23,6 +23,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     measuring.fit: "calib fit runs/demo --output_path temperature.json",
     measuring.compare: "calib compare runs/before runs/after",
     measuring.report: "calib report runs/demo; calib report answers.csv",
+    watching.drift: "calib drift week.csv --calibrator temperature.json",
     logs.import_: "calib import answers.csv --format_args confidence=score,correct=ok",
     about.tasks: "calib tasks show questions.jsonl",
     about.doctor: "calib doctor",

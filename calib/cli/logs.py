@@ -33,6 +33,14 @@ FormatArgs = Annotated[
         "lm-eval, metric=acc_norm,filter=none. Default: by their names.",
     ),
 ]
+FormatName = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="csv, tsv, jsonl, parquet, npz or lm-eval; default: by its name and first line.",
+    ),
+]
 TableOut = Annotated[
     Path | None,
     typer.Option(
@@ -44,13 +52,7 @@ TableOut = Annotated[
 def import_(
     file: File,
     output_path: TableOut = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="csv, tsv, jsonl, parquet, npz or lm-eval; default: by its name and first line.",
-        ),
-    ] = None,
+    format: FormatName = None,
     format_args: FormatArgs = "",
     bins: Bins = 15,
     seed: Seed = 0,

@@ -44,3 +44,11 @@ def refuse_one(members: Members) -> None:
     """Raise ValueError where all rows are one cluster, of which nothing can be resampled."""
     if members.count < 2:
         raise ValueError("an interval needs at least two clusters of rows")
+
+
+def split(of: Ints, seed: int) -> tuple[Ints, Ints]:
+    """Row numbers of two halves of the clusters ``of`` (N,); no cluster is in both."""
+    names = np.unique(of)
+    order = np.random.default_rng(seed).permutation(names)
+    first = np.isin(of, order[: len(names) // 2])
+    return np.flatnonzero(first), np.flatnonzero(~first)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from calib.calibrators.abstention import Threshold, abstention
 from calib.calibrators.temperature import DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.intervals import holm, paired_difference
+from calib.intervals.clusters import split as split
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.runs.config import checked
@@ -42,14 +43,6 @@ SQUARED = "the debiased squared calibration error"
 TARGETS = (0.80, 0.90, 0.95, 0.99)
 DELTA = 0.05
 """The probability with which a promised accuracy may fail."""
-
-
-def split(cluster: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
-    """Row numbers of the half to fit on and of the held-out half; no cluster is in both."""
-    names = np.unique(cluster)
-    order = np.random.default_rng(seed).permutation(names)
-    first = np.isin(cluster, order[: len(names) // 2])
-    return np.flatnonzero(first), np.flatnonzero(~first)
 
 
 def kept_because(scored: Scored, fit: Rows) -> str | None:

@@ -112,9 +112,7 @@ def collect(
         answer = np.array([int(row["answer"]) for row in judgeable], dtype=np.int64)
     else:
         (logprob, answer), classes = right_or_wrong(confidence, correct), offered(len(judgeable), 2)
-    clusters = [
-        str(row["id"] if _missing(row.get("cluster")) else row["cluster"]) for row in judgeable
-    ]
+    clusters = list(map(cluster_name, judgeable))
     scored = Scored(
         confidence=confidence,
         correct=correct,
@@ -140,6 +138,11 @@ def collect(
         "clusters": int(scored.cluster.max()) + 1,
     }
     return scored, judgeable, counts
+
+
+def cluster_name(row: Row) -> str:
+    """What the row belongs to: its cluster, or by default itself."""
+    return str(row["id"] if _missing(row.get("cluster")) else row["cluster"])
 
 
 def _options(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
