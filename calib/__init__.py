@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from calib import tasks as tasks
     from calib.calibrators.abstention import Threshold as Threshold
     from calib.calibrators.abstention import abstention as abstention
+    from calib.calibrators.registry import load_calibrator as load_calibrator
     from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
     from calib.drive.sample import sample as sample
     from calib.drive.score import score as score
@@ -73,6 +74,7 @@ _HOMES = {
     "bootstrap": "calib.intervals",
     "compare": "calib.summary.compare",
     "judge_for": "calib.judge",
+    "load_calibrator": "calib.calibrators.registry",
     "load_model": "calib.models.load",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",

@@ -1,0 +1,136 @@
+"""The temperature of logits that are seen once and not kept: T from sums on a grid.
+
+One pass keeps, at each of ``GRID``, the sums of the negative log-likelihood and of its two
+derivatives. T is the minimum of the polynomial of degree five that has all of these at both ends of
+the interval where the slope changes its sign.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from calib.calibrators.temperature import (
+    GOLD_NOT_ABOVE,
+    DegenerateTemperatureWarning,
+    TemperatureScaling,
+)
+from calib.records import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GRID = [32.0 / (factor * 2**k) for k in range(10) for factor in (1.0, 1.5)] + [32.0 / 2**10]
+"""32 down to 1/32. In powers of two times 1 and 1.5, several share one exponential."""
+AS_IT_IS = GRID.index(1.0)
+INSIDE = f"{GRID[-1]:.3g} .. {GRID[0]:g}"
+
+
+class TemperatureStream:
+    """Sums over batches of logits, on their device; nothing waits for it before ``fit``.
+
+    The state is 3 x 21 sums and a count, whatever the batches' number and width.
+    """
+
+    def __init__(self) -> None:
+        self._sums: Tensor | None = None  # (3, K): likelihood, slope and curvature
+        self._count: Tensor | None = None
+
+    def update(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        *,
+        option_ids: Any = None,
+        ignore_index: int = -100,
+    ) -> Self:
+        """Add a batch: logits (N, V), and labels (N,), classes or with option_ids options.
+
+        ``option_ids`` and ``ignore_index`` as for ``calib_kernels.temperature_sweep``.
+        """
+        import torch
+        from calib_kernels import temperature_sweep
+
+        swept = temperature_sweep(
+            logits.detach(),
+            labels,
+            GRID,
+            option_ids=option_ids,
+            derivatives=2,
+            ignore_index=ignore_index,
+        )
+        assert swept.grad is not None and swept.hess is not None
+        return self._add(
+            torch.stack((swept.nll, swept.grad, swept.hess)),
+            (labels != ignore_index).sum().to(swept.nll.device),
+        )
+
+    def merge(self, other: TemperatureStream) -> Self:
+        """Add what another stream has seen, on whichever device."""
+        if other._sums is None or other._count is None:
+            return self
+        return self._add(other._sums, other._count)
+
+    def _add(self, sums: Tensor, count: Tensor) -> Self:
+        if self._sums is None or self._count is None:
+            self._sums, self._count = sums.clone(), count.clone()
+        else:
+            self._sums += sums.to(self._sums.device)
+            self._count += count.to(self._count.device)
+        return self
+
+    def fit(self) -> TemperatureScaling:
+        """The temperature of everything seen, without bounds: these need every row's slope.
+
+        Raises InputError where nothing was seen, or a row has no likelihood. Warns where the best
+        temperature lies outside the grid; the grid's end is taken.
+        """
+        n = 0 if self._count is None else int(self._count)
+        if self._sums is None or n == 0:
+            raise InputError("this TemperatureStream has seen no labelled row: call update first")
+        sums = self._sums.cpu().double().numpy()
+        if not np.isfinite(sums).all():
+            raise InputError(
+                "logits: a row held NaN or +inf, or -inf at its gold class, and has no likelihood"
+            )
+        return fitted(sums / n, n)
+
+
+def fitted(means: np.ndarray[Any, np.dtype[np.float64]], n: int) -> TemperatureScaling:
+    """The temperature from means (3, K) over n rows at ``GRID``."""
+    from scipy.interpolate import BPoly
+    from scipy.optimize import brentq
+
+    scaling = TemperatureScaling(method="streamed")
+    scaling.n_fit_, scaling.nll_before_ = n, float(means[0, AS_IT_IS])
+    beta = 1 / np.array(GRID)
+    nll, slope, curvature = means[0], beta * means[1], beta**2 * means[2] + beta * means[1]
+    rising = means[1] >= 0
+    if rising[0] or not rising[-1]:
+        end = 0 if rising[0] else -1
+        scaling.temperature_, scaling.nll_after_ = GRID[end], float(nll[end])
+        reason = f"the best temperature lies outside {INSIDE}, the range of one pass"
+        if not curvature.any():
+            scaling.temperature_, scaling.nll_after_ = 1.0, scaling.nll_before_
+            reason = "every row's logits are constant, so the temperature has no effect"
+        elif end == 0:
+            reason += f": {GOLD_NOT_ABOVE}"
+        scaling.degenerate_, scaling.reason_ = True, reason
+        warnings.warn(
+            f"{reason}; the temperature was set to {scaling.temperature_:g}",
+            DegenerateTemperatureWarning,
+            stacklevel=3,
+        )
+        return scaling
+    after = int(rising.argmax())
+    ends = slice(after - 1, after + 1)
+    t = np.log(beta[ends])
+    polynomial = BPoly.from_derivatives(
+        t, list(zip(nll[ends], slope[ends], curvature[ends], strict=True))
+    )
+    best = float(t[1]) if slope[after] == 0 else brentq(polynomial.derivative(), *t, xtol=1e-13)
+    scaling.temperature_, scaling.nll_after_ = math.exp(-best), float(polynomial(best))
+    return scaling
