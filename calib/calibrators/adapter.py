@@ -37,7 +37,7 @@ class Adapter(FittedCalibrator):
     ``estimator`` may also be a function of a classifier, for libraries that calibrate one: it is
     given a fitted ``ScoresClassifier`` and returns the estimator, whose ``fit`` is then called. An
     option that an estimator leaves without a number, as MAPIE does all but the likeliest, shares
-    what is left of 1 as the scores share it.
+    what is left of 1 as the scores share it; then the answer stays.
     """
 
     def __init__(self, estimator: Any, on: str | None = None) -> None:
@@ -79,7 +79,10 @@ class Adapter(FittedCalibrator):
             answer = answered(z, given)
             self.estimator.fit(self._column(answer), (answer.option == y).astype(np.int64))
         else:
-            self.estimator.fit(log_softmax(fixed_options(z, "this estimator")), y)
+            logp = log_softmax(fixed_options(z, "this estimator"))
+            self.estimator.fit(logp, y)
+            # One that says nothing of other options leaves the answer as it is.
+            self.keeps_answers = bool(np.isnan(self.estimator.predict_proba(logp)).any())
         self.n_fit_ = len(z)
         return self
 
@@ -142,14 +145,15 @@ class ScoresClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.options = options
         self.classes_ = np.arange(options)
 
-    def fit(self, scores: Floats, answers: ArrayLike) -> Self:
+    # scikit-learn and MAPIE pass these by their names.
+    def fit(self, X: Floats, y: ArrayLike) -> Self:
         return self
 
-    def decision_function(self, scores: Floats) -> Floats:
-        return np.asarray(scores, dtype=np.float64)
+    def decision_function(self, X: Floats) -> Floats:
+        return np.asarray(X, dtype=np.float64)
 
-    def predict_proba(self, scores: Floats) -> Floats:
-        return np.exp(log_softmax(self.decision_function(scores)))
+    def predict_proba(self, X: Floats) -> Floats:
+        return np.exp(log_softmax(self.decision_function(X)))
 
-    def predict(self, scores: Floats) -> NDArray[np.int64]:
-        return np.asarray(self.decision_function(scores).argmax(axis=1))
+    def predict(self, X: Floats) -> NDArray[np.int64]:
+        return np.asarray(self.decision_function(X).argmax(axis=1))

@@ -57,8 +57,7 @@ class FittedCalibrator(ABC):
 
     def predict_proba(self, scores: ArrayLike, *, groups: ArrayLike | None = None) -> Floats:
         """Probabilities (N, K) after calibration."""
-        logp = self.transform(scores, groups=groups)
-        return np.exp(logp)
+        return np.exp(self.transform(scores, groups=groups))
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -71,12 +70,8 @@ class FittedCalibrator(ABC):
     def save(self, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> Path:
         """Write the fit as readable JSON, whole or not at all; ``facts`` are kept beside it."""
         self.need_fit()
-        content = {
-            "format": self.format,
-            "n_fit": self.n_fit_,
-            **self.state(),
-            "facts": dict(facts or {}),
-        }
+        fitted = {"n_fit": self.n_fit_, **self.state()}
+        content = {"format": self.format, **fitted, "facts": dict(facts or {})}
         replace(Path(path), json.dumps(content, indent=2) + "\n")
         return Path(path)
 

@@ -14,6 +14,9 @@ from calib.calibrators.base import NUMBER, ConfidenceMap
 from calib.calibrators.scores import Answered, DegenerateCalibratorWarning, Floats
 from calib.fields import Fields
 
+MOST = 30.0
+"""Of the mapped log-odds: beyond, a float64 confidence would soon be exactly 1."""
+
 
 @dataclass
 class Platt(ConfidenceMap):
@@ -57,7 +60,8 @@ class Platt(ConfidenceMap):
     def map(self, answer: Answered) -> Floats:
         from scipy.special import expit
 
-        return np.asarray(expit(self.slope_ * answer.log_odds + self.intercept_), np.float64)
+        log_odds = self.slope_ * answer.log_odds + self.intercept_
+        return np.asarray(expit(np.clip(log_odds, -MOST, MOST)), np.float64)
 
     def state(self) -> dict[str, Any]:
         return {"slope": self.slope_, "intercept": self.intercept_}

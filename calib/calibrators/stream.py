@@ -12,6 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.calibrators.temperature import (
     GOLD_NOT_ABOVE,
@@ -26,18 +27,19 @@ if TYPE_CHECKING:
 GRID = [32.0 / (factor * 2**k) for k in range(10) for factor in (1.0, 1.5)] + [32.0 / 2**10]
 """32 down to 1/32. In powers of two times 1 and 1.5, several share one exponential."""
 AS_IT_IS = GRID.index(1.0)
+Floats = NDArray[np.float64]
 INSIDE = f"{GRID[-1]:.3g} .. {GRID[0]:g}"
 
 
 class TemperatureStream:
     """Sums over batches of logits, on their device; nothing waits for it before ``fit``.
 
-    The state is 3 x 21 sums and a count, whatever the batches' number and width.
+    The state is 3 x 21 sums and two counts, whatever the batches' number and width.
     """
 
     def __init__(self) -> None:
         self._sums: Tensor | None = None  # (3, K): likelihood, slope and curvature
-        self._count: Tensor | None = None
+        self._rows: Tensor | None = None  # (2,): labelled, and of these counted
 
     def update(
         self,
@@ -65,21 +67,21 @@ class TemperatureStream:
         assert swept.grad is not None and swept.hess is not None
         return self._add(
             torch.stack((swept.nll, swept.grad, swept.hess)),
-            (labels != ignore_index).sum().to(swept.nll.device),
+            torch.stack(((labels != ignore_index).sum().to(swept.count.device), swept.count)),
         )
 
     def merge(self, other: TemperatureStream) -> Self:
         """Add what another stream has seen, on whichever device."""
-        if other._sums is None or other._count is None:
+        if other._sums is None or other._rows is None:
             return self
-        return self._add(other._sums, other._count)
+        return self._add(other._sums, other._rows)
 
-    def _add(self, sums: Tensor, count: Tensor) -> Self:
-        if self._sums is None or self._count is None:
-            self._sums, self._count = sums.clone(), count.clone()
+    def _add(self, sums: Tensor, rows: Tensor) -> Self:
+        if self._sums is None or self._rows is None:
+            self._sums, self._rows = sums.clone(), rows.clone()
         else:
             self._sums += sums.to(self._sums.device)
-            self._count += count.to(self._count.device)
+            self._rows += rows.to(self._rows.device)
         return self
 
     def fit(self) -> TemperatureScaling:
@@ -88,18 +90,19 @@ class TemperatureStream:
         Raises InputError where nothing was seen, or a row has no likelihood. Warns where the best
         temperature lies outside the grid; the grid's end is taken.
         """
-        n = 0 if self._count is None else int(self._count)
-        if self._sums is None or n == 0:
+        if self._sums is None or self._rows is None or not bool(self._rows[0]):
             raise InputError("this TemperatureStream has seen no labelled row: call update first")
-        sums = self._sums.cpu().double().numpy()
-        if not np.isfinite(sums).all():
+        labelled, counted = self._rows.tolist()
+        sums = self._sums.cpu().numpy()
+        if counted < labelled or not np.isfinite(sums).all():
             raise InputError(
-                "logits: a row held NaN or +inf, or -inf at its gold class, and has no likelihood"
+                f"logits: some of the {labelled:,} rows hold NaN or +inf, or a label that is out of "
+                "range or has the logit -inf, and have no likelihood"
             )
-        return fitted(sums / n, n)
+        return fitted(sums / counted, counted)
 
 
-def fitted(means: np.ndarray[Any, np.dtype[np.float64]], n: int) -> TemperatureScaling:
+def fitted(means: Floats, n: int) -> TemperatureScaling:
     """The temperature from means (3, K) over n rows at ``GRID``."""
     from scipy.interpolate import BPoly
     from scipy.optimize import brentq
@@ -108,7 +111,7 @@ def fitted(means: np.ndarray[Any, np.dtype[np.float64]], n: int) -> TemperatureS
     scaling.n_fit_, scaling.nll_before_ = n, float(means[0, AS_IT_IS])
     beta = 1 / np.array(GRID)
     nll, slope, curvature = means[0], beta * means[1], beta**2 * means[2] + beta * means[1]
-    rising = means[1] >= 0
+    rising = means[1] > 0
     if rising[0] or not rising[-1]:
         end = 0 if rising[0] else -1
         scaling.temperature_, scaling.nll_after_ = GRID[end], float(nll[end])
@@ -131,6 +134,6 @@ def fitted(means: np.ndarray[Any, np.dtype[np.float64]], n: int) -> TemperatureS
     polynomial = BPoly.from_derivatives(
         t, list(zip(nll[ends], slope[ends], curvature[ends], strict=True))
     )
-    best = float(t[1]) if slope[after] == 0 else brentq(polynomial.derivative(), *t, xtol=1e-13)
+    best = brentq(polynomial.derivative(), *t, xtol=1e-13)
     scaling.temperature_, scaling.nll_after_ = math.exp(-best), float(polynomial(best))
     return scaling
