@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from calib.calibrators.isotonic import Isotonic as Isotonic
     from calib.calibrators.platt import Platt as Platt
     from calib.calibrators.scores import judged as judged
+    from calib.calibrators.scores import padded as padded
     from calib.calibrators.stream import TemperatureStream as TemperatureStream
     from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
     from calib.calibrators.vector import VectorScaling as VectorScaling
@@ -26,6 +27,7 @@ _HOMES = {
     "TemperatureStream": "stream",
     "adapt": "adapter",
     "judged": "scores",
+    "padded": "scores",
     **{entry.name: entry.module.rpartition(".")[2] for entry in CALIBRATORS.values()},
 }
 

@@ -150,10 +150,11 @@ class ScoresClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: Floats) -> Floats:
-        return np.asarray(X, dtype=np.float64)
+        z = np.asarray(X, dtype=np.float64)
+        return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z  # scikit-learn's form of two classes
 
     def predict_proba(self, X: Floats) -> Floats:
-        return np.exp(log_softmax(self.decision_function(X)))
+        return np.exp(log_softmax(np.asarray(X, dtype=np.float64)))
 
     def predict(self, X: Floats) -> NDArray[np.int64]:
-        return np.asarray(self.decision_function(X).argmax(axis=1))
+        return np.asarray(np.asarray(X).argmax(axis=1))

@@ -38,6 +38,7 @@ LARGE = 1e300
 NUMBER = "a number", lambda value: is_number(value, -LARGE, LARGE)
 NUMBERS = "a list of numbers", is_list(NUMBER[1])
 SHARES = "a list of numbers from 0 to 1", is_list(lambda value: is_number(value, 0.0, 1.0))
+SOME = "a whole number from 1", lambda value: is_count(value) and value > 0
 COUNT = "a whole number from 0", is_count
 
 
@@ -58,6 +59,10 @@ class FittedCalibrator(ABC):
     def predict_proba(self, scores: ArrayLike, *, groups: ArrayLike | None = None) -> Floats:
         """Probabilities (N, K) after calibration."""
         return np.exp(self.transform(scores, groups=groups))
+
+    def words(self) -> list[str]:
+        """What was fitted, a line each; nothing where that is a table."""
+        return []
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -84,7 +89,7 @@ class FittedCalibrator(ABC):
             raise InputError(f"{path}: cannot be read as a saved calibrator ({cause})") from cause
         if content.get("format") != cls.format:
             raise InputError(f"{path}: expected a file with format {cls.format!r}")
-        check_fields(content, str(path), {"n_fit": COUNT, **cls.fields})
+        check_fields(content, str(path), {"n_fit": SOME, **cls.fields})
         fitted = cls()
         fitted.n_fit_ = content["n_fit"]
         try:

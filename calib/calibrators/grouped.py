@@ -123,6 +123,15 @@ class GroupedTemperature(FittedCalibrator):
         known = {name: group.temperature for name, group in self.groups_.items()}
         return np.array([known.get(name, self.temperature_) for name in names])
 
+    def words(self) -> list[str]:
+        lines = [
+            f"other groups: T {self.temperature_:.3f}; between groups ln T {self.between_:.3f}"
+        ]
+        for group in self.groups_.values():
+            own = "none fits" if group.own is None else f"{group.own:.3f}"
+            lines.append(f"{group.group}: T {group.temperature:.3f} (alone {own}, n {group.n:,})")
+        return lines
+
     def state(self) -> dict[str, Any]:
         return {
             "temperature": self.temperature_,

@@ -63,6 +63,9 @@ class Platt(ConfidenceMap):
         log_odds = self.slope_ * answer.log_odds + self.intercept_
         return np.asarray(expit(np.clip(log_odds, -MOST, MOST)), np.float64)
 
+    def words(self) -> list[str]:
+        return [f"log-odds of being right = {self.slope_:.3f} x + {self.intercept_:.3f}"]
+
     def state(self) -> dict[str, Any]:
         return {"slope": self.slope_, "intercept": self.intercept_}
 

@@ -9,6 +9,7 @@ Axis legend: N questions, K options (an option that a question does not have is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,15 @@ class Answered:
     @property
     def confidence(self) -> Floats:
         return np.exp(self.log_confidence)
+
+
+def padded(scores: Iterable[Sequence[float | None]]) -> Floats:
+    """(N, K) of N lists of one to K scores, as a run's records hold them; absent ones are -inf."""
+    lists = list(scores)
+    padded = np.full((len(lists), max(map(len, lists), default=0)), -np.inf)
+    for row, own in zip(padded, lists, strict=True):
+        row[: len(own)] = [-np.inf if value is None else value for value in own]
+    return padded
 
 
 def scores_of(scores: ArrayLike) -> Floats:

@@ -96,8 +96,8 @@ class TemperatureStream:
         sums = self._sums.cpu().numpy()
         if counted < labelled or not np.isfinite(sums).all():
             raise InputError(
-                f"logits: some of the {labelled:,} rows hold NaN or +inf, or a label that is out of "
-                "range or has the logit -inf, and have no likelihood"
+                f"logits: of the {labelled:,} rows some hold NaN or +inf, or a label that is out "
+                "of range or has the logit -inf, and have no likelihood"
             )
         return fitted(sums / counted, counted)
 

@@ -82,6 +82,12 @@ class VectorScaling(FittedCalibrator):
             )
         return scaled(log_softmax(z), self.slopes_[:width], self.shifts_[:width])
 
+    def words(self) -> list[str]:
+        return [
+            f"option {k + 1}: slope {slope:.3f}, shift {shift:+.3f}"
+            for k, (slope, shift) in enumerate(zip(self.slopes_, self.shifts_, strict=True))
+        ]
+
     def state(self) -> dict[str, Any]:
         return {"slopes": self.slopes_.tolist(), "shifts": self.shifts_.tolist()}
 

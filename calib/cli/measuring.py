@@ -175,7 +175,7 @@ def fit(
         Path | None,
         typer.Option(
             metavar="RUN",
-            help="Judge on this run; default: fit on one half of RUN and judge on the other.",
+            help="Judge on this run; default: on questions of RUN that were not fitted to.",
         ),
     ] = None,
     calibrator: Annotated[
@@ -251,7 +251,7 @@ def ranked(
 
     names = list(CALIBRATORS) if calibrator == "all" else [calibrator]
     ranking, fitted, facts = rank_runs(run, evaluate, names, seed=seed, in_sample=in_sample)
-    out.print(f"Judged on {ranking['n']:,} questions not fitted to ({ranking['judged on']}):\n")
+    out.print(f"Judged on {ranking['n']:,} questions ({ranking['judged on']}):\n")
     show(ranking_head(ranking), ranking_rows(ranking))
     out.print("\n" + "\n".join(ranking_words(ranking)) + "\n")
     written = [path]
@@ -262,6 +262,7 @@ def ranked(
     elif calibrator not in fitted:
         raise InputError(f"--calibrator {calibrator}: {ranking['not_fitted'][calibrator]}")
     else:
+        out.print("".join(f"{line}\n" for line in fitted[calibrator].words()))
         fitted[calibrator].save(path, facts=facts)
     for each in written:
         out.print(str(each), soft_wrap=True)

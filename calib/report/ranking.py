@@ -51,12 +51,11 @@ def ranking_words(ranking: Results) -> list[str]:
     """What the tests show, what changed answers, and why a calibrator is missing."""
     measure = ranking["measure"]
     better = ranking["better"]
-    lines = [
-        f"Shown to lower the {measure}: {', '.join(better)} (p below 0.05, corrected for all tests "
-        "of the table). That one of them is better than another is not tested."
-        if better
-        else f"No calibrator is shown to be better than none, by the {measure}."
-    ]
+    lines = [f"No calibrator is shown to be better than none, by the {measure}."]
+    if better:
+        lines = [f"Shown to lower the {measure}: {', '.join(better)} (p corrected, below 0.05)."]
+    if len(better) > 1:
+        lines.append("That one of them is better than another is not tested.")
     worse = [
         row["calibrator"]
         for row in ranking["rows"]
@@ -70,7 +69,9 @@ def ranking_words(ranking: Results) -> list[str]:
         if test is not None:
             lines.append(
                 f"{row['calibrator']} changes answers: accuracy {percent(before['accuracy'], 1)} "
-                f"becomes {percent(row['accuracy'], 1)} (p {p_of(test)})."
+                f"becomes {percent(row['accuracy'], 1)} (p {p_of(test)}), and the NLL of the right "
+                f"option {fixed(before['nll_options'], 4)} becomes "
+                f"{fixed(row['nll_options'], 4)}."
             )
     lines += [f"{name} is not fitted: {why}." for name, why in ranking["not_fitted"].items()]
     return lines

@@ -214,7 +214,7 @@ def rank_runs(
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     facts["made for"] = made_for(opened.config, [row["id"] for row in rows])
-    judge, how = scored, f"{FOLDS} parts of the clusters, seed {seed}"
+    judge, how = scored, f"each of {FOLDS} parts by a fit to the others, seed {seed}"
     parts = folds(scored.cluster, seed)
     if evaluate is not None:
         other = open_run(evaluate, "calib fit")

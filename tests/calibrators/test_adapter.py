@@ -50,8 +50,9 @@ def test_predict_proba_of_the_confidence_where_asked_for():
     assert np.array_equal(judged(adapted, z).prediction, answer.option)
 
 
-def test_a_function_of_a_classifier():
-    z, y = sure(400)
+@pytest.mark.parametrize("options", [2, 4])
+def test_a_function_of_a_classifier(options):
+    z, y = sure(400, options=options)
     adapted = Adapter(
         lambda model: CalibratedClassifierCV(FrozenEstimator(model), method="temperature")
     ).fit(z, y)
