@@ -204,7 +204,7 @@ def fit(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Fit a calibrator, a temperature by default, and judge it on other questions."""
+    """Fit a calibrator; judge it on other questions."""
     from calib.calibrators.registry import CALIBRATORS
     from calib.fields import refuse_irregular
     from calib.report.remedies import temperature_rows, temperature_span

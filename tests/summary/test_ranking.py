@@ -18,7 +18,7 @@ from calib.calibrators import CALIBRATORS, TemperatureScaling, judged
 from calib.calibrators.temperature import softmax
 from calib.records import CalibError, InputError
 from calib.report.ranking import ranking_rows, ranking_words
-from calib.summary.ranking import FOLDS, fit_calibrator, folds, rank, rank_runs
+from calib.summary.ranking import FOLDS, fit_calibrator, folds, is_better, rank, rank_runs
 from calib.summary.rows import Scored
 from tests.calibrated import drawn
 
@@ -147,6 +147,34 @@ def test_changed_answers_are_told_and_a_loss_of_accuracy_is_not_better():
     assert vector["calibrator"] == "vector"
     assert vector["tests"]["accuracy"]["value"] > 0.1
     assert any("vector changes answers: accuracy" in line for line in ranking_words(ranking))
+    assert is_better(vector)
+    assert not is_better({"tests": {}})
+    tests = vector["tests"]
+    lost = {**tests["accuracy"], "value": -0.01, "holm": 0.01}
+    assert not is_better({"tests": {**tests, "accuracy": lost}})
+    assert is_better({"tests": {**tests, "accuracy": {**lost, "holm": 0.2}}})
+
+
+def test_a_table_of_confidences_is_ranked_too(tmp_path: Path):
+    scored = made(400, factor=3)
+    lines = [
+        f"{c},{int(right)}" for c, right in zip(scored.confidence, scored.correct, strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["confidence,correct", *lines]) + "\n")
+    calib.read_log(tmp_path / "t.csv", out=tmp_path / "run")
+    ran = CliRunner().invoke(
+        cli.app, ["fit", str(tmp_path / "run"), "--calibrator", "all"], env={"COLUMNS": "400"}
+    )
+    assert ran.exit_code == 0, ran.output
+    assert "vector is not fitted: it needs the options' scores" in ran.output
+    assert "grouped is not fitted: all questions are one group" in ran.output
+    assert "Shown to lower the NLL of the answer's confidence: " in ran.output
+    ran = CliRunner().invoke(
+        cli.app, ["fit", str(tmp_path / "run"), "--calibrator", "vector"], env={"COLUMNS": "400"}
+    )
+    assert ran.exit_code == 2
+    assert "--calibrator vector: it needs the options' scores" in ran.output
+    assert not (tmp_path / "run" / "vector.json").exists()
 
 
 @pytest.mark.parametrize("name", CALIBRATORS)
