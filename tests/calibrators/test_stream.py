@@ -121,9 +121,9 @@ def test_a_vocabulary_whose_tail_takes_over(scale):
 
 @pytest.mark.slow
 def test_a_vocabulary_of_151936_in_bounded_memory():
-    """1.2 GB of logits pass through; no more than some batches of 30 MB are ever held."""
-    shape = 2000, 151_936, 50, 1.3
-    for z, y in vocabulary(200, *shape[1:]):  # what making and sweeping batches takes
+    """1.2 GB of logits pass through; no more than some batches of 49 MB are ever held."""
+    shape = 2000, 151_936, 80, 1.3  # a batch above 32 MB, which malloc gives back when it is freed
+    for z, y in vocabulary(240, *shape[1:]):  # what making and sweeping batches takes
         TemperatureStream().update(z, y)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     stream = TemperatureStream()
@@ -133,7 +133,7 @@ def test_a_vocabulary_of_151936_in_bounded_memory():
         labels.append(y)
     found = stream.fit()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 100 * 1024  # KiB, of 1.2 GB: three batches
+    assert grown < 150 * 1024  # KiB, of 1.2 GB: three batches
     assert found.n_fit_ == 2000
     # The minimum lies between the temperatures at which the slope, in float64, has either sign.
     betas = [(1 - CLOSE) / found.temperature_, (1 + CLOSE) / found.temperature_]
