@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from calib.calibrators.conformal import ConformalSets as ConformalSets
     from calib.calibrators.conformal import conformal_sets as conformal_sets
     from calib.calibrators.cost import expected_cost as expected_cost
+    from calib.calibrators.registry import load_calibrator as load_calibrator
     from calib.calibrators.temperature import TemperatureScaling as TemperatureScaling
     from calib.drive.sample import sample as sample
     from calib.drive.score import score as score
@@ -81,6 +82,7 @@ _HOMES = {
     "drift": "calib.summary.drift",
     "expected_cost": "calib.calibrators.cost",
     "judge_for": "calib.judge",
+    "load_calibrator": "calib.calibrators.registry",
     "load_model": "calib.models.load",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",

@@ -17,12 +17,14 @@ def test_what_was_saved_is_loaded_by_its_format(name, tmp_path):
     scores, labels = rng.normal(size=(80, 3)), rng.integers(3, size=80)
     scores[np.arange(80), labels] += 1
     entry = CALIBRATORS[name]
-    fitted = entry.load_class()().fit(scores, labels)
+    groups = np.arange(80) % 2
+    fitted = entry.load_class()().fit(scores, labels, groups=groups)
     path = fitted.save(tmp_path / "saved.json")
     assert json.loads(path.read_text())["format"] == entry.format
     again = load(path)
     assert type(again) is type(fitted)
-    assert np.array_equal(again.predict_proba(scores), fitted.predict_proba(scores))
+    once, twice = (each.predict_proba(scores, groups=groups) for each in (fitted, again))
+    assert np.array_equal(once, twice)
 
 
 @pytest.mark.parametrize("text", ["{}", '{"format": "calib.results/1"}', "[1]", "no JSON"])

@@ -83,17 +83,20 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
         raise InputError(str(error)) from error
 
 
-def _check_labels(shape: Sequence[int], labels: NDArray[Any]) -> None:
+def check_labels(
+    shape: Sequence[int], labels: NDArray[Any], logits: str = "logits", name: str = "labels"
+) -> None:
+    """InputError, by the arguments' names, unless one class is gold in each row of (N, K)."""
     if len(shape) != 2 or shape[0] == 0 or shape[1] < 2:
         raise InputError(
-            f"logits: expected shape (N, K), at least one row and two classes, got {tuple(shape)}"
+            f"{logits}: expected shape (N, K), at least one row and two classes, got {tuple(shape)}"
         )
     if labels.shape != (shape[0],):
-        raise InputError(f"labels: expected shape ({shape[0]},), got {labels.shape}")
+        raise InputError(f"{name}: expected shape ({shape[0]},), got {labels.shape}")
     if labels.dtype.kind not in "iu":
-        raise InputError(f"labels: expected integers, got {labels.dtype}")
+        raise InputError(f"{name}: expected integers, got {labels.dtype}")
     if labels.min() < 0 or labels.max() >= shape[1]:
-        raise InputError(f"labels: expected 0..{shape[1] - 1}, got {labels.min()}..{labels.max()}")
+        raise InputError(f"{name}: expected 0..{shape[1] - 1}, got {labels.min()}..{labels.max()}")
 
 
 def _check_likely(tops_below_inf: bool, gold_finite: bool) -> None:
@@ -115,7 +118,7 @@ class ArrayLikelihood:
     @classmethod
     def of(cls, logits: ArrayLike, labels: ArrayLike) -> ArrayLikelihood:
         z, y = as_array("logits", logits), as_array("labels", labels)
-        _check_labels(z.shape, y)
+        check_labels(z.shape, y)
         gold = z[np.arange(len(z)), y]
         _check_likely(bool((z.max(axis=1) < np.inf).all()), bool(np.isfinite(gold).all()))
         largest = max(float(z.max()), -float(np.min(z, initial=0, where=z > -np.inf)))
@@ -194,7 +197,7 @@ class TensorLikelihood:
         import torch
 
         z, y = logits.detach(), as_array("labels", labels)
-        _check_labels(z.shape, y)
+        check_labels(z.shape, y)
         at = torch.as_tensor(y.astype(np.int64)).to(z.device)
         gold = z.gather(1, at[:, None])
         _check_likely(bool((z.amax(1) < float("inf")).all()), bool(gold.isfinite().all()))

@@ -1,7 +1,8 @@
 """The calibrators by name: a line each.
 
-A calibrator has ``fit``, ``transform``, ``predict_proba``, ``save`` and ``load``. ``save`` writes
-the calibrator's ``format`` into the file, from which ``load`` here chooses the class.
+A calibrator has ``fit``, ``transform``, ``predict_proba``, ``save`` and ``load`` (``base.py``).
+``save`` writes the calibrator's ``format`` into the file, from which ``load_calibrator`` chooses
+the class.
 """
 
 from __future__ import annotations
@@ -32,17 +33,42 @@ CALIBRATORS: dict[str, Calibrator] = {
     "temperature": Calibrator(
         "calib.calibrators.temperature", "TemperatureScaling", "calib.temperature/1"
     ),
+    "grouped": Calibrator(
+        "calib.calibrators.grouped", "GroupedTemperature", "calib.grouped_temperature/1"
+    ),
+    "platt": Calibrator("calib.calibrators.platt", "Platt", "calib.platt/1"),
+    "isotonic": Calibrator("calib.calibrators.isotonic", "Isotonic", "calib.isotonic/1"),
+    "histogram": Calibrator(
+        "calib.calibrators.histogram", "HistogramBinning", "calib.histogram_binning/1"
+    ),
+    "venn_abers": Calibrator("calib.calibrators.venn_abers", "VennAbers", "calib.venn_abers/1"),
+    "vector": Calibrator("calib.calibrators.vector", "VectorScaling", "calib.vector/1"),
 }
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load_calibrator(path: str | os.PathLike[str], use: Any = None, *, anyway: bool = False) -> Any:
     """The fitted calibrator that a file holds, of the class in ``CALIBRATORS`` that wrote it.
+
+    use: what it is to be used for: a run, its folder, a loaded model, or a mapping with any of
+    model, revision, dtype, prompt and template. A calibrator that was fitted for another is then
+    refused, unless ``anyway`` is set. What the file says of them is the calibrator's
+    ``made_for_``, with ``fitted_ids``, a digest of the questions that it was fitted to.
 
     Raises InputError for a file that none of them wrote, or that cannot be read.
     """
-    saved_format = read_object(Path(path)).get("format")
+    from calib.calibrators.facts import facts_in, refuse_other
+
+    try:
+        content = read_object(Path(path))
+    except OSError as cause:
+        raise InputError(f"{path}: cannot be read as a saved calibrator ({cause})") from cause
     for entry in CALIBRATORS.values():
-        if entry.format == saved_format:
-            return entry.load_class().load(path)
+        if entry.format == content.get("format"):
+            fitted = entry.load_class().load(path)
+            facts = facts_in(content)
+            if use is not None and not anyway:
+                refuse_other(path, facts, use)
+            fitted.made_for_ = facts
+            return fitted
     formats = ", ".join(entry.format for entry in CALIBRATORS.values())
-    raise InputError(f"{path}: expected the format {formats}, got {saved_format!r}")
+    raise InputError(f"{path}: expected the format {formats}, got {content.get('format')!r}")

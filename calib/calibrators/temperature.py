@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ from calib.fields import (
     or_null,
     read_object,
 )
-from calib.intervals.clusters import members_of
+from calib.intervals.clusters import Members, members_of
 from calib.records import InputError
 from calib.runs.durable import replace
 
@@ -50,11 +50,12 @@ GOLD_NOT_ABOVE = (
     "class of almost no probability can cause"
 )
 MAX_STEPS = 200
+METHODS = ("exact", "grid", "streamed")
 FORMAT = "calib.temperature/1"
 POSITIVE = "a positive number", lambda value: is_number(value, sys.float_info.min, math.inf)
 LOSS = "a number", lambda value: isinstance(value, float)  # NaN, too: where nothing was fitted
 SAVED: Fields = {
-    "method": ("exact or grid", lambda value: value in ("exact", "grid")),
+    "method": ("exact, grid or streamed", lambda value: value in METHODS),
     "temperature": POSITIVE,
     "degenerate": ("true or false", is_bool),
     "reason": ("text or null", or_null(is_text)),
@@ -99,6 +100,8 @@ class TemperatureScaling:
     """
 
     method: str = "exact"
+    keeps_answers: ClassVar[bool] = True
+    of_confidence: ClassVar[bool] = False
     temperature_: float = field(default=math.nan, init=False)
     degenerate_: bool = field(default=False, init=False)
     reason_: str | None = field(default=None, init=False)
@@ -109,17 +112,25 @@ class TemperatureScaling:
     high_: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.method not in ("exact", "grid"):
+        if self.method not in METHODS:
             raise InputError(f"method: expected 'exact' or 'grid', got {self.method!r}")
 
     def fit(
-        self, logits: ArrayLike, labels: ArrayLike, *, clusters: ArrayLike | None = None
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        clusters: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Fit to ``logits`` (N, K) and ``labels`` (N,), integers in [0, K). Returns self.
 
-        clusters: (N,) labels of rows that belong together; the bounds then allow for that. Warns
+        clusters: (N,) labels of rows that belong together; the bounds then allow for that. All
+        ``groups`` share one temperature (``GroupedTemperature`` has one for each). Warns
         where rows of probabilities stand in place of logits, and where the fit is degenerate.
         """
+        if self.method == "streamed":
+            raise InputError("method: logits that stream by are fitted by TemperatureStream")
         data = likelihood(logits, labels)
         solve = _exact if self.method == "exact" else _on_grid
         self.temperature_, self.reason_ = solve(data)
@@ -146,14 +157,14 @@ class TemperatureScaling:
             )
         return self
 
-    def transform(self, logits: Any) -> Any:
+    def transform(self, logits: Any, *, groups: ArrayLike | None = None) -> Any:
         """Return ``logits / temperature_``: an array for an array, a tensor for a tensor."""
         temperature = self._fitted()
         if hasattr(logits, "detach"):
             return logits / temperature
         return np.asarray(logits) / temperature
 
-    def predict_proba(self, logits: ArrayLike) -> Floats:
+    def predict_proba(self, logits: ArrayLike, *, groups: ArrayLike | None = None) -> Floats:
         """Softmax of the transformed logits (N, K), in float64.
 
         A row that holds NaN or +inf, or nothing but -inf, has no probabilities: it becomes NaN.
@@ -224,19 +235,32 @@ def _bounds(
     """
     from scipy import special  # takes 0.15 s, and fits without bounds do without
 
-    beta = 1 / temperature
-    slopes = data.slopes(beta)
+    members = clustered(clusters, data.n)
+    error = log_error(data, 1 / temperature, curvature, members)
+    if error is None:
+        return None, None
+    reach = float(special.stdtrit(members.count - 1, 0.975)) * error
+    return temperature * math.exp(-reach), temperature * math.exp(reach)
+
+
+def clustered(clusters: ArrayLike | None, n: int) -> Members:
+    """``members_of``; InputError for what it refuses."""
     try:
-        members = members_of(clusters, data.n)
+        return members_of(clusters, n)
     except ValueError as unfit:
         raise InputError(str(unfit)) from unfit
-    sums = np.bincount(members.of, slopes)
+
+
+def log_error(data: Likelihood, beta: float, curvature: float, members: Members) -> float | None:
+    """The sandwich standard error of ln b at its minimum, with the likelihood's curvature there.
+
+    None of fewer than two clusters, or where the likelihood is flat.
+    """
+    sums = np.bincount(members.of, data.slopes(beta))
     slope = data.n * curvature * beta  # of the gradient's sum, in ln b
     if len(sums) < 2 or slope <= 0:
-        return None, None
-    error = math.sqrt(len(sums) / (len(sums) - 1) * float((sums**2).sum())) / slope
-    reach = float(special.stdtrit(len(sums) - 1, 0.975)) * error
-    return temperature * math.exp(-reach), temperature * math.exp(reach)
+        return None
+    return math.sqrt(len(sums) / (len(sums) - 1) * float((sums**2).sum())) / slope
 
 
 def _degenerate(data: Likelihood) -> tuple[float, str] | None:

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.calibrators.abstention import Threshold, abstention
+from calib.calibrators.facts import made_for
 from calib.calibrators.temperature import DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.intervals import holm, paired_difference
 from calib.intervals.clusters import split as split
 from calib.records import CalibError, InputError
-from calib.runs import open_run
+from calib.runs import Run, open_run
 from calib.runs.config import checked
 from calib.summary.curves import diagram, quantiles
 from calib.summary.rows import Row, Scored, collect
@@ -217,7 +218,15 @@ def unfitted(method: str, reason: str) -> TemperatureScaling:
     return scaling
 
 
-def refuse_overlap(rows: Sequence[Row], others: Sequence[Row], run: Path, evaluate: Path) -> None:
+def refuse_shared(run: Run, other: Run, rows: Sequence[Row], others: Sequence[Row]) -> None:
+    """InputError where questions of ``run``, which is fitted to, are judged in ``other``.
+
+    Ids that say no more than a row's number in its file do not make questions the same.
+    """
+    same_file = run.config.get("digest") == other.config.get("digest")
+    if run.config.get("numbered") and not same_file:
+        return
+
     def questions(of: Sequence[Row]) -> set[tuple[str, str, tuple[str, ...]]]:
         return {
             (str(row["id"]), row.get("question", ""), tuple(row.get("options", ()))) for row in of
@@ -226,9 +235,9 @@ def refuse_overlap(rows: Sequence[Row], others: Sequence[Row], run: Path, evalua
     shared = questions(rows) & questions(others)
     if shared:
         raise InputError(
-            f"{evaluate}: {len(shared):,} of its {len(others):,} questions are those of {run}, to "
-            "which the temperature is fitted; judge it on others, leave --evaluate out to judge on "
-            "half of the run, or insist with --in_sample"
+            f"{other.path}: {len(shared):,} of its {len(others):,} questions are those of "
+            f"{run.path}, which is fitted to; judge on others, leave --evaluate out to judge on "
+            "questions of the run itself, or insist with --in_sample"
         )
 
 
@@ -252,10 +261,10 @@ def fit_runs(
         held_out, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
         common = scored.has & held_out.has
         scored, held_out = scored.only(common), held_out.only(common)
-        same_file = opened.config.get("digest") == other.config.get("digest")
-        if not in_sample and (same_file or not opened.config.get("numbered")):
-            refuse_overlap(rows, others, run, evaluate)
+        if not in_sample:
+            refuse_shared(opened, other, rows, others)
         fit_rows = np.arange(len(scored))
+    facts["made for"] = made_for(opened.config, [rows[row]["id"] for row in fit_rows])
     reason = kept_because(scored, fit_rows)
     fitted = fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
     if fitted is None or len(held_out) == 0:

@@ -1,0 +1,82 @@
+"""What a saved calibrator was fitted for, and whether something else is the same.
+
+A calibrator holds for the model, its revision and number format, and the prompt that it was fitted
+with. Its file says them under ``facts``, as the run's config.json did, with null for what that did
+not say; a file that says nothing of one is not refused for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from calib.records import InputError
+from calib.runs import Run
+from calib.runs.config import read_config
+
+MADE_FOR = {
+    "model": "model",
+    "revision": "revision",
+    "dtype": "number format",
+    "prompt": "prompt form",
+    "template": "chat template",
+    "normalize": "way of ranking options",
+}
+"""What must agree, by its name in config.json."""
+
+
+def made_for(config: Mapping[str, Any], ids: Iterable[Any]) -> dict[str, Any]:
+    """The facts of a fit on a run's questions ``ids``."""
+    digest = hashlib.sha256("\n".join(sorted(str(each) for each in ids)).encode())
+    return {**stated(config), "fitted_ids": digest.hexdigest()[:12]}
+
+
+def stated(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: config.get(name) for name in MADE_FOR}
+
+
+def facts_in(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a calibrator's file says that it was made for; older files hold the whole config."""
+    facts = content.get("facts")
+    facts = facts if isinstance(facts, Mapping) else {}
+    for name in ("made for", "fitted on"):
+        if isinstance(facts.get(name), Mapping):
+            return {**stated(facts[name]), "fitted_ids": facts[name].get("fitted_ids")}
+    return {**stated({}), "fitted_ids": None}
+
+
+def refuse_other(path: str | os.PathLike[str], facts: Mapping[str, Any], use: Any) -> None:
+    """InputError where ``use`` is known to be another than what the file was made for.
+
+    use: a run, its folder, a loaded model, or a mapping with names of ``MADE_FOR``.
+    """
+    now = config_of(use)
+    differ = [
+        f"{words} {facts[name]!r}, not {now[name]!r}"
+        for name, words in MADE_FOR.items()
+        if facts.get(name) is not None and now.get(name) is not None and facts[name] != now[name]
+    ]
+    if differ:
+        raise InputError(
+            f"{path}: it was fitted for {'; '.join(differ)}; fit another, or insist with "
+            "anyway=True"
+        )
+
+
+def config_of(use: Any) -> Mapping[str, Any]:
+    if isinstance(use, Run):
+        return use.config
+    if isinstance(use, (str, os.PathLike)):
+        return read_config(Path(use), "calib.load_calibrator")
+    if isinstance(use, Mapping):
+        return use
+    facts = getattr(use, "facts", None)
+    if not isinstance(facts, Mapping):
+        raise InputError(
+            "use: expected a run, its folder, a model, or a mapping with model, prompt or dtype, "
+            f"got {type(use).__name__}"
+        )
+    return facts
