@@ -39,7 +39,7 @@ def test_the_first_prompt_stands_in_both_reports(tmp_path, make_run):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "question &#39;&lt;b&gt;&#39;, 1 picture: 640 x 480" in page
     shown = html.escape(text[:60], quote=False)
-    assert f'<pre tabindex="0">\n{shown}' in page and "... 104 more lines</pre>" in page
+    assert f'<pre tabindex="0" dir="auto">\n{shown}' in page and "... 104 more lines</pre>" in page
     assert page.count("<script") == 1, "the page's own"
     said = (folder / "report.md").read_text(encoding="utf-8")
     # An indented block is shown as it is; a fence could be ended by the prompt.
