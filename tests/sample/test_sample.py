@@ -91,7 +91,9 @@ def test_the_first_prompt_stands_in_the_report_of_samples(llama: Model, tmp_path
     run = sample(llama, questions(), out=tmp_path, **SETTINGS)
     page = write_measures_report(run)
     first = "<bos>What is ?\n(A) yes\n(B) no\nAnswer with the option's letter.<eos>A:"
-    assert f'<pre tabindex="0" dir="auto">\n{escape(first)}</pre>' in page.read_text(encoding="utf-8")
+    assert f'<pre tabindex="0" dir="auto">\n{escape(first)}</pre>' in page.read_text(
+        encoding="utf-8"
+    )
     said = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "question 'q0'" in said and "\n    <bos>What is ?\n    (A) yes\n" in said
     (tmp_path / "prompts.jsonl").unlink()
