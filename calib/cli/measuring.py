@@ -194,15 +194,26 @@ def fit(
             help="Where to write it; default: RUN/temperature.json.",
         ),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Also as processor, generation_config, decision, vllm or openai takes it.",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Fit a temperature and judge it on other questions."""
+    from calib.calibrators.export import EXPORTS, OF_TOKENS
+    from calib.calibrators.export import export as exported
     from calib.fields import refuse_irregular
     from calib.report.remedies import temperature_lines, temperature_span
     from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
     from calib.summary.remedies import fit_runs
 
+    if export is not None:
+        one_of("--export", export, EXPORTS)
     opened = open_run(run, "calib fit")
     path = output_path or opened.path / "temperature.json"
     refuse_no_folder(path.parent)
@@ -220,6 +231,13 @@ def fit(
             temperature_lines(results),
         )
     out.print(f"\n{path}", soft_wrap=True)
+    if export is not None:
+        text, written = exported(fitted, export, path)
+        out.print(
+            f"\n{EXPORTS[export].about}:\n\n{text}\n\n{OF_TOKENS}", soft_wrap=True, markup=False
+        )
+        if written is not None:
+            out.print(f"\n{written}", soft_wrap=True)
 
 
 def compare(

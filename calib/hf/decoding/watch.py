@@ -25,8 +25,8 @@ class Monitored:
 
     ``distribution``: what was measured. "model": the model's own; "drawn": what tokens are drawn
     from; "given": what the monitor was given as a processor. ``mask`` is true up to the end of a
-    row, its end token counted. ``option_prob`` is over the options alone, and times ``mass``
-    over the vocabulary; both are None without options.
+    row, its end token counted. ``option_prob`` is over the options alone (NaN where a filter left
+    none), and times ``mass`` over the vocabulary; both are None without options.
     """
 
     distribution: str
