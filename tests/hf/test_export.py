@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from transformers import GenerationConfig, pipeline
-from transformers.decision import DecisionConfig
 from typer.testing import CliRunner
 
 import calib
@@ -106,6 +105,8 @@ def test_the_generation_config_does_so_too(model: Model, task: Task, run: Path) 
 
 
 def test_the_decision_pipeline_divides_by_it(run: Path, tmp_path: Path) -> None:
+    configs = pytest.importorskip("transformers.decision", reason="transformers < 5.23")
+    DecisionConfig = configs.DecisionConfig
     assert fit(run, "--export", "decision").exit_code == 0
     config = DecisionConfig.from_pretrained(run)
     t = calib.TemperatureScaling.load(run / "temperature.json").temperature_

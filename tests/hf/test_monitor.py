@@ -16,91 +16,26 @@ from transformers import (
     TemperatureLogitsWarper,
     TopPLogitsWarper,
 )
+from transformers.generation.streamers import BaseStreamer
 
 import calib
 from bench.crossings import Readings
 from calib.records import InputError
 from tests.hf import families
 from tests.hf.conftest import VOCABULARY, make_llama, make_tokenizer
+from tests.hf.monitored import (
+    GREEDY,
+    OPTIONS,
+    PADDED,
+    SAMPLED,
+    STEPS,
+    agree,
+    by_hand,
+    ends_of,
+    generated,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-OPTIONS: list[Any] = [[5, 7], 9, [11]]
-STEPS = 6
-PADDED = {
-    "input_ids": torch.tensor([[0, 0, 1, 40, 50], [1, 60, 70, 80, 90]]),
-    "attention_mask": torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]),
-}
-SAMPLED: dict[str, Any] = {
-    "do_sample": True,
-    "temperature": 0.7,
-    "top_k": 20,
-    "top_p": 0.8,
-    "num_return_sequences": 3,
-}
-GREEDY: dict[str, Any] = {"do_sample": False}
-
-
-def generated(model: Any, monitor: Any, way: str, inputs: Any = PADDED, **how: Any) -> Any:
-    """Sequences and scores of one call that the monitor watched, and its result."""
-    asked: dict[str, Any] = {
-        "max_new_tokens": STEPS,
-        "return_dict_in_generate": True,
-        "output_scores": True,
-        "output_logits": True,
-        **how,
-    }
-    if way == "given":
-        own = asked.pop("logits_processor", [])
-        output = model.generate(**inputs, **asked, logits_processor=[*own, monitor])
-        return output, monitor.result(output)
-    method = {"model": monitor.as_model, "drawn": monitor.as_drawn}[way]
-    output = model.generate(**inputs, **asked, custom_generate=method)
-    return output, monitor.result()
-
-
-def by_hand(model: Any, inputs: Any, sequences: Tensor) -> Tensor:
-    """(R, L, V) log-probabilities in float64, from one forward over the finished sequences."""
-    prompt = inputs["input_ids"].shape[1]
-    samples = len(sequences) // len(inputs["input_ids"])
-    rest = {k: v.repeat_interleave(samples, dim=0) for k, v in inputs.items() if k != "input_ids"}
-    mask = rest.pop("attention_mask")
-    mask = torch.cat([mask, mask.new_ones(len(mask), sequences.shape[1] - prompt)], dim=1)
-    position = (mask.cumsum(-1) - 1).clamp(min=0)
-    with torch.no_grad():
-        logits = model(
-            input_ids=sequences, attention_mask=mask, position_ids=position, **rest
-        ).logits
-    return logits[:, prompt - 1 : -1].double().log_softmax(-1)
-
-
-def agree(seen: Any, logp: Tensor, tokens: Tensor, tolerance: float) -> None:
-    """All that was measured is of these log-probabilities (R, L, V), up to each row's end."""
-    mask = torch.from_numpy(seen.mask)
-    p = logp.exp()
-    options = torch.stack([p[..., ids].sum(-1) for ids in ([5, 7], [9], [11])], dim=-1)
-    mass = options.sum(-1)
-    expected = {
-        "logprob": logp.gather(-1, tokens[..., None])[..., 0],
-        "entropy": torch.special.entr(p).sum(-1),
-        "confidence": p.amax(-1),
-        "mass": mass,
-    }
-    for name, values in expected.items():
-        ours = torch.from_numpy(getattr(seen, name)).double()
-        torch.testing.assert_close(ours[mask], values[mask], rtol=tolerance, atol=tolerance)
-        assert ours[~mask].isnan().all()
-    several = mask & (mass > 1e-6)  # a filter may leave no option at all
-    among = torch.from_numpy(seen.option_prob).double()
-    torch.testing.assert_close(
-        among[several], (options / mass[..., None])[several], rtol=1e-3, atol=tolerance
-    )
-
-
-def ends_of(model: Any, tokens: Tensor) -> Tensor:
-    """(R, L) true up to the first end token."""
-    ended = (tokens == model.generation_config.eos_token_id).long()
-    return ended.cumsum(1) - ended == 0
 
 
 @pytest.mark.parametrize("how", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
@@ -261,74 +196,49 @@ def test_with_a_static_cache_and_a_compiled_forward(way: str) -> None:
     agree(seen, by_hand(model, PADDED, output.sequences), output.sequences[:, 5:], 1e-4)
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "beams": ({"num_beams": 2}, "beam search"),
-    "sampled beams": ({"num_beams": 2, "do_sample": True}, "beam sample"),
-    "prompt lookup": ({"prompt_lookup_num_tokens": 2}, "assisted generation"),
-}
+def test_prompts_that_are_embeddings(llama: Any) -> None:
+    embedded = llama.get_input_embeddings()(PADDED["input_ids"])
+    monitor, asked = calib.Monitor(OPTIONS), {**GREEDY, "max_new_tokens": STEPS}
+    mask = PADDED["attention_mask"]
+    ids = llama.generate(
+        inputs_embeds=embedded, attention_mask=mask, **asked, logits_processor=[monitor]
+    )
+    whole = torch.cat([PADDED["input_ids"], ids], dim=1)
+    agree(monitor.result(ids), by_hand(llama, PADDED, whole), ids, 1e-4)
+
+
+class Listening(BaseStreamer):
+    def __init__(self) -> None:
+        self.put_tokens: list[int] = []
+
+    def put(self, value: Tensor) -> None:
+        self.put_tokens += value.flatten().tolist()
+
+    def end(self) -> None:
+        self.put_tokens.append(-1)
 
 
 @pytest.mark.parametrize("way", ["given", "model", "drawn"])
-@pytest.mark.parametrize("case", REFUSED)
-def test_other_ways_of_decoding_are_refused(case: str, way: str, llama: Any) -> None:
-    how, words = REFUSED[case]
-    with pytest.raises(InputError, match=f"sampling and greedy search.* {words}"):
-        generated(llama, calib.Monitor(), way, {k: v[1:] for k, v in PADDED.items()}, **how)
+def test_a_streamer_hears_every_token(way: str, llama: Any) -> None:
+    one = {name: value[1:] for name, value in PADDED.items()}
+    streamer = Listening()
+    output, _ = generated(llama, calib.Monitor(), way, one, **GREEDY, streamer=streamer)
+    assert streamer.put_tokens == [*output.sequences[0].tolist(), -1]
 
 
-@pytest.mark.parametrize("way", ["given", "model", "drawn"])
-def test_an_assistant_is_refused(way: str, llama: Any) -> None:
-    one = {k: v[1:] for k, v in PADDED.items()}
-    with pytest.raises(InputError, match="assisted generation"):
-        generated(llama, calib.Monitor(), way, one, assistant_model=make_llama(), do_sample=False)
-
-
-def test_contrastive_search_is_refused(llama: Any) -> None:
-    """As a processor it never gets there: transformers fetches that search from a repository."""
-    with pytest.raises(InputError, match="contrastive search"):
-        generated(llama, calib.Monitor(), "drawn", penalty_alpha=0.6, top_k=4, do_sample=False)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ([], "expected a list of token ids or texts"),
-        ("AB", "expected a list of token ids or texts"),
-        (["A"], "needs the tokenizer"),
-        ([[]], "got an empty list"),
-        ([-3], "token ids from 0"),
-        ([True], "token ids from 0"),
-        ([1.5], "token ids from 0"),
-        ([[3, 4], 4], "token 4 is in two of them"),
-        ([VOCABULARY], f"option {VOCABULARY} is no token"),
-    ],
-)
-def test_options_that_cannot_be_watched(options: Any, words: str, llama: Any) -> None:
-    with pytest.raises(InputError, match=words):
-        generated(llama, calib.Monitor(options), "given", **GREEDY)
-
-
-def test_options_as_texts(llama: Any) -> None:
-    tokenizer = make_tokenizer()
-    ids = tokenizer.convert_tokens_to_ids(["A", "(A", "B"])
-    _, by_id = generated(llama, calib.Monitor([ids[:2], ids[2]]), "drawn", **GREEDY)
-    _, by_text = generated(llama, calib.Monitor([["A", "(A"], "B"], tokenizer), "drawn", **GREEDY)
-    assert np.array_equal(by_id.option_prob, by_text.option_prob, equal_nan=True)
-    with pytest.raises(InputError, match="'maybe' is 5 tokens"):
-        calib.Monitor(["maybe"], tokenizer)
-
-
-def test_sequences_and_results_that_are_not_there(llama: Any) -> None:
-    monitor = calib.Monitor()
-    with pytest.raises(InputError, match="nothing was watched yet"):
-        monitor.result()
-    output, _ = generated(llama, monitor, "given", **GREEDY)
-    other = output.sequences.clone()
-    other[0, 5] += 1
-    with pytest.raises(InputError, match="these are not the ids"):
-        monitor.result(other)
-    with pytest.raises(InputError, match=r"expected shape \(2, 11\)"):
-        monitor.result(output.sequences[:1])
+def test_a_loop_of_ones_own(llama: Any) -> None:
+    """No end tokens are known there; another prompt begins anew."""
+    monitor = calib.Monitor(OPTIONS)
+    for prompt in ([[1, 40, 50, 60]], [[1, 70, 80]]):
+        ids = torch.tensor(prompt)
+        for _ in range(4):
+            with torch.inference_mode():
+                scores = monitor(ids, llama(ids).logits[:, -1].float())
+            ids = torch.cat([ids, scores.argmax(-1, keepdim=True)], dim=1)
+    inputs = {"input_ids": torch.tensor(prompt), "attention_mask": torch.ones(1, 3).long()}
+    seen = monitor.result(ids)
+    assert seen.mask.all()
+    agree(seen, by_hand(llama, inputs, ids), ids[:, 3:], 1e-4)
 
 
 @pytest.mark.parametrize("way", ["given", "model", "drawn"])

@@ -49,6 +49,9 @@ class Monitor(LogitsProcessor):
     begins anew. Under ``torch.compile`` and with static caches the model's forward is what is
     compiled, and this stands outside.
 
+    Outside ``generate``, in a loop of one's own, no end tokens are known, and a call begins anew
+    where the shape of ``input_ids`` is not that of the rows so far with one token more.
+
     Raises InputError for unfit options, and within ``generate`` for beams, assistants, prompt
     lookup and contrastive search, in which a step's scores are not those of one chosen token.
     """
@@ -163,6 +166,10 @@ class Monitor(LogitsProcessor):
         model_kwargs: dict[str, Any],
     ) -> Any:
         """Plain decoding, whose stopping criteria tell of each token right after its choice."""
+        if any(processor is self for processor in processors):
+            raise InputError(
+                "logits_processor: this monitor watches by custom_generate already; leave it out"
+            )
         self._watch = None
         call: Any = next(calls(), {})  # has what ``generate`` hands to no method of one's own
         output = type(model)._sample(
