@@ -12,7 +12,7 @@ Axis legend: R rows, L steps, V vocabulary, O options, M spellings of an option.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from calib_kernels import option_scores, row_stats
@@ -66,8 +66,7 @@ class Monitor(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids (R, C), scores (R, V), which are returned as they are."""
-        call: Any = next(calls(), None)
-        of = None if call is None else call.get("prepared_logits_processor")
+        of = generating().get("prepared_logits_processor")
         watch = self._watch
         if watch is not None and watch.of is of and watch.goes_on(input_ids):
             watch.choose(input_ids[:, -1])
@@ -126,10 +125,9 @@ class Monitor(LogitsProcessor):
         return self._watch.result(getattr(sequences, "sequences", sequences))
 
     def _begin(self, distribution: str, input_ids: Tensor, vocabulary: int, of: Any) -> Watch:
-        refuse()
-        call: Any = next(calls(), {})
-        config = call.get("generation_config")
-        ends = getattr(config, "eos_token_id", None)
+        call = generating()
+        refuse(call)
+        ends = getattr(call.get("generation_config"), "eos_token_id", None)
         options = self._options
         if options is not None:
             if int(options.max()) >= vocabulary:
@@ -171,7 +169,6 @@ class Monitor(LogitsProcessor):
                 "logits_processor: this monitor watches by custom_generate already; leave it out"
             )
         self._watch = None
-        call: Any = next(calls(), {})  # has what ``generate`` hands to no method of one's own
         output = type(model)._sample(
             model,
             input_ids,
@@ -179,7 +176,7 @@ class Monitor(LogitsProcessor):
             stopping_criteria=_Chosen(self, stopping_criteria),
             generation_config=generation_config,
             synced_gpus=sharded(model),
-            streamer=call.get("streamer"),
+            streamer=generating().get("streamer"),  # which a method of one's own is not given
             **model_kwargs,
         )
         watch: Watch | None = self._watch
@@ -217,22 +214,22 @@ class _Chosen(StoppingCriteriaList):
         return ended
 
 
-def calls() -> Iterator[Any]:
-    """The local variables of the calls of ``generate`` that are under way, the innermost first."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code is CODE:
-            yield frame.f_locals
+def generating() -> dict[str, Any]:
+    """The local variables of the call of ``generate`` that is under way; {} outside of it."""
+    frame = sys._getframe(1)
+    while frame.f_code is not CODE:
+        if frame.f_back is None:
+            return {}
         frame = frame.f_back
+    return frame.f_locals
 
 
-def refuse() -> None:
+def refuse(call: dict[str, Any]) -> None:
     """InputError for ways of decoding in which scores are not those of one chosen token."""
-    for call in calls():
-        mode = call.get("generation_mode")
-        if mode not in WATCHED:
-            name = "a repository's own decoding" if mode is None else mode.value.replace("_", " ")
-            raise InputError(
-                f"calib.Monitor watches sampling and greedy search; these settings ask for {name} "
-                "(generation_config.get_generation_mode())"
-            )
+    mode = call.get("generation_mode")
+    if call and mode not in WATCHED:
+        name = "a repository's own decoding" if mode is None else mode.value.replace("_", " ")
+        raise InputError(
+            f"calib.Monitor watches sampling and greedy search; these settings ask for {name} "
+            "(generation_config.get_generation_mode())"
+        )
