@@ -198,7 +198,8 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Also as processor, generation_config, decision, vllm or openai takes it.",
+            help="Also as processor, generation_config, decision, vllm or openai takes it; "
+            "default: not.",
         ),
     ] = None,
     seed: Seed = 0,
