@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from calib.drive.sample import sample as sample
     from calib.drive.score import score as score
     from calib.hf.callback import CalibrationCallback as CalibrationCallback
+    from calib.hf.decoding.monitor import Monitor as Monitor
     from calib.hf.decoding.shared_prefix import shared_prefix as shared_prefix
     from calib.intervals import Interval as Interval
     from calib.intervals import bootstrap as bootstrap
@@ -70,6 +71,7 @@ _HOMES = {
     "InputError": "calib.records",
     "Interval": "calib.intervals",
     "Item": "calib.records",
+    "Monitor": "calib.hf.decoding.monitor",
     "Run": "calib.runs",
     "SemanticEntropy": "calib.uncertainty.semantic",
     "TemperatureScaling": "calib.calibrators.temperature",

@@ -56,6 +56,15 @@ def test_options_of_one_token_are_as_calib_scores_them(ran: dict[str, Any]) -> N
     np.testing.assert_allclose((of_tokens / of_tokens.sum()).numpy(), ours[0], rtol=1e-5)
 
 
+def test_the_monitor_sees_options_at_t(ran: dict[str, Any]) -> None:
+    ids = [ran["model"].tokenizer.convert_tokens_to_ids(letter) for letter in "AB"]
+    of_tokens = ran["probabilities"][0][ids]
+    seen = ran["seen"]
+    assert seen.distribution == "given" and seen.option_prob.shape == (1, 4, 2)
+    np.testing.assert_allclose(seen.option_prob[0, 0], of_tokens / of_tokens.sum(), rtol=1e-5)
+    np.testing.assert_allclose(seen.mass[0, 0], of_tokens.sum(), rtol=1e-5)
+
+
 def test_options_of_two_spellings_are_not(ran: dict[str, Any]) -> None:
     """Why the page sends options of several tokens or spellings to their scores."""
     t = ran["fitted"].temperature_

@@ -209,9 +209,19 @@ def fit(
             help="Where to write it; default: RUN/NAME.json, with all RUN/calibrators.json.",
         ),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Also as processor, generation_config, decision, vllm or openai takes it; "
+            "default: not.",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Fit a calibrator; judge it on other questions."""
+    from calib.calibrators.export import EXPORTS, OF_TOKENS
+    from calib.calibrators.export import export as exported
     from calib.calibrators.registry import CALIBRATORS
     from calib.fields import refuse_irregular
     from calib.report.remedies import temperature_lines, temperature_span
@@ -221,8 +231,12 @@ def fit(
 
     one_of("--calibrator", calibrator, (*CALIBRATORS, "all"))
     one_of("--method", method, ("exact", "grid"))
-    if calibrator != "temperature" and method != "exact":
-        raise InputError("--method: it is the temperature's, and goes with no other --calibrator")
+    if export is not None:
+        one_of("--export", export, EXPORTS)
+    if calibrator != "temperature" and (method != "exact" or export is not None):
+        raise InputError(
+            "--method and --export: they are the temperature's, and go with no other --calibrator"
+        )
     opened = open_run(run, "calib fit")
     name = "calibrators" if calibrator == "all" else calibrator
     path = output_path or opened.path / f"{name}.json"
@@ -244,6 +258,13 @@ def fit(
             temperature_lines(results),
         )
     out.print(f"\n{path}", soft_wrap=True)
+    if export is not None:
+        text, written = exported(fitted, export, path)
+        out.print(
+            f"\n{EXPORTS[export].about}:\n\n{text}\n\n{OF_TOKENS}", soft_wrap=True, markup=False
+        )
+        if written is not None:
+            out.print(f"\n{written}", soft_wrap=True)
 
 
 def ranked(

@@ -115,12 +115,18 @@ def refuse(model: Any, config: Any, n_samples: int, seed: int | None) -> None:
             "a model that checkpoints gradients in training mode keeps no cache, so that its "
             "answers know of nothing but their last token; call model.eval() before generate()"
         )
-    sharded = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model)
-    if sharded and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+    if sharded(model):
         raise ValueError(
             "shared_prefix takes as many steps as its own rows need, and processes that share a "
             "model's weights (FSDP, ZeRO-3) would wait for each other for ever; gather them first"
         )
+
+
+def sharded(model: Any) -> bool:
+    """Whether processes share the model's weights, so that all must take as many steps."""
+    if not is_deepspeed_zero3_enabled() and not is_fsdp_managed_module(model):
+        return False
+    return torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
 
 
 def refuse_unheard(variables: dict[str, Any], code: Any) -> None:
