@@ -252,11 +252,9 @@ def fit(
     if fitted.reason_ is not None:
         out.print(f"{fitted.reason_}\n")
     if fitted.n_fit_:
-        heading = f"T = {fitted.temperature_:.3f}{temperature_span(results)}"
-        show(
-            (f"on {results['n_judged']:,} questions", "as it is", heading, "p"),
-            temperature_lines(results),
-        )
+        out.print(f"T = {fitted.temperature_:.3f}{temperature_span(results)}\n")
+        head = f"on {results['n_judged']:,} questions", "as it is", "at T", "p"
+        show(head, temperature_lines(results))
     out.print(f"\n{path}", soft_wrap=True)
     if export is not None:
         text, written = exported(fitted, export, path)
