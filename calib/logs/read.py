@@ -113,9 +113,10 @@ def written(folder: Path, config: dict[str, Any], records: list[Row]) -> Run:
     if kind == IMPORTED:
         before = open_run(folder)
         if before.config.get("digest") != config["digest"]:
+            held, now = before.config.get("source"), config["source"]
+            other = "whose content was another" if held == now else f"not of {now}"
             raise InputError(
-                f"{folder}: it holds an import of {before.config.get('source')}, and this is "
-                f"another content ({config['source']}); choose another folder"
+                f"{folder}: it holds an import of {held}, {other}; choose another folder"
             )
         refuse_other(before, config)
     try:
