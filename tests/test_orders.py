@@ -212,6 +212,16 @@ def test_a_stopped_run_goes_on(logs: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert (again.path / name).read_text() == (calm.path / name).read_text()
 
 
+def test_processes_divide_the_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = calib.score(Biased(), task(ITEMS), out=tmp_path / "alone", orders=4)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        run = calib.score(Biased(), task(ITEMS), out=tmp_path / "two", orders=4)
+    assert len(list(run.path.glob("records-*.jsonl"))) == 2
+    assert run.rows() == alone.rows()
+
+
 def test_a_histogram_alone_counts_the_averages(tmp_path: Path) -> None:
     from calib.runs.histogram import read_totals
 

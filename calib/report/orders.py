@@ -20,7 +20,10 @@ from calib.report.formats import (
 from calib.report.significance import moved, p_of
 from calib.tasks.files import LETTERS
 
-WAYS = {"averaged": "averaging over the orders", "debiased": "dividing by the positions' prior"}
+WAYS = {
+    "averaged": "Against each question in its own order alone, averaging over the orders",
+    "debiased": "Dividing the one order by the positions' prior",
+}
 SIGNED = {"accuracy": percent, "confidence": percent}
 """Metrics that are shares; others are numbers."""
 
@@ -60,13 +63,12 @@ def remedies_words(orders: Mapping[str, Any]) -> str:
     for name, tests in orders["tests"].items():
         done = moved(tests)
         changed = orders["changed"][name]
-        what = WAYS[name][0].upper() + WAYS[name][1:]
         sentences.append(
-            f"{what} changes {plural(changed['answers'], 'answer')} ({count(changed['gained'])} "
-            f"become right, {count(changed['lost'])} wrong)"
-            + (f"; it {done}." if done else "; no other difference is shown.")
+            f"{WAYS[name]} changes {plural(changed['answers'], 'answer')} "
+            f"({count(changed['gained'])} from wrong to right, {count(changed['lost'])} from right "
+            f"to wrong); {f'it {done}' if done else 'no difference is shown in the tests below'}."
         )
-    return "Against each question in its own order alone: " + " ".join(sentences)
+    return " ".join(sentences)
 
 
 def remedies_table(orders: Mapping[str, Any]) -> Table:
@@ -130,15 +132,14 @@ def positions_table(orders: Mapping[str, Any]) -> Table:
             "position",
             "questions",
             "mean probability",
-            "interval",
+            "95 % interval",
             "right answers there",
-            "interval of these",
+            "95 % interval of these",
             "difference, points",
-            "interval of it",
+            "95 % interval of it",
         ],
         rows,
-        "Over all orders of the questions that have such a position. A model that does not mind "
-        "the order gives each position what its share of right answers is, but for its other "
-        "errors. Where every option stood in every position, that share is fixed and has no "
-        "interval.",
+        "Over all orders of the questions that have such a position. Where every option stood in "
+        "every position, a model that does not mind the order gives all of them the same, and the "
+        "share of right answers is fixed and has no interval.",
     )
