@@ -133,10 +133,10 @@ def positions_table(orders: Mapping[str, Any]) -> Table:
             "questions",
             "mean probability",
             "95 % interval",
-            "right answers there",
-            "95 % interval of these",
+            "right there",
+            "right there, 95 %",
             "difference, points",
-            "95 % interval of it",
+            "difference, 95 %",
         ],
         rows,
         "Over all orders of the questions that have such a position. Where every option stood in "
