@@ -44,10 +44,12 @@ def targets() -> list[Target]:
     peak = "linear_cross_entropy: peak beyond inputs and gradients"
     scoring = Cell("scoring", "SmolLM2-135M", "float32", 16, 49_152, "ratio_of_minima")
     forward = excess(scoring.against("forward alone"))
+    orders = Cell("orders", "SmolLM2-135M", "float32", 4, 49_152, "ratio_of_minima")
     answers = Cell("answers", "SmolLM2-135M", "float32", 32, 49_152, "ratio_of_minima")
     return [
         *found,
         *answer_targets(answers),
+        Target("orders: 4 / one", 1.6, "x", inverse(orders.against("one order")), False),
         Target("row_stats 1 x 1000: one call", 15, "us", call, False),
         Target(peak, 256, "MiB", linear_peak, False),
         Target("scoring: beyond the bare forward", None, "%", forward, False),

@@ -50,6 +50,7 @@ def cpu_default() -> list[Case]:
         *product((("linear_option_scores", ""),), (HEAD,)),
         Case("scoring", 16, 49_152, FP32, "SmolLM2-135M", threads=2),
         Case("answers", 32, 49_152, FP32, "SmolLM2-135M", threads=2),
+        Case("orders", 4, 49_152, FP32, "SmolLM2-135M", threads=2),
     ]  # fmt: skip
 
 
@@ -106,6 +107,7 @@ def gpu() -> list[Case]:
         *product([("linear_option_scores", "")], ((64, 128_256, 4096),), (BF16,), (0,)),
         Case("scoring", 64, 151_936, BF16, "Qwen2.5-0.5B"),
         Case("answers", 64, 32_064, BF16, "LLaVA-7B"),
+        Case("orders", 16, 151_936, BF16, "Qwen2.5-0.5B"),
         *product(losses[:2], (batch,), (BF16,), (0,)),
         *product(few, (SMALL,), (BF16,), (0,)),
         *product(losses[3:] + sweeps[:2] + samples[1:], (key,), (BF16,), (0,)),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calib.models.orders import sets_of
 from calib.models.protocol import Abilities, Answering, ScoredBatch, Scoring
 from calib.records import Answer, Item
 
@@ -20,9 +21,14 @@ class Fake:
         self.facts = {"model": self.name, "dtype": "float32", **facts}
 
     def scores(self, items: Sequence[Item], how: Scoring) -> Plan:
-        order = sorted(range(len(items)), key=lambda i: -len(items[i].question))
+        sets = sorted(sets_of(items, how.orders), key=lambda own: -len(items[own[0]].question))
         rows = 4 if how.batch_size == "auto" else how.batch_size
-        return Scores(items, how, [order[k : k + rows] for k in range(0, len(order), rows)])
+        batches = [sets[k : k + rows] for k in range(0, len(sets), rows)]
+        return self.plan(items, how, [[i for own in batch for i in own] for batch in batches])
+
+    @property
+    def plan(self) -> type[Plan]:
+        return Scores
 
     def answers(self, items: Sequence[Item], how: Answering) -> Plan:
         return Answers(items, how)
@@ -37,17 +43,20 @@ class Plan:
 
 
 class Scores(Plan):
-    def run(self, numbers: Sequence[int], bins: int) -> Iterator[ScoredBatch]:
+    def run(self, numbers: Sequence[int], bins: int | None = None) -> Iterator[ScoredBatch]:
         for number in numbers:
             yield ScoredBatch(number, [self.row(self.items[i]) for i in self.batches[number]])
 
     def row(self, item: Item) -> dict[str, Any]:
-        share = [random.Random(f"{item.question} {o}").random() for o in item.options]
-        prob = [p / sum(share) for p in share]
+        prob = self.shares(item)
         best, scale = prob.index(max(prob)), 1 if self.how.confidence == "options" else 0.5
         row = {"prediction": best, "confidence": scale * prob[best], "correct": best == item.answer}
         row |= {"prob": prob, "logprob": [math.log(p / 2) for p in prob], "mass": 0.5}
         return {**row, "parsed": True, "valid": True}
+
+    def shares(self, item: Item) -> list[float]:
+        share = [random.Random(f"{item.question} {o}").random() for o in item.options]
+        return [p / sum(share) for p in share]
 
 
 class Answers(Plan):

@@ -10,6 +10,7 @@ from bench.ops import (
     linear_cross_entropy,
     linear_option_scores,
     option_scores,
+    orders,
     row_stats,
     sample,
     scoring,
@@ -31,4 +32,5 @@ OPS: dict[str, Op] = {
     "scoring": scoring.OP,
     "training_step": training_step.OP,
     "answers": answers.OP,
+    "orders": orders.OP,
 }

@@ -91,6 +91,10 @@ def score(
             help="Rank options of several tokens by the sum or the mean of log-probabilities.",
         ),
     ] = "sum",
+    orders: Annotated[
+        int,
+        typer.Option(min=1, metavar="K", help="Average over K cyclic orders of lettered options."),
+    ] = 1,
     thinking: Thinking = "off",
     thinking_tokens: Annotated[
         int,
@@ -129,16 +133,25 @@ def score(
     from calib.drive.score import check_items
     from calib.drive.score import score as run_score
     from calib.models.load import load_model
-    from calib.models.protocol import check_scoring
+    from calib.models.orders import check_orders
+    from calib.models.protocol import Scoring
     from calib.report.histogram import write_histogram_report
     from calib.report.scores import write_report
     from calib.report.words import headline
     from calib.runs.ledger import whole
 
-    for task, _ in selected:
-        check_items(task.selection(limit, seed), prompt or task.prompt)
-
-    check_scoring(confidence=confidence, normalize=normalize)  # before a model is loaded
+    if reason and orders > 1:
+        raise InputError(
+            f"--reason: reasoning is about one order of the options; expected none with {orders} "
+            "orders"
+        )
+    for task, _ in selected:  # before a model is loaded
+        items, form = task.selection(limit, seed), prompt or task.prompt
+        how = Scoring(
+            form, confidence=confidence, normalize=normalize, thinking=thinking, orders=orders
+        )
+        check_items(items, form)
+        check_orders(items, how)
 
     arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
@@ -159,6 +172,7 @@ def score(
                 prompt=prompt,
                 confidence=confidence,
                 normalize=normalize,
+                orders=orders,
                 thinking=thinking,
                 thinking_tokens=thinking_tokens,
                 bins=bins,

@@ -54,7 +54,7 @@ def open_here(
         rank=place.rank,
         world=place.world,
         log_samples=logs,
-        growth=same_device,
+        growth=as_begun,
     )
 
 
@@ -114,11 +114,15 @@ def facts_of(model: Model, folder: Path | None = None) -> dict[str, Any]:
     return facts if folder is None else {**facts, **threads_of(facts, folder)}
 
 
-def same_device(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Earlier versions wrote a scored run's device by number: such a run keeps what it says."""
+def as_begun(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What an earlier version wrote otherwise: a scored run's device by number, which stays, and no
+    ``orders``, of which there was one."""
+    grown: dict[str, Any] = {}
     if "device" in now and kind_of(before.get("device")) == now["device"]:
-        return {"device": before["device"]}
-    return {}
+        grown["device"] = before["device"]
+    if "orders" not in before and now.get("orders") == 1:
+        grown["orders"] = 1
+    return grown
 
 
 def kind_of(device: Any) -> str:

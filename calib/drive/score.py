@@ -16,6 +16,7 @@ from typing import Any
 
 from calib.drive import engine
 from calib.drive.reason import THOUGHTS, thought
+from calib.models.orders import planned
 from calib.models.protocol import Model, Row, ScoredBatch, Scoring, one_of
 from calib.records import InputError, Item
 from calib.runs import Run
@@ -43,6 +44,7 @@ def score(
     confidence: str = "options",
     temperature: float = 1.0,
     normalize: str = "sum",
+    orders: int = 1,
     thinking: str = "off",
     thinking_tokens: int = THOUGHTS,
     bins: int = 15,
@@ -54,14 +56,15 @@ def score(
     ``limit`` questions are drawn by ``seed``; ``prompt`` is one of ``calib.tasks.prompts.FORMS``
     (default: the task's own); ``variants`` lets capitalised and spaced spellings count. Where the
     chat template lets a model think, ``thinking="off"`` closes its block of thoughts empty, "on"
-    samples it, at most ``thinking_tokens``, "own" leaves it to the template. ``log_samples="none"``
+    samples it, at most ``thinking_tokens``, "own" leaves it to the template. ``orders``: lettered
+    options are asked for in so many cyclic orders and averaged. ``log_samples="none"``
     keeps a histogram of ``bins`` bins and no records. Processes of ``torchrun`` divide the batches.
     The same call goes on where an earlier one was stopped. InputError: what is refused at once.
     """
     # 1. What is asked, and how.
     task = checked(task) if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
-    how = Scoring(form, variants, confidence, temperature, normalize, thinking, batch_size)
+    how = Scoring(form, variants, confidence, temperature, normalize, thinking, batch_size, orders)
     check_settings(form, log_samples)
     bins, seed = checked_setting("bins", bins), checked_setting("seed", seed)
     items = task.selection(limit, seed)
@@ -73,7 +76,7 @@ def score(
     if thinking == "on":
         task = thought(model, task, folder, form, limit, seed, progress, thinking_tokens)
         items = task.items
-    plan = model.scores(items, how)
+    plan = planned(model, items, how)
 
     # 3. The run folder, and the batches that it lacks.
     config = {**engine.facts_of(model), **config_of(model, task, items, limit, seed, how, bins)}

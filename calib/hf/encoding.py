@@ -6,7 +6,7 @@ tokenised together and split at the longest prefix that all options share with t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ class Encoded:
     options: tuple[tuple[Spelling, ...], ...]
     special: bool = False  # the tokenizer puts its own tokens around the text
     name: str = ""  # the item's, for errors
+    tail: str = ""  # what the processor writes behind the text
 
     @property
     def single(self) -> bool:
@@ -70,7 +71,8 @@ def encode(prompt: Prompt, speakers: Speakers, name: str, *, thinking: str = "of
     shared = min(ends, default=len(bare))  # a question to be answered freely has no options
     options = tuple(tuple(dict.fromkeys(tuple(ids[shared:]) for ids in option)) for option in joint)
     refuse_overlap(options, prompt, speakers.tokenizer, name)
-    return Encoded(text, prompt.images, len(bare), len(bare) - shared, options, special, name)
+    cut = len(bare) - shared
+    return Encoded(text, prompt.images, len(bare), cut, options, special, name, tail)
 
 
 def behind(tail: str, spelling: str) -> str:
@@ -119,14 +121,30 @@ def collate(batch: Sequence[Encoded], speakers: Speakers) -> dict[str, Any]:
     texts = [encoded.text for encoded in batch]
     images = pictures_of(batch)
     inputs = speakers.inputs(texts, images, batch[0].special)
-    cut = batch[0].cut
-    if not cut:
+    cuts = [encoded.cut for encoded in batch]
+    if not any(cuts):
         return inputs
     shape = inputs["input_ids"].shape
-    return {
-        name: value[:, :-cut] if getattr(value, "shape", ())[:2] == shape else value
-        for name, value in inputs.items()
-    }
+    of_tokens = {n: v for n, v in inputs.items() if getattr(v, "shape", ())[:2] == shape}
+    if len(set(cuts)) > 1:
+        return {**inputs, **realigned(of_tokens, cuts, speakers.tokenizer.pad_token_id or 0)}
+    return {**inputs, **{name: value[:, : -cuts[0]] for name, value in of_tokens.items()}}
+
+
+def realigned(of_tokens: Mapping[str, Any], cuts: Sequence[int], padding: int) -> dict[str, Any]:
+    """Tensors (N, P, ...) of prompts that lose ``cuts[n]`` tokens at their ends, padded on the left
+    anew and no more than the longest needs."""
+    aligned = {}
+    for name, value in of_tokens.items():
+        rows = value.clone()
+        for n, cut in enumerate(cuts):
+            rows[n] = value[n].roll(cut, 0)
+            rows[n, :cut] = padding if name == "input_ids" else 0
+        aligned[name] = rows
+    empty = min(cuts)
+    if (mask := aligned.get("attention_mask")) is not None:
+        empty = int(mask.any(0).int().argmax())
+    return {name: rows[:, empty:] for name, rows in aligned.items()}
 
 
 def pictures_of(batch: Sequence[Encoded]) -> list[list[Any]]:

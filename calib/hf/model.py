@@ -153,6 +153,8 @@ class Model:
                     f"item {item.id!r}: answer {item.answer} is not the index of one of its "
                     f"{len(item.options)} options"
                 )
+        if scoring.get("orders", 1) != 1:
+            raise InputError("orders: calib.score averages over them; here expected 1")
         histogram = scoring.pop("histogram", None)
         form = prompt or default_form(items)
         how = Scoring(form, variants=variants, thinking=thinking, batch_size=batch_size, **scoring)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,6 +12,8 @@ from calib_kernels import CalibrationHistogram
 
 from calib.hf.batching import plan
 from calib.hf.encoding import Encoded
+from calib.hf.orders import kind_of, score_orders
+from calib.models.orders import sets_of
 from calib.models.protocol import Answering, ScoredBatch, Scoring
 from calib.records import Answer, Item
 from calib.runs.histogram import Histogram
@@ -33,13 +36,15 @@ class Forwards:
     @classmethod
     def of(cls, model: Model, items: Sequence[Item], how: Scoring) -> Self:
         encoded = model.encode(items, how.prompt, variants=how.variants, thinking=how.thinking)
+        sets, size = sets_of(items, how.orders), how.batch_size
         batches = plan(
-            [e.length for e in encoded],
-            [e.kind for e in encoded],
-            how.batch_size,
+            [sum(encoded[i].length for i in own) for own in sets],
+            [kind_of([encoded[i] for i in own]) for own in sets],
+            size if size == "auto" else max(1, int(size) // how.orders),
             model.device.type,
-            [e.pixels for e in encoded],
+            [sum(encoded[i].pixels for i in own) for own in sets],
         )
+        batches = [[i for number in batch for i in sets[number]] for batch in batches]
         return cls(model, encoded, [item.answer for item in items], how, batches)
 
     @property
@@ -49,7 +54,9 @@ class Forwards:
     def launch(self, number: int, **more: Any) -> Scores:
         """The scores of a batch, which its device may still be computing."""
         batch = self.batches[number]
-        return self.model.score_batch(
+        single = self.how.orders == 1
+        score = self.model.score_batch if single else partial(score_orders, self.model)
+        return score(
             [self.encoded[i] for i in batch],
             [self.answers[i] for i in batch],
             confidence=self.how.confidence,

@@ -83,6 +83,25 @@ class ReadPrompts:
         learned[key] = logits is not None and close(logits[r][own], expected[own], self.hf.dtype)
         return logits if logits is not None and learned[key] else self._anew(rows, fed, real)
 
+    def ends(self, rows: Sequence[int], fed: Tensor, lengths: Sequence[int]) -> Tensor | None:
+        """Logits (R, V) behind the last token of each of ``fed`` (R, L), texts of so many tokens
+        behind the prompts ``rows``, read on the cache; None where the model cannot do that."""
+        step = tried(self._step, fed.shape[1])
+        return None if step is None else tried(self._ends, step, rows, fed, lengths)
+
+    def _ends(
+        self, step: Inputs, rows: Sequence[int], fed: Tensor, lengths: Sequence[int]
+    ) -> Tensor:
+        positions = sorted({length - 1 for length in lengths})
+        columns = torch.arange(fed.shape[1], device=fed.device)
+        real = (columns < torch.tensor(lengths, device=fed.device)[:, None]).long()
+        logits = self._on_cache(step, rows, fed, real, torch.tensor(positions, device=fed.device))
+        if logits.shape[1] != len(positions):  # of every token
+            positions = list(range(fed.shape[1]))
+        place = {position: k for k, position in enumerate(positions)}
+        where = torch.tensor([place[length - 1] for length in lengths], device=fed.device)
+        return logits[torch.arange(len(fed), device=fed.device), where]
+
     @property
     def _pictured(self) -> bool:
         return any(not per_token(value, self.ids, 0) for value in self.inputs.values())
@@ -118,14 +137,26 @@ class ReadPrompts:
                 del step[name]  # sizes and grids of pictures that are not handed on
         return step
 
-    def _on_cache(self, step: Inputs, numbers: Sequence[int], fed: Tensor, real: Tensor) -> Tensor:
-        """Read on the cache, which belongs to the texts from now on."""
+    def _on_cache(
+        self,
+        step: Inputs,
+        numbers: Sequence[int],
+        fed: Tensor,
+        real: Tensor,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """Read on the cache, which belongs to the texts from now on.
+
+        A model that can spare logits gives those of ``positions`` alone, the same of every text.
+        """
         rows = torch.tensor(numbers, device=fed.device)
         for name, value in step.items():
             if isinstance(value, Tensor):
                 axis = value.dim() - 2 if name == "position_ids" else 0  # (3, N, L) or (N, L)
                 step[name] = value.index_select(axis, rows)
         step["input_ids"] = fed
+        if positions is not None and "logits_to_keep" in step:
+            step["logits_to_keep"] = positions
         if "attention_mask" in step:
             step["attention_mask"][:, -fed.shape[1] :] = real
         step["past_key_values"].batch_select_indices(rows)

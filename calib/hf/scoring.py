@@ -126,12 +126,9 @@ def score_batch(
     labels = torch.tensor([-100 if a is None else a for a in answers], device=device)
     single = all(len(ids) == 1 for row in options for option in row for ids in option)
     prompts = ReadPrompts(hf, inputs, source, keep=not single)
-    counts = tuple(len(row) for row in options)
     if single:
-        logprob, prob, columns = of_single_tokens(
-            prompts.logits, options, labels, confidence, temperature, histogram
-        )
-        return Scores(logprob, prob, columns, counts, confidence)
+        return of_single_tokens(prompts.logits, options, labels, confidence, temperature, histogram)
+    counts = tuple(len(row) for row in options)
     ends = end_tokens(hf)
     whole = [closed(row, ends) for row in options]
     logprob, ranked, columns = of_longer_options(
@@ -154,11 +151,11 @@ def of_single_tokens(
     logits: Tensor,
     options: Sequence[Options],
     labels: Tensor,
-    confidence: str,
-    temperature: float,
-    histogram: CalibrationHistogram | None,
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """logprob and prob (N, O) and the columns, from the answer position's logits (N, V) alone."""
+    confidence: str = "options",
+    temperature: float = 1.0,
+    histogram: CalibrationHistogram | None = None,
+) -> Scores:
+    """The scores of options of one token, from the answer position's logits (N, V) alone."""
     ids = padded_ids([[[s[0] for s in o] for o in row] for row in options]).to(logits.device)
     scores = option_scores(
         logits, ids, labels, temperature=temperature, confidence=confidence, histogram=histogram
@@ -178,7 +175,8 @@ def of_single_tokens(
         "valid": scores.valid,
         "ended": torch.zeros_like(scores.valid),
     }
-    return scores.logprob, scores.prob, columns
+    counts = tuple(len(row) for row in options)
+    return Scores(scores.logprob, scores.prob, columns, counts, confidence)
 
 
 def of_longer_options(

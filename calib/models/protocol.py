@@ -64,7 +64,10 @@ class Abilities:
 @dataclass(frozen=True)
 class Scoring:
     """How options are scored. ``prompt`` is one of ``calib.tasks.prompts.FORMS``; the others are
-    arguments of ``calib.score``."""
+    arguments of ``calib.score``.
+
+    With ``orders`` above 1, items of one id that follow each other are one question in several
+    orders of its options (``calib.models.orders``), and a batch holds all of them."""
 
     prompt: str
     variants: bool = False
@@ -73,12 +76,14 @@ class Scoring:
     normalize: str = "sum"
     thinking: str = "off"
     batch_size: int | str = "auto"
+    orders: int = 1
 
     def __post_init__(self) -> None:
         """InputError, naming the setting, for what no score has."""
         check_scoring(self.confidence, self.temperature, self.normalize)
         one_of("thinking", self.thinking, THINKING)
         check_batch_size(self.batch_size)
+        check_orders(self.orders, self.confidence, self.normalize, self.thinking)
 
 
 @dataclass(frozen=True)
@@ -204,6 +209,31 @@ def check_scoring(
         )
     if not is_real(temperature) or not 0 < temperature < math.inf:
         raise InputError(f"temperature: expected a positive number, got {temperature!r}")
+
+
+def check_orders(
+    orders: int, confidence: str = "options", normalize: str = "sum", thinking: str = "off"
+) -> None:
+    """InputError for a number of orders that is none, and for what cannot be averaged over them."""
+    if not is_whole(orders, 1):
+        raise InputError(f"orders: expected a positive whole number, got {orders!r}")
+    if orders == 1:
+        return
+    if confidence != "options":
+        raise InputError(
+            f"confidence: {confidence!r} is a probability behind one prompt; expected 'options' "
+            f"with {orders} orders"
+        )
+    if normalize != "sum":
+        raise InputError(
+            f"normalize: {normalize!r} gives no probabilities that could be averaged; expected "
+            f"'sum' with {orders} orders"
+        )
+    if thinking == "on":
+        raise InputError(
+            f"thinking: thoughts are about one order of the options; expected 'off' or 'own' with "
+            f"{orders} orders"
+        )
 
 
 def check_batch_size(batch_size: int | str) -> None:

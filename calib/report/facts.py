@@ -16,6 +16,7 @@ NAMES = {
     "variants": "more spellings tried",
     "limit": "questions at most",
     "normalize": "option score",
+    "orders": "orders of the options",
     "confidence": "confidence among",
     "temperature": "temperature of the run",
     "report seed": "seed of the report",

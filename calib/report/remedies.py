@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from calib.report.blocks import Table
-from calib.report.formats import UNKNOWN, Shown, count, fixed, listed, percent, share
-from calib.report.significance import p_of, shown
+from calib.report.formats import UNKNOWN, Shown, count, fixed, percent, share
+from calib.report.significance import moved, p_of
 from calib.report.words import has_model
 
 UNDETERMINED = 100
@@ -25,20 +25,13 @@ def remedy(results: Mapping[str, Any]) -> str:
         without = "It is given no temperature" if has_model(results) else "No temperature is fitted"
         return f"{without}: {reason}." if reason else ""
     tests = temperature["tests"]
-    lower = [test for test in tests.values() if shown(test) and test["value"] < 0]
-    higher = [test for test in tests.values() if shown(test) and test["value"] > 0]
     between = temperature_span(temperature)
     sentence = (
         f"A temperature of {fixed(temperature['value'], 2)}{between}, fitted on one half of the "
         "questions, changes no answer"
     )
-    if lower or higher:
-        done = [
-            f"{verb} " + listed([f"{test['label']} (p {p_of(test)})" for test in moved])
-            for verb, moved in (("lowers", lower), ("raises", higher))
-            if moved
-        ]
-        sentence += f". On the other half it {' and '.join(done)}"
+    if done := moved(tests):
+        sentence += f". On the other half it {done}"
     else:
         p_values = [f"{t['label']} p {p_of(t)}" for t in tests.values() if t["p"] is not None]
         evidence = f" ({', '.join(p_values)})" if p_values else ", as nothing can be tested there"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib.report.formats import pvalue
+from calib.report.formats import listed, pvalue
 
 LEVEL = 0.05
 RESAMPLED = {"question": "question by question", "image": "by image"}
@@ -18,6 +18,19 @@ FEW_DIFFER = "Where few answers differ, the interval agrees with the exact test,
 
 def shown(test: Mapping[str, Any]) -> bool:
     return test["p"] is not None and test["holm"] < LEVEL
+
+
+def moved(tests: Mapping[str, Mapping[str, Any]]) -> str:
+    """What tests of differences show: "lowers A (p < 0.001) and raises B and C (...)"; "" for
+    nothing."""
+    lower = [test for test in tests.values() if shown(test) and test["value"] < 0]
+    higher = [test for test in tests.values() if shown(test) and test["value"] > 0]
+    done = [
+        f"{verb} " + listed([f"{test['label']} (p {p_of(test)})" for test in own])
+        for verb, own in (("lowers", lower), ("raises", higher))
+        if own
+    ]
+    return " and ".join(done)
 
 
 def p_of(test: Mapping[str, Any], relation: bool = True) -> str:

@@ -185,6 +185,8 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
     def clean(value: Any) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             return None
+        if isinstance(value, dict):
+            return finite(value)
         return [clean(v) for v in value] if isinstance(value, list) else value
 
     return {name: clean(value) for name, value in row.items()}

@@ -30,6 +30,7 @@ from calib.fields import (
 )
 from calib.records import InputError
 from calib.runs.kinds import IMPORTED, kind_in
+from calib.runs.order_rows import check_orders, is_orders
 
 Row = dict[str, Any]
 FLOAT32 = 2.0**-23
@@ -161,6 +162,8 @@ def check_scores(row: Mapping[str, Any], where: str, kind: str) -> None:
     for name, expected in confidences.items():
         if row.get(f"confidence_{name}") is not None:
             refuse_far(where, f"confidence_{name}", row[f"confidence_{name}"], expected, near)
+    if row.get("orders") is not None:
+        check_orders(row, where, near)
     if row.get("mass") is not None:
         likely = min(1.0, sum(map(math.exp, logprob)))
         refuse_far(where, "mass", min(1.0, row["mass"]), likely, near)
@@ -205,6 +208,7 @@ OPTIONAL: Fields = {
         ("a number from 0 to 1 or null", or_null(is_share)),
     ),
     "ended": ("true, false or null", or_null(is_bool)),
+    "orders": ("a list of objects, one an order", is_orders),
     "ranked": (
         "a list of numbers or null",
         or_null(is_list(or_null(lambda value: is_number(value, -math.inf, math.inf)))),

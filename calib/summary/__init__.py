@@ -15,6 +15,7 @@ from calib.runs.folder import Progress, Work
 from calib.runs.kinds import need
 from calib.summary.curves import diagram, quantiles, risk_coverage, spread
 from calib.summary.histogram import counted_beside
+from calib.summary.orders import order_free
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
 from calib.summary.table import measure, specs
@@ -22,7 +23,7 @@ from calib.summary.table import measure, specs
 FORMAT = "calib.results/1"
 BINS = 15
 MISTAKES = 10
-STEPS = 15
+STEPS = 16
 BESIDE = "beside"
 """The sub-folder of a run with the runs that its report shows in one line each."""
 
@@ -62,6 +63,7 @@ def summarize(
         "risk_coverage": lambda: risk_coverage(scored, seed),
         "temperature": lambda: temperature(scored, fit, held_out, bins, seed),
         "temperature_kept": lambda: kept_because(scored, fit),
+        "orders": lambda: order_free(scored, rows, bins, seed),
         "abstain": lambda: abstain(scored, seed),
         "groups": lambda: [
             {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
@@ -94,7 +96,10 @@ def correct_for_number(results: dict[str, Any]) -> None:
     metric ``ece``, which is the same test.
     """
     remedied = (results["temperature"] or {}).get("tests", {})
+    ordered = (results["orders"] or {}).get("tests", {})
     listed = [*results["metrics"].values(), *results["groups"], *results["beside"]]
+    for tests in ordered.values():
+        listed += tests.values()
     for task in results.get("tasks", {}).values():
         listed += task.values()
     tests = [test for test in [*listed, *remedied.values()] if test.get("p") is not None]

@@ -116,18 +116,22 @@ def before_and_after(
 
 
 def tests_of(
-    before: Scored, after: Scored, chosen: Sequence[Spec], seed: int
+    before: Scored,
+    after: Scored,
+    chosen: Sequence[Spec],
+    seed: int,
+    tested: Sequence[str] = TESTED,
 ) -> dict[str, dict[str, Any]]:
-    """After minus before of each error in ``TESTED``, p corrected for their number (Holm)."""
+    """After minus before of each metric in ``tested``, p corrected for their number (Holm)."""
     tests: dict[str, dict[str, Any]] = {}
     for spec in chosen:
-        if spec.name not in TESTED or len(np.unique(before.cluster)) < 2:
+        if spec.name not in tested or len(np.unique(before.cluster)) < 2:
             continue
-        first, second, *_ = spec.arrays(after)
+        (first, right, *_), (second, right_before, *_) = spec.arrays(after), spec.arrays(before)
         difference = paired_difference(
             spec.function,
-            (first, second),
-            (spec.arrays(before)[0], spec.arrays(before)[1]),
+            (first, right),
+            (second, right_before),
             clusters=before.cluster,
             n=RESAMPLES,
             seed=seed,

@@ -40,6 +40,7 @@ class Form:
     words: bool = False  # an answer in words is welcome: ``ask_for_text`` words the request
     fixed: bool = False  # the request is the form's point: an item's own does not replace it
     chat: bool = True  # a turn of a chat; else a text to be completed
+    orders: bool = False  # an answer is a letter alone: options may be listed in any order
 
 
 FORMS = {
@@ -47,11 +48,13 @@ FORMS = {
         "The options are listed as (A), (B), ...; their letters are scored.",
         ASK_FOR_LETTER,
         "({}) {}",
+        orders=True,
     ),
     "llava": Form(
         "As letters, in LLaVA's own words.",
         "Answer with the option's letter from the given choices directly.",
         "{}. {}",
+        orders=True,
     ),
     "listed": Form(
         "The options are listed without letters; their texts are scored.",
@@ -73,6 +76,7 @@ FORMS = {
         "({}) {}",
         behind="\nAnswer: (",
         chat=False,
+        orders=True,
     ),
     "reason": Form(
         "As letters, but the model is asked to think step by step first.",
