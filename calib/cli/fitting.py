@@ -1,0 +1,131 @@
+"""``calib fit``: calibrators fitted, ranked and exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calib.cli.arguments import one_of
+from calib.cli.base import Folder, Seed, out, show
+from calib.records import InputError
+
+
+def fit(
+    run: Folder,
+    evaluate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Judge on this run; default: on questions of RUN that were not fitted to.",
+        ),
+    ] = None,
+    calibrator: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="temperature, grouped, platt, isotonic, histogram, venn_abers, vector; all ranks "
+            "them.",
+        ),
+    ] = "temperature",
+    method: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Temperature: exact, or grid of 0.01 to 9.99."),
+    ] = "exact",
+    in_sample: Annotated[
+        bool,
+        typer.Option("--in_sample", help="Let RUN and --evaluate share questions. Default: no."),
+    ] = False,
+    output_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--output_path",
+            metavar="FILE",
+            help="Where to write it; default: RUN/NAME.json, with all RUN/calibrators.json.",
+        ),
+    ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Also as processor, generation_config, decision, vllm or openai takes it; "
+            "default: not.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Fit a calibrator; judge it on other questions."""
+    from calib.calibrators.export import EXPORTS, OF_TOKENS
+    from calib.calibrators.export import export as exported
+    from calib.calibrators.registry import CALIBRATORS
+    from calib.fields import refuse_irregular
+    from calib.report.remedies import temperature_lines, temperature_span
+    from calib.runs import open_run
+    from calib.runs.durable import refuse_no_folder
+    from calib.summary.remedies import fit_runs
+
+    one_of("--calibrator", calibrator, (*CALIBRATORS, "all"))
+    one_of("--method", method, ("exact", "grid"))
+    if export is not None:
+        one_of("--export", export, EXPORTS)
+    if calibrator != "temperature" and (method != "exact" or export is not None):
+        raise InputError(
+            "--method and --export: they are the temperature's, and go with no other --calibrator"
+        )
+    opened = open_run(run, "calib fit")
+    name = "calibrators" if calibrator == "all" else calibrator
+    path = output_path or opened.path / f"{name}.json"
+    refuse_no_folder(path.parent)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
+    refuse_irregular(path)
+    if calibrator != "temperature":
+        ranked(run, evaluate, calibrator, path, seed, in_sample)
+        return
+    fitted, results = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
+    fitted.save(path, facts=results["facts"])
+    if fitted.reason_ is not None:
+        out.print(f"{fitted.reason_}\n")
+    if fitted.n_fit_:
+        out.print(f"T = {fitted.temperature_:.3f}{temperature_span(results)}\n")
+        head = f"on {results['n_judged']:,} questions", "as it is", "at T", "p"
+        show(head, temperature_lines(results))
+    out.print(f"\n{path}", soft_wrap=True)
+    if export is not None:
+        text, written = exported(fitted, export, path)
+        out.print(
+            f"\n{EXPORTS[export].about}:\n\n{text}\n\n{OF_TOKENS}", soft_wrap=True, markup=False
+        )
+        if written is not None:
+            out.print(f"\n{written}", soft_wrap=True)
+
+
+def ranked(
+    run: Path, evaluate: Path | None, calibrator: str, path: Path, seed: int, in_sample: bool
+) -> None:
+    """Rank calibrators, or one against none, and save what was fitted."""
+    import json
+
+    from calib.calibrators.registry import CALIBRATORS
+    from calib.report.ranking import ranking_head, ranking_rows, ranking_words
+    from calib.runs.durable import replace
+    from calib.summary.ranking import rank_runs
+
+    names = list(CALIBRATORS) if calibrator == "all" else [calibrator]
+    ranking, fitted, facts = rank_runs(run, evaluate, names, seed=seed, in_sample=in_sample)
+    out.print(f"Judged on {ranking['n']:,} questions ({ranking['judged on']}):\n")
+    show(ranking_head(ranking), ranking_rows(ranking))
+    out.print("\n" + "\n".join(ranking_words(ranking)) + "\n")
+    written = [path]
+    if calibrator == "all":
+        replace(path, json.dumps({**ranking, "facts": facts}, indent=2) + "\n")
+        for best in ranking["better"][:1]:
+            written.append(fitted[best].save(path.parent / f"{best}.json", facts=facts))
+    elif calibrator not in fitted:
+        raise InputError(f"--calibrator {calibrator}: {ranking['not_fitted'][calibrator]}")
+    else:
+        out.print("".join(f"{line}\n" for line in fitted[calibrator].words()))
+        fitted[calibrator].save(path, facts=facts)
+    for each in written:
+        out.print(str(each), soft_wrap=True)
