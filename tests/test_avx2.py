@@ -34,6 +34,9 @@ ELSEWHERE = [
             *("package", "plots", "prompts", "report", "task_files", "tasks", "own_files"),
             *("preview", "image_files", "image_colours", "image_flow", "interval_levels"),
             *("intervals", "measures", "thresholds", "kinds", "doctests", "record_rows"),
+            *("browser", "pages", "items", "items_page", "lost_pictures", "own_text", "captions"),
+            *("compare_page", "idk_page", "samples_page", "training_page", "reliability_plots"),
+            *("conformal", "cost", "drift", "deploying_page"),
         )
     ),
     *(f"tests/{folder}" for folder in ("judge", "logs", "task_files", "summary", "metrics")),
