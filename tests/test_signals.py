@@ -22,6 +22,8 @@ def write_report(run, progress=None):
     time.sleep(60)
 scores.write_report = write_report
 from calib.cli import main
+# The background jobs of a shell ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 main()
 """
 

@@ -69,10 +69,11 @@ def fit(
     one_of("--method", method, ("exact", "grid"))
     if export is not None:
         one_of("--export", export, EXPORTS)
-    if calibrator != "temperature" and (method != "exact" or export is not None):
-        raise InputError(
-            "--method and --export: they are the temperature's, and go with no other --calibrator"
-        )
+    for flag, value, default in (("--method", method, "exact"), ("--export", export, None)):
+        if calibrator != "temperature" and value != default:
+            raise InputError(
+                f"{flag}: it is the temperature's, and goes with no other --calibrator"
+            )
     opened = open_run(run, "calib fit")
     name = "calibrators" if calibrator == "all" else calibrator
     path = output_path or opened.path / f"{name}.json"

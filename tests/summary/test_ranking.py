@@ -242,6 +242,7 @@ def test_what_the_command_refuses(make_run: Any, tmp_path: Path):
     for arguments, code, told in (
         (["--calibrator", "spline"], 2, "--calibrator: expected one of temperature"),
         (["--calibrator", "platt", "--method", "grid"], 2, "it is the temperature's"),
+        (["--calibrator", "all", "--export", "vllm"], 2, "--export: it is the temperature's"),
         (["--method", "streamed"], 2, "--method: expected one of exact, grid"),
         (["--calibrator", "all"], 1, "50 questions of 10 clusters or more, got 40 questions"),
     ):
