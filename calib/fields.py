@@ -33,6 +33,23 @@ def read_object(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_saved(path: Path, what: str, *formats: str) -> dict[str, Any]:
+    """The object in a file that a ``save`` wrote, whose ``format`` is one of ``formats``.
+
+    ``what`` it holds is said of a file that cannot be read. Raises InputError.
+    """
+    try:
+        content = read_object(path)
+    except OSError as cause:
+        raise InputError(f"{path}: cannot be read as {what} ({cause})") from cause
+    if content.get("format") not in formats:
+        expected = " or ".join(map(repr, formats))
+        raise InputError(
+            f"{path}: expected a file with format {expected}, got {content.get('format')!r}"
+        )
+    return content
+
+
 def read_objects(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """The object of each line of a file, and the line's name. InputError where one is none."""
     refuse_irregular(path)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from calib.calibrators.base import FittedCalibrator
+from calib.calibrators.base import BaseCalibrator
 from calib.calibrators.scores import (
     Answered,
     Floats,
@@ -23,9 +25,10 @@ from calib.calibrators.scores import (
 from calib.records import InputError
 
 CONFIDENCE, OPTIONS = "confidence", "options"
+ROUNDING = 1e-6
 
 
-class Adapter(FittedCalibrator):
+class Adapter(BaseCalibrator):
     """Any estimator with ``fit`` and ``predict_proba``, or with ``fit`` and ``transform``.
 
     ``on="confidence"``: the estimator maps the answer's confidence; it is fitted to confidences
@@ -104,7 +107,16 @@ class Adapter(FittedCalibrator):
             mapped = self.estimator.predict_proba(self._column(answer))[:, at].sum(axis=1)
         else:
             mapped = np.asarray(self.estimator.transform(self._column(answer))).reshape(len(z))
-        return with_confidence(z, answer.option, np.clip(mapped, 0.0, 1.0))
+        return with_confidence(z, answer.option, self._shares(mapped))
+
+    def _shares(self, mapped: Floats) -> Floats:
+        """Confidences (N,), rounded into [0, 1]. InputError for what is no rounding."""
+        if not ((mapped >= -ROUNDING) & (mapped <= 1 + ROUNDING)).all():
+            raise InputError(
+                f"{type(self.estimator).__name__}: expected confidences from 0 to 1 of it, got "
+                f"{mapped.min():g} to {mapped.max():g}"
+            )
+        return np.clip(mapped, 0.0, 1.0)
 
     def _column(self, answer: Answered) -> Floats:
         return answer.confidence[:, None] if self._probable else answer.confidence
@@ -123,14 +135,12 @@ class Adapter(FittedCalibrator):
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(np.where(unknown, left * share / total, p)))
 
-    def state(self) -> dict[str, Any]:
+    def save(self, path: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> Path:
+        """Raises InputError: the estimator is kept as its own library says."""
         raise InputError(
-            f"{type(self.estimator).__name__} belongs to another library: keep it as that library "
-            "says, and adapt it again"
+            f"{path}: {type(self.estimator).__name__} belongs to another library: keep it as that "
+            "library says, and adapt it again"
         )
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        raise NotImplementedError
 
 
 def adapt(estimator: Any, on: str | None = None) -> Adapter:

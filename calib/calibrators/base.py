@@ -30,7 +30,7 @@ from calib.calibrators.scores import (
     scores_of,
     with_confidence,
 )
-from calib.fields import Fields, check_fields, is_count, is_list, is_number, read_object
+from calib.fields import Fields, check_fields, is_count, is_list, is_number, read_saved
 from calib.records import InputError
 from calib.runs.durable import replace
 
@@ -42,13 +42,11 @@ SOME = "a whole number from 1", lambda value: is_count(value) and value > 0
 COUNT = "a whole number from 0", is_count
 
 
-class FittedCalibrator(ABC):
-    """A calibrator whose fit is a few numbers, which its file holds by name."""
+class BaseCalibrator(ABC):
+    """What every calibrator but the temperature does alike."""
 
-    format: ClassVar[str]
     keeps_answers: bool = True
     of_confidence: bool = False
-    fields: ClassVar[Fields]
 
     n_fit_: int = 0
 
@@ -59,6 +57,17 @@ class FittedCalibrator(ABC):
     def predict_proba(self, scores: ArrayLike, *, groups: ArrayLike | None = None) -> Floats:
         """Probabilities (N, K) after calibration."""
         return np.exp(self.transform(scores, groups=groups))
+
+    def need_fit(self) -> None:
+        if self.n_fit_ == 0:
+            raise InputError(f"this {type(self).__name__} has not been fitted: call fit first")
+
+
+class FittedCalibrator(BaseCalibrator):
+    """A calibrator whose fit is a few numbers, which its file holds by name."""
+
+    format: ClassVar[str]
+    fields: ClassVar[Fields]
 
     def words(self) -> list[str]:
         """What was fitted, a line each; nothing where that is a table."""
@@ -83,12 +92,7 @@ class FittedCalibrator(ABC):
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote. Raises InputError for a file of another format."""
-        try:
-            content = read_object(Path(path))
-        except OSError as cause:
-            raise InputError(f"{path}: cannot be read as a saved calibrator ({cause})") from cause
-        if content.get("format") != cls.format:
-            raise InputError(f"{path}: expected a file with format {cls.format!r}")
+        content = read_saved(Path(path), "a saved calibrator", cls.format)
         check_fields(content, str(path), {"n_fit": SOME, **cls.fields})
         fitted = cls()
         fitted.n_fit_ = content["n_fit"]
@@ -97,12 +101,6 @@ class FittedCalibrator(ABC):
         except InputError as cause:
             raise InputError(f"{path}: {cause}") from cause
         return fitted
-
-    def need_fit(self) -> None:
-        if self.n_fit_ == 0:
-            raise InputError(
-                f"this {type(self).__name__} has not been fitted: call fit or load first"
-            )
 
 
 class ConfidenceMap(FittedCalibrator):

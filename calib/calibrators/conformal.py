@@ -34,7 +34,7 @@ from calib.fields import (
     is_number,
     is_plain,
     or_null,
-    read_object,
+    read_saved,
 )
 from calib.intervals.addressed import uniforms
 from calib.metrics.arrays import labels, whole
@@ -222,12 +222,7 @@ class ConformalSets:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote. Raises InputError for any other file."""
-        try:
-            content = read_object(Path(path))
-        except OSError as cause:
-            raise InputError(f"{path}: cannot be read as saved sets ({cause})") from cause
-        if content.get("format") != FORMAT:
-            raise InputError(f"{path}: expected a file with format {FORMAT!r}")
+        content = read_saved(Path(path), "saved sets", FORMAT)
         check_fields(content, str(path), SAVED)
         for entry in content["thresholds"]:
             check_fields(entry, str(path), THRESHOLD)

@@ -13,8 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from calib.fields import read_object
-from calib.records import InputError
+from calib.fields import read_saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +57,11 @@ def load_calibrator(path: str | os.PathLike[str], use: Any = None, *, anyway: bo
     """
     from calib.calibrators.facts import facts_in, refuse_other
 
-    try:
-        content = read_object(Path(path))
-    except OSError as cause:
-        raise InputError(f"{path}: cannot be read as a saved calibrator ({cause})") from cause
-    for entry in CALIBRATORS.values():
-        if entry.format == content.get("format"):
-            fitted = entry.load_class().load(path)
-            facts = facts_in(content)
-            if use is not None and not anyway:
-                refuse_other(path, facts, use)
-            fitted.made_for_ = facts
-            return fitted
-    formats = ", ".join(entry.format for entry in CALIBRATORS.values())
-    raise InputError(f"{path}: expected the format {formats}, got {content.get('format')!r}")
+    by_format = {entry.format: entry for entry in CALIBRATORS.values()}
+    content = read_saved(Path(path), "a saved calibrator", *by_format)
+    fitted = by_format[content["format"]].load_class().load(path)
+    facts = facts_in(content)
+    if use is not None and not anyway:
+        refuse_other(path, facts, use)
+    fitted.made_for_ = facts
+    return fitted

@@ -31,7 +31,7 @@ from calib.fields import (
     is_number,
     is_text,
     or_null,
-    read_object,
+    read_saved,
 )
 from calib.intervals.clusters import Members, members_of
 from calib.records import InputError
@@ -197,12 +197,7 @@ class TemperatureScaling:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote. Raises InputError for a file that is not a temperature."""
-        try:
-            content = read_object(Path(path))
-        except OSError as cause:
-            raise InputError(f"{path}: cannot be read as a saved temperature ({cause})") from cause
-        if content.get("format") != FORMAT:
-            raise InputError(f"{path}: expected a file with format {FORMAT!r}")
+        content = read_saved(Path(path), "a saved temperature", FORMAT)
         check_fields(content, str(path), SAVED, BOUNDS)
         fitted = cls(method=content["method"])
         fitted.temperature_ = float(content["temperature"])

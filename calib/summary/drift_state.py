@@ -19,7 +19,7 @@ from calib.fields import (
     is_number,
     is_text,
     or_null,
-    read_object,
+    read_saved,
 )
 from calib.intervals.addressed import uniforms
 from calib.intervals.betting import HALVINGS, Evidence
@@ -105,9 +105,7 @@ class State:
         """What ``path`` holds; a new one where it holds nothing. InputError for another file."""
         if path is None or not path.exists():
             return cls(asked, Evidence(asked.margin))
-        content = read_object(path)
-        if content.get("format") != FORMAT:
-            raise InputError(f"{path}: expected a file with format {FORMAT!r}")
+        content = read_saved(path, "the state of calib drift", FORMAT)
         check_fields(content, str(path), SAVED)
         for week in content["weeks"]:
             check_fields(week, str(path), WEEK)

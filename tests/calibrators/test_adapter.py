@@ -105,3 +105,30 @@ def test_what_is_no_estimator_is_refused(tmp_path):
     z[0, 3] = -np.inf
     with pytest.raises(InputError, match="the same options in every question"):
         adapt(LogisticRegression()).fit(z, np.zeros(50, int))
+
+
+class Beyond:
+    """A map that leaves 0 to 1."""
+
+    def __init__(self, far: float) -> None:
+        self.far = far
+
+    def fit(self, confidence, right):
+        return self
+
+    def transform(self, confidence):
+        return confidence + self.far
+
+
+@pytest.mark.parametrize("far", [0.5, -0.9, np.nan])
+def test_a_confidence_that_is_none_is_refused(far):
+    z, y = sure(100)
+    adapted = adapt(Beyond(far)).fit(z, y)
+    with pytest.raises(InputError, match=r"Beyond: expected confidences from 0 to 1"):
+        adapted.transform(z)
+
+
+def test_a_rounding_beyond_one_is_one():
+    adapted = adapt(Beyond(1e-9)).fit(*sure(100))
+    z = np.array([[800.0, 0.0]])
+    assert judged(adapted, z).confidence == [1.0]
