@@ -227,6 +227,15 @@ def test_warnings_are_notes_of_one_line_and_told_once():
     assert not ran.stdout
 
 
+def test_brackets_of_a_name_are_text(capsys):
+    base.show(("[bold]name[/bold]", "n"), [("[red]a[/red] [x]", "1")])
+    base.out.print("/runs/[old]/report.html")
+    base.complain("[dim]file.json: no")
+    said = capsys.readouterr()
+    assert "[bold]name[/bold]" in said.out and "[red]a[/red] [x]" in said.out
+    assert "/runs/[old]/report.html" in said.out and "[dim]file.json: no" in said.err
+
+
 def test_the_first_prompt_is_shown_once_it_is_there(tmp_path, capsys, monkeypatch):
     calls = []
     tell = progress.announcing(lambda *told: calls.append(told), tmp_path)

@@ -12,7 +12,6 @@ import typer
 import typer.core
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from calib.records import CalibError, InputError
 from calib.runs.config import MOST_BINS
@@ -20,8 +19,9 @@ from calib.runs.config import MOST_BINS
 P = ParamSpec("P")
 R = TypeVar("R")
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Names and paths may hold brackets, which are text.
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
 app = typer.Typer(
     name="calib",
     help="Measure how far a multimodal model's confidence can be trusted.",
@@ -169,11 +169,11 @@ class Notes:
         text = " ".join(str(message).split())
         if text not in self.shown:
             self.shown.add(text)
-            err.print(Text(f"calib: note: {text}"), style="yellow", soft_wrap=True)
+            err.print(f"calib: note: {text}", style="yellow", soft_wrap=True)
 
 
 def complain(text: object) -> None:
-    err.print(Text(f"calib: {text}"), style="red", soft_wrap=True)
+    err.print(f"calib: {text}", style="red", soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)

@@ -95,9 +95,7 @@ def fit(
     out.print(f"\n{path}", soft_wrap=True)
     if export is not None:
         text, written = exported(fitted, export, path)
-        out.print(
-            f"\n{EXPORTS[export].about}:\n\n{text}\n\n{OF_TOKENS}", soft_wrap=True, markup=False
-        )
+        out.print(f"\n{EXPORTS[export].about}:\n\n{text}\n\n{OF_TOKENS}", soft_wrap=True)
         if written is not None:
             out.print(f"\n{written}", soft_wrap=True)
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.text import Text
 
 from calib.cli.arguments import batch, chosen, model_arguments, one_of
 from calib.cli.base import (
@@ -218,11 +216,11 @@ def compare(
     results = compare_runs(opened, seed=seed)
     report = write_comparison(results, folder)
     shown = called(results)
-    out.print(Text(f"{headline(shown['pairs'][-1], shown['runs'])}\n"))
+    out.print(f"{headline(shown['pairs'][-1], shown['runs'])}\n")
     names = [run["name"] for run in shown["runs"]]
     room = max(LEAST_NAME, (out.width - METRIC_NAMES) // len(names) - GUTTER)
     show(
-        (f"on {results['n']:,} questions", *map(escape, cut_names(names, room))),
+        (f"on {results['n']:,} questions", *cut_names(names, room)),
         printed_metrics(results["runs"]),
     )
     out.print(f"\n{report}", soft_wrap=True)

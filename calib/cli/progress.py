@@ -131,4 +131,4 @@ class Lines:
             line += f", {speed(rate)}"
             if done < total:
                 line += f", {duration((total - done) / rate)} left"
-        err.print(line, soft_wrap=True, markup=False)
+        err.print(line, soft_wrap=True)
