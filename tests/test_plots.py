@@ -265,14 +265,6 @@ def test_the_style_sheet_has_the_same_colours(theme, block):
     assert {role: colours[role] for role in shared} == {r: getattr(theme, r) for r in shared}
 
 
-def test_before_and_after_as_a_picture(tmp_path):
-    figure = plots.before_after(
-        BINS, BINS, titles=("As it is", "After"), notes=("ECE 0.1", "ECE 0.0")
-    )
-    plots.png(figure, tmp_path / "a.png", dpi=50)
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_over_steps_draws_both_kinds_of_rows_where_they_are():
     rows = [{k: v for k, v in row.items() if k != "expected_ece"} for row in STEPS]
     left, right = plots.over_steps(rows, rows[1:], measure="ece").axes

@@ -8,7 +8,7 @@ numbers. ``kind`` is the block's macro in ``templates/blocks.html.j2``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 
@@ -148,4 +148,4 @@ class Page:
     tiles: Sequence[Tile] = ()
     asked: str = ""
     footer: str = ""
-    links: Sequence[Link] = field(default_factory=tuple)
+    links: Sequence[Link] = ()

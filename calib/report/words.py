@@ -27,7 +27,6 @@ OF_A_MODEL = {
     "gap": "the model is more confident than right",
     "letting": "When to let it answer",
     "mistakes": "Its most over-confident mistakes",
-    "asked": "What the model was asked",
     "numbers": "Over {questions} it was {confidence} sure on average and right {accuracy} of the "
     "time. Its expected calibration error is {ece}; a perfectly calibrated model would show "
     "{expected} (p {p}).",

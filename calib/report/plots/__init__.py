@@ -13,7 +13,6 @@ from calib.report.plots.answers import arms, correlations
 from calib.report.plots.confidence import confidence_histogram
 from calib.report.plots.overlay import overlay
 from calib.report.plots.reliability import (
-    before_after,
     is_part,
     reliability,
     reliability_zoomed,
@@ -28,7 +27,6 @@ __all__ = [
     "LIGHT",
     "Theme",
     "arms",
-    "before_after",
     "confidence_histogram",
     "correlations",
     "entropy_over_steps",

@@ -19,7 +19,6 @@ from calib.report.formats import count, percent, share
 from calib.report.plots.frame import draw_diagonal, part, zoomed_axes
 from calib.report.plots.theme import (
     CSS,
-    LIGHT,
     PANEL,
     PERCENT,
     SMALL,
@@ -94,20 +93,6 @@ def is_part(bins: Sequence[Bin]) -> bool:
 
 def _ends(bins: Sequence[Bin]) -> list[float]:
     return [row[end] for row in bins for end in ("low", "high", "accuracy_low", "accuracy_high")]
-
-
-def before_after(
-    before: Sequence[Bin], after: Sequence[Bin], *, titles: tuple[str, str], notes: tuple[str, str]
-) -> Figure:
-    """Two diagrams side by side in light colours, for a README."""
-    with drawing(2 * PANEL, 5.35 + _room([*before, *after]), LIGHT) as figure:
-        panels: Any = figure.subfigures(1, 2)
-        for panel, bins, title, note in zip(panels, (before, after), titles, notes, strict=True):
-            panel.set_facecolor(LIGHT.face)
-            _draw(*_axes(panel), bins, note, "questions", LIGHT)
-            panel.suptitle(title, color=LIGHT.ink, fontweight="bold", fontsize=10)
-        figure.set_label(f"{titles[0]}: {spoken(before)} {titles[1]}: {spoken(after)}")
-    return figure
 
 
 def _each(bins: Sequence[Bin]) -> str:
