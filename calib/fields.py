@@ -107,6 +107,15 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def is_numeral(text: str) -> bool:
+    """Whether Python reads the text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_number(value: Any, low: float, high: float) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     # An integer may be larger than any float: it is compared and not made one.

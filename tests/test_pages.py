@@ -219,3 +219,10 @@ def test_print_hides_what_paper_cannot_do(report, open_page):
     page.emulate_media(media="print")
     assert page.locator("button.enlarge").first.is_hidden()
     assert page.locator(".contents").is_hidden()
+
+
+def test_a_card_cuts_what_is_long_and_its_table_does_not(tmp_path):
+    write_page(tmp_path, page_of("w" * 5_000))
+    shown = (tmp_path / "report.html").read_text(encoding="utf-8").partition('class="cards"')[2]
+    assert "w" * 241 not in shown.partition("</article>")[0] and "more characters" in shown
+    assert "w" * 5_000 in (tmp_path / "tables" / "cards.csv").read_text(encoding="utf-8")

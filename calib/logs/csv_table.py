@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from calib.fields import is_numeral
 from calib.logs.columns import ROLES, listed, plain
 from calib.logs.log import Arguments, Log, LogFormat, has_suffix
 from calib.logs.table import ARGUMENTS, Table, read_table
@@ -47,19 +48,11 @@ def header_of(text: str, path: Path) -> Header:
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}, line {line}: the column {twice!r} appears twice")
-    if all(is_number(name) for name in names if name):
+    if all(is_numeral(name) for name in names if name):
         raise InputError(
             f"{path}, line {line}: expected a header with the columns' names; {listed(names)}"
         )
     return Header(names, line, mark, padded=any(n != n.strip() for n in split[mark]))
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 FORMAT = LogFormat(

@@ -78,7 +78,8 @@ class Line:
 class Card:
     """A question with its pictures (``calib.report.pictures``) and its answers.
 
-    ``address`` is its place in items.html, "" where there is none.
+    ``address`` is its place in items.html, "" where there is none. Long texts are cut where they
+    are shown, which says how much more there is; Markdown and CSV have them whole.
     """
 
     name: str

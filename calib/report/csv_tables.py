@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from calib.fields import is_numeral
 from calib.report.blocks import Cards, Page, Table
 from calib.report.formats import UNKNOWN, Label, Shown
 
@@ -59,15 +60,7 @@ def plain(cell: str) -> str:
         return repr(value)
     told = cell.in_csv if isinstance(cell, Label) else str(cell)
     text = "" if cell == UNKNOWN else told.replace("\N{NO-BREAK SPACE}", " ")
-    return f"'{text}" if text.startswith(FORMULA) and not is_number(text) else text
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return f"'{text}" if text.startswith(FORMULA) and not is_numeral(text) else text
 
 
 def both(cell: str) -> list[str]:

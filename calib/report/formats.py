@@ -180,6 +180,11 @@ def beginning(text: str, lines: int = 30, characters: int = 2_400) -> str:
     return f"{printable(shown)}\n... {what}{'' if what.startswith('1 ') else 's'}"
 
 
+def short(text: str, characters: int = 160) -> str:
+    """The beginning of a text, as a card has room for it, and how much more there is."""
+    return beginning(str(text).strip(), lines=8, characters=characters)
+
+
 def printable(text: str) -> str:
     """The text, with escapes for what a terminal or a page would act on or cannot show.
 

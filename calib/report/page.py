@@ -17,7 +17,7 @@ import jinja2
 from calib.records import CalibError
 from calib.report.blocks import Page
 from calib.report.csv_tables import csv_text, file_of, remove_others, tables_of
-from calib.report.formats import printable
+from calib.report.formats import printable, short
 from calib.report.markdown import markdown
 from calib.runs.durable import replace
 
@@ -58,7 +58,7 @@ def templates() -> jinja2.Environment:
         keep_trailing_newline=True,
         finalize=as_seen,
     )
-    environment.filters |= {"csv_file": file_of, "tied": tied}
+    environment.filters |= {"csv_file": file_of, "short": short, "tied": tied}
     return environment
 
 

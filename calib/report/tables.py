@@ -9,7 +9,6 @@ from typing import Any
 from calib.report.blocks import Card, Cards, Line, Table
 from calib.report.formats import (
     UNKNOWN,
-    beginning,
     count,
     fixed,
     gap,
@@ -22,8 +21,6 @@ from calib.report.items import address_of
 from calib.report.pictures import picture
 
 OPTIONS_SHOWN = 5
-LONGEST = 400
-"""Characters of a question, or of an option, on a card."""
 GAP = in_points("gap")
 UNNAMED = "(no group)"
 
@@ -117,7 +114,7 @@ def mistake_card(item: Mapping[str, Any], folder: Path, browsed: bool) -> Card:
     shown = [o for i, o in enumerate(options) if i < OPTIONS_SHOWN or o["role"]]
     lines = [
         Line(
-            beginning(o["text"], lines=4, characters=LONGEST),
+            o["text"],
             percent(o["prob"], 1),
             o["role"],
             tags.get(o["role"], ""),
@@ -130,7 +127,7 @@ def mistake_card(item: Mapping[str, Any], folder: Path, browsed: bool) -> Card:
         lines.append(Line(f"{len(hidden)} more", rest))
     return Card(
         item["id"],
-        beginning(item["question"], lines=8, characters=LONGEST),
+        item["question"],
         [picture(folder, name) for name in item["images"]],
         lines,
         [item["group"]] if item["group"] else [],

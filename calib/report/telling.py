@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.report.blocks import Block, Card, Cards, Key, Line, Link, Section, Table, Text
-from calib.report.formats import beginning, count, fixed
+from calib.report.formats import count, fixed
 from calib.report.items import PAGE, address_of
 from calib.report.pictures import picture
 from calib.uncertainty.measures import label
@@ -16,8 +16,6 @@ from calib.uncertainty.telling import REFUSED, RIGHT, WRONG
 ROLES = {RIGHT: "gold", WRONG: "given", REFUSED: "refused"}
 """The colour of each outcome: blue, vermilion and grey, as on every page."""
 CLUSTERS_SHOWN = 6
-QUESTION, ANSWER = 240, 160
-"""Characters of a text that a card has room for."""
 
 Item = Mapping[str, Any]
 
@@ -70,7 +68,7 @@ def card(item: Item, folder: Path) -> Card:
     outcome = item["outcome"]
     lines = [Line(said(item), outcome, ROLES[outcome], "judged")]
     if outcome != RIGHT:
-        gold = "nobody can know" if item["gold"] is None else short(item["gold"])
+        gold = "nobody can know" if item["gold"] is None else item["gold"]
         lines.append(Line(gold, "", ROLES[RIGHT], "right answer"))
     for cluster in item["clusters"][:CLUSTERS_SHOWN]:
         share = cluster["n"] / item["samples"]
@@ -87,11 +85,11 @@ def card(item: Item, folder: Path) -> Card:
         lines.append(Line("Measures: higher is less sure"))
     lines += [Line(label(name), fixed(value)) for name, value in known]
     return Card(
-        short(item["id"]),
-        short(item["question"], characters=QUESTION),
+        item["id"],
+        item["question"],
         [picture(folder, name) for name in item["images"]],
         lines,
-        [short(item["group"])] if item["group"] else [],
+        [item["group"]] if item["group"] else [],
         address_of(item["id"]),
     )
 
@@ -109,11 +107,11 @@ def examples_table(outcome: str, items: Sequence[Item]) -> Table:
         ],
         [
             [
-                short(item["id"]),
-                short(item["question"], characters=QUESTION),
+                item["id"],
+                item["question"],
                 said(item),
                 item["outcome"],
-                "nobody can know" if item["gold"] is None else short(item["gold"]),
+                "nobody can know" if item["gold"] is None else item["gold"],
                 *([meanings(item)] if sampled else []),
                 *(fixed(item["measures"][name]) for name in names),
             ]
@@ -132,10 +130,5 @@ def said(answer: Item) -> str:
     """An answer, and the text of the option that its letter means."""
     text = str(answer.get("text", answer.get("answer")))
     option = answer["said"]
-    shown = short(text) or "(nothing)"
+    shown = text.strip() or "(nothing)"
     return shown if option is None or option.lower() in text.lower() else f"{shown} ({option})"
-
-
-def short(text: str, characters: int = ANSWER) -> str:
-    """The beginning of a text, as a card has room for it."""
-    return beginning(str(text).strip(), lines=8, characters=characters)

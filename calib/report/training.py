@@ -54,7 +54,7 @@ def training_page(training: Training) -> Page:
             Tile("evaluations", count(sum(map(len, sets.values()))), sets_of(sets)),
         ],
         sections=list(sections(training)),
-        footer=f"The numbers are in {short(training.path.name)}, in the state of its "
+        footer=f"The numbers are in {one_line(training.path.name)}, in the state of its "
         "CalibrationCallback.",
     )
 
@@ -62,7 +62,7 @@ def training_page(training: Training) -> Page:
 def headline(name: str, record: Mapping[str, Any], sets: int) -> str:
     floor = record["expected_ece"]
     expected = "" if floor is None else f", where {fixed(floor)} would be expected if calibrated"
-    where = "" if sets == 1 else f" of {short(name)}"
+    where = "" if sets == 1 else f" of {one_line(name)}"
     return (
         f"At step {step(record)} the ECE{where} is {fixed(record['ece'])} over "
         f"{count(record['rows'])} rows{expected}."
@@ -115,7 +115,7 @@ def steps_figure(
     number: int, name: str, records: Sequence[Mapping[str, Any]], trained: Sequence[Any]
 ) -> Figure:
     """ECE with its floor, confidence beside accuracy, of one evaluation set."""
-    shown, title = thinned(records), short(name)
+    shown, title = thinned(records), one_line(name)
     drawing = plots.over_steps(shown, thinned(trained), measure="ece", stacked=True)
     if len(records) == 1:
         much = "The one evaluation"
@@ -141,7 +141,7 @@ def floor_note(records: Sequence[Mapping[str, Any]]) -> str:
 def entropy(sets: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     title = "Mean entropy over steps"
     drawing = plots.entropy_over_steps(
-        {short(name, 24): thinned(records) for name, records in sets.items()}
+        {one_line(name, 24): thinned(records) for name, records in sets.items()}
     )
     return Figure(
         title,
@@ -151,7 +151,7 @@ def entropy(sets: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
 
 def diagram_figure(number: int, name: str, record: Mapping[str, Any], diagram: Diagram) -> Figure:
-    title = short(name)
+    title = one_line(name)
     note = f"ECE {fixed(diagram.ece)}\n{fixed(diagram.expected)} if calibrated"
     drawing = plots.reliability(diagram.bins, note=note, unit="rows")
     return Figure(
@@ -186,7 +186,7 @@ def evaluation_table(training: Training) -> Table:
         ],
         [
             [
-                short(record["name"]),
+                one_line(record["name"]),
                 step(record),
                 fixed(record["epoch"], 2),
                 count(record["rows"]),
@@ -225,6 +225,6 @@ def step(record: Mapping[str, Any]) -> str:
     return count(record["step"])
 
 
-def short(text: str, characters: int = 80) -> str:
+def one_line(text: str, characters: int = 80) -> str:
     """A name as a heading has room for it."""
     return beginning(" ".join(text.split()), lines=1, characters=characters)
