@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import calib
 from calib import cli
+from calib.calibrators import CALIBRATORS, judged
 from calib.calibrators.temperature import TemperatureScaling, softmax
 from calib.intervals.betting import MOST, Evidence
 from calib.summary.drift_state import Asked, State
@@ -191,14 +192,56 @@ def test_the_confidence_is_that_of_the_calibrator(tmp_path):
     assert held.difference == pytest.approx((right - p).mean(), abs=1e-6)  # logits as float32
     with pytest.raises(calib.InputError, match="begun with calibrator"):
         calib.drift(table, state=tmp_path / "held.json")
-    # Of a table without options the temperature divides the log-odds.
+    # A table without options says no scores: they would be those of right and wrong.
     stated = write(tmp_path / "stated.csv", 0, 50)
-    t = calib.TemperatureScaling.load(saved).temperature_
+    with pytest.raises(calib.InputError, match="the table has confidences alone"):
+        calib.drift(stated, calibrator=saved)
+    fitted = calib.TemperatureScaling.load(saved)
+    with pytest.raises(calib.InputError, match="was fitted to scores of options"):
+        of_options = {"made for": {"scores": "options"}}
+        calib.drift(stated, calibrator=fitted.save(tmp_path / "options.json", of_options))
+    saved = fitted.save(tmp_path / "stated.json", {"made for": {"scores": "stated"}})
+    with pytest.raises(calib.InputError, match="the table has scores of options"):
+        calib.drift(table, calibrator=saved)
+    t = fitted.temperature_
     rows = calib.read_log(stated).rows()
     c = np.array([row["confidence"] for row in rows])
     odds = (c / (1 - c)) ** (1 / t)
     expected = np.mean([row["correct"] for row in rows]) - (odds / (1 + odds)).mean()
     assert calib.drift(stated, calibrator=saved).difference == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", CALIBRATORS)
+def test_every_calibrator_says_the_same_of_scores_and_of_their_confidence(tmp_path, name: str):
+    rng = np.random.default_rng(7)
+    z = 3 * rng.normal(size=(900, 3)) + [0.4, 0.0, -0.4]
+    y = np.array([rng.choice(3, p=row) for row in softmax(z / 2)])
+    groups = np.where(np.arange(900) % 2, "even", "odd")
+    fitted = CALIBRATORS[name].load_class()()
+    fitted.fit(z[:500], y[:500], groups=groups[:500])
+    saved = fitted.save(tmp_path / f"{name}.json", {"made for": {"scores": "options"}})
+    table, stated = tmp_path / "week.jsonl", tmp_path / "week.csv"
+    rows = range(500, 900)
+    table.write_text(
+        "".join(
+            json.dumps({"id": k, "logits": z[k].tolist(), "label": int(y[k]), "group": groups[k]})
+            + "\n"
+            for k in rows
+        )
+    )
+    found = calib.drift(table, calibrator=saved)
+    said = judged(fitted, z[500:], groups=groups[500:])
+    right = said.prediction == y[500:]
+    assert found.difference == pytest.approx((right - said.confidence).mean(), abs=1e-6)
+    c, hits = softmax(z[500:]).max(axis=1), z[500:].argmax(axis=1) == y[500:]
+    lines = [f"{k},{float(c[k - 500])!r},{int(hits[k - 500])}" for k in rows]
+    stated.write_text("\n".join(["id,confidence,correct", *lines]))
+    if fitted.of_confidence:
+        alone = calib.drift(stated, calibrator=saved)
+        assert alone.difference == pytest.approx(found.difference, abs=1e-6)
+    else:
+        with pytest.raises(calib.InputError, match="confidences alone"):
+            calib.drift(stated, calibrator=saved)
 
 
 def test_exit_codes_and_one_line(tmp_path):

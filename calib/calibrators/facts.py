@@ -26,12 +26,21 @@ MADE_FOR = {
     "normalize": "way of ranking options",
 }
 """What must agree, by its name in config.json."""
+OPTIONS, STATED = "options", "stated"
+OF_FIT = ("scores", "fitted_ids")
+"""What a fit says of itself: the kind of its scores, and a digest of its questions."""
 
 
-def made_for(config: Mapping[str, Any], ids: Iterable[Any]) -> dict[str, Any]:
-    """The facts of a fit on a run's questions ``ids``."""
+def made_for(
+    config: Mapping[str, Any], ids: Iterable[Any], scores: str = OPTIONS
+) -> dict[str, Any]:
+    """The facts of a fit on a run's questions ``ids``.
+
+    scores: ``OPTIONS`` where it was fitted to those of options, ``STATED`` where to stated
+    confidences alone, whose log-odds are the scores of right and wrong.
+    """
     digest = hashlib.sha256("\n".join(sorted(str(each) for each in ids)).encode())
-    return {**stated(config), "fitted_ids": digest.hexdigest()[:12]}
+    return {**stated(config), "scores": scores, "fitted_ids": digest.hexdigest()[:12]}
 
 
 def stated(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,8 +53,8 @@ def facts_in(content: Mapping[str, Any]) -> dict[str, Any]:
     facts = facts if isinstance(facts, Mapping) else {}
     for name in ("made for", "fitted on"):
         if isinstance(facts.get(name), Mapping):
-            return {**stated(facts[name]), "fitted_ids": facts[name].get("fitted_ids")}
-    return {**stated({}), "fitted_ids": None}
+            return {**stated(facts[name]), **{key: facts[name].get(key) for key in OF_FIT}}
+    return {**stated({}), **dict.fromkeys(OF_FIT)}
 
 
 def refuse_other(path: str | os.PathLike[str], facts: Mapping[str, Any], use: Any) -> None:

@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.calibrators import load
+from calib.calibrators import judged, load
+from calib.calibrators.facts import OPTIONS, STATED
 from calib.fields import refuse_irregular
 from calib.logs.read import read_log
 from calib.records import InputError
@@ -29,6 +30,7 @@ from calib.summary.rows import Scored, cluster_name, collect
 
 Floats = NDArray[np.float64]
 
+SCORES = {OPTIONS: "scores of options", STATED: "confidences alone"}
 KEY_BYTES = 8
 """Of the hash by which a cluster is remembered."""
 
@@ -122,18 +124,45 @@ def drift(
     ids, keys = zip(
         *((str(r["id"]), digest_of(cluster_name(r).encode())) for r in rows), strict=True
     )
-    sure = scored.confidence if saved is None else calibrated(scored, saved)
-    week = kept.take(name_of(Path(path)), digest, ids, keys, scored.correct - sure)
+    found = Outcomes(scored.correct, scored.confidence)
+    if saved is not None:
+        found = calibrated(scored, saved, f"{path}, {calibrator}")
+    week = kept.take(name_of(Path(path)), digest, ids, keys, found.correct - found.confidence)
     if place is not None:
         kept.write(place)
     return Drift.of(kept, week)
 
 
-def calibrated(scored: Scored, calibrator: Any) -> Floats:
-    """(N,): the calibrated probability of the option that was answered."""
-    given = scored.logprob.argmax(axis=1) if "options" in scored.has else 0
-    probabilities: Floats = calibrator.predict_proba(scored.logprob)
-    return np.asarray(probabilities[np.arange(len(scored)), given])
+class Outcomes(NamedTuple):
+    """(N,) each: whether answers are right, and how likely that was said to be."""
+
+    correct: NDArray[np.bool_]
+    confidence: Floats
+
+
+def calibrated(scored: Scored, calibrator: Any, where: str) -> Outcomes:
+    """The outcomes after ``calibrator``, which may answer otherwise where it maps all options.
+
+    A map of the answer's confidence holds whatever scores that came from. Any other holds for the
+    kind of scores that it was fitted to: of options, or of right and wrong where a confidence is
+    all there is. Raises InputError, beginning with ``where``, for the other kind, and for groups
+    that a table does not say.
+    """
+    fitted = calibrator.made_for_["scores"]
+    unfit = fitted != scored.scores and (fitted is not None or scored.scores == STATED)
+    if unfit and not calibrator.of_confidence:
+        raise InputError(
+            f"{where}: the table has {SCORES[scored.scores]}, and the calibrator was "
+            f"{'not said to be ' if fitted is None else ''}fitted to "
+            f"{SCORES[fitted or scored.scores]}"
+        )
+    right = None if scored.scores == OPTIONS else np.zeros(len(scored), np.int64)
+    groups = scored.group if scored.group.any() else None
+    try:
+        said = judged(calibrator, scored.logprob, groups=groups, given=right)
+    except InputError as unfit_table:
+        raise InputError(f"{where}: {unfit_table}") from unfit_table
+    return Outcomes(said.prediction == scored.answer, said.confidence)
 
 
 def name_of(path: Path) -> str:

@@ -213,7 +213,6 @@ def rank_runs(
     opened = open_run(run, "calib fit")
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
-    facts["made for"] = made_for(opened.config, [row["id"] for row in rows])
     judge, how = scored, f"each of {FOLDS} parts by a fit to the others, seed {seed}"
     parts = folds(scored.cluster, seed)
     if evaluate is not None:
@@ -231,6 +230,7 @@ def rank_runs(
             f"{run}: calibrators are ranked on {LEAST_QUESTIONS} questions of {2 * FOLDS} clusters "
             f"or more, got {few} questions"
         )
+    facts["made for"] = made_for(opened.config, [row["id"] for row in rows], scored.scores)
     bins = int(opened.config.get("bins") or 15)
     ranking = {**rank(names, scored, judge, parts, bins=bins, seed=seed), "judged on": how}
     fitted = {

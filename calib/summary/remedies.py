@@ -98,7 +98,7 @@ def before_and_after(
         "method": fitted.method,
         "degenerate": fitted.degenerate_,
         "reason": fitted.reason_,
-        "confidence": "options" if "options" in scored.has else "stated",
+        "confidence": scored.scores,
         "n_fit": fitted.n_fit_,
         "n_judged": len(scored),
         "accuracy_unchanged": True,
@@ -268,7 +268,9 @@ def fit_runs(
         if not in_sample:
             refuse_shared(opened, other, rows, others)
         fit_rows = np.arange(len(scored))
-    facts["made for"] = made_for(opened.config, [rows[row]["id"] for row in fit_rows])
+    facts["made for"] = made_for(
+        opened.config, [rows[row]["id"] for row in fit_rows], scored.scores
+    )
     reason = kept_because(scored, fit_rows)
     fitted = fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
     if fitted is None or len(held_out) == 0:

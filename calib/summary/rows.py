@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.calibrators.facts import OPTIONS, STATED
 from calib.calibrators.temperature import softmax
 from calib.records import CalibError
 
@@ -64,6 +65,11 @@ class Scored:
     def guess(self) -> Floats:
         """(N,): the probability that an option drawn at random is right."""
         return np.asarray(1 / (self.classes >= 0).sum(axis=1))
+
+    @property
+    def scores(self) -> str:
+        """What ``logprob`` is of: "options", or "stated" confidences of being right."""
+        return OPTIONS if "options" in self.has else STATED
 
     def only(self, has: frozenset[str]) -> Self:
         """The same rows without the fields that ``has`` does not name."""
