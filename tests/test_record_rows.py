@@ -98,6 +98,14 @@ CHANGES = {
         lambda lines: [edited(lines[0], correct=not json.loads(lines[0])["correct"]), *lines[1:]],
         "line 1: correct is",
     ),
+    "right, of no prediction": (
+        lambda lines: [edited(lines[0], prediction=None), *lines[1:]],
+        "but prediction is null",
+    ),
+    "right, of no answer": (
+        lambda lines: [edited(lines[0], answer=None), *lines[1:]],
+        "but answer is null",
+    ),
     "a text for a truth value": (
         lambda lines: [edited(lines[0], correct="false"), *lines[1:]],
         "correct: expected true, false or null, got 'false'",

@@ -124,6 +124,9 @@ def check_row(row: Mapping[str, Any], where: str, fields: Fields, optional: Fiel
     for name in ("answer", "prediction"):
         if row[name] is not None and row[name] >= count:
             raise InputError(f"{where}: {name} {row[name]} is none of {count} options")
+    if row["correct"] is not None and None in (row["answer"], row["prediction"]):
+        missing = "answer" if row["answer"] is None else "prediction"
+        raise InputError(f"{where}: correct is {row['correct']!r}, but {missing} is null")
     settled = None not in (row["answer"], row["prediction"], row["confidence"])
     if settled and row["correct"] is not (row["prediction"] == row["answer"]):
         raise InputError(

@@ -20,7 +20,7 @@ from calib.tasks.files.checks import check_item
 from calib.tasks.files.columns import COLUMNS, OPTIONS, STAND_INS
 
 CASES = 2_000
-SECONDS = 1.0  # of wall time, beside other work; a case takes some milliseconds
+SECONDS = 1.0  # of this thread's own time: others may be at work; a case takes some milliseconds
 NAMES = [*COLUMNS, *(alias for names in COLUMNS.values() for alias in names), *list(OPTIONS)[:6]]
 NAMES += [alias for names in STAND_INS.values() for alias in names]
 NAMES += ["image_1", "image_2", "option1", "option2", "Option A"]
@@ -84,7 +84,7 @@ def read_rows(path: Path, content: str | bytes) -> tuple[Item, ...]:
 
 def ask(path: Path, content: str | bytes) -> None:
     """Read, and look once more at what was read."""
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         items = read_rows(path, content)
     except InputError as error:
@@ -95,7 +95,7 @@ def ask(path: Path, content: str | bytes) -> None:
             check_item(item, "again")
             assert all(isinstance(image, (Path, EncodedImage)) for image in item.images)
             json.dumps([item.question, item.options, dict(item.meta)], default=str)
-    assert time.perf_counter() - start < SECONDS
+    assert time.thread_time() - start < SECONDS
 
 
 def fuzz(test: Any) -> Any:
