@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from calib.judge import judge_for as judge_for
     from calib.logs.read import read_log as read_log
     from calib.models.load import load_model as load_model
+    from calib.prompts.search import PromptSearch as PromptSearch
+    from calib.prompts.search import optimize_prompts as optimize_prompts
     from calib.records import Answer as Answer
     from calib.records import CalibError as CalibError
     from calib.records import InputError as InputError
@@ -72,6 +74,7 @@ _HOMES = {
     "Interval": "calib.intervals",
     "Item": "calib.records",
     "Monitor": "calib.hf.decoding.monitor",
+    "PromptSearch": "calib.prompts.search",
     "Run": "calib.runs",
     "SemanticEntropy": "calib.uncertainty.semantic",
     "TemperatureScaling": "calib.calibrators.temperature",
@@ -88,6 +91,7 @@ _HOMES = {
     "load_model": "calib.models.load",
     "load_task": "calib.tasks",
     "open_run": "calib.runs",
+    "optimize_prompts": "calib.prompts.search",
     "p_true": "calib.uncertainty.p_true",
     "paired_difference": "calib.intervals",
     "read_log": "calib.logs.read",

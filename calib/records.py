@@ -47,6 +47,8 @@ class Item:
     * ``instruction``: the request behind the question, in place of the form's own wording (the
       form ``reason`` keeps its own);
     * ``ask_for_text``: the same for forms that welcome an answer in words, and for no others;
+    * ``cue``: what the reply begins with, as "The answer must be", before the answer;
+    * ``system``: the system prompt of a chat;
 
     and what is told of the question:
 
@@ -88,7 +90,8 @@ class Prompt:
     ``options`` holds, per option, the texts whose appearance right there counts as that option;
     ``begun`` is what the model is taken to have said before them, ``thoughts`` what stands in its
     template's block of thoughts; None: nothing has been thought. ``turns`` are pairs of a user's
-    and the model's turn before this one; the images belong to the first turn of all.
+    and the model's turn before this one; the images belong to the first of them, and ``system``
+    stands before them all.
     """
 
     text: str
@@ -98,6 +101,7 @@ class Prompt:
     begun: str = ""
     thoughts: str | None = None
     turns: tuple[tuple[str, str], ...] = ()
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)

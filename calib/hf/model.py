@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from calib.hf.decoding.sampling import sample_answers
 from calib.hf.encoding import Encoded, encode, refuse_overlong
 from calib.hf.ends import end_tokens, nested
 from calib.hf.loading import load
+from calib.hf.memory import Memory, remembered
 from calib.hf.placement import device_map, input_device
 from calib.hf.plans import Decodings, Forwards
 from calib.hf.reader import Reader
@@ -86,6 +88,16 @@ class Model:
             seeds=True,
             thinking=self.speakers.end_of_thoughts if self.thinks else None,
         )
+
+    @contextmanager
+    def remembering(self, gigabytes: float) -> Iterator[Memory]:
+        """Keep up to so many gigabytes of what was read while this is open."""
+        with remembered(self.hf, gigabytes) as memory:
+            self.reader.memory = memory
+            try:
+                yield memory
+            finally:
+                self.reader.memory = None
 
     def scores(self, items: Sequence[Item], how: Scoring) -> Forwards:
         """The forward passes that score the options of ``items``."""

@@ -18,6 +18,7 @@ from PIL import ImageOps
 from calib.hf.decoding.prefix import way_of
 from calib.hf.decoding.stepping import rows_step_apart
 from calib.hf.encoding import Encoded, collate
+from calib.hf.memory import Memory
 from calib.hf.placement import input_device
 from calib.hf.reading import (
     Learned,
@@ -58,6 +59,7 @@ class Reader:
     def __init__(self, hf: Any, speakers: Speakers) -> None:
         self.hf, self.speakers = hf, speakers
         self.learned: Learned = {}
+        self.memory: Memory | None = None  # what is kept, while somebody asks for it
 
     def inputs(self, batch: Sequence[Encoded]) -> dict[str, Any]:
         """What the model's forward takes for prompts of one kind, on its device."""

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from calib.hf.batching import fitting
 from calib.hf.decoding.prefix import way_of
@@ -50,17 +52,34 @@ class ReadPrompts:
     """N prompts that ``hf`` has read: ``logits`` (N, V) behind their last tokens."""
 
     def __init__(
-        self, hf: Any, inputs: Mapping[str, Any], source: Source | None = None, *, keep: bool
+        self,
+        hf: Any,
+        inputs: Mapping[str, Any],
+        source: Source | None = None,
+        *,
+        keep: bool,
+        cache: Any = None,
     ) -> None:
-        """``keep`` the cache, for texts behind the prompts."""
+        """``keep`` the cache, for texts behind the prompts; ``cache`` is what was kept of the same
+        prompts before, which are not read again: then there are no ``logits``."""
         self.hf, self.inputs, self.source = hf, dict(inputs), source or Source()
         self.kwargs = self._with_positions(self.inputs)
         self.ids: Tensor = self.kwargs.pop("input_ids")
+        if cache is not None:
+            self.outputs: Any = CausalLMOutputWithPast(past_key_values=cache)
+            return
         self.outputs = forward(hf, self.ids, self.kwargs, last=1, use_cache=keep)
         self.logits: Tensor = self.outputs.logits[:, -1]
 
     def _with_positions(self, inputs: Inputs) -> Inputs:
         return with_positions(self.hf, inputs) if self.source.positions else dict(inputs)
+
+    def branch(self) -> ReadPrompts:
+        """The same prompts with a cache of their own, for other texts than those read on this."""
+        other = copy(self)
+        other.outputs = copy(self.outputs)
+        other.outputs.past_key_values = deepcopy(self.outputs.past_key_values)
+        return other
 
     def behind(self, rows: Sequence[int], fed: Tensor, real: Tensor) -> Tensor:
         """Logits (R, L, V) behind each token of ``fed`` (R, L), texts behind the prompts ``rows``.

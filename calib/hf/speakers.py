@@ -151,7 +151,8 @@ class Speakers:
         return (f"{text} {prompt.begun}" if prompt.begun else text), special
 
     def conversation(self, prompt: Prompt) -> Conversation:
-        """The turns up to the question, for the chat template; pictures stand in the first."""
+        """The turns up to the question, for the chat template; pictures stand in the first that
+        is a user's."""
         said = [*chain.from_iterable(prompt.turns), prompt.text]
         contents: list[Any] = list(said)
         if self.processor is not None:
@@ -161,6 +162,11 @@ class Speakers:
             {"role": role, "content": content}
             for role, content in zip(cycle(("user", "assistant")), contents, strict=False)
         ]
+        if prompt.system:
+            system: Any = prompt.system
+            if self.processor is not None:
+                system = [{"type": "text", "text": system}]
+            turns.insert(0, {"role": "system", "content": system})
         render = partial(rendered, self.speaker, turns, name=self.tokenizer.name_or_path)
         return Conversation(render, switches_in(self.speaker.chat_template))
 

@@ -109,7 +109,8 @@ def omission(text: str, turns: Turns) -> str:
                 return "cites the parts of a message as data"
             if part["type"] != "text":
                 continue
-            said = part["text"] if turn["role"] == "user" else part["text"].rpartition(END)[2]
+            whole = turn["role"] != "assistant"
+            said = part["text"] if whole else part["text"].rpartition(END)[2]
             words = "".join(said.split())
             position = squeezed.find(words, position) + len(words)
             if position < len(words):

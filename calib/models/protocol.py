@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from calib.records import Answer, InputError, Item
 from calib.runs.histogram import Histogram
@@ -67,7 +68,8 @@ class Scoring:
     arguments of ``calib.score``.
 
     With ``orders`` above 1, items of one id that follow each other are one question in several
-    orders of its options (``calib.models.orders``), and a batch holds all of them."""
+    prompts, as orders of its options (``calib.models.orders``) or wordings (``calib.prompts``), and
+    a batch holds all of them."""
 
     prompt: str
     variants: bool = False
@@ -188,6 +190,14 @@ class Model(Protocol):
 
     def answers(self, items: Sequence[Item], how: Answering) -> AnswerPlan:
         """Raises InputError, naming the item, for a question that cannot be asked so."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A model that can keep what it made of pictures, for prompts about the same ones."""
+
+    def remembering(self, gigabytes: float) -> AbstractContextManager[Any]:
+        """While this is open, no picture is encoded twice, as long as there is room."""
 
 
 def one_of(name: str, value: Any, allowed: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
 from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
+from calib.report.prompts import write_prompts_report
 from calib.report.scores import write_report
 from calib.report.training import write_training_report
 from calib.runs import open_run
@@ -30,6 +31,7 @@ from calib.runs.kinds import (
     IDK_SET,
     IMPORTED,
     KINDS,
+    PROMPT_SEARCH,
     SAMPLE,
     SCORE,
     TRAINING,
@@ -104,6 +106,10 @@ def training(of: Sources) -> Path:
     return write_training_report(of.folder)
 
 
+def prompt_search(of: Sources) -> Path:
+    return write_prompts_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -113,6 +119,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,
     TRAINING: training,
+    PROMPT_SEARCH: prompt_search,
 }
 
 

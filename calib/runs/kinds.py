@@ -18,7 +18,7 @@ from calib.records import InputError
 CONFIG, RESULTS = "config.json", "results.json"
 SCORE, SAMPLE, HISTOGRAM, IMPORTED = "score", "sample", "histogram", "imported"
 COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
-TRAINING = "training"
+TRAINING, PROMPT_SEARCH = "training", "prompts"
 STATE = "trainer_state.json"
 
 
@@ -43,9 +43,10 @@ KINDS: dict[str, Kind] = {
     IDK_SET: Kind("an IDK set (calib idk build)", "calib report and calib idk evaluate"),
     IDK_EVALUATION: Kind("an evaluation of an IDK set (calib idk evaluate)", "calib report"),
     TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
+    PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
 }
 
-RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE)
+RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH)
 READERS: dict[str, tuple[str, ...]] = {
     "Run.rows()": (SCORE, IMPORTED),
     "Run.scores()": (SCORE, IMPORTED),

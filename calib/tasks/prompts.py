@@ -6,7 +6,8 @@ question and that reply, and the options stand after an answer cue. What an answ
 states is read by ``calib.uncertainty.measures.verbalized``.
 
 In every form an item's lecture, context and hint stand before its question, and the turns before
-those. An item without options is asked for its answer in words.
+those. An item without options is asked for its answer in words. An item's cue is the beginning of the
+reply, or of what is to be completed; its system prompt is the chat's.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Form:
     fixed: bool = False  # the request is the form's point: an item's own does not replace it
     chat: bool = True  # a turn of a chat; else a text to be completed
     orders: bool = False  # an answer is a letter alone: options may be listed in any order
+    opening: str = ":"  # what stands between a cue and the answer
 
 
 FORMS = {
@@ -49,6 +51,7 @@ FORMS = {
         ASK_FOR_LETTER,
         "({}) {}",
         orders=True,
+        opening=": (",
     ),
     "llava": Form(
         "As letters, in LLaVA's own words.",
@@ -74,15 +77,16 @@ FORMS = {
         'As letters, in the published code\'s words, to be completed after "Answer: (".',
         "Please provide the option letter directly.",
         "({}) {}",
-        behind="\nAnswer: (",
         chat=False,
         orders=True,
+        opening=": (",
     ),
     "reason": Form(
         "As letters, but the model is asked to think step by step first.",
         ASK_FOR_REASONS,
         "({}) {}",
         fixed=True,
+        opening=": (",
     ),
     "verbalized": Form(
         "As letters, and the model is asked to state its confidence in percent.",
@@ -90,6 +94,7 @@ FORMS = {
         "({}) {}",
         behind=f"\n{ASK_FOR_CONFIDENCE}",
         words=True,
+        opening=": (",
     ),
 }
 PASSAGES = {"lecture": "Lecture", "context": "Context", "hint": "Hint"}
@@ -114,20 +119,25 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
     if not layout.letters:
         refuse_alike(item, form)
     spellings = letters(item) if layout.letters else texts(item)
-    turns, begun = turns_of(item), ""
+    turns, thoughts = turns_of(item), item.meta.get("thinking")
+    layout = layout if reasoning is None else FORMS["reason"]
+    chat = layout.chat and chat
+    cue, begun, text = cue_of(item, layout), "", worded(item, layout)
     if reasoning is not None:
-        layout, begun = FORMS["reason"], f"{str(reasoning).strip()}\nThe answer is"
-    text = worded(item, layout)
-    if layout.chat and not chat:
-        text += "\nAnswer:"
-    if layout.chat and (begun or not chat):
+        begun = f"{str(reasoning).strip()}\n{cue or 'The answer is'}"
+    elif chat:
+        begun = cue
+    if not chat:
+        plain = "Answer:" if layout.chat else f"Answer{layout.opening}"
+        text += f"\n{plain if reasoning is not None else cue or plain}"
+    if not (begun or text).endswith("(") and (begun or not chat):
         spellings = tuple(tuple(f" {s}" for s in option) for option in spellings)
     if variants:
         spellings = tuple(with_variants(option) for option in spellings)
-    if not (layout.chat and chat):
+    if not chat:
         text, turns = "".join(f"{q}\nAnswer: {a}\n\n" for q, a in turns) + text, ()
-    thoughts = item.meta.get("thinking")
-    return Prompt(text, item.images, spellings, layout.chat and chat, begun, thoughts, turns)
+    system = system_of(item, form, chat)
+    return Prompt(text, item.images, spellings, chat, begun, thoughts, turns, system)
 
 
 def check(items: Iterable[Item], form: str) -> None:
@@ -150,6 +160,21 @@ def request(item: Item, form: Form) -> str:
     words = form.words or not item.options
     own = text_in(item, "instruction") or (text_in(item, "ask_for_text") if words else "")
     return own or (form.ask if item.options else ASK_FOR_TEXT)
+
+
+def cue_of(item: Item, form: Form) -> str:
+    """What leads to the answer, ``meta["cue"]``, up to where the answer begins; "" for none."""
+    cue = text_in(item, "cue").rstrip(" :(")
+    return f"{cue}{form.opening}" if cue else ""
+
+
+def system_of(item: Item, form: str, chat: bool) -> str:
+    """``meta["system"]``; InputError where there is no turn for it."""
+    system = text_in(item, "system")
+    if system and not chat:
+        why = "this model has no chat template" if FORMS[form].chat else "it is completed as it is"
+        raise InputError(f"item {item.id!r}: a system prompt has no place in prompt {form}: {why}")
+    return system
 
 
 def question_of(item: Item) -> str:

@@ -148,7 +148,7 @@ def test_a_cache_that_cannot_be_shared(model: Model, monkeypatch: pytest.MonkeyP
     expected = rows_of(model, items, how)
     model.reader.learned.clear()
     monkeypatch.setattr(reading, "way_of", lambda cache, use_cache: "expanded")
-    with pytest.warns(UserWarning, match="every order is read whole") as told:
+    with pytest.warns(UserWarning, match="each prompt of a question is read whole") as told:
         rows = rows_of(model, items, how)
     rows_of(model, items, how)
     assert len(told) == 1  # and warnings are errors outside
@@ -168,7 +168,7 @@ def test_a_model_that_reads_on_wrongly_is_noticed(
     monkeypatch.setattr(
         reading.ReadPrompts, "ends", lambda *given: ends(*given) + torch.arange(200) / 1000
     )
-    with pytest.warns(UserWarning, match="cannot go on from what a question's orders share"):
+    with pytest.warns(UserWarning, match="cannot go on from what a question's prompts share"):
         rows = rows_of(model, items, how)
     for row, other in zip(rows, expected, strict=True):
         assert row["prob"] == pytest.approx(other["prob"], abs=1e-4)
@@ -177,7 +177,7 @@ def test_a_model_that_reads_on_wrongly_is_noticed(
 def test_letters_of_several_tokens_are_read_whole(model: Model) -> None:
     """In ``paper`` a letter merges with the bracket before it."""
     items = questions(images=model.processor is not None)
-    with pytest.warns(UserWarning, match="letters are several tokens") as told:
+    with pytest.warns(UserWarning, match="options are several tokens") as told:
         rows = rows_of(model, items, Scoring("paper", orders=4, batch_size=12))
     assert len(told) == 1
     for row, item in zip(rows, items, strict=True):

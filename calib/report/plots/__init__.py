@@ -17,6 +17,7 @@ from calib.report.plots.reliability import (
     reliability,
     reliability_zoomed,
 )
+from calib.report.plots.rounds import over_rounds
 from calib.report.plots.selective import has_band, risk_coverage, risk_coverage_by_measure
 from calib.report.plots.theme import CSS, DARK, LIGHT, Theme, png, svg
 from calib.report.plots.training import entropy_over_steps, over_steps
@@ -32,6 +33,7 @@ __all__ = [
     "entropy_over_steps",
     "has_band",
     "is_part",
+    "over_rounds",
     "over_steps",
     "overlay",
     "png",
