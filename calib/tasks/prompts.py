@@ -5,8 +5,9 @@ code (hfutml/Calibration-MLLM). In ``reason`` an item that holds its reasoning i
 question and that reply, and the options stand after an answer cue. What an answer in ``verbalized``
 states is read by ``calib.uncertainty.measures.verbalized``.
 
-In every form an item's lecture, context and hint stand before its question, and the turns before
-those. An item without options is asked for its answer in words.
+In every form but ``decision`` (``calib.tasks.decision_prompt``) an item's lecture, context and hint
+stand before its question, and the turns before those. An item without options is asked for its
+answer in words.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from calib.records import InputError, Item, Prompt
+from calib.tasks.decision_prompt import decision_prompt
 from calib.tasks.files import LETTERS
 from calib.tasks.files.checks import alike
 
@@ -41,6 +43,7 @@ class Form:
     fixed: bool = False  # the request is the form's point: an item's own does not replace it
     chat: bool = True  # a turn of a chat; else a text to be completed
     orders: bool = False  # an answer is a letter alone: options may be listed in any order
+    typed: bool = False  # of questions that have a type, as a pipeline of transformers asks them
 
 
 FORMS = {
@@ -91,6 +94,12 @@ FORMS = {
         behind=f"\n{ASK_FOR_CONFIDENCE}",
         words=True,
     ),
+    "decision": Form(
+        "System One's questions, in the words of transformers' decision pipeline.",
+        "",
+        fixed=True,
+        typed=True,
+    ),
 }
 PASSAGES = {"lecture": "Lecture", "context": "Context", "hint": "Hint"}
 """Keys of ``Item.meta`` that are shown before the question, in this order, behind these words."""
@@ -110,6 +119,8 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
     if form not in FORMS:
         raise InputError(f"prompt {form!r}: expected one of {', '.join(FORMS)}")
     layout, reasoning = FORMS[form], item.meta.get("reasoning")
+    if layout.typed:
+        return decision_prompt(item, chat=chat, variants=variants)
     refuse_unlettered(item, form, layout.letters or reasoning is not None)
     if not layout.letters:
         refuse_alike(item, form)
