@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from calib import cli
 from calib.records import InputError, Item
 from calib.tasks.decision_prompt import type_of
 from calib.tasks.prompts import build
@@ -70,6 +72,14 @@ def test_pictures_stand_where_their_names_are(tmp_path: Any) -> None:
     assert prompt.places == tuple(len("".join(pieces[: k + 1])) for k in range(len(pieces) - 1))
     red, blue = one.images
     assert prompt.images == (red, red, blue, red, blue)
+
+
+def test_the_preview_shows_where_pictures_stand(tmp_path: Any) -> None:
+    line = request("p", "img-1", {"pictured": PICTURED}, assets={"img-1": asset("red")})
+    items_of(tmp_path, [line])
+    command = ["tasks", "show", str(tmp_path / "questions.jsonl"), "--prompt", "decision"]
+    shown = CliRunner().invoke(cli.app, command).output
+    assert "[picture]\n    \n    Is [picture] like [picture]1 or [picture]?\n" in shown
 
 
 def test_a_run_begun_before_keeps_its_questions(tmp_path: Any) -> None:

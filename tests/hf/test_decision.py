@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import pipeline
 from typer.testing import CliRunner
 
 import calib
@@ -83,6 +84,19 @@ def test_the_probabilities_are_the_pipelines(
     for row, prob in zip(rows, expected, strict=True):
         np.testing.assert_allclose(row["prob"], prob, atol=SAME)
     assert max(max(prob) - min(prob) for prob in expected) > 0.1
+
+
+def test_the_embedded_model_agrees_in_float32(tmp_path: Path) -> None:
+    model, lines = load_model("embedded:stage2"), picture_lines()
+    items = items_of(tmp_path, lines)
+    alone, batched = (
+        model.option_scores(items, prompt="decision", batch_size=size) for size in (1, "auto")
+    )
+    twin = load_model("embedded:stage2")  # the pipeline adds tokens to the tokenizer
+    decide = pipeline("decision", model=twin.hf, processor=twin.processor, tokenizer=twin.tokenizer)
+    for one, other, prob in zip(alone, batched, decided(decide, lines), strict=True):
+        np.testing.assert_allclose(one["prob"], prob, atol=SAME)
+        np.testing.assert_allclose(other["prob"], prob, atol=10 * SAME)
 
 
 @pytest.mark.parametrize("kind", MODELS)
