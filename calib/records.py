@@ -39,7 +39,8 @@ class Item:
     ``images`` are paths or PIL images; a text is taken as a path. ``answer`` is the index of the
     right option, None where it is not known. ``group`` is the row of the per-group table.
 
-    ``meta`` may hold what the model is shown, in every prompt form (``docs/prompts.md``):
+    ``meta`` may hold what the model is shown, in every prompt form but ``decision``
+    (``docs/prompts.md``):
 
     * ``lecture``, ``context``, ``hint``: texts that stand before the question, behind the words
       "Lecture:", "Context:" and "Hint:"; empty ones are left out;
@@ -58,7 +59,9 @@ class Item:
     * ``answerable``: False where nobody can know the answer, so that only a refusal is right;
     * ``idk``: the index of the option that means "I don't know";
     * ``reasoning``: what the model has said before it answers;
-    * ``thinking``: what it has thought in the block that its chat template opens for that.
+    * ``thinking``: what it has thought in the block that its chat template opens for that;
+    * ``system_one``: a System One question as its file has it, which prompt form ``decision`` asks
+      (``calib.tasks.decision_prompt``).
     """
 
     id: str
@@ -92,6 +95,10 @@ class Prompt:
     template's block of thoughts; None: nothing has been thought. ``turns`` are pairs of a user's
     and the model's turn before this one; the images belong to the first of them, and ``system``
     stands before them all.
+
+    ``places`` says where in ``text`` each image stands; without it they stand before it.
+    ``decision``: it is asked as transformers' ``pipeline("decision")`` does, whose options are
+    tokens by themselves.
     """
 
     text: str
@@ -102,6 +109,8 @@ class Prompt:
     thoughts: str | None = None
     turns: tuple[tuple[str, str], ...] = ()
     system: str = ""
+    places: tuple[int, ...] = ()
+    decision: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ import calib
 from calib import cli
 from calib.cli.watching import ALARM
 from tests.coverage import over, weeks_to_alarm
+from tests.deciding import request, text_model, with_labels
+from tests.hf.conftest import make_tokenizer
 from tests.house import ROOT
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
@@ -23,6 +26,8 @@ ROWS = re.findall(
     PAGE,
     re.M,
 )
+
+PIPELINE = 'pipeline("decision"'
 
 
 @pytest.fixture
@@ -39,6 +44,8 @@ def ran(
     Path("week.csv").write_text("\n".join(["id,confidence,correct", *lines]))
     names: dict[str, Any] = {}
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):
+        if PIPELINE in code:
+            continue
         exec(compile(code, "docs/deploying.md", "exec"), names)
     return names
 
@@ -66,6 +73,25 @@ def test_its_command_runs(ran: dict[str, Any]) -> None:
     assert ended.exit_code in (0, ALARM)
     assert ended.stdout.startswith("drift: ")
     assert f"| {ALARM} | alarm" in PAGE
+
+
+def test_its_decision_pipeline_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers.decision", reason="transformers < 5.23")
+    monkeypatch.chdir(tmp_path)
+    model = text_model()
+    model.hf.float().save_pretrained("my/model")
+    with_labels(make_tokenizer()).save_pretrained("my/model")
+    lines = [json.dumps(request(f"t{n}", f"Case {n}")) for n in range(30)]
+    Path("tickets.jsonl").write_text("\n".join(lines))
+    (commands,) = re.findall(r"```sh\n(calib score .*?)```", PAGE, re.S)
+    for command in commands.strip().splitlines():
+        ended = CliRunner().invoke(cli.app, command.split()[1:])
+        assert ended.exit_code == 0, ended.output
+    (code,) = [each for each in re.findall(r"```python\n(.*?)```", PAGE, re.S) if PIPELINE in each]
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/deploying.md", "exec"), names)
+    written = json.loads(Path("runs/tickets/decision.json").read_text())["temperature"]
+    assert names["decide"].decision_config.temperature == written
 
 
 def test_its_table_of_alarms_is_what_is_found() -> None:

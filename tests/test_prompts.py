@@ -19,6 +19,7 @@ ITEM = Item(
     "q", "Which colour?", images=(Path("a.png"),), options=("red", "green", "dark blue"), answer=2
 )
 LETTERS = (("A",), ("B",), ("C",))
+UNTYPED = [name for name, form in FORMS.items() if not form.typed]  # test_decision.py has others
 IN_CHAT = ["options", "listed", "letters", "llava", "reason", "verbalized"]
 TEXTS = {
     "options": "Which colour?\nAnswer with one word or a short phrase.",
@@ -46,7 +47,7 @@ TEXTS = {
 
 
 def test_every_form_is_tested_here():
-    assert set(TEXTS) == set(FORMS)
+    assert set(TEXTS) == set(UNTYPED)
 
 
 @pytest.mark.parametrize("form", IN_CHAT)
@@ -97,7 +98,7 @@ BEHIND = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", UNTYPED)
 def test_an_items_own_instruction_is_asked_for(form: str):
     """In place of the form's wording; but to ask for reasons is the point of ``reason``."""
     own = "Reply with nothing else."
@@ -110,7 +111,7 @@ def test_an_items_own_instruction_is_asked_for(form: str):
     assert text == f"{above}\n{own}{BEHIND.get(form, '')}"
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", UNTYPED)
 def test_a_request_for_words_enters_no_form_that_asks_for_a_letter(form: str):
     meta = {"ask_for_text": "Answer with one word."}
     text = build(Item("q", "?", options=("x", "y"), meta=meta), form).text
@@ -137,7 +138,7 @@ PASSAGES = {"hint": " It is red. ", "lecture": "Colours\nare seen.", "context": 
 BEFORE = "Lecture: Colours\nare seen.\nContext: A car passes.\nHint: It is red.\n"
 
 
-@pytest.mark.parametrize(("form", "chat"), list(product(FORMS, (True, False))))
+@pytest.mark.parametrize(("form", "chat"), list(product(UNTYPED, (True, False))))
 def test_passages_stand_before_the_question_in_every_form(form: str, chat: bool):
     told = Item("q", ITEM.question, options=ITEM.options, meta=PASSAGES)
     prompt = build(told, form, chat=chat)
@@ -152,7 +153,7 @@ def test_passages_stand_before_the_question_in_every_form(form: str, chat: bool)
 TURNS = (("Is it a car?", "Yes."), ("And new?", "No:\nit is old."))
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", UNTYPED)
 def test_earlier_turns(form: str):
     """Turns of the chat where there is one, else text before the text."""
     for turns in (TURNS, [list(turn) for turn in TURNS]):
@@ -288,7 +289,11 @@ def test_spellings_that_do_not_go_with_the_options_are_refused():
 
 
 def test_the_page_shows_what_each_form_shows():
-    item = Item("q", "Which colour is the car?", options=("red", "dark blue"), answer=0)
+    question = "Which colour is the car?"
+    criteria = {"red": None, "dark blue": None}
+    asked = {"type": "choice", "instructions": question, "criteria": criteria}
+    meta = {"system_one": {"state": "A car.", "question": asked}}
+    item = Item("q", question, options=tuple(criteria), answer=0, meta=meta)
     page = (Path(__file__).parents[1] / "docs" / "prompts.md").read_text()
     shown = page.partition("| form | what is shown behind")[2].partition("\n\n")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \| [^|]+ \|$", shown, re.M))

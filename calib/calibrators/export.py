@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from calib.calibrators.grouped import GroupedTemperature
 from calib.calibrators.temperature import TemperatureScaling
 from calib.fields import refuse_irregular
 from calib.records import CalibError, InputError
 from calib.runs.durable import replace
+from calib.tasks.files.decisions import TYPES
 
 OF_TOKENS = (
     "The T of option sums equals the T of tokens only where every option is one token in one "
@@ -28,12 +30,15 @@ OPENAI_HOTTEST = 2.0
 class Export:
     """``text`` makes it of a temperature and of the path that it is saved under.
 
-    With ``file`` the text is written there, beside the saved temperature.
+    With ``file`` the text is written there, beside the saved temperature. ``by_type`` makes it of
+    the temperature of each type of question, where it can hold them.
     """
 
     about: str
     text: Callable[[float, Path], str]
     file: str | None = None
+    by_type: Callable[[Mapping[str, float]], str] | None = None
+    about_types: str = ""
 
 
 def processor(temperature: float, saved: Path) -> str:
@@ -51,9 +56,12 @@ def generation_config(temperature: float, saved: Path) -> str:
 
 
 def decision(temperature: float, saved: Path) -> str:
+    return decision_by_type(dict.fromkeys(TYPES, temperature))
+
+
+def decision_by_type(temperatures: Mapping[str, float]) -> str:
     """A DecisionConfig: what it leaves out has its default."""
-    types = ("noul", "choice", "score")
-    return json.dumps({"temperature": dict.fromkeys(types, temperature)}, indent=2)
+    return json.dumps({"temperature": dict(temperatures)}, indent=2)
 
 
 def vllm(temperature: float, saved: Path) -> str:
@@ -79,6 +87,8 @@ EXPORTS = {
         "was fitted to another prompt need not hold there",
         decision,
         "decision.json",
+        decision_by_type,
+        'settings of transformers\' pipeline("decision"), with the T of each type of question',
     ),
     "vllm": Export("arguments of a vLLM call", vllm),
     "openai": Export("fields of a request to OpenAI's API", openai),
@@ -86,19 +96,30 @@ EXPORTS = {
 
 
 def export(
-    fitted: TemperatureScaling, name: str, saved: str | os.PathLike[str]
+    fitted: TemperatureScaling | GroupedTemperature, name: str, saved: str | os.PathLike[str]
 ) -> tuple[str, Path | None]:
     """The text of ``EXPORTS[name]``, and the file that it was written into, if it is one's.
 
-    saved: where the temperature is saved. Raises InputError for another name, and for an OpenAI
-    call hotter than there is; CalibError where no temperature was determined.
+    fitted: one temperature, or one for each type of question, whose groups are types. saved: where
+    it is saved. Raises InputError for another name, for what cannot hold a T for each type, and for
+    an OpenAI call hotter than there is; CalibError where no temperature was determined.
     """
     if name not in EXPORTS:
         raise InputError(f"export {name!r}: expected one of {', '.join(EXPORTS)}")
-    if fitted.degenerate_:
-        raise CalibError(f"{saved}: no temperature was determined to export: {fitted.reason_}")
     wanted = EXPORTS[name]
-    text = wanted.text(fitted.temperature_, Path(saved))
+    if isinstance(fitted, GroupedTemperature):
+        if wanted.by_type is None:
+            able = [each for each, entry in EXPORTS.items() if entry.by_type is not None]
+            raise InputError(
+                f"export {name!r}: expected {', '.join(able)}, as each type of question has a "
+                "temperature of its own"
+            )
+        of_types = map(float, fitted.temperatures_of(TYPES))
+        text = wanted.by_type(dict(zip(TYPES, of_types, strict=True)))
+    elif fitted.degenerate_:
+        raise CalibError(f"{saved}: no temperature was determined to export: {fitted.reason_}")
+    else:
+        text = wanted.text(fitted.temperature_, Path(saved))
     if wanted.file is None:
         return text, None
     path = Path(saved).parent / wanted.file

@@ -61,10 +61,10 @@ Prompt = Annotated[
     str | None,
     typer.Option(
         metavar="FORM",
-        help="What a question looks like: letters, llava, paper, listed, reason, verbalized or "
-        "options (calib tasks describes them). Default: a built-in task's own; for a file letters, "
-        "or listed where options have spellings or number more than 26, or options where there "
-        "are none.",
+        help="What a question looks like: letters, llava, paper, listed, reason, verbalized, "
+        "decision or options (calib tasks describes them). Default: a built-in task's own; for a "
+        "file letters, or listed where options have spellings or number more than 26, or options "
+        "where there are none.",
     ),
 ]
 Thinking = Annotated[

@@ -58,6 +58,7 @@ def fit(
     """Fit a calibrator; judge it on other questions."""
     from calib.calibrators.export import EXPORTS, OF_TOKENS
     from calib.calibrators.export import export as exported
+    from calib.calibrators.grouped import GroupedTemperature
     from calib.calibrators.registry import CALIBRATORS
     from calib.fields import refuse_irregular
     from calib.report.remedies import temperature_lines, temperature_span
@@ -84,20 +85,35 @@ def fit(
     if calibrator != "temperature":
         ranked(run, evaluate, calibrator, path, seed, in_sample)
         return
+    refuse_hot(opened.config.get("temperature"), export)
     fitted, results = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
     fitted.save(path, facts=results["facts"])
-    if fitted.reason_ is not None:
-        out.print(f"{fitted.reason_}\n")
-    if fitted.n_fit_:
+    by_type = isinstance(fitted, GroupedTemperature)
+    if results["reason"] is not None:
+        out.print(f"{results['reason']}\n")
+    if isinstance(fitted, GroupedTemperature):
+        out.print("\n".join(["T of each type of question:", *fitted.words(), ""]))
+    elif fitted.n_fit_:
         out.print(f"T = {fitted.temperature_:.3f}{temperature_span(results)}\n")
+    if fitted.n_fit_:
         head = f"on {results['n_judged']:,} questions", "as it is", "at T", "p"
         show(head, temperature_lines(results))
     out.print(f"\n{path}", soft_wrap=True)
     if export is not None:
         text, written = exported(fitted, export, path)
-        out.print(f"\n{EXPORTS[export].about}:\n\n{text}\n\n{OF_TOKENS}", soft_wrap=True)
+        about = EXPORTS[export].about_types if by_type else EXPORTS[export].about
+        out.print(f"\n{about}:\n\n{text}\n\n{OF_TOKENS}", soft_wrap=True)
         if written is not None:
             out.print(f"\n{written}", soft_wrap=True)
+
+
+def refuse_hot(temperature: float | None, export: str | None) -> None:
+    """InputError where T was not fitted to the model's own scores, which others divide."""
+    if export is not None and temperature not in (None, 1.0):
+        raise InputError(
+            f"--export: expected a run scored at temperature 1, whose logits other programs "
+            f"divide, got one at {temperature:g}"
+        )
 
 
 def ranked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from calib.images import size_of
@@ -64,7 +65,13 @@ def conversation(prompt: Prompt) -> Iterator[Line]:
         yield 2, "the model, before:"
         yield 4, beginning(answer)
     yield 2, "the user:"
-    yield 4, beginning(prompt.text)
+    yield 4, beginning(with_pictures(prompt))
+
+
+def with_pictures(prompt: Prompt) -> str:
+    """The text, in which a word stands for each picture that stands within it."""
+    ends = [*prompt.places, len(prompt.text)]
+    return "[picture]".join(prompt.text[a:b] for a, b in pairwise([0, *ends]))
 
 
 def answers(item: Item, prompt: Prompt) -> Iterator[Line]:

@@ -26,6 +26,7 @@ from calib.runs.histogram import line_of
 from calib.runs.ledger import LOG_SAMPLES, Ledger
 from calib.runs.pictures import saved
 from calib.tasks import Task, load_task
+from calib.tasks.decision_prompt import type_of
 from calib.tasks.load import checked
 from calib.tasks.prompts import FORMS, check
 from calib.tasks.task import digest
@@ -149,6 +150,7 @@ def records(
     run: Run, task: str, items: Sequence[Item], indices: Sequence[int], batch: ScoredBatch
 ) -> list[Row]:
     """A batch's records; pictures that have no file are put into the run folder."""
+    typed = FORMS[run.config["prompt"]].typed
     return [
         {
             "id": item.id,
@@ -160,6 +162,7 @@ def records(
             "images": [saved(run.path, item, index, k) for k in range(len(item.images))],
             "options": list(item.options),
             "answer": item.answer,
+            **({"question_type": type_of(item)} if typed else {}),
             **row,
             "correct": None if item.answer is None else row["correct"],
             "batch": batch.number,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from calib.hf.decision import label_ids, refuse_control
 from calib.hf.ends import Spelling
 from calib.hf.speakers import Speakers
 from calib.images import key_of, open_image, size_of
@@ -65,6 +66,10 @@ def encode(prompt: Prompt, speakers: Speakers, name: str, *, thinking: str = "of
     text, special = speakers.templated(prompt, thinking)
     tail = speakers.tail(prompt, text, special)
     bare = speakers.ids(text + tail, special)
+    if prompt.decision:
+        refuse_control(prompt, speakers.tokenizer, speakers.speaker.chat_template, name)
+        options = label_ids(prompt, speakers.tokenizer, name)
+        return Encoded(text, prompt.images, len(bare), 0, options, special, name, tail)
     spelled = [[behind(tail, s) for s in option] for option in prompt.options]
     joint = [[speakers.ids(text + tail + s, special) for s in option] for option in spelled]
     ends = [common_prefix(bare, ids) for option in joint for ids in option]

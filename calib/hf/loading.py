@@ -20,6 +20,7 @@ from calib.hf import adapters
 from calib.hf.classes import IMAGES, TEXT, auto_class, refuse_class, refuse_encoder
 from calib.hf.placement import home, placed
 from calib.hf.refusals import first_line, sentence
+from calib.hf.revision import revision_of
 from calib.hf.sources import Source, located
 from calib.records import CalibError, InputError
 
@@ -34,8 +35,9 @@ def load(
     attn_implementation: str | None,
     peft: str | None,
     **model_args: Any,
-) -> tuple[Any, Any, Any | None, str | None]:
-    """(model in evaluation mode, tokenizer, processor if it reads images, adapter if it has one).
+) -> tuple[Any, Any, Any | None, str | None, str | None]:
+    """(model in evaluation mode, tokenizer, processor if it reads images, adapter if it has one,
+    the weights' revision where it is known).
 
     The arguments are those of ``calib.load_model``.
     """
@@ -54,15 +56,15 @@ def load(
             refused = [*model_args, *(["peft"] if peft is not None else [])]
             raise InputError(f"{name}: the embedded model takes no {', '.join(refused)}")
         hf, speaker = embedded(state, options)
-        adapter = None
+        adapter = revision = None
     else:
-        hf, speaker, adapter = pretrained(name, peft, options, where)
+        hf, speaker, adapter, revision = pretrained(name, peft, options, where)
     tokenizer = getattr(speaker, "tokenizer", speaker)
     pad(tokenizer, hf.config, name)
     processor = speaker if getattr(speaker, "image_processor", None) is not None else None
     share_template(tokenizer, speaker)
     hf = hf.eval() if mapped is not None else placed(hf.eval(), where)
-    return hf, tokenizer, processor, adapter
+    return hf, tokenizer, processor, adapter, revision
 
 
 def embedded(state: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -80,8 +82,8 @@ def embedded(state: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def pretrained(
     name: str, peft: str | None, options: dict[str, Any], where: torch.device
-) -> tuple[Any, Any, str | None]:
-    """(model, tokenizer or processor, adapter on the model) of a folder or a hub name."""
+) -> tuple[Any, Any, str | None, str | None]:
+    """(model, tokenizer or processor, adapter on the model, revision) of a folder or hub name."""
     # A folder's own code is run where the user asks for it; transformers would ask on stdin.
     options = {"trust_remote_code": False, **options}
     source, adapter = located(name, options), None
@@ -101,7 +103,8 @@ def pretrained(
     options |= source.hub
     with reasons(name, source):
         hf, speaker = assembled(source, adapter, options, where)
-    return hf, speaker, None if adapter is None else adapter.name
+    revision = revision_of(source, adapter, str(options.get("subfolder") or ""))
+    return hf, speaker, None if adapter is None else adapter.name, revision
 
 
 def assembled(

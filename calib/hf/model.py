@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from calib.hf.batching import fitting, plan
 from calib.hf.classes import parts_of
+from calib.hf.decision import own_settings, refuse_own_settings
 from calib.hf.decoding.packing import CannotPack, Packing
 from calib.hf.decoding.sampling import sample_answers
 from calib.hf.encoding import Encoded, encode, refuse_overlong
@@ -23,12 +25,13 @@ from calib.hf.placement import device_map, input_device
 from calib.hf.plans import Decodings, Forwards
 from calib.hf.reader import Reader
 from calib.hf.refusals import naming
+from calib.hf.revision import template_of
 from calib.hf.scoring import Scores, joined, score_batch
 from calib.hf.speakers import Speakers
 from calib.models.protocol import Abilities, Answering, Sampling, Scoring
 from calib.records import Answer, CalibError, InputError, Item
 from calib.tasks.load import default_form
-from calib.tasks.prompts import build
+from calib.tasks.prompts import FORMS, build
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Model:
     tokenizer: Any
     processor: Any | None
     adapter: str | None = None  # folder or hub name of what was put on the base model
+    revision: str | None = None  # of its weights, where they were loaded from (calib.hf.revision)
     speakers: Speakers = field(init=False, repr=False, compare=False)
     reader: Reader = field(init=False, repr=False, compare=False)
 
@@ -54,7 +58,8 @@ class Model:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Model, class, dtype, device and the attention each tower really uses.
+        """Model, class, dtype, device, the attention each tower really uses, the weights' revision
+        and a digest of the chat template.
 
         A model that lies on several devices names them too, and one with an adapter its adapter.
         """
@@ -66,6 +71,8 @@ class Model:
             "dtype": str(self.hf.dtype).removeprefix("torch."),
             "device": str(self.device),
             "attention": {name: part._attn_implementation for name, part in parts.items()},
+            "revision": self.revision,
+            "template": template_of(self.speakers.speaker),
         }
         if places := device_map(self.hf):
             facts["device_map"] = places
@@ -99,6 +106,10 @@ class Model:
             finally:
                 self.reader.memory = None
 
+    @cached_property
+    def _own_decision(self) -> list[str]:
+        return own_settings(self.hf, self.revision)
+
     def scores(self, items: Sequence[Item], how: Scoring) -> Forwards:
         """The forward passes that score the options of ``items``."""
         return Forwards.of(self, items, how)
@@ -125,6 +136,8 @@ class Model:
         ``new_tokens``, are more tokens than the model has positions, and as
         ``calib.hf.encoding.encode`` does.
         """
+        if FORMS[prompt].typed:
+            refuse_own_settings(self.hf, self._own_decision)
         encoded = []
         for item in items:
             built = build(item, prompt, chat=self.speakers.chat, variants=variants)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from itertools import chain, cycle
+from itertools import chain, cycle, pairwise
 from typing import Any
 
 from PIL import Image
@@ -16,7 +16,7 @@ from PIL import Image
 from calib.hf.refusals import first_line
 from calib.hf.templates import rendered
 from calib.hf.thinking import Conversation, closing, switched, switches_in, thinks
-from calib.records import CalibError, Prompt
+from calib.records import CalibError, InputError, Prompt
 
 BLANK = Image.new("RGB", (96, 64), (127, 127, 127))
 
@@ -142,13 +142,24 @@ class Speakers:
         """
         begin, special = self.beginning
         if prompt.chat:
-            text = switched(self.conversation(prompt), thinking, prompt.thoughts)
+            text = self._said(prompt, thinking)
             begun = text.startswith(self.tokenizer.bos_token or "\0")
             added = special and self.processor is not None and not begun
             return f"{text}{prompt.begun}", added
         text = begin + self.picture * len(prompt.images) if prompt.images else begin
         text += prompt.text
         return (f"{text} {prompt.begun}" if prompt.begun else text), special
+
+    def _said(self, prompt: Prompt, thinking: str) -> str:
+        """The chat template's text of a prompt; a pipeline of transformers turns its switch off
+        and does no more."""
+        if not prompt.decision:
+            return switched(self.conversation(prompt), thinking, prompt.thoughts)
+        if thinking == "on":
+            raise InputError("thinking: expected off or own, as in prompt decision no model thinks")
+        conversation = self.conversation(prompt)
+        switch = "enable_thinking"
+        return conversation.render(**({switch: False} if switch in conversation.switches else {}))
 
     def conversation(self, prompt: Prompt) -> Conversation:
         """The turns up to the question, for the chat template; pictures stand in the first that
@@ -157,7 +168,10 @@ class Speakers:
         contents: list[Any] = list(said)
         if self.processor is not None:
             contents = [[{"type": "text", "text": text}] for text in said]
-            contents[0] = [*({"type": "image"} for _ in prompt.images), *contents[0]]
+            if prompt.places:
+                contents[-1] = divided(prompt.text, prompt.places)
+            else:
+                contents[0] = [*({"type": "image"} for _ in prompt.images), *contents[0]]
         turns = [
             {"role": role, "content": content}
             for role, content in zip(cycle(("user", "assistant")), contents, strict=False)
@@ -210,6 +224,14 @@ class Speakers:
                 f"{text[-24:]!r} was asked for"
             )
         return tail
+
+
+def divided(text: str, places: Sequence[int]) -> list[dict[str, str]]:
+    """A message's parts: its text, with a picture at each of ``places``."""
+    parts: list[dict[str, str]] = []
+    for start, end in pairwise([0, *places, len(text)]):
+        parts += [{"type": "text", "text": text[start:end]}, {"type": "image"}]
+    return [part for part in parts[:-1] if part.get("text") != ""]
 
 
 def rows_of(reader: Any, how: dict[str, Any]) -> dict[str, Any]:

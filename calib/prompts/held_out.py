@@ -17,8 +17,10 @@ import numpy as np
 
 from calib import metrics
 from calib.drive.score import score
-from calib.idk import evaluate as honesty
 from calib.idk.build import cluster_of
+from calib.idk.evaluate import Outcome as Honesty
+from calib.idk.evaluate import compare as compare_honesty
+from calib.idk.evaluate import evaluate
 from calib.intervals import Difference, holm, paired_difference
 from calib.prompts.objectives import Objective, Outcome, is_truthful
 from calib.prompts.parts import reworded
@@ -157,7 +159,7 @@ def of_answers(
     }
     pairs = []
     for w in others:
-        found = honesty.compare(outcomes[w], outcomes[first], seed=seed)
+        found = compare_honesty(outcomes[w], outcomes[first], seed=seed)
         tests = {name: asdict(d) for name in OF_ANSWERS if (d := found[name]) is not None}
         for name, test in tests.items():
             test["label"] = name.replace("_", " ")
@@ -166,20 +168,18 @@ def of_answers(
     rates = [
         {
             "name": search.ledger.texts[w],
-            "rates": {name: rate for name, rate in asdict(summed).items() if name == "rates"}[
-                "rates"
-            ],
+            "rates": {n: None if r is None else asdict(r) for n, r in summed.rates.items()},
             "of": summed.of,
         }
         for w, own in outcomes.items()
-        for summed in [honesty.evaluate(own, seed=seed)]
+        for summed in [evaluate(own, seed=seed)]
     ]
     return {"runs": rates, "pairs": pairs, "compared": len(questions.held_out)}
 
 
-def of_honesty(item: Item, outcome: Outcome) -> honesty.Outcome:
+def of_honesty(item: Item, outcome: Outcome) -> Honesty:
     known, refused, correct = (bool(outcome[name]) for name in ("known", "refused", "correct"))
-    return honesty.Outcome(item.id, known, refused, correct, cluster=cluster_of(item))
+    return Honesty(item.id, known, refused, correct, cluster=cluster_of(item))
 
 
 def judge_elsewhere(
@@ -261,7 +261,9 @@ def difference(
         right = [np.array([is_truthful(row) for row in own]) for own in pairs]
         one, other = ((each.astype(float), each) for each in right)
         return paired_difference(metrics.accuracy, one, other, clusters=clusters, seed=seed)
-    both = np.array([all(row["confidence"] is not None for row in two) for two in zip(*pairs)])
+    both = np.array(
+        [all(row["confidence"] is not None for row in two) for two in zip(*pairs, strict=True)]
+    )
     one, other = (
         (
             np.array([row["confidence"] for row, use in zip(own, both, strict=True) if use], float),

@@ -1,8 +1,9 @@
 """The file of a search: what each round's rewriter gave, and what came of every question.
 
-A line of rewriting is ``{"round", "wordings": [{"text", "of"}, ...]}``, and wordings are numbered in
-the order in which they stand there. A line of asking is ``{"question", "wordings": [n, ...],
-"outcomes": [...]}``. Lines are whole or cut off, so a search that was stopped goes on with the same.
+A line of rewriting is ``{"round", "wordings": [{"text", "of"}, ...]}``, and wordings are numbered
+in the order in which they stand there. A line of asking is ``{"question", "wordings": [n, ...],
+"outcomes": [...]}``. Lines are whole or cut off, so a search that was stopped goes on with the same
+ones.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def more_rounds(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
 
 
 class Ledger:
-    """``texts`` are the wordings by number; ``outcome`` of a wording and a question what is known."""
+    """``texts`` are the wordings by number, ``rounds`` those that each round brought, ``outcomes``
+    what came of a wording and a question."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         """Raises as ``calib.runs.begin.begin``, and InputError where the file is damaged."""

@@ -1,8 +1,8 @@
 """What a wording is searched for: how it is asked, and by which numbers wordings are ranked.
 
-``OBJECTIVES`` has them. A question asked in a wording gives an ``Outcome``; the outcomes of a wording
-are summed up as numbers, and the wordings ranked by a key of these, the least first. The paper's
-band of accuracy, a fifth wide, comes first: floor(5 right / asked), in whole numbers.
+``OBJECTIVES`` has them. A question asked in a wording gives an ``Outcome``; the outcomes of a
+wording are summed up as numbers, and the wordings ranked by a key of these, the least first. The
+paper's band of accuracy, a fifth wide, comes first: floor(5 right / asked), in whole numbers.
 
 Axis legend: Q questions, W wordings.
 """
@@ -86,8 +86,9 @@ def ask_freely(model: Model, asked: Asked, how: How) -> Iterator[tuple[int, list
     assert how.known is not None  # ``optimize_prompts`` reads the labels
     width = len(asked[0])
     flat = [item for own in asked for item in own]
-    limits = {"max_new_tokens": how.max_new_tokens, "stop": how.stop}
-    sampling = Sampling(samples=1, greedy=True, rows=ROWS, **limits)
+    sampling = Sampling(
+        samples=1, greedy=True, max_new_tokens=how.max_new_tokens, stop=how.stop, rows=ROWS
+    )
     plan = model.answers(flat, Answering(how.form, sampling, "packed"))
     waiting: dict[int, dict[int, Outcome]] = {}
     for n, answers in plan.run(range(len(flat)), 1, 0):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from calib.models.protocol import Model
+from calib.models.protocol import Answering, Model, Sampling
 from calib.records import InputError, Item
 
 Rewriter = Callable[[str], list[str]]
@@ -63,9 +63,8 @@ def edits(text: str) -> Iterator[str]:
     if opening is not None:
         yield capital(rest)
     for line in PHRASES:
-        for place in re.finditer(
-            "|".join(rf"\b{re.escape(p)}\b" for p in longest_first(line)), text, re.IGNORECASE
-        ):
+        pattern = "|".join(rf"\b{re.escape(phrase)}\b" for phrase in longest_first(line))
+        for place in re.finditer(pattern, text, re.IGNORECASE):
             for phrase in line:
                 if phrase.casefold() != place.group().casefold():
                     put = capital(phrase) if place.group()[:1].isupper() else phrase
@@ -97,8 +96,6 @@ class ByModel:
     seed: int = 0
 
     def __call__(self, text: str) -> list[str]:
-        from calib.models.protocol import Answering, Sampling
-
         name = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         ask = f"Say this in other words, in one sentence, and write nothing else: {text}"
         item = Item(name, ask, meta={"instruction": "Write only the new sentence."})

@@ -2,9 +2,10 @@
 
 seeds -> [rewritten -> ladder of questions -> ranked -> the best are kept] * rounds -> held out
 
-The loop is that of the paper's second remedy (``docs/prompts.md``): every kept wording is rewritten,
-all are ranked by one key, the best are kept. Here outcomes are cached by wording and question, poor
-wordings are asked few questions, and the winner is judged on questions that the search never saw.
+The loop is that of the paper's second remedy (``docs/prompts.md``): every kept wording is
+rewritten, all are ranked by one key, the best are kept. Here outcomes are cached by wording and
+question, poor wordings are asked few questions, and the winner is judged on questions that the
+search never saw.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ def optimize_prompts(
 ) -> PromptSearch:
     """Search for the wording of ``part``, a key of ``calib.prompts.parts.PARTS``, in ``out``.
 
-    ``seeds``: wordings to begin with; ``rewriter``: "synonyms", "model" or a callable of a text that
-    gives texts. In each of ``rounds`` the ``keep`` kept wordings get ``rewrites`` new ones each;
+    ``seeds``: wordings to begin with; ``rewriter``: "synonyms", "model" or a callable of a text
+    that gives texts. In each of ``rounds`` the ``keep`` kept wordings get ``rewrites`` new ones each;
     after ``patience`` rounds of which none was kept, the search ends (0: never). ``objective`` is a
     key of ``OBJECTIVES``; with "truthful" ``task`` is the folder of an IDK set. ``search`` and
     ``held_out``: questions of each side (default 200, or half of them). ``judged``: "winner", or

@@ -13,6 +13,8 @@ NAMES = {
     "items": "fingerprint of the questions",
     "class": "model class",
     "prompt": "prompt form",
+    "revision": "revision of the model",
+    "template": "fingerprint of the chat template",
     "variants": "more spellings tried",
     "limit": "questions at most",
     "normalize": "option score",

@@ -262,7 +262,7 @@ def held_out(results: Results) -> Iterator[Block]:
 def values(results: Results, place: int) -> list[Mapping[str, float | None]]:
     """What the seed and the wording have of each metric."""
     runs = results["held_out"]["runs"]
-    found = []
+    found: list[Mapping[str, float | None]] = []
     for run in (runs[0], runs[place]):
         metrics = run.get("metrics") or run["rates"]
         found.append({name: m["value"] for name, m in metrics.items() if m is not None})

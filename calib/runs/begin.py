@@ -12,7 +12,7 @@ from typing import Any
 from calib.fields import refuse_irregular
 from calib.records import CalibError, InputError, Item
 from calib.runs.batches import RECORDS
-from calib.runs.circumstances import CIRCUMSTANCES, circumstances
+from calib.runs.circumstances import CIRCUMSTANCES, LATER, circumstances
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import Run, open_run
@@ -80,6 +80,7 @@ def agreed(run: Run, requested: Mapping[str, Any], growth: Growth | None) -> dic
 
 def refuse_other(run: Run, requested: Mapping[str, Any]) -> None:
     old, names = run.config, {*run.config, *requested} - {*CIRCUMSTANCES}
+    names -= {n for n in LATER if old.get(n) is None or requested.get(n) is None}
     differ = sorted(name for name in names if old.get(name) != requested.get(name))
     if differ:
         differences = "; ".join(

@@ -18,6 +18,10 @@ CIRCUMSTANCES = ("source", "versions", "machine", "git", "started")
 ``source`` is the file that the questions came from, which may move; ``items`` says what is in it.
 """
 
+LATER = ("revision", "template")
+"""Facts of a model that runs begun earlier do not say. One that is not known, there or now, makes
+no difference; two that are known must be the same."""
+
 
 def circumstances() -> dict[str, Any]:
     """Versions, machine and git revision, none of which an argument sets."""

@@ -31,6 +31,7 @@ from calib.fields import (
 from calib.records import InputError
 from calib.runs.kinds import IMPORTED, kind_in
 from calib.runs.order_rows import check_orders, is_orders
+from calib.tasks.files.decisions import TYPES
 
 Row = dict[str, Any]
 FLOAT32 = 2.0**-23
@@ -211,6 +212,7 @@ OPTIONAL: Fields = {
         ("a number from 0 to 1 or null", or_null(is_share)),
     ),
     "ended": ("true, false or null", or_null(is_bool)),
+    "question_type": ("noul, choice or score", lambda value: value in TYPES),
     "orders": ("a list of objects, one an order", is_orders),
     "ranked": (
         "a list of numbers or null",

@@ -18,17 +18,20 @@ from numpy.typing import NDArray
 
 from calib.calibrators.abstention import Threshold, abstention
 from calib.calibrators.facts import made_for
+from calib.calibrators.grouped import GroupedTemperature
 from calib.calibrators.temperature import DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.intervals import holm, paired_difference
 from calib.intervals.clusters import split as split
 from calib.records import CalibError, InputError
 from calib.runs import Run, open_run
 from calib.runs.config import checked
+from calib.summary.by_type import by_types, fit_by_type, is_typed
 from calib.summary.curves import diagram, quantiles
-from calib.summary.rows import Row, Scored, collect
+from calib.summary.rows import Floats, Row, Scored, collect
 from calib.summary.table import RESAMPLES, Spec, measure, specs
 
 Rows = NDArray[np.int64]
+Fitted = TemperatureScaling | GroupedTemperature
 
 LEAST_QUESTIONS = 50
 """A run of fewer questions is given no temperature: its interval spans a factor of two and more."""
@@ -78,26 +81,29 @@ def temperature(
     return {**before_and_after(fitted, scored.take(held_out), bins, seed), **how}
 
 
-def before_and_after(
-    fitted: TemperatureScaling, scored: Scored, bins: int, seed: int
-) -> dict[str, Any]:
+def before_and_after(fitted: Fitted, scored: Scored, bins: int, seed: int) -> dict[str, Any]:
     """What a fitted temperature does to questions it was not fitted on.
 
     A temperature divides the options' log-probabilities. So before and after are the confidence
     among the options, even where the run records the one over the vocabulary.
     """
-    before, after = rescaled(scored, 1.0), rescaled(scored, fitted.temperature_)
+    at: float | Floats
+    if isinstance(fitted, GroupedTemperature):
+        one, at = TemperatureScaling(), fitted.temperatures_of(scored.group.tolist())[:, None]
+    else:
+        one, at = fitted, fitted.temperature_
+    before, after = rescaled(scored, 1.0), rescaled(scored, at)
     if not np.array_equal(before.correct, after.correct):
         raise ArithmeticError("a temperature changed an answer, which dividing by it cannot do")
     chosen = [spec for spec in specs(bins, scored.has) if spec.name in SHOWN]
     first, second = measure(before, chosen, seed), measure(after, chosen, seed)
     return {
         "value": fitted.temperature_,
-        "low": fitted.low_,
-        "high": fitted.high_,
-        "method": fitted.method,
-        "degenerate": fitted.degenerate_,
-        "reason": fitted.reason_,
+        "low": one.low_,
+        "high": one.high_,
+        "method": one.method,
+        "degenerate": one.degenerate_,
+        "reason": one.reason_,
         "confidence": scored.scores,
         "n_fit": fitted.n_fit_,
         "n_judged": len(scored),
@@ -156,8 +162,9 @@ def fit_on(scored: Scored, rows: Rows, method: str = "exact") -> TemperatureScal
         )
 
 
-def rescaled(scored: Scored, temperature: float) -> Scored:
-    """The rows as they would be at a temperature: confidence among the options.
+def rescaled(scored: Scored, temperature: float | Floats) -> Scored:
+    """The rows as they would be at a temperature, or at those of rows (N, 1): confidence among the
+    options.
 
     Without options, a temperature divides the log-odds of the confidence.
     """
@@ -247,15 +254,19 @@ def refuse_shared(run: Run, other: Run, rows: Sequence[Row], others: Sequence[Ro
 
 def fit_runs(
     run: Path, evaluate: Path | None, *, method: str, seed: int, in_sample: bool = False
-) -> tuple[TemperatureScaling, dict[str, Any]]:
+) -> tuple[Fitted, dict[str, Any]]:
     """Fit on one run and judge on another, or fit on half of a run and judge on its other half.
 
-    Returns the fit, and what ``before_and_after`` says of it with the facts of both runs. Raises
-    InputError where the two runs share questions, unless ``in_sample`` is set.
+    Returns the fit, and what ``before_and_after`` says of it with the facts of both runs. In a
+    prompt form of questions that have a type, each type has a temperature. Raises InputError where
+    the two runs share questions, unless ``in_sample`` is set.
     """
     seed = checked("seed", seed)
     opened = open_run(run, "calib fit")
     scored, rows, _ = collect(opened.rows(), vocabulary=False, of=run)
+    typed = is_typed(opened, method)
+    if typed:
+        scored = by_types(scored, rows, run)
     fit_rows, held_out_rows = split(scored.cluster, seed)
     facts: dict[str, Any] = {"fitted on": dict(opened.config)}
     held_out = scored.take(held_out_rows)
@@ -267,12 +278,18 @@ def fit_runs(
         scored, held_out = scored.only(common), held_out.only(common)
         if not in_sample:
             refuse_shared(opened, other, rows, others)
+        if typed:
+            held_out = by_types(held_out, others, evaluate)
         fit_rows = np.arange(len(scored))
     facts["made for"] = made_for(
         opened.config, [rows[row]["id"] for row in fit_rows], scored.scores
     )
     reason = kept_because(scored, fit_rows)
-    fitted = fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
+    fitted: Fitted | None = (
+        fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
+    )
+    if typed and isinstance(fitted, TemperatureScaling) and not fitted.degenerate_:
+        fitted = fit_by_type(scored, fit_rows)
     if fitted is None or len(held_out) == 0:
         raise CalibError(
             f"{run}: too few questions to fit a temperature on some and judge it on others"

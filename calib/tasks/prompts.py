@@ -5,9 +5,10 @@ code (hfutml/Calibration-MLLM). In ``reason`` an item that holds its reasoning i
 question and that reply, and the options stand after an answer cue. What an answer in ``verbalized``
 states is read by ``calib.uncertainty.measures.verbalized``.
 
-In every form an item's lecture, context and hint stand before its question, and the turns before
-those. An item without options is asked for its answer in words. An item's cue is the beginning of the
-reply, or of what is to be completed; its system prompt is the chat's.
+In every form but ``decision`` (``calib.tasks.decision_prompt``) an item's lecture, context and hint
+stand before its question, and the turns before those. An item without options is asked for its
+answer in words. An item's cue is the beginning of the reply, or of what is to be completed; its
+system prompt is the chat's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from calib.records import InputError, Item, Prompt
+from calib.tasks.decision_prompt import decision_prompt
 from calib.tasks.files import LETTERS
 from calib.tasks.files.checks import alike
 
@@ -43,6 +45,7 @@ class Form:
     chat: bool = True  # a turn of a chat; else a text to be completed
     orders: bool = False  # an answer is a letter alone: options may be listed in any order
     opening: str = ":"  # what stands between a cue and the answer
+    typed: bool = False  # of questions that have a type, as a pipeline of transformers asks them
 
 
 FORMS = {
@@ -96,6 +99,12 @@ FORMS = {
         words=True,
         opening=": (",
     ),
+    "decision": Form(
+        "System One's questions, in the words of transformers' decision pipeline.",
+        "",
+        fixed=True,
+        typed=True,
+    ),
 }
 PASSAGES = {"lecture": "Lecture", "context": "Context", "hint": "Hint"}
 """Keys of ``Item.meta`` that are shown before the question, in this order, behind these words."""
@@ -115,6 +124,8 @@ def build(item: Item, form: str, *, chat: bool = True, variants: bool = False) -
     if form not in FORMS:
         raise InputError(f"prompt {form!r}: expected one of {', '.join(FORMS)}")
     layout, reasoning = FORMS[form], item.meta.get("reasoning")
+    if layout.typed:
+        return decision_prompt(item, chat=chat, variants=variants)
     refuse_unlettered(item, form, layout.letters or reasoning is not None)
     if not layout.letters:
         refuse_alike(item, form)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from calib.images.places import key_of
 from calib.records import EncodedImage, ImageRef, InputError, Item
+from calib.tasks.files.columns import SYSTEM_ONE
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def digest(items: Iterable[Item]) -> str:
     for item in items:
         images = [image_digest(image) for image in item.images]
         row = [item.id, item.question, item.options, item.answer, item.group, images]
-        # Runs of built-in tasks begun before this key had a name of its own go on.
-        meta = {names.get(name, name): value for name, value in item.meta.items()}
+        # Runs begun before these keys were there go on: one had another name, and the other says
+        # once more what the rest says, for a form whose runs hold their prompts.
+        meta = {names.get(k, k): value for k, value in item.meta.items() if k != SYSTEM_ONE}
         hashed.update(json.dumps([*row, meta], default=str).encode())
     return hashed.hexdigest()[:12]
 

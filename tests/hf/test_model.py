@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from calib.hf.model import Model, load_model
+from calib.hf.revision import digest_of, template_of
 from calib.records import CalibError, InputError, Item
 
 pytestmark = pytest.mark.usefixtures("one_thread", "offline")
@@ -88,6 +89,8 @@ def test_a_text_model_by_path(load: Callable[[str], Model], folders: Path, llama
         "dtype": "float32",
         "device": "cpu",
         "attention": {"model": "sdpa"},
+        "revision": digest_of(folders / "llama"),
+        "template": template_of(model.tokenizer),
     }
     for name, weight in llama.state_dict().items():
         assert torch.equal(model.hf.state_dict()[name], weight), name

@@ -26,7 +26,8 @@ def over_rounds(
         axes.yaxis.set_major_formatter(PERCENT)
         points = [(entry["round"], kept[measure]) for entry in history for kept in entry["kept"]]
         axes.scatter(
-            *zip(*points, strict=True),
+            [place for place, _ in points],
+            [value for _, value in points],
             s=14,
             color=theme.muted,
             label="kept wordings",
@@ -34,7 +35,8 @@ def over_rounds(
         )
         first = [(entry["round"], entry["kept"][0][measure]) for entry in history]
         axes.plot(
-            *zip(*first, strict=True),
+            [place for place, _ in first],
+            [value for _, value in first],
             color=theme.ink,
             marker="o",
             markersize=4,

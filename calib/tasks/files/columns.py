@@ -11,6 +11,8 @@ from calib.records import InputError
 from calib.tasks.files.values import is_absent, mapping, shown
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SYSTEM_ONE = "system_one"
+"""What a row of System One has of its request as it stands; other rows have no such column."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "id": (),
@@ -130,7 +132,9 @@ class Row:
         pictures: dict[int, str] = {}
         for name, value in row.items():
             known = plain(name)
-            if known in OWN:
+            if of_shape and name == SYSTEM_ONE:
+                self.values[name], self.names[name] = value, name
+            elif known in OWN:
                 self.put(MEANINGS[known], name, value)
             elif known in MEANINGS:
                 stand_ins.append(name)

@@ -16,7 +16,7 @@ from calib.tasks.files.answers import (
     readings_of,
 )
 from calib.tasks.files.checks import check_answer, check_item
-from calib.tasks.files.columns import LETTERS, Row
+from calib.tasks.files.columns import LETTERS, SYSTEM_ONE, Row
 from calib.tasks.files.pictures import Pictures, cluster_of
 from calib.tasks.files.placed import with_pictures_placed
 from calib.tasks.files.values import (
@@ -123,10 +123,11 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "idk": index_in,
     "reasoning": text_in,
     "thinking": text_in,
+    SYSTEM_ONE: lambda value, where: value,
 }
 OF_META = (
     *("spellings", "answerable", "cluster", "hint", "context", "lecture", "instruction"),
-    *("ask_for_text", "turns", "idk", "reasoning", "thinking"),
+    *("ask_for_text", "turns", "idk", "reasoning", "thinking", SYSTEM_ONE),
 )
 
 

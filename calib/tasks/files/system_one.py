@@ -13,6 +13,7 @@
   the criteria, each ``{"type": "image", "format", "data_base64"}`` or a path. They are shown before
   the text, in the order of their mention, and the placeholders stay. ``<image>`` alone is replaced
   as in LLaVA's conversations: it is the asset of that name, else the next of the line's images.
+* Each item also has its request as it stands, for prompt form ``decision``.
 * ``questions``, ``state`` and the labels may be JSON written into a text, as tables store them.
 * One decision a line, ``{"state", "question", "type", "options", "label"}``, is an item ``id``.
 """
@@ -24,6 +25,7 @@ from dataclasses import replace
 from typing import Any
 
 from calib.records import InputError
+from calib.tasks.files.columns import SYSTEM_ONE
 from calib.tasks.files.conversation import PLACEHOLDER
 from calib.tasks.files.decisions import Decision, decision_of, label_index, readable
 from calib.tasks.files.notes import Notes
@@ -66,7 +68,8 @@ def decision_rows(
     unasked = sorted(set(labels) - set(questions))
     if unasked:
         raise InputError(f"{where}: {labelled[0]}: {unasked[0]!r} is not one of the questions")
-    state = readable(state_of(row["state"]) if encoded else row["state"])
+    written = state_of(row["state"]) if encoded else row["state"]
+    state = readable(written)
     assets = mapping(row.get("assets") or {}, f"{where}: assets")
     own = own_pictures(row, where)
     columns = {name: value for name, value in columns.items() if name not in ("image", "images")}
@@ -83,6 +86,7 @@ def decision_rows(
         images = list(own)
         first = len(images) + shown_assets.index(PLACEHOLDER) if PLACEHOLDER in shown_assets else 0
         pictures = 1 if PLACEHOLDER in shown_assets else len(images)
+        unused = [asset for asset in assets if asset not in shown_assets]
         context, shown_decision = placed(state, decision, first, pictures, place)
         images += [image_of(assets[asset], f"{place}: asset {asset!r}") for asset in shown_assets]
         yield (
@@ -94,6 +98,12 @@ def decision_rows(
                 "id": name_of_line if single else f"{name_of_line}#{name}",
                 "context": context,
                 "images": images,
+                SYSTEM_ONE: {
+                    "state": written,
+                    "question": question,
+                    "assets": shown_assets,
+                    **({"unused": unused} if unused else {}),
+                },
                 **columns_of(shown_decision, label_index(labels[name], decision, place, notes)),
             },
         )
