@@ -61,7 +61,7 @@ def same(value: Any, expected: Any, where: str = "") -> None:
         for number, (one, other) in enumerate(zip(value, expected, strict=True)):
             same(one, other, f"{where} {number}")
     elif isinstance(expected, float):
-        # Numbers are rounded to float32 by those who wrote them: two steps of it, whatever the size.
+        # Numbers are rounded to float32 by those who wrote them: two steps of it, of any size.
         assert value == pytest.approx(expected, abs=2e-6, rel=2.4e-7), where
     else:
         assert value == expected, where

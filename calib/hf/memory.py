@@ -1,10 +1,10 @@
 """Pictures and the beginnings of prompts as a model has read them, kept for further prompts.
 
 transformers' models encode pictures in ``get_image_features``, which their own forward calls.
-While ``remembered`` is open, a call with the same arguments gives what it gave before. Arguments are
-told apart by the bytes of their tensors. What the encoder says besides the features themselves, the
-hidden states and attention of its layers, is not kept: no forward reads it. Prefixes are those that
-a question's prompts share (``calib.hf.orders``).
+While ``remembered`` is open, a call with the same arguments gives what it gave before. Arguments
+are told apart by the bytes of their tensors. What the encoder says besides the features themselves,
+the hidden states and attention of its layers, is not kept: no forward reads it. Prefixes are those
+that a question's prompts share (``calib.hf.orders``).
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def of_answers(
         w: [of_honesty(items[q], search.ledger.outcomes[w, q]) for q in questions.held_out]
         for w in (first, *others)
     }
-    pairs = []
+    pairs: list[dict[str, Any]] = []
     for w in others:
         found = compare_honesty(outcomes[w], outcomes[first], seed=seed)
         tests = {name: asdict(d) for name in OF_ANSWERS if (d := found[name]) is not None}

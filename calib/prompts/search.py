@@ -73,9 +73,9 @@ def optimize_prompts(
     """Search for the wording of ``part``, a key of ``calib.prompts.parts.PARTS``, in ``out``.
 
     ``seeds``: wordings to begin with; ``rewriter``: "synonyms", "model" or a callable of a text
-    that gives texts. In each of ``rounds`` the ``keep`` kept wordings get ``rewrites`` new ones each;
-    after ``patience`` rounds of which none was kept, the search ends (0: never). ``objective`` is a
-    key of ``OBJECTIVES``; with "truthful" ``task`` is the folder of an IDK set. ``search`` and
+    that gives texts. In each of ``rounds`` the ``keep`` kept wordings get ``rewrites`` new ones
+    each; after ``patience`` rounds of which none was kept, the search ends (0: never).
+    ``objective`` is a key of ``OBJECTIVES``; with "truthful" ``task`` is the folder of an IDK set. ``search`` and
     ``held_out``: questions of each side (default 200, or half of them). ``judged``: "winner", or
     "kept" for all that were kept. ``elsewhere``: tasks on which the winner is judged as well.
     ``cache_gb``: of pictures as the model reads them, which are encoded once.
