@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import typer
 
-from calib.cli import about, fitting, idk, logs, measuring, sampling, watching
+from calib.cli import about, fitting, idk, logs, measuring, sampling, transferring, watching
 from calib.cli.base import Command, app, on_terminate, readable
 
 # In the order of ``calib --help``, each with the example that its own help ends with.
@@ -21,6 +21,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     sampling.sample: "calib sample --model my/llava --tasks easy-vqa --samples 20",
     sampling.p_true: "calib p_true runs/answers && calib report runs/answers",
     fitting.fit: "calib fit runs/demo --output_path temperature.json",
+    transferring.transfer: "calib transfer runs/a runs/b --output_path transfer",
     measuring.compare: "calib compare runs/before runs/after",
     measuring.report: "calib report runs/demo; calib report answers.csv",
     watching.drift: "calib drift week.csv --calibrator temperature.json",

@@ -20,6 +20,7 @@ from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
 from calib.report.scores import write_report
 from calib.report.training import write_training_report
+from calib.report.transfer import rewrite_transfer
 from calib.runs import open_run
 from calib.runs.config import kind_of
 from calib.runs.folder import Progress
@@ -33,6 +34,7 @@ from calib.runs.kinds import (
     SAMPLE,
     SCORE,
     TRAINING,
+    TRANSFER,
     no_run,
 )
 
@@ -100,6 +102,10 @@ def idk_evaluation(of: Sources) -> Path:
     return write_idk_report(of.folder)
 
 
+def transfer(of: Sources) -> Path:
+    return rewrite_transfer(of.folder)
+
+
 def training(of: Sources) -> Path:
     return write_training_report(of.folder)
 
@@ -112,6 +118,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     COMPARISON: comparison,
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,
+    TRANSFER: transfer,
     TRAINING: training,
 }
 
