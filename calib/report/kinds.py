@@ -18,6 +18,7 @@ from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
 from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
+from calib.report.ranking_page import rewrite_ranking
 from calib.report.scores import write_report
 from calib.report.training import write_training_report
 from calib.report.transfer import rewrite_transfer
@@ -31,6 +32,7 @@ from calib.runs.kinds import (
     IDK_SET,
     IMPORTED,
     KINDS,
+    RANKING,
     SAMPLE,
     SCORE,
     TRAINING,
@@ -102,6 +104,10 @@ def idk_evaluation(of: Sources) -> Path:
     return write_idk_report(of.folder)
 
 
+def ranking(of: Sources) -> Path:
+    return rewrite_ranking(of.folder)
+
+
 def transfer(of: Sources) -> Path:
     return rewrite_transfer(of.folder)
 
@@ -118,6 +124,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     COMPARISON: comparison,
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,
+    RANKING: ranking,
     TRANSFER: transfer,
     TRAINING: training,
 }

@@ -98,7 +98,10 @@ def lead(results: Results) -> Iterator[str]:
         if parts:
             yield f"The {what} {made} {label_of(name)} {listed(parts)}."
         else:
-            yield f"The {what} {made} {label_of(name)} is shown to change no other run."
+            yield (
+                f"The {what} {made} {label_of(name)} is shown neither to lower nor to raise the "
+                "error on another run."
+            )
     cells = [cell for cell in carried(results) if cell["loss"] is not None]
     if cells:
         worse = [cell for cell in cells if loses(cell)]

@@ -187,9 +187,7 @@ def carry(calibrator: str, fit: Side, judge: Side, seed: int) -> Carried:
     """What a calibrator fitted to the one run says of the other."""
     parts = parts_of(fit, judge, seed)
     shared = 0 if fit is judge else len(set(fit.questions) & set(judge.questions))
-    how = "cross-fitted" if fit is judge else "fitted to all of it"
-    if len(parts) > 1 and fit is not judge:
-        how = "fitted without what a part shares"
+    how = "fitted to all of it" if len(parts) == 1 else "cross-fitted"
     after: Outcome | str
     if (why := unfit(calibrator, fit.scored, judge.scored)) is not None:
         after = why
