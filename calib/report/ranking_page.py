@@ -11,7 +11,7 @@ from calib.records import CalibError, InputError
 from calib.report import plots
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
-from calib.report.formats import UNKNOWN, count, fixed, interval, percent
+from calib.report.formats import UNKNOWN, count, fixed, interval, percent, plural
 from calib.report.page import write_file, write_page
 from calib.report.ranking import ranking_words, signed
 from calib.report.significance import p_of
@@ -55,13 +55,12 @@ def rewrite_ranking(folder: Path) -> Path:
 
 
 def ranking_page(ranking: Results) -> Page:
-    first, *words = ranking_words(ranking)
     none = row_of(ranking, NONE)
     return Page(
         title="Calibrators ranked",
-        headline=first.rstrip("."),
+        headline=headline(ranking),
         asked=f"Judged on {count(ranking['n'])} questions ({ranking['judged on']}).",
-        lead=[Text(line, "lead") for line in words],
+        lead=[Text(line, "lead") for line in ranking_words(ranking)],
         tiles=[
             Tile("as it is", fixed(none["ece"]), f"ECE, {ranking['bins']} bins"),
             Tile("right", percent(none["accuracy"], 1), "of the answers"),
@@ -70,6 +69,14 @@ def ranking_page(ranking: Results) -> Page:
         sections=list(sections(ranking)),
         footer="The numbers are in results.json.",
     )
+
+
+def headline(ranking: Results) -> str:
+    """How many are shown to help."""
+    better, fitted = len(ranking["better"]), len(ranking["rows"]) - 1
+    if not better:
+        return "No calibrator is shown to be better than none"
+    return f"{count(better)} of {plural(fitted, 'calibrator')} shown to be better than none"
 
 
 def row_of(ranking: Results, name: str) -> Row:

@@ -194,8 +194,8 @@ def note(results: Results) -> str:
         f"p is that of no difference, question by question, by exchanging clusters, corrected for "
         f"the {count(results['tests'])} tests of this page (Holm); the interval is a bootstrap's, "
         "uncorrected. Where few answers carry a difference the two may disagree: a difference is "
-        "said to be shown where p is below 0.05 and the interval leaves out 0. ECE has no test: it "
-        "may fall because confidences grow sharper."
+        "said to be shown where p is below 0.05 and the interval leaves out 0. Tests take the "
+        "fits as they are. ECE has no test: it may fall because confidences grow sharper."
     )
     return " ".join(said)
 
