@@ -41,19 +41,22 @@ def mark(cell: dict[str, Any]) -> str:
 
 def table() -> Iterator[str]:
     """The lines of the table: a row for each model and set that is judged."""
-    yield "| model, judged on | as it is | own T | other's T | other's − own | ECE | own T | other's T |"
+    head = ["model, judged on", "as it is", "own T", "other's T", "other's − own"]
+    yield f"| {' | '.join(head)} | ECE | own T | other's T |"
     yield "| --- |" + " --- |" * 7
     for model, results in transfers().items():
         cells = cells_of(results)
         for judged, other in (SETS, SETS[::-1]):
             own, far = cells[judged, judged], cells[other, judged]
             loss = f"{far['loss']['value']:+.4f}".replace("-", "−")
-            yield (
-                f"| {model}, {judged} | {own['before']['value']:.4f} "
-                f"| {own['after']['value']:.4f}{mark(own)} | {far['after']['value']:.4f}{mark(far)} "
-                f"| {loss}{' *' if loses(far) else ''} | {own['before']['ece']:.3f} "
-                f"| {own['after']['ece']:.3f} | {far['after']['ece']:.3f} |"
-            )
+            errors = [
+                f"{own['before']['value']:.4f}",
+                f"{own['after']['value']:.4f}{mark(own)}",
+                f"{far['after']['value']:.4f}{mark(far)}",
+                f"{loss}{' *' if loses(far) else ''}",
+            ]
+            eces = [f"{each['ece']:.3f}" for each in (own["before"], own["after"], far["after"])]
+            yield f"| {' | '.join([f'{model}, {judged}', *errors, *eces])} |"
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -175,13 +176,16 @@ def transfer_pairs(
         here = {found: each for (found, judged), each in after.items() if judged == name}
         if not here:
             raise InputError(f"after: expected runs that are judged on {name!r}, got none")
-        sides, _ = aligned([run, *here.values()])
-        first, *others = [
-            outcome_of(None, side.scored, np.arange(len(side.scored))) for side in sides
-        ]
-        outcomes = dict(zip(here, others, strict=True))
+        once = {Path(each.path).resolve(): each for each in (run, *here.values())}
+        sides, _ = aligned(list(once.values()))  # the same may have been found on two sets
+        said = {
+            path: outcome_of(None, side.scored, np.arange(len(side.scored)))
+            for path, side in zip(once, sides, strict=True)
+        }
+        outcomes = {found: said[Path(each.path).resolve()] for found, each in here.items()}
         own = outcomes.get(name, f"nothing was found on {name}")
-        columns.append(Judged(name, first, own, sides[0].scored.cluster))
+        before_all = said[Path(run.path).resolve()]
+        columns.append(Judged(name, before_all, own, sides[0].scored.cluster))
         carried += [Carried(found, name, each, "found on it") for found, each in outcomes.items()]
     unknown = sorted({judged for _, judged in after} - set(before))
     if unknown:
