@@ -141,6 +141,30 @@ def test_what_is_said_is_what_p_and_interval_show(cell, mark, helped, harmed):
     assert ("is shown neither to lower nor to raise" in " ".join(lead(results))) == (mark == "·")
 
 
+def test_many_rows_are_told_by_their_numbers():
+    cells = [
+        cell_with(0.1, 0.01, 0.05, 0.2) | {"fitted": row, "judged": column}
+        for row in "abcd"
+        for column in "xyz"
+    ]
+    cells[0] = cell_with(-0.1, 0.01, -0.2, -0.05) | {"fitted": "a", "judged": "x"}
+    cells[-1] = cell_with(0.1, 0.3, -0.05, 0.2) | {"fitted": "d", "judged": "z"}
+    said = list(lead({"what": "temperature", "made": "fitted on", "cells": cells}))
+    assert said == [
+        "The temperature fitted on a lowers the error on 1 other run and raises it on 2 other "
+        "runs.",
+        "The temperature fitted on b raises the error on 3 other runs.",
+        "The temperature fitted on c raises the error on 3 other runs.",
+        "The temperature fitted on d raises the error on 2 other runs and is shown to do neither "
+        "on 1 other run.",
+    ]
+    named = list(lead({"what": "temperature", "made": "fitted on", "cells": cells[:3]}))
+    assert named == [
+        "The temperature fitted on a lowers the error on x (p = 0.010) and raises it on y (p = "
+        "0.010) and z (p = 0.010)."
+    ]
+
+
 def test_a_lost_accuracy_is_no_help():
     lost = {"value": -0.1, "p": 0.01, "least_p": 0, "holm": 0.01, "low": -0.2, "high": -0.05}
     cell = cell_with(-0.1, 0.01, -0.2, -0.05)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from calib.report.comparison_names import label_of
-from calib.report.formats import count, listed
+from calib.report.formats import count, listed, plural
 from calib.report.plots.transfer import LOWERS, NOT_SHOWN, RAISES
 from calib.report.significance import p_of, shown
 
+NAMED = 3
+"""Of more runs that were fitted on, a sentence counts those judged and does not name them."""
 Cell = Mapping[str, Any]
 Results = Mapping[str, Any]
 
@@ -77,31 +79,12 @@ def of(number: int, total: int) -> str:
 def lead(results: Results) -> Iterator[str]:
     """A sentence for each run that it was made on, then what is lost against the own."""
     what, made = results["what"], results["made"]
-    for name in dict.fromkeys(cell["fitted"] for cell in carried(results)):
-        own = [cell for cell in carried(results) if cell["fitted"] == name]
-        parts = [
-            f"{verb} on {listed([told(cell) for cell in cells])}"
-            for verb, cells in (
-                ("lowers the error", [cell for cell in own if mark_of(cell) == LOWERS]),
-                ("raises it", [cell for cell in own if mark_of(cell) == RAISES]),
-            )
-            if cells
-        ]
-        parts += [
-            f"lowers accuracy on {label_of(cell['judged'])} (p {p_of(cell['tests']['accuracy'])})"
-            for cell in own
-            if loses_accuracy(cell)
-        ]
-        left = [cell for cell in own if mark_of(cell) == NOT_SHOWN]
-        if left and parts:
-            parts.append(f"is shown to do neither on {listed([name_in(cell) for cell in left])}")
-        if parts:
-            yield f"The {what} {made} {label_of(name)} {listed(parts)}."
-        else:
-            yield (
-                f"The {what} {made} {label_of(name)} is shown neither to lower nor to raise the "
-                "error on another run."
-            )
+    rows: dict[str, list[Cell]] = {cell["fitted"]: [] for cell in results["cells"]}
+    for cell in carried(results):
+        rows[cell["fitted"]].append(cell)
+    rows = {name: cells for name, cells in rows.items() if cells}
+    for name, own in rows.items():
+        yield f"The {what} {made} {label_of(name)} {done(own, len(rows) > NAMED)}."
     cells = [cell for cell in carried(results) if cell["loss"] is not None]
     if cells:
         worse = [cell for cell in cells if loses(cell)]
@@ -112,12 +95,28 @@ def lead(results: Results) -> Iterator[str]:
         )
 
 
+def done(cells: Sequence[Cell], many: bool) -> str:
+    """What the cells of one row show; of ``many`` rows only on how many runs."""
+    parts: list[str] = []
+    for mark, verb in ((LOWERS, "lowers"), (RAISES, "raises")):
+        here = [cell for cell in cells if mark_of(cell) == mark]
+        if here:
+            runs = plural(len(here), "other run") if many else listed(list(map(told, here)))
+            parts.append(f"{verb} {'it' if parts else 'the error'} on {runs}")
+    for cell in filter(loses_accuracy, cells):
+        p = p_of(cell["tests"]["accuracy"])
+        parts.append(f"lowers accuracy on {label_of(cell['judged'])} (p {p})")
+    if not parts:
+        return "is shown neither to lower nor to raise the error on another run"
+    left = [str(label_of(cell["judged"])) for cell in cells if mark_of(cell) == NOT_SHOWN]
+    if left:
+        runs = plural(len(left), "other run") if many else listed(left)
+        parts.append(f"is shown to do neither on {runs}")
+    return listed(parts)
+
+
 def told(cell: Cell) -> str:
-    return f"{name_in(cell)} (p {p_of(cell['tests']['measure'])})"
-
-
-def name_in(cell: Cell) -> str:
-    return str(label_of(cell["judged"]))
+    return f"{label_of(cell['judged'])} (p {p_of(cell['tests']['measure'])})"
 
 
 def measures(judged: Sequence[Mapping[str, Any]]) -> str:
