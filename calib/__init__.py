@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from calib.records import Verdict as Verdict
     from calib.report.comparison import write_comparison as write_comparison
     from calib.report.scores import write_report as write_report
+    from calib.report.transfer import transfer as transfer
+    from calib.report.transfer import write_transfer as write_transfer
     from calib.runs import Run as Run
     from calib.runs import open_run as open_run
     from calib.summary import summarize as summarize
@@ -100,8 +102,10 @@ _HOMES = {
     "semantic_entropy": "calib.uncertainty.semantic",
     "shared_prefix": "calib.hf.decoding.shared_prefix",
     "summarize": "calib.summary",
+    "transfer": "calib.report.transfer",
     "write_comparison": "calib.report.comparison",
     "write_report": "calib.report.scores",
+    "write_transfer": "calib.report.transfer",
 }
 _MODULES = ("calibrators", "intervals", "judge", "metrics", "records", "tasks")
 

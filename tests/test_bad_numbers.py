@@ -29,6 +29,7 @@ COMMANDS = {
     "sample": MODEL,
     "fit": ["RUN"],
     "compare": ["RUN", "OTHER"],
+    "transfer": ["RUN", "OTHER"],
     "idk build": [*MODEL, "--output_path", "set"],
     "idk evaluate": ["set"],
 }

@@ -28,6 +28,7 @@ COMMANDS = [
     "sample",
     "p_true",
     "fit",
+    "transfer",
     "compare",
     "report",
     "drift",

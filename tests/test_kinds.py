@@ -27,14 +27,17 @@ from calib.runs.kinds import (
     IDK_SET,
     IMPORTED,
     KINDS,
+    RANKING,
     READERS,
     RUNS,
     SAMPLE,
     SCORE,
     TRAINING,
+    TRANSFER,
     need,
 )
 from calib.summary.remedies import fit_runs
+from calib.summary.transfer import transfer_runs
 from calib.uncertainty.p_true import questions
 from calib.uncertainty.side_by_side import side_by_side
 from tests.sampled import SAID, make
@@ -69,6 +72,8 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         COMPARISON: root / "compared",
         IDK_SET: idk,
         IDK_EVALUATION: written(root / "evaluated", results={"format": "calib.idk.evaluation/1"}),
+        TRANSFER: written(root / "transferred", results={"format": "calib.transfer/1"}),
+        RANKING: written(root / "ranked", results={"format": "calib.ranking/1"}),
         TRAINING: checkpoint(root / "checkpoint-10"),
     }
 
@@ -93,6 +98,7 @@ CALLS: dict[str, Callable[[Path], Any]] = {
     "calib.open_run": open_run,
     "calib.summarize": lambda folder: calib.summarize(open_run(folder)),
     "calib fit": lambda folder: fit_runs(folder, None, method="exact", seed=0),
+    "calib transfer": lambda folder: transfer_runs([open_run(beside(folder)), open_run(folder)]),
     "calib compare": lambda folder: calib.compare([open_run(beside(folder)), open_run(folder)]),
     "calib crosscheck": lambda folder: crosscheck_run(folder, 15),
     "calib p_true": lambda folder: questions(open_run(folder), None, shown=1),
@@ -129,6 +135,7 @@ COMMANDS = {
     "fit": "calib fit",
     "crosscheck": "calib crosscheck",
     "compare": "calib compare",
+    "transfer": "calib transfer",
     "p_true": "calib p_true",
 }
 
@@ -138,7 +145,7 @@ COMMANDS = {
 def test_a_command_refuses_the_wrong_kind_with_exit_code_2(folders, kind, command):
     if kind in READERS[COMMANDS[command]]:
         return
-    more = [str(folders[SCORE])] if command == "compare" else []
+    more = [str(folders[SCORE])] if command in ("compare", "transfer") else []
     done = CliRunner().invoke(cli.app, [command, str(folders[kind]), *more])
     assert done.exit_code == 2
     assert f"it holds {KINDS[kind].holds}" in done.stderr and "Traceback" not in done.stderr

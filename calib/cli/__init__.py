@@ -11,7 +11,17 @@ from collections.abc import Callable
 
 import typer
 
-from calib.cli import about, fitting, idk, logs, measuring, prompts, sampling, watching
+from calib.cli import (
+    about,
+    fitting,
+    idk,
+    logs,
+    measuring,
+    prompts,
+    sampling,
+    transferring,
+    watching,
+)
 from calib.cli.base import Command, app, on_terminate, readable
 
 # In the order of ``calib --help``, each with the example that its own help ends with.
@@ -22,6 +32,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     sampling.p_true: "calib p_true runs/answers && calib report runs/answers",
     fitting.fit: "calib fit runs/demo --output_path temperature.json",
     prompts.prompts: "calib prompts --model my/llava --tasks questions.jsonl",
+    transferring.transfer: "calib transfer runs/a runs/b --output_path transfer",
     measuring.compare: "calib compare runs/before runs/after",
     measuring.report: "calib report runs/demo; calib report answers.csv",
     watching.drift: "calib drift week.csv --calibrator temperature.json",

@@ -42,7 +42,8 @@ def fit(
         typer.Option(
             "--output_path",
             metavar="FILE",
-            help="Where to write it; default: RUN/NAME.json, with all RUN/calibrators.json.",
+            help="Where to write it; default: RUN/NAME.json, with all RUN/calibrators.json and "
+            "its page in calibrators/.",
         ),
     ] = None,
     export: Annotated[
@@ -124,17 +125,21 @@ def ranked(
 
     from calib.calibrators.registry import CALIBRATORS
     from calib.report.ranking import ranking_head, ranking_rows, ranking_words
+    from calib.report.ranking_page import folder_beside, write_ranking
     from calib.runs.durable import replace
     from calib.summary.ranking import rank_runs
 
+    folder = folder_beside(path) if calibrator == "all" else None
     names = list(CALIBRATORS) if calibrator == "all" else [calibrator]
     ranking, fitted, facts = rank_runs(run, evaluate, names, seed=seed, in_sample=in_sample)
     out.print(f"Judged on {ranking['n']:,} questions ({ranking['judged on']}):\n")
     show(ranking_head(ranking), ranking_rows(ranking))
     out.print("\n" + "\n".join(ranking_words(ranking)) + "\n")
     written = [path]
-    if calibrator == "all":
-        replace(path, json.dumps({**ranking, "facts": facts}, indent=2) + "\n")
+    if folder is not None:
+        stated = {**ranking, "facts": facts}
+        replace(path, json.dumps(stated, indent=2) + "\n")
+        written.append(write_ranking(stated, folder))
         for best in ranking["better"][:1]:
             written.append(fitted[best].save(path.parent / f"{best}.json", facts=facts))
     elif calibrator not in fitted:

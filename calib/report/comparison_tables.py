@@ -192,38 +192,48 @@ def error_names(runs: Entries) -> dict[str, str]:
 def fact_tables(results: Mapping[str, Any]) -> list[Table]:
     """What differs between the runs, a column a run, then what is the same in all of them."""
     names = [whole_of(run["name"]) for run in results["runs"]]
+    told = [label_of(run["name"]) for run in results["runs"]]
     facts = [
-        {"folder": run["path"], **dict(run_facts(results["facts"][name]))}
+        {"folder": run["path"], **results["facts"][name]}
         for run, name in zip(results["runs"], names, strict=True)
     ]
-    labels = list(dict.fromkeys(label for each in facts for label in each))
-    same = [
-        label for label in labels if all(each.get(label) == facts[0].get(label) for each in facts)
-    ]
+    differing = differing_table(told, facts)
+    first = dict(run_facts(facts[0]))
     own = {k: v for k, v in results["facts"].items() if k not in names}
     return [
-        Table(
-            "facts",
-            ["fact", *(label_of(run["name"]) for run in results["runs"])],
-            [
-                [label, *(marked(each.get(label), facts[0].get(label)) for each in facts)]
-                for label in labels
-                if label not in same
-            ],
-            "What differs from the first run is marked.",
-            prose=tuple(range(1, 1 + len(names))),
-        ),
+        differing,
         Table(
             "facts-same",
             ["the same in all runs", "value"],
             [
                 ["questions compared", count(results["n"])],
                 *(["of this comparison, " + name, text] for name, text in run_facts(own)),
-                *([label, facts[0][label]] for label in same),
+                *(
+                    [label, text]
+                    for label, text in first.items()
+                    if label not in {row[0] for row in differing.rows}
+                ),
             ],
             prose=(1,),
         ),
     ]
+
+
+def differing_table(names: Sequence[Label], facts: Entries) -> Table:
+    """The facts that are not the same in all runs, a column a run."""
+    told = [dict(run_facts(each)) for each in facts]
+    labels = dict.fromkeys(label for each in told for label in each)
+    return Table(
+        "facts",
+        ["fact", *names],
+        [
+            [label, *(marked(each.get(label), told[0].get(label)) for each in told)]
+            for label in labels
+            if any(each.get(label) != told[0].get(label) for each in told)
+        ],
+        "What differs from the first run is marked.",
+        prose=tuple(range(1, 1 + len(names))),
+    )
 
 
 def marked(text: str | None, first: str | None) -> str:

@@ -19,8 +19,10 @@ from calib.report.idk import write_idk_report
 from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
 from calib.report.prompts import write_prompts_report
+from calib.report.ranking_page import rewrite_ranking
 from calib.report.scores import write_report
 from calib.report.training import write_training_report
+from calib.report.transfer import rewrite_transfer
 from calib.runs import open_run
 from calib.runs.config import kind_of
 from calib.runs.folder import Progress
@@ -32,9 +34,11 @@ from calib.runs.kinds import (
     IMPORTED,
     KINDS,
     PROMPT_SEARCH,
+    RANKING,
     SAMPLE,
     SCORE,
     TRAINING,
+    TRANSFER,
     no_run,
 )
 
@@ -102,6 +106,14 @@ def idk_evaluation(of: Sources) -> Path:
     return write_idk_report(of.folder)
 
 
+def ranking(of: Sources) -> Path:
+    return rewrite_ranking(of.folder)
+
+
+def transfer(of: Sources) -> Path:
+    return rewrite_transfer(of.folder)
+
+
 def training(of: Sources) -> Path:
     return write_training_report(of.folder)
 
@@ -118,6 +130,8 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     COMPARISON: comparison,
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,
+    RANKING: ranking,
+    TRANSFER: transfer,
     TRAINING: training,
     PROMPT_SEARCH: prompt_search,
 }

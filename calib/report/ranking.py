@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib.report.formats import UNKNOWN, fixed, percent
+from calib.report.formats import UNKNOWN, Shown, fixed, percent
 from calib.report.significance import p_of
 from calib.summary.ranking import NONE
 
@@ -44,7 +44,8 @@ def difference(test: Results | None) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{fixed(value, 4)}"
+    """A difference of two errors with its sign."""
+    return Shown(f"{'+' if value > 0 else ''}{fixed(value, 4)}", value)
 
 
 def ranking_words(ranking: Results) -> list[str]:

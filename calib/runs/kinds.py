@@ -18,7 +18,8 @@ from calib.records import InputError
 CONFIG, RESULTS = "config.json", "results.json"
 SCORE, SAMPLE, HISTOGRAM, IMPORTED = "score", "sample", "histogram", "imported"
 COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
-TRAINING, PROMPT_SEARCH = "training", "prompts"
+TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
+PROMPT_SEARCH = "prompts"
 STATE = "trainer_state.json"
 
 
@@ -30,7 +31,7 @@ class Kind:
     read_by: str
 
 
-QUESTIONS = "calib report, compare, fit and crosscheck, and Run.scores()"
+QUESTIONS = "calib report, compare, fit, transfer and crosscheck, and Run.scores()"
 KINDS: dict[str, Kind] = {
     SCORE: Kind("scored questions (calib score)", QUESTIONS),
     IMPORTED: Kind("an imported table (calib import)", QUESTIONS),
@@ -42,6 +43,8 @@ KINDS: dict[str, Kind] = {
     COMPARISON: Kind("a comparison of runs (calib compare)", "calib report"),
     IDK_SET: Kind("an IDK set (calib idk build)", "calib report and calib idk evaluate"),
     IDK_EVALUATION: Kind("an evaluation of an IDK set (calib idk evaluate)", "calib report"),
+    TRANSFER: Kind("the transfer of calibrators (calib transfer)", "calib report"),
+    RANKING: Kind("a ranking of calibrators (calib fit --calibrator all)", "calib report"),
     TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
     PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
 }
@@ -56,6 +59,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "calib.open_run": RUNS,
     "calib.summarize": (SCORE, IMPORTED),
     "calib fit": (SCORE, IMPORTED),
+    "calib transfer": (SCORE, IMPORTED),
     "calib compare": (SCORE, IMPORTED),
     "calib crosscheck": (SCORE, IMPORTED),
     "calib p_true": (SAMPLE,),
@@ -68,6 +72,8 @@ FORMATS = {
     "calib.comparison/1": COMPARISON,
     "calib.idk/1": IDK_SET,
     "calib.idk.evaluation/1": IDK_EVALUATION,
+    "calib.transfer/1": TRANSFER,
+    "calib.ranking/1": RANKING,
 }
 """The ``format`` of results.json in folders that have no config.json."""
 

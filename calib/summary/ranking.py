@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from calib.intervals import holm, paired_difference
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.runs.config import checked
+from calib.summary.curves import diagram
 from calib.summary.remedies import LEAST_QUESTIONS, refuse_shared
 from calib.summary.rows import Scored, collect
 from calib.summary.table import RESAMPLES
@@ -36,6 +37,9 @@ Floats = NDArray[np.float64]
 FOLDS = 5
 NONE = "none"
 LEVEL = 0.05
+FORMAT = "calib.ranking/1"
+DRAWN = 2
+"""Calibrators whose reliability is drawn beside none's, the first of the ranking."""
 NEED_OPTIONS = ("vector",)
 DEGENERATE = (DegenerateCalibratorWarning, DegenerateTemperatureWarning)
 
@@ -152,7 +156,9 @@ def rank(
     for test, p in zip(tests, corrected, strict=True):
         test["holm"] = p
     rows.sort(key=lambda row: row["measure"])
+    first = [row["calibrator"] for row in rows if row["calibrator"] != NONE][:DRAWN]
     return {
+        "format": FORMAT,
         "measure": f"{label} of the answer's confidence",
         "n": len(judge),
         "clusters": len(np.unique(judge.cluster)),
@@ -160,7 +166,14 @@ def rank(
         "rows": rows,
         "better": [row["calibrator"] for row in rows if is_better(row)],
         "not_fitted": {name: each for name, each in found.items() if isinstance(each, str)},
+        "diagrams": {name: bars_of(done[name], judge, bins) for name in (NONE, *first)},
     }
+
+
+def bars_of(outcome: Outcome, judge: Scored, bins: int) -> list[dict[str, Any]]:
+    """The reliability diagram of the judged rows with what a calibrator says of them."""
+    said = replace(judge, confidence=outcome.confidence, correct=outcome.correct)
+    return diagram(said, bins)
 
 
 def tests_of(

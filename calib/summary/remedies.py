@@ -229,6 +229,11 @@ def unfitted(method: str, reason: str) -> TemperatureScaling:
     return scaling
 
 
+def question_of(row: Row) -> tuple[str, str, tuple[str, ...]]:
+    """What two rows have in common that are one question: id, text and options."""
+    return str(row["id"]), row.get("question", ""), tuple(row.get("options", ()))
+
+
 def refuse_shared(run: Run, other: Run, rows: Sequence[Row], others: Sequence[Row]) -> None:
     """InputError where questions of ``run``, which is fitted to, are judged in ``other``.
 
@@ -238,12 +243,7 @@ def refuse_shared(run: Run, other: Run, rows: Sequence[Row], others: Sequence[Ro
     if run.config.get("numbered") and not same_file:
         return
 
-    def questions(of: Sequence[Row]) -> set[tuple[str, str, tuple[str, ...]]]:
-        return {
-            (str(row["id"]), row.get("question", ""), tuple(row.get("options", ()))) for row in of
-        }
-
-    shared = questions(rows) & questions(others)
+    shared = set(map(question_of, rows)) & set(map(question_of, others))
     if shared:
         raise InputError(
             f"{other.path}: {len(shared):,} of its {len(others):,} questions are those of "

@@ -21,6 +21,7 @@ from calib.report.plots.rounds import over_rounds
 from calib.report.plots.selective import has_band, risk_coverage, risk_coverage_by_measure
 from calib.report.plots.theme import CSS, DARK, LIGHT, Theme, png, svg
 from calib.report.plots.training import entropy_over_steps, over_steps
+from calib.report.plots.transfer import transfer
 
 __all__ = [
     "CSS",
@@ -42,4 +43,5 @@ __all__ = [
     "risk_coverage",
     "risk_coverage_by_measure",
     "svg",
+    "transfer",
 ]
