@@ -28,6 +28,7 @@ COMMANDS = [
     "sample",
     "p_true",
     "fit",
+    "prompts",
     "transfer",
     "compare",
     "report",

@@ -33,6 +33,7 @@ CALIB_LAYERS = [
     {"calibrators", "hf", "logs"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
+    {"prompts"},
     {"report"},
     {"checks"},
     {"demo"},

@@ -27,6 +27,7 @@ from calib.runs.kinds import (
     IDK_SET,
     IMPORTED,
     KINDS,
+    PROMPT_SEARCH,
     RANKING,
     READERS,
     RUNS,
@@ -75,6 +76,7 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         TRANSFER: written(root / "transferred", results={"format": "calib.transfer/1"}),
         RANKING: written(root / "ranked", results={"format": "calib.ranking/1"}),
         TRAINING: checkpoint(root / "checkpoint-10"),
+        PROMPT_SEARCH: written(root / "searched", config={"kind": PROMPT_SEARCH, "model": "m"}),
     }
 
 

@@ -98,6 +98,7 @@ def prompts(
     from calib.prompts.parts import PARTS
     from calib.prompts.search import optimize_prompts
     from calib.prompts.settings import JUDGED
+    from calib.report.prompts import write_prompts_report
 
     one_of("--part", part, PARTS)
     one_of("--objective", objective, OBJECTIVES)
@@ -133,6 +134,7 @@ def prompts(
             out=output_path,
             progress=tell,
         )
+    write_prompts_report(done.path)
     said(done.path)
 
 

@@ -75,12 +75,13 @@ def optimize_prompts(
     ``seeds``: wordings to begin with; ``rewriter``: "synonyms", "model" or a callable of a text
     that gives texts. In each of ``rounds`` the ``keep`` kept wordings get ``rewrites`` new ones
     each; after ``patience`` rounds of which none was kept, the search ends (0: never).
-    ``objective`` is a key of ``OBJECTIVES``; with "truthful" ``task`` is the folder of an IDK set. ``search`` and
-    ``held_out``: questions of each side (default 200, or half of them). ``judged``: "winner", or
+    ``objective`` is a key of ``OBJECTIVES``; with "truthful" ``task`` is the folder of an IDK set.
+    ``search`` and ``held_out``: questions of each side (default 200, or half of them). ``judged``: "winner", or
     "kept" for all that were kept. ``elsewhere``: tasks on which the winner is judged as well.
     ``cache_gb``: of pictures as the model reads them, which are encoded once.
 
-    The same call goes on where an earlier one was stopped, with more rounds too. Raises InputError
+    The same call goes on where an earlier one was stopped, with more rounds too; ``calib report``
+    makes the folder's page. Raises InputError
     for what is refused at once, CalibError where a wording cannot be judged.
     """
     # 1. What is asked, in which wordings, by whom.
@@ -326,9 +327,6 @@ def texts_of(rewriter: Rewriter, text: str, part: str) -> list[str]:
 
 
 def finished(folder: Path, results: dict[str, Any]) -> PromptSearch:
-    """Write results.json and the page."""
-    from calib.report.prompts import write_prompts_report  # with it comes matplotlib
-
+    """Write results.json."""
     replace(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    write_prompts_report(folder)
     return PromptSearch(results["history"], results["winner"], results["held_out"], folder)
