@@ -70,10 +70,12 @@ def judge(search: Search, folder: Path, tasks: Sequence[Task], *, seed: int) -> 
     winner, first = search.kept[0], search.ranked(search.seeds, questions.searched)[0]
     judged = search.kept if search.settings.judged == "kept" else search.kept[:1]
     others = [w for w in judged if w != first]
-    found = of_answers if search.objective.answers else of_options
+    answers = search.objective.answers
+    found = of_answers if answers else of_options
     held_out = found(search, folder / HELD_OUT, first, others, seed) if others else {}
     result: dict[str, Any] = {
         "winner": texts[winner],
+        "run": None if answers or winner == first else f"{HELD_OUT}/{folder_of(winner)}",
         "seed": texts[first],
         "held_out": {
             "n": len(questions.held_out),
@@ -118,7 +120,7 @@ def scored(
     search: Search, task: Task, folder: Path, first: int, others: Sequence[int]
 ) -> list[Run]:
     """A run of the seed and one of each other wording, in folders of their own."""
-    names = [SEED, *("winner" if w == search.kept[0] else f"kept-{w}" for w in others)]
+    names = [SEED, *map(folder_of, others)]
     return [
         score(
             search.model,
@@ -130,6 +132,11 @@ def scored(
         )
         for name, w in zip(names, (first, *others), strict=True)
     ]
+
+
+def folder_of(wording: int) -> str:
+    """The run of a wording, which a search that goes on may judge again or not."""
+    return f"wording-{wording}"
 
 
 def compared(runs: Sequence[Run], seed: int) -> dict[str, Any]:

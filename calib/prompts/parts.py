@@ -31,6 +31,7 @@ class Part:
     about: str
     apply: Callable[[Item, str], Item]
     seeds: Callable[[str, Iterable[Item]], tuple[str, ...]]
+    request: bool = False  # the form's request gives way to it
 
 
 def with_meta(name: str) -> Callable[[Item, str], Item]:
@@ -49,7 +50,9 @@ PARTS: dict[str, Part] = {
         with_meta("cue"),
         lambda form, items: ("The answer might be", "The answer must be"),
     ),
-    "instruction": Part("the request behind the question", with_meta("instruction"), requests),
+    "instruction": Part(
+        "the request behind the question", with_meta("instruction"), requests, request=True
+    ),
     "system": Part(
         "the system prompt of a chat",
         with_meta("system"),

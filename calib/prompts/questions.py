@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.idk.build import cluster_of
-from calib.prompts.objectives import How, Objective
+from calib.prompts.objectives import OBJECTIVES, How
 from calib.records import InputError, Item
 from calib.tasks import Task, load_task
 from calib.tasks.load import checked
@@ -47,7 +47,7 @@ class Questions:
 
 def questions_of(
     task: Task | str,
-    objective: Objective,
+    name: str,
     *,
     prompt: str | None,
     bins: int,
@@ -55,10 +55,12 @@ def questions_of(
     held_out: int | None,
     seed: int,
 ) -> Questions:
-    """The questions of ``task``, or of the IDK set in that folder where answers are judged.
+    """The questions of ``task`` for the objective ``name``, or of the IDK set in that folder where
+    answers are judged.
 
     Raises InputError where there are too few, or they cannot be asked so.
     """
+    objective = OBJECTIVES[name]
     known: dict[str, bool] | None = None
     facts: dict[str, Any] = {}
     if objective.answers:
@@ -75,7 +77,9 @@ def questions_of(
     stop = tuple(facts.get("stop") or ())
     how = How(form, bins, known, stop=stop, **limits)
     chosen = Task(task.name, (*first, *second), form, task.source)
-    return Questions(chosen, how, len(first), {**facts, "prompt": form, "bins": bins})
+    return Questions(
+        chosen, how, len(first), {**facts, "objective": name, "prompt": form, "bins": bins}
+    )
 
 
 def of_idk_set(folder: Task | str) -> tuple[Task, dict[str, bool], dict[str, Any]]:

@@ -33,6 +33,7 @@ from calib.runs.durable import replace
 from calib.runs.folder import Progress, Work, slug
 from calib.runs.kinds import PROMPT_SEARCH, RESULTS
 from calib.tasks import Task
+from calib.tasks.prompts import FORMS
 from calib.tasks.task import digest
 
 
@@ -76,9 +77,10 @@ def optimize_prompts(
     that gives texts. In each of ``rounds`` the ``keep`` kept wordings get ``rewrites`` new ones
     each; after ``patience`` rounds of which none was kept, the search ends (0: never).
     ``objective`` is a key of ``OBJECTIVES``; with "truthful" ``task`` is the folder of an IDK set.
-    ``search`` and ``held_out``: questions of each side (default 200, or half of them). ``judged``: "winner", or
-    "kept" for all that were kept. ``elsewhere``: tasks on which the winner is judged as well.
-    ``cache_gb``: of pictures as the model reads them, which are encoded once.
+    ``search`` and ``held_out``: questions of each side (default 200, or half of them).
+    ``judged``: "winner", or "kept" for all that were kept. ``elsewhere``: tasks on which the winner
+    is judged as well. ``cache_gb``: of pictures and prompts as the model has read them, so that
+    each picture is encoded once.
 
     The same call goes on where an earlier one was stopped, with more rounds too; ``calib report``
     makes the folder's page. Raises InputError
@@ -91,7 +93,7 @@ def optimize_prompts(
     wanted, seed = OBJECTIVES[objective], checked_setting("seed", seed)
     questions = questions_of(
         task,
-        wanted,
+        objective,
         prompt=prompt,
         bins=checked_setting("bins", bins),
         search=search,
@@ -108,7 +110,7 @@ def optimize_prompts(
     folder = Path(out) if out is not None else Path("runs") / name
     config = {
         **engine.facts_of(model),
-        **config_of(questions, part, first, wanted.answers, objective, seed),
+        **config_of(questions, part, first, seed),
         **settings.facts,
         "rewriter": rewriter if isinstance(rewriter, str) else name_of(write),
     }
@@ -134,6 +136,8 @@ def first_wordings(
     if isinstance(seeds, str):
         raise InputError(f"seeds: expected a list of texts, got {seeds!r}")
     form = questions.how.form
+    if PARTS[part].request and FORMS[form].fixed:
+        raise InputError(f"part {part!r}: prompt {form} words its request itself")
     found = list(seeds if seeds is not None else PARTS[part].seeds(form, questions.items))
     if not found:
         raise InputError("seeds: expected at least one wording to begin with")
@@ -145,9 +149,7 @@ def first_wordings(
     return wordings
 
 
-def config_of(
-    questions: Questions, part: str, seeds: Sequence[str], answers: bool, objective: str, seed: int
-) -> dict[str, Any]:
+def config_of(questions: Questions, part: str, seeds: Sequence[str], seed: int) -> dict[str, Any]:
     return {
         "kind": PROMPT_SEARCH,
         "task": questions.task.name,
@@ -157,7 +159,6 @@ def config_of(
         "items": digest(questions.items),
         "part": part,
         "seeds": list(seeds),
-        "objective": objective,
         "seed": seed,
         **questions.facts,
     }
@@ -297,6 +298,7 @@ class Search:
             "model": self.model.name,
             "task": self.questions.task.name,
             "part": self.part,
+            "objective": self.questions.facts["objective"],
             "searched": self.questions.search,
             "wordings": len(self.ledger.texts),
             "rounds": self.round,
@@ -304,7 +306,6 @@ class Search:
             "read": self.read,
             "whole_pool": self.whole_pool,
             "history": self.history,
-            "config": dict(self.ledger.run.config),
         }
 
 

@@ -15,6 +15,7 @@ from calib.report.facts import facts_section, run_facts
 from calib.report.formats import UNKNOWN, count, fixed, percent, plural, printable, short
 from calib.report.page import write_page
 from calib.report.significance import moved
+from calib.runs.config import read_config
 from calib.runs.kinds import RESULTS
 from calib.runs.prompts import first_prompt, title_of
 
@@ -34,10 +35,11 @@ def write_prompts_report(folder: Path) -> Path:
     """Write the page of a search from its results.json; return it. InputError where that is gone
     or no search's."""
     results = read_saved(folder / RESULTS, "the results of calib prompts", FORMAT)
-    return write_page(folder, prompts_page(results, folder))
+    config = read_config(folder)
+    return write_page(folder, prompts_page(results, config, folder))
 
 
-def prompts_page(results: Results, folder: Path) -> Page:
+def prompts_page(results: Results, config: Mapping[str, Any], folder: Path) -> Page:
     read, whole = results["read"], results["whole_pool"]
     return Page(
         title=f"A wording for {results['task']}: {PARTS[results['part']].about}",
@@ -53,7 +55,7 @@ def prompts_page(results: Results, folder: Path) -> Page:
             Tile("searched on", count(results["searched"]), "questions, which chose the winner"),
             Tile("held out", count(results["held_out"]["n"]), "questions, which chose nothing"),
         ],
-        sections=list(sections(results, folder)),
+        sections=list(sections(results, config, folder)),
         asked=f"{results['model']}, the {results['part']} of its prompt",
         footer="The numbers are in results.json, every question's in search.jsonl.",
     )
@@ -97,7 +99,7 @@ def differences(results: Results) -> Mapping[str, Any]:
 def lead(results: Results) -> Iterator[str]:
     yield (
         f"{count(results['wordings'])} wordings were ranked on {count(results['searched'])} "
-        f"questions {KEY[results['config']['objective']]}; the first is the winner. A number that "
+        f"questions {KEY[results['objective']]}; the first is the winner. A number that "
         "chose a wording flatters it, so the held-out questions judge."
     )
     if results["gain"] is not None:
@@ -125,17 +127,17 @@ def span(test: Results) -> str:
     return f" (95 % interval {signed(test['low'])} to {signed(test['high'])})"
 
 
-def sections(results: Results, folder: Path) -> Iterator[Section]:
+def sections(results: Results, config: Mapping[str, Any], folder: Path) -> Iterator[Section]:
     yield Section("kept", "What was kept", [kept_table(results)])
     yield Section("rounds", "Round by round", [figures(results), rounds_table(results)])
     yield Section("held-out", "On questions that chose nothing", list(held_out(results)))
     if results["elsewhere"]:
         yield Section("elsewhere", "On other tasks", list(elsewhere(results)))
-    shown = first_prompt(folder / "held_out" / "winner")
+    shown = None if results["run"] is None else first_prompt(folder / results["run"])
     if shown is not None:
         told = f"The first held-out prompt in the winner's wording, {title_of(shown)}:"
         yield Section("asked", "What the model is asked", [Text(told), Quote(shown["text"])])
-    yield facts_section(run_facts(results["config"]))
+    yield facts_section(run_facts(config))
 
 
 def kept_table(results: Results) -> Table:
