@@ -85,7 +85,7 @@ def behind(tail: str, spelling: str) -> str:
     return spelling.lstrip() if tail[-1:].isspace() else spelling
 
 
-def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
     length = 0
     for x, y in zip(a, b, strict=False):
         if x != y:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,11 +54,9 @@ class Memory:
         return copied(made)
 
     def prefix(self, name: str, ids: tuple[int, ...], images: tuple[Any, ...]) -> Prefix | None:
-        """What was read of a prompt that begins with ``ids``, of the question ``name``."""
+        """What was read of the prompt ``ids`` of the question ``name``."""
         kept = self._prefixes.get((name, tuple(map(key_of, images))))
-        if kept is None or ids[: len(kept[0].ids)] != kept[0].ids:
-            return None
-        return kept[0]
+        return None if kept is None or ids != kept[0].ids else kept[0]
 
     def keep(self, name: str, images: tuple[Any, ...], prefix: Prefix) -> None:
         key = name, tuple(map(key_of, images))
@@ -96,13 +94,48 @@ def bytes_of(tensors: Iterable[Tensor]) -> int:
 
 
 def remembering(encode: Callable[..., Any], number: int, memory: Memory) -> Callable[..., Any]:
+    """``encode`` that asks the memory first, picture by picture where it can be divided so.
+
+    A picture is encoded alone, so that what it gives does not depend on what was kept.
+    """
+
     def encoded(*arguments: Any, **named: Any) -> Any:
         if torch.is_grad_enabled():  # gradients would go into another call's graph
             return encode(*arguments, **named)
-        key = number, identity(arguments), identity(named)
-        return memory.features(key, lambda: encode(*arguments, **named))
+
+        def one(*arguments: Any, **named: Any) -> Any:
+            key = number, identity(arguments), identity(named)
+            return memory.features(key, lambda: encode(*arguments, **named))
+
+        pixels = [*arguments, named.get("pixel_values")][0]
+        tensors = sum(isinstance(value, Tensor) for value in (*arguments, *named.values()))
+        if tensors == 1 and isinstance(pixels, Tensor) and pixels.dim() == 4 and len(pixels) > 1:
+            parts = [
+                one(part, *arguments[1:], **named)
+                if arguments
+                else one(**{**named, "pixel_values": part})
+                for part in pixels.split(1)
+            ]
+            if (whole := joined(parts)) is not None:
+                return whole
+        return one(*arguments, **named)
 
     return encoded
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Outputs of one picture each as the output of all; None where they hold more than a tensor
+    or list of one entry under each name."""
+    first = parts[0]
+    if not (dataclasses.is_dataclass(first) and isinstance(first, Mapping)):
+        return None
+    whole: dict[str, Any] = {}
+    for name, value in first.items():
+        if not (isinstance(value, (Tensor, list)) and len(value) == 1):
+            return None
+        rows = [part[name] for part in parts]
+        whole[name] = torch.cat(rows) if isinstance(value, Tensor) else [row[0] for row in rows]
+    return type(first)(**whole)
 
 
 def identity(value: Any) -> Hashable:

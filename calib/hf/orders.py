@@ -32,8 +32,8 @@ from calib.hf.scoring import Scores, joined, of_single_tokens
 if TYPE_CHECKING:
     from calib.hf.model import Model
 
-SPARED = 0.85
-"""Rests are read in two passes where these take at most so much of the tokens of one."""
+SPARED = 32
+"""Tokens of padding that a second pass over the model's weights has to spare."""
 RIGHT = ("kept prefixes",)
 """The question in ``Reader.learned`` whether a prefix that was kept is as good as one read."""
 
@@ -105,18 +105,21 @@ def named_alike(batch: Sequence[Encoded]) -> list[list[int]]:
 def shared(rows: Sequence[int], batch: Sequence[Encoded], reader: Reader) -> Shared:
     """What the prompts ``rows`` of a batch share; each keeps a token to be read behind it.
 
-    Where the reader remembers a part of that, it is all that counts as shared.
+    While somebody remembers, it ends with the last line that they share: so it is the same whatever
+    further prompts of the question stand beside these, and so are the numbers behind it.
     """
     ids = []
     for one in (batch[n] for n in rows):
         whole = reader.speakers.ids(one.text + one.tail, one.special)
         ids.append(tuple(whole[: one.length - one.cut]))
     length = min(min(common_prefix(ids[0], own) for own in ids), min(map(len, ids)) - 1)
-    first = batch[rows[0]]
-    kept = None
+    first, kept = batch[rows[0]], None
     if reader.memory is not None:
+        end = min(common_prefix(first.text, batch[n].text) for n in rows)
+        lines = first.text[:end].rpartition("\n")[0]
+        stem = reader.speakers.ids(f"{lines}\n", first.special) if lines else []
+        length = min(length, common_prefix(ids[0], stem)) or length
         kept = reader.memory.prefix(first.name, ids[0][:length], first.images)
-        length = length if kept is None else len(kept.ids)
     prefix = replace(first, cut=first.length - length)
     return Shared(prefix, ids[0][:length], tuple(own[length:] for own in ids), tuple(rows), kept)
 
@@ -209,7 +212,7 @@ def by_length(lengths: Sequence[int]) -> list[list[int]]:
         return cut * lengths[order[cut - 1]] + (len(order) - cut) * lengths[order[-1]]
 
     cut = min(range(1, len(order) + 1), key=cost)
-    if cost(cut) > SPARED * whole:
+    if whole - cost(cut) < SPARED:
         return [sorted(order)]
     return [sorted(order[:cut]), sorted(order[cut:])]
 

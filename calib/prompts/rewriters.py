@@ -17,22 +17,25 @@ from calib.records import InputError, Item
 
 Rewriter = Callable[[str], list[str]]
 
-PHRASES: tuple[tuple[str, ...], ...] = (
-    ("might be", "must be", "is", "could be", "should be", "is probably", "is likely",
-     "is certainly", "has to be", "seems to be", "appears to be", "may well be"),
-    ("answer", "correct answer", "right answer", "best answer", "correct option", "right choice",
-     "best choice", "most plausible answer", "most likely answer", "solution"),
-    ("the", "my", "the only", "one"),
-    ("reply with", "answer with", "respond with", "give only", "write only", "name"),
-    ("only reply with", "simply reply", "say only", "just answer", "honestly say"),
-    ("don't know", "do not know", "are not sure of", "are unsure about", "cannot tell"),
-    ("following question", "question below", "next question", "question"),
-    ("directly", "and nothing else", "at once", "without explanation"),
-    ("please", "kindly"),
-    ("helpful", "careful", "honest", "precise", "well-calibrated"),
-    ("sure", "confident", "certain"),
+DETERMINED, ADDRESSED = r"\b(the|my|only|one)\s$", r"\byou\s$"
+PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("", ("might be", "must be", "is", "could be", "should be", "is probably", "is likely",
+          "is certainly", "has to be", "seems to be", "appears to be", "may well be")),
+    (DETERMINED, ("answer", "correct answer", "right answer", "best answer", "correct option",
+                  "right choice", "best choice", "most plausible answer", "most likely answer",
+                  "solution")),
+    ("", ("the", "my", "the only", "one")),
+    ("", ("reply with", "answer with", "respond with", "give only", "write only", "name")),
+    ("", ("only reply with", "simply reply", "say only", "just answer", "honestly say")),
+    (ADDRESSED, ("don't know", "do not know", "are not sure of", "are unsure about",
+                 "cannot tell")),
+    ("", ("following question", "question below", "next question")),
+    ("", ("directly", "and nothing else", "at once", "without explanation")),
+    ("", ("please", "kindly")),
+    ("", ("helpful", "careful", "honest", "precise", "well-calibrated")),
+    ("", ("sure", "confident", "certain")),
 )  # fmt: skip
-"""Each may be put in another's place of its line."""
+"""Each may be put in another's place of its line, where what stands before matches the pattern."""
 OPENINGS = (
     "So", "Therefore", "In my view", "All things considered", "After careful thought",
     "Looking closely", "Judging by the picture", "As far as I can tell", "I am sure that",
@@ -62,13 +65,20 @@ def edits(text: str) -> Iterator[str]:
         yield joined(other, rest)
     if opening is not None:
         yield capital(rest)
-    for line in PHRASES:
+    for before, line in PHRASES:
         pattern = "|".join(rf"\b{re.escape(phrase)}\b" for phrase in longest_first(line))
         for place in re.finditer(pattern, text, re.IGNORECASE):
+            if not re.search(before, text[: place.start()]) or is_within_braces(text, place):
+                continue
             for phrase in line:
                 if phrase.casefold() != place.group().casefold():
                     put = capital(phrase) if place.group()[:1].isupper() else phrase
                     yield text[: place.start()] + put + text[place.end() :]
+
+
+def is_within_braces(text: str, place: re.Match[str]) -> bool:
+    """Whether it is the name of what a template takes."""
+    return text[: place.start()].endswith("{") and text[place.end() :].startswith("}")
 
 
 def longest_first(line: tuple[str, ...]) -> list[str]:

@@ -252,7 +252,7 @@ class Search:
         for lacks, own in todo.items():
             texts = [self.ledger.texts[w] for w in lacks]
             asked = [[apply(self.questions.items[q], text) for text in texts] for q in own]
-            note = Work(f"round {self.round}", "questions")
+            note = Work(f"round {self.round}, {len(texts)} wordings", "questions")
             tell = engine.Telling(self.progress, 0, len(own), note)
             for place, outcomes in self.objective.ask(self.model, asked, self.questions.how):
                 self.ledger.asked(own[place], lacks, outcomes)

@@ -13,6 +13,7 @@ from PIL import Image
 from calib.hf import reading
 from calib.hf.encoding import collate
 from calib.hf.model import Model
+from calib.hf.orders import by_length
 from calib.models.orders import planned, turned
 from calib.models.protocol import Scoring
 from calib.records import InputError, Item
@@ -189,3 +190,12 @@ def test_letters_of_several_tokens_are_read_whole(model: Model) -> None:
 def test_option_scores_are_of_one_order(model: Model) -> None:
     with pytest.raises(InputError, match="averages over them"):
         model.option_scores(questions(False)[:1], prompt="letters", orders=2)
+
+
+def test_short_rests_are_read_apart_where_that_spares_much() -> None:
+    assert by_length([5, 6, 5]) == [[0, 1, 2]]
+    assert by_length([30, 5, 5, 30, 5]) == [[1, 2, 4], [0, 3]]
+    assert by_length([7]) == [[0]]
+    lengths = [5] * 12 + [8] * 12 + [13]
+    short, long = by_length(lengths)
+    assert len(short) == 24 and len(long) == 1
