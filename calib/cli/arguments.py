@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,28 @@ def one_of(flag: str, value: str, allowed: Collection[str]) -> None:
 
 
 def chosen(
-    model: str, tasks: str, output_path: Path | None, include_path: Path | None
+    model: str,
+    tasks: str,
+    output_path: Path | None,
+    include_path: Path | None,
+    wordings: Iterable[str] = (),
 ) -> list[tuple[Any, Path]]:
-    """The tasks named in ``tasks``, loaded, each with the folder of its run."""
+    """The tasks named in ``tasks``, loaded and worded, each with the folder of its run."""
     names = [entry.strip() for entry in tasks.split(",") if entry.strip()]
     folders = run_folders(model, names, output_path)
     for folder in folders:
         refuse_no_folder(folder)
-    return [(load(name, include_path), path) for name, path in zip(names, folders, strict=True)]
+    own = [worded(load(name, include_path), wordings) for name in names]
+    return list(zip(own, folders, strict=True))
+
+
+def worded(task: Any, wordings: Iterable[str]) -> Any:
+    """The task in the wordings of ``--wording``."""
+    from calib.prompts.parts import reworded, wording_of
+
+    for argument in wordings:
+        task = reworded(task, *wording_of(argument))
+    return task
 
 
 def run_folders(model: str, tasks: list[str], output_path: Path | None) -> list[Path]:

@@ -67,6 +67,14 @@ Prompt = Annotated[
         "where there are none.",
     ),
 ]
+Wording = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PART=TEXT",
+        help="Word a part of the prompt (cue, instruction, system, permission), or take the winner "
+        "of the calib prompts in this folder; may be repeated. Default: the form's own words.",
+    ),
+]
 Thinking = Annotated[
     str,
     typer.Option(metavar="MODE", help="Whether it thinks first: off, on, or own (the template's)."),

@@ -21,6 +21,7 @@ from calib.cli.base import (
     Seed,
     Tasks,
     Thinking,
+    Wording,
     out,
     show,
 )
@@ -81,6 +82,7 @@ def score(
         ),
     ] = "options",
     prompt: Prompt = None,
+    wording: Wording = None,
     normalize: Annotated[
         str,
         typer.Option(
@@ -124,7 +126,7 @@ def score(
     one_of("--log_samples", log_samples, ("all", "none"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    selected = chosen(name, tasks, output_path, include_path)
+    selected = chosen(name, tasks, output_path, include_path, wording or ())
 
     from calib.drive.engine import device_of_rank, here
     from calib.drive.score import check_items

@@ -22,6 +22,7 @@ from calib.cli.base import (
     Seed,
     Tasks,
     Thinking,
+    Wording,
     out,
 )
 from calib.cli.progress import announcing, progress
@@ -46,6 +47,7 @@ def sample(
     seed: Seed = 0,
     device: Device = None,
     prompt: Prompt = None,
+    wording: Wording = None,
     batching: Annotated[
         str,
         typer.Option(
@@ -65,7 +67,7 @@ def sample(
     one_of("--thinking", thinking, THINKING)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    selected = chosen(name, tasks, output_path, include_path)
+    selected = chosen(name, tasks, output_path, include_path, wording or ())
     for task, _ in selected:
         check(task.selection(limit, seed), prompt or task.prompt)
 

@@ -236,7 +236,7 @@ def gain(
     """
     questions, answers = search.questions, search.objective.answers
     inside = difference(search, winner, first, questions.searched, seed)
-    outside = held_out["brier"]
+    outside = held_out.get("brier")
     if answers:
         name = search.ledger.texts[winner]
         pair = next(pair for pair in held_out["pairs"] if pair["second"] == name)

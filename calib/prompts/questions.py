@@ -71,8 +71,13 @@ def questions_of(
     form = prompt or task.prompt
     items = [item for item in task.items if objective.answers or item.answer is not None]
     objective.check(items, form)
-    sizes = sides(len(items), search, held_out)
-    first, second = split(items, sizes, seed)
+    first, second = split(items, sides(len(items), search, held_out), seed)
+    for side, own, asked in (("search", first, search), ("held_out", second, held_out)):
+        if len(own) < (asked or LEAST):
+            raise InputError(
+                f"{side}: {asked or LEAST} questions cannot be had for it of {len(items)} in "
+                f"{len(set(map(cluster_of, items)))} clusters, which stay whole; expected fewer"
+            )
     limits = {name: facts[name] for name in ("max_new_tokens", "judge") if name in facts}
     stop = tuple(facts.get("stop") or ())
     how = How(form, bins, known, stop=stop, **limits)
@@ -125,8 +130,8 @@ def split(
     """So many items for each side, clusters whole on one side and as many of them as there are.
 
     Clusters are dealt in an order drawn by ``seed``, each to the side that has less of what it
-    needs; then a side takes a question of every cluster, a second of every one, and so on. Raises
-    InputError where a side cannot be filled, as where one cluster holds most questions.
+    needs; then a side takes a question of every cluster, a second of every one, and so on. It gets
+    fewer where its clusters have fewer.
     """
     chance = random.Random(seed)
     by_cluster: dict[str, list[Item]] = {}
@@ -141,12 +146,6 @@ def split(
         side = min((0, 1), key=lambda s: held[s] / sizes[s])
         dealt[side].append(chance.sample(own, len(own)))
         held[side] += len(own)
-    if any(count < size for count, size in zip(held, sizes, strict=True)):
-        raise InputError(
-            f"search, held_out: {sizes[0]} and {sizes[1]} questions cannot be had of "
-            f"{len(by_cluster)} clusters of {len(items)} questions, which stay whole; expected "
-            "fewer"
-        )
     first, second = (in_turn(own)[:size] for own, size in zip(dealt, sizes, strict=True))
     return first, second
 

@@ -55,7 +55,8 @@ class CuedAnswers(Answers):
             item = self.items[i]
             shy = random.Random(item.question.partition(":")[0]).random()
             refuses = random.Random(item.id).random() < shy
-            text = "I don't know" if refuses else item.options[item.answer or 0]
+            right = item.options[item.answer or 0] if item.options else f"It is {shy:.3f}"
+            text = "I don't know" if refuses else right
             yield i, [Answer(text, 2, -1.0, 0.5) for _ in range(samples)]
 
 

@@ -186,6 +186,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "cache": ({"cache_gb": float("nan")}, "cache_gb: expected gigabytes from 0"),
     "judged": ({"judged": "all"}, "judged: expected one of winner, kept"),
     "few": ({"search": 10}, "search: expected 20 questions or more, got 10"),
+    "clusters": ({"search": 61, "held_out": 59}, "cannot be had for it of 120 in 60 clusters"),
     "many": ({"search": 100, "held_out": 100}, "120 together, got 100 and 100"),
     "no seeds": ({"seeds": []}, "seeds: expected at least one wording"),
     "one text": ({"seeds": "The answer"}, "seeds: expected a list of texts"),
