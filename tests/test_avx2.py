@@ -36,10 +36,13 @@ ELSEWHERE = [
             *("intervals", "measures", "thresholds", "kinds", "doctests", "record_rows"),
             *("browser", "pages", "items", "items_page", "lost_pictures", "own_text", "captions"),
             *("compare_page", "idk_page", "samples_page", "training_page", "reliability_plots"),
-            *("conformal", "cost", "drift", "deploying_page"),
+            *("conformal", "cost", "drift", "deploying_page", "transfer_page", "ranking_page"),
         )
     ),
-    *(f"tests/{folder}" for folder in ("judge", "logs", "task_files", "summary", "metrics")),
+    *(
+        f"tests/{folder}"
+        for folder in ("judge", "logs", "task_files", "summary", "metrics", "prompts")
+    ),
 ]
 USED = """
 import torch

@@ -44,7 +44,8 @@ def over_rounds(
             label="the first by the key",
             clip_on=False,
         )
-        axes.set(xlabel="round", ylabel=f"{label}, %", ylim=(0, None))
+        highest = max(value for _, value in points)
+        axes.set(xlabel="round", ylabel=f"{label}, %", ylim=(0, 1.08 * highest or 1.0))
         legend(axes, theme, 2, length=2.6)
         figure.set_label(
             f"{label} of the first wording: {100 * first[0][1]:.1f} % in round {first[0][0]}, "
