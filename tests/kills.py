@@ -15,8 +15,9 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ from calib.tasks import Task
 from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
 
-KINDS = ("score", "sample", "idk", "report", "fake score", "fake sample")
+KINDS = ("score", "sample", "idk", "report", "prompts", "fake score", "fake sample")
 QUESTIONS = 60
 TIMED = ("config.json", "results.json", "report.html", "report.md", "README.md")
 
@@ -52,6 +53,12 @@ def act(kind: str, model: Model | Fake, folder: Path) -> None:
         calib.score(model, task(), out=folder, batch_size=4)
     elif kind == "sample":
         calib.sample(model, task(), out=folder, samples=4, max_new_tokens=6)
+    elif kind == "prompts":
+        letters = replace(task(), prompt="letters")
+        how = {"rounds": 2, "search": 26, "held_out": 26, "patience": 0}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*options are several tokens")
+            calib.optimize_prompts(model, letters, out=folder, **how)
     elif kind == "idk":
         build_set(model, task(), folder, samples=4, max_new_tokens=4, limit=None)
     else:
