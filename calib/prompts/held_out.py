@@ -27,6 +27,7 @@ from calib.prompts.parts import reworded
 from calib.prompts.questions import LEAST, Questions
 from calib.records import InputError, Item
 from calib.runs import Run
+from calib.runs.folder import slug
 from calib.summary import to_json
 from calib.summary.compare import compare, judgeable_rows
 from calib.summary.rows import cluster_name
@@ -52,7 +53,7 @@ def tasks_elsewhere(
     if tasks and objective.answers:
         raise InputError("elsewhere: objective truthful needs labels, and is judged on its own set")
     loaded = [checked(t) if isinstance(t, Task) else load_task(t) for t in tasks]
-    names = [task.name for task in loaded]
+    names = [slug(task.name) for task in loaded]
     if len(set(names)) < len(names):
         raise InputError(f"elsewhere: {', '.join(names)}: each name may appear only once")
     searched = {(item.id, item.question) for item in questions.items}
@@ -194,7 +195,7 @@ def judge_elsewhere(
 ) -> list[dict[str, Any]]:
     """The winner against the seed on other tasks, corrected for all of their tests together."""
     rows = []
-    for number, task in enumerate(tasks):
+    for task in tasks:
         items = tuple(item for item in task.items if item.answer is not None)
         if len(items) < LEAST:
             raise InputError(
@@ -202,7 +203,7 @@ def judge_elsewhere(
                 f"{LEAST} or more"
             )
         own = Task(task.name, items, search.questions.how.form, task.source)
-        runs = scored(search, own, folder / f"{number}", first, [winner])
+        runs = scored(search, own, folder / slug(task.name), first, [winner])
         rows.append({"task": task.name, **compared(runs, seed)})
     correct(
         [
@@ -236,11 +237,12 @@ def gain(
     """
     questions, answers = search.questions, search.objective.answers
     inside = difference(search, winner, first, questions.searched, seed)
-    outside = held_out.get("brier")
     if answers:
         name = search.ledger.texts[winner]
         pair = next(pair for pair in held_out["pairs"] if pair["second"] == name)
         outside = pair["differences"]["truthful"]
+    else:
+        outside = held_out["brier"]
     chosen: dict[str, Any] = {"value": inside.value - outside["value"], "low": None, "high": None}
     spans = [half(inside.low, inside.high), half(outside["low"], outside["high"])]
     if None not in spans:
