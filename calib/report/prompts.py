@@ -103,7 +103,23 @@ def lead(results: Results) -> Iterator[str]:
         "chose a wording flatters it, so the held-out questions judge."
     )
     if results["gain"] is not None:
+        yield flattery(results)
         yield gain_words(results["gain"])
+
+
+def flattery(results: Results) -> str:
+    """What wordings were chosen by, on the questions that chose and on those that did not."""
+    last, first = results["history"][-1]["kept"][0], results["history"][0]["kept"]
+    seed = next(row for row in first if row["text"] == results["seed"])
+    name = next(name for name in MEASURES if name in last)
+    runs = results["held_out"]["runs"]
+    metrics = [run.get("metrics") or run["rates"] for run in (runs[1], runs[0])]
+    held = [entry["truthful" if name == "truthful_rate" else name]["value"] for entry in metrics]
+    inside, outside = (
+        f"{fixed(winner, 3)} in the winner's wording and {fixed(before, 3)} in the seed's"
+        for winner, before in ((last[name], seed[name]), held)
+    )
+    return f"{MEASURES[name]} on the searched questions: {inside}; on the held-out ones: {outside}."
 
 
 def gain_words(gain: Results) -> str:
