@@ -15,7 +15,10 @@ from typing import Any
 
 from calib.records import InputError
 from calib.runs import Run
+from calib.runs.batches import RECORDS
 from calib.runs.config import read_config
+from calib.runs.kinds import IMPORTED, SCORE
+from calib.runs.record_rows import lines
 
 MADE_FOR = {
     "model": "model",
@@ -24,6 +27,7 @@ MADE_FOR = {
     "prompt": "prompt form",
     "template": "chat template",
     "normalize": "way of ranking options",
+    "orders": "number of orders of the options",
 }
 """What must agree, by its name in config.json."""
 OPTIONS, STATED = "options", "stated"
@@ -57,15 +61,19 @@ def facts_in(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**stated({}), **dict.fromkeys(OF_FIT)}
 
 
-def refuse_other(path: str | os.PathLike[str], facts: Mapping[str, Any], use: Any) -> None:
+def refuse_other(
+    path: str | os.PathLike[str], facts: Mapping[str, Any], use: Any, *, of_scores: bool
+) -> None:
     """InputError where ``use`` is known to be another than what the file was made for.
 
-    use: a run, its folder, a loaded model, or a mapping with names of ``MADE_FOR``.
+    use: a run, its folder, a loaded model, or a mapping with names of ``MADE_FOR``, or scores.
+    of_scores: it maps the scores of options, and not the confidence of the answer.
     """
     now = config_of(use)
+    named = {**MADE_FOR, "scores": "scores of"} if of_scores else MADE_FOR
     differ = [
         f"{words} {facts[name]!r}, not {now[name]!r}"
-        for name, words in MADE_FOR.items()
+        for name, words in named.items()
         if facts.get(name) is not None and now.get(name) is not None and facts[name] != now[name]
     ]
     if differ:
@@ -76,11 +84,19 @@ def refuse_other(path: str | os.PathLike[str], facts: Mapping[str, Any], use: An
 
 
 def config_of(use: Any) -> Mapping[str, Any]:
-    if isinstance(use, Run):
-        return use.config
+    """What a use says of itself by the names of config.json, and of which ``scores`` it is."""
     if isinstance(use, (str, os.PathLike)):
-        return read_config(Path(use), "calib.load_calibrator")
+        use = Run(Path(use), read_config(Path(use), "calib.load_calibrator"))
+    if isinstance(use, Run):
+        return {**use.config, "scores": scores_in(use)}
     if isinstance(use, Mapping):
+        known = {*MADE_FOR, *OF_FIT}
+        unknown = [name for name in use if name not in known]
+        if "kind" not in use and (unknown or not use):  # config.json says its kind, and more
+            raise InputError(
+                f"use: expected any of {', '.join(sorted(known))}, got "
+                f"{unknown[0] if unknown else 'none of them'!r}"
+            )
         return use
     facts = getattr(use, "facts", None)
     if not isinstance(facts, Mapping):
@@ -88,4 +104,15 @@ def config_of(use: Any) -> Mapping[str, Any]:
             "use: expected a run, its folder, a model, or a mapping with model, prompt or dtype, "
             f"got {type(use).__name__}"
         )
-    return facts
+    return {**facts, "scores": OPTIONS}
+
+
+def scores_in(run: Run) -> str | None:
+    """Whether a run's records hold scores of options or stated confidences alone; None where they
+    are none of either."""
+    if run.kind == SCORE:
+        return OPTIONS
+    if run.kind != IMPORTED:
+        return None
+    first = next((row for row, _ in lines(run.path / RECORDS) if row is not None), {})
+    return OPTIONS if "options" in first else STATED

@@ -49,9 +49,9 @@ def load_calibrator(path: str | os.PathLike[str], use: Any = None, *, anyway: bo
     """The fitted calibrator that a file holds, of the class in ``CALIBRATORS`` that wrote it.
 
     use: what it is to be used for: a run, its folder, a loaded model, or a mapping with any of
-    model, revision, dtype, prompt and template. A calibrator that was fitted for another is then
-    refused, unless ``anyway`` is set. What the file says of them is the calibrator's
-    ``made_for_``, with ``fitted_ids``, a digest of the questions that it was fitted to.
+    model, revision, dtype, prompt, template, normalize, orders and scores. A calibrator that was
+    fitted for another is then refused, unless ``anyway`` is set. What the file says of them is the
+    calibrator's ``made_for_``, with ``fitted_ids``, a digest of the questions that it was fitted to.
 
     Raises InputError for a file that none of them wrote, or that cannot be read.
     """
@@ -62,6 +62,6 @@ def load_calibrator(path: str | os.PathLike[str], use: Any = None, *, anyway: bo
     fitted = by_format[content["format"]].load_class().load(path)
     facts = facts_in(content)
     if use is not None and not anyway:
-        refuse_other(path, facts, use)
+        refuse_other(path, facts, use, of_scores=not fitted.of_confidence)
     fitted.made_for_ = facts
     return fitted

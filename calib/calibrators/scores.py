@@ -80,13 +80,17 @@ def fixed_options(z: Floats, calibrator: str) -> Floats:
 
 
 def of_labels(name: str, values: ArrayLike | None, n: int, calibrator: str) -> NDArray[Any]:
-    """Labels (N,) as texts, so that a file can hold them. InputError where there are none."""
+    """Labels (N,) as texts, so that a file can hold them. InputError where one is none."""
     if values is None:
         raise InputError(f"{name}: {calibrator} needs one label a question, got None")
     found = np.asarray(values)
     if found.shape != (n,):
         raise InputError(f"{name}: expected shape ({n},), got {found.shape}")
-    return np.asarray([str(value) for value in found.tolist()])
+    labels = found.tolist()
+    absent = next((k for k, value in enumerate(labels) if value is None or value != value), None)
+    if absent is not None:
+        raise InputError(f"{name}: {calibrator} needs one label a question, got none at {absent}")
+    return np.asarray([str(value) for value in labels])
 
 
 def log_softmax(z: Floats) -> Floats:

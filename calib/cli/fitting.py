@@ -59,6 +59,7 @@ def fit(
     """Fit a calibrator; judge it on other questions."""
     from calib.calibrators.export import EXPORTS, OF_TOKENS
     from calib.calibrators.export import export as exported
+    from calib.calibrators.facts import STATED
     from calib.calibrators.grouped import GroupedTemperature
     from calib.calibrators.registry import CALIBRATORS
     from calib.fields import refuse_irregular
@@ -88,6 +89,11 @@ def fit(
         return
     refuse_hot(opened.config.get("temperature"), export)
     fitted, results = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
+    if export is not None and results["confidence"] == STATED:
+        raise InputError(
+            f"--export: expected scores of options, of which tokens have some, and {run} holds "
+            "stated confidences alone"
+        )
     fitted.save(path, facts=results["facts"])
     by_type = isinstance(fitted, GroupedTemperature)
     if results["reason"] is not None:
@@ -141,7 +147,8 @@ def ranked(
         replace(path, json.dumps(stated, indent=2) + "\n")
         written.append(write_ranking(stated, folder))
         for best in ranking["better"][:1]:
-            written.append(fitted[best].save(path.parent / f"{best}.json", facts=facts))
+            own = f"{best}.json" if path.stem == "calibrators" else f"{path.stem}-{best}.json"
+            written.append(fitted[best].save(path.parent / own, facts=facts))
     elif calibrator not in fitted:
         raise InputError(f"--calibrator {calibrator}: {ranking['not_fitted'][calibrator]}")
     else:

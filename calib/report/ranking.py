@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib.report.formats import UNKNOWN, Shown, fixed, percent
+from calib.report.formats import UNKNOWN, Shown, count, fixed, percent
 from calib.report.significance import p_of
 from calib.summary.ranking import NONE
 
@@ -74,5 +74,10 @@ def ranking_words(ranking: Results) -> list[str]:
                 f"option {fixed(before['nll_options'], 4)} becomes "
                 f"{fixed(row['nll_options'], 4)}."
             )
+    if ranking.get("lost"):
+        lines.append(
+            f"{count(ranking['lost'])} questions give their right option the probability 0: they "
+            "are judged, and temperature, grouped and vector are not fitted to them."
+        )
     lines += [f"{name} is not fitted: {why}." for name, why in ranking["not_fitted"].items()]
     return lines

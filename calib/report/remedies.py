@@ -28,7 +28,7 @@ def remedy(results: Mapping[str, Any]) -> str:
     between = temperature_span(temperature)
     sentence = (
         f"A temperature of {fixed(temperature['value'], 2)}{between}, fitted on one half of the "
-        "questions, changes no answer"
+        f"questions{lost_words(temperature.get('lost'))}, changes no answer"
     )
     if done := moved(tests):
         sentence += f". On the other half it {done}"
@@ -37,6 +37,13 @@ def remedy(results: Mapping[str, Any]) -> str:
         evidence = f" ({', '.join(p_values)})" if p_values else ", as nothing can be tested there"
         sentence += f"; on the other half no improvement is shown{evidence}"
     return f"{sentence}."
+
+
+def lost_words(lost: int | None) -> str:
+    """Of how many questions a temperature knows nothing; earlier results do not say."""
+    if not lost:
+        return ""
+    return f" but {count(lost)}, whose right option has the probability 0"
 
 
 def temperature_note(temperature: Mapping[str, Any]) -> str:

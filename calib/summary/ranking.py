@@ -27,7 +27,7 @@ from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.runs.config import checked
 from calib.summary.curves import diagram
-from calib.summary.remedies import LEAST_QUESTIONS, refuse_shared
+from calib.summary.remedies import LEAST_QUESTIONS, lost, refuse_shared
 from calib.summary.rows import Scored, collect
 from calib.summary.table import RESAMPLES
 
@@ -237,15 +237,23 @@ def rank_runs(
             refuse_shared(opened, other, rows, others)
         how = str(evaluate) + (", in sample: questions may be those fitted to" if in_sample else "")
         parts = [(np.arange(len(scored)), np.arange(len(judge)))]
+    right = int(scored.correct.sum())
+    if right in (0, len(scored)):
+        raise CalibError(
+            f"{run}: all {len(scored)} answers are {'right' if right else 'wrong'}, which decides "
+            "no calibrator"
+        )
     few = min(len(scored), len(judge))
     if few < LEAST_QUESTIONS or len(np.unique(scored.cluster)) < 2 * FOLDS:
         raise CalibError(
             f"{run}: calibrators are ranked on {LEAST_QUESTIONS} questions of {2 * FOLDS} clusters "
-            f"or more, got {few} questions"
+            f"or more, got {few} questions of "
+            f"{len(np.unique(scored.cluster))} clusters"
         )
     facts["made for"] = made_for(opened.config, [row["id"] for row in rows], scored.scores)
     bins = int(opened.config.get("bins") or 15)
     ranking = {**rank(names, scored, judge, parts, bins=bins, seed=seed), "judged on": how}
+    ranking["lost"] = lost(scored)
     fitted = {
         name: fit_calibrator(name, scored, np.arange(len(scored)))
         for name in names

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.calibrators.abstention import Threshold, abstention
-from calib.calibrators.facts import made_for
+from calib.calibrators.facts import OPTIONS, STATED, made_for
 from calib.calibrators.grouped import GroupedTemperature
 from calib.calibrators.temperature import DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.intervals import holm, paired_difference
@@ -44,6 +44,7 @@ TESTED = ("debiased_rmsce", "brier", "brier_confidence", "nll")
 SQUARED = "the debiased squared calibration error"
 """The label of a difference of ``debiased_rmsce``, which is one of squared errors."""
 
+HOLDS = {OPTIONS: "scores of options", STATED: "stated confidences alone"}
 TARGETS = (0.80, 0.90, 0.95, 0.99)
 DELTA = 0.05
 """The probability with which a promised accuracy may fail."""
@@ -77,7 +78,7 @@ def temperature(
     fitted = fit_on(scored, fit)
     if fitted is None or len(held_out) == 0:
         return None
-    how = {"split": f"half of the clusters, seed {seed}"}
+    how = {"split": f"half of the clusters, seed {seed}", "lost": lost(scored.take(fit))}
     return {**before_and_after(fitted, scored.take(held_out), bins, seed), **how}
 
 
@@ -148,6 +149,22 @@ def tests_of(
     for test, corrected in zip(tests.values(), holm(ps), strict=True):
         test["holm"] = corrected
     return tests
+
+
+def lost(scored: Scored) -> int:
+    """Questions whose right option has the probability 0, to which no temperature can be fitted."""
+    return int((~np.isfinite(scored.logprob[np.arange(len(scored)), scored.answer])).sum())
+
+
+def tell_lost(scored: Scored) -> None:
+    """Warn of them."""
+    if number := lost(scored):
+        warnings.warn(
+            f"{number:,} of the {len(scored):,} questions to fit to give their right option the "
+            "probability 0, which no temperature changes: they are not fitted to, and T is that "
+            "of the others",
+            stacklevel=2,
+        )
 
 
 def fit_on(scored: Scored, rows: Rows, method: str = "exact") -> TemperatureScaling | None:
@@ -274,6 +291,11 @@ def fit_runs(
         other = open_run(evaluate, "calib fit")
         facts["judged on"] = dict(other.config)
         held_out, others, _ = collect(other.rows(), vocabulary=False, of=evaluate)
+        if scored.scores != held_out.scores:
+            raise InputError(
+                f"{evaluate}: it holds {HOLDS[held_out.scores]}, and {run} {HOLDS[scored.scores]}: "
+                "a temperature of the one is none of the other"
+            )
         common = scored.has & held_out.has
         scored, held_out = scored.only(common), held_out.only(common)
         if not in_sample:
@@ -285,6 +307,7 @@ def fit_runs(
         opened.config, [rows[row]["id"] for row in fit_rows], scored.scores
     )
     reason = kept_because(scored, fit_rows)
+    tell_lost(scored.take(fit_rows))
     fitted: Fitted | None = (
         fit_on(scored, fit_rows, method) if reason is None else unfitted(method, reason)
     )

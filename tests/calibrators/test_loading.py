@@ -29,6 +29,7 @@ FACTS = {
     "prompt": "letters",
     "template": "1234",
     "normalize": "sum",
+    "orders": "4",
 }
 
 
@@ -69,6 +70,31 @@ def test_a_model_is_compared_by_its_facts(tmp_path):
         calib.load_calibrator(path, use=model)
     with pytest.raises(InputError, match="use: expected a run"):
         calib.load_calibrator(path, use=3)
+
+
+@pytest.mark.parametrize("use", [{"promt": "letters"}, {}, {"prompt": "letters", "dtpye": "x"}])
+def test_what_names_nothing_known_is_no_use(tmp_path, use):
+    path = tmp_path / "platt.json"
+    saved("platt", path, {"made for": made_for(FACTS, [])})
+    with pytest.raises(InputError, match="use: expected any of dtype, fitted_ids, model"):
+        calib.load_calibrator(path, use=use)
+    calib.load_calibrator(path, use={**FACTS, "kind": "score", "task": "any"})  # a config.json
+
+
+def test_scores_of_options_are_no_stated_confidences(tmp_path, make_run):
+    """A temperature of the one is none of the other; a map of confidences takes both."""
+    scored = make_run(tmp_path / "scored", n=60)
+    table = tmp_path / "table.csv"
+    table.write_text("confidence,correct\n" + "0.8,1\n0.6,0\n" * 30)
+    calib.cli.app(["import", str(table), "--output_path", str(tmp_path / "stated")],
+                  standalone_mode=False)  # fmt: skip
+    for kind, other in (("stated", scored), ("options", tmp_path / "stated")):
+        facts = {"made for": made_for({}, [], kind)}
+        for name in ("temperature", "platt"):
+            saved(name, tmp_path / f"{name}.json", facts)
+        with pytest.raises(InputError, match=f"fitted for scores of '{kind}', not"):
+            calib.load_calibrator(tmp_path / "temperature.json", use=other)
+        calib.load_calibrator(tmp_path / "platt.json", use=other)
 
 
 @pytest.mark.parametrize("name", CALIBRATORS)
