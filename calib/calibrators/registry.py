@@ -51,7 +51,7 @@ def load_calibrator(path: str | os.PathLike[str], use: Any = None, *, anyway: bo
     use: what it is to be used for: a run, its folder, a loaded model, or a mapping with any of
     model, revision, dtype, prompt, template, normalize, orders and scores. A calibrator that was
     fitted for another is then refused, unless ``anyway`` is set. What the file says of them is the
-    calibrator's ``made_for_``, with ``fitted_ids``, a digest of the questions that it was fitted to.
+    calibrator's ``made_for_``, with ``fitted_ids``, a digest of the questions it was fitted to.
 
     Raises InputError for a file that none of them wrote, or that cannot be read.
     """
