@@ -80,22 +80,29 @@ def chosen(
     output_path: Path | None,
     include_path: Path | None,
     wordings: Iterable[str] = (),
+    prompt: str | None = None,
 ) -> list[tuple[Any, Path]]:
     """The tasks named in ``tasks``, loaded and worded, each with the folder of its run."""
     names = [entry.strip() for entry in tasks.split(",") if entry.strip()]
     folders = run_folders(model, names, output_path)
     for folder in folders:
         refuse_no_folder(folder)
-    own = [worded(load(name, include_path), wordings) for name in names]
+    own = [worded(load(name, include_path), wordings, prompt) for name in names]
     return list(zip(own, folders, strict=True))
 
 
-def worded(task: Any, wordings: Iterable[str]) -> Any:
-    """The task in the wordings of ``--wording``."""
-    from calib.prompts.parts import reworded, wording_of
+def worded(task: Any, wordings: Iterable[str], prompt: str | None) -> Any:
+    """The task in the wordings of ``--wording``, each of a part that ``prompt`` has a place for."""
+    from calib.prompts.parts import refuse_fixed, reworded, wording_of
 
+    parts: set[str] = set()
     for argument in wordings:
-        task = reworded(task, *wording_of(argument))
+        part, text = wording_of(argument)
+        if part in parts:
+            raise InputError(f"--wording: {part} is worded twice; expected it once")
+        parts.add(part)
+        refuse_fixed(part, prompt or task.prompt)
+        task = reworded(task, part, text)
     return task
 
 

@@ -126,7 +126,7 @@ def score(
     one_of("--log_samples", log_samples, ("all", "none"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    selected = chosen(name, tasks, output_path, include_path, wording or ())
+    selected = chosen(name, tasks, output_path, include_path, wording or (), prompt)
 
     from calib.drive.engine import device_of_rank, here
     from calib.drive.score import check_items

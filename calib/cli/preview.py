@@ -59,6 +59,9 @@ def conversation(prompt: Prompt) -> Iterator[Line]:
         yield 2, "a text to be completed:"
         yield 4, beginning(prompt.text)
         return
+    if prompt.system:
+        yield 2, "the system:"
+        yield 4, beginning(prompt.system)
     for question, answer in prompt.turns:
         yield 2, "the user, before:"
         yield 4, beginning(question)
@@ -66,6 +69,9 @@ def conversation(prompt: Prompt) -> Iterator[Line]:
         yield 4, beginning(answer)
     yield 2, "the user:"
     yield 4, beginning(with_pictures(prompt))
+    if prompt.begun:
+        yield 2, "the model begins:"
+        yield 4, beginning(prompt.begun)
 
 
 def with_pictures(prompt: Prompt) -> str:

@@ -142,7 +142,14 @@ def said(folder: Path) -> None:
     """What the page says first, for a terminal."""
     from calib.fields import read_object
     from calib.report.comparison_tables import TESTED, tested
-    from calib.report.prompts import differences, headline, lead
+    from calib.report.prompts import (
+        ELSEWHERE_HEAD,
+        caveats,
+        differences,
+        elsewhere_rows,
+        headline,
+        lead,
+    )
     from calib.runs.kinds import RESULTS
 
     results = read_object(folder / RESULTS)
@@ -153,6 +160,11 @@ def said(folder: Path) -> None:
     if tests:
         head = ("held out, winner − seed", *TESTED)
         show(head, [(test["label"], *tested(name, test)) for name, test in tests.items()])
+    if results["elsewhere"]:
+        out.print()
+        show(ELSEWHERE_HEAD, elsewhere_rows(results))
+    for line in caveats(results):
+        out.print(f"\n{line}")
     out.print(
         f"\n{results['read']:,} prompts were read; every wording on every question of each round "
         f"would have been {results['whole_pool']:,}."

@@ -67,7 +67,7 @@ def sample(
     one_of("--thinking", thinking, THINKING)
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
-    selected = chosen(name, tasks, output_path, include_path, wording or ())
+    selected = chosen(name, tasks, output_path, include_path, wording or (), prompt)
     for task, _ in selected:
         check(task.selection(limit, seed), prompt or task.prompt)
 

@@ -8,7 +8,8 @@ on the searched questions stands beside the held-out one; what it has more is se
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from calib.summary.compare import compare, judgeable_rows
 from calib.summary.rows import cluster_name
 from calib.tasks import Task, load_task
 from calib.tasks.load import checked
+from calib.tasks.task import image_name
 
 if TYPE_CHECKING:
     from calib.prompts.search import Search
@@ -61,7 +63,20 @@ def tasks_elsewhere(
         objective.check(task.items, questions.how.form)
         if any((item.id, item.question) in searched for item in task.items):
             raise InputError(f"elsewhere: {task.name} holds questions of the search")
+    seen = pictures_of(questions.items) if loaded else set()
+    for task in loaded:
+        if number := len(seen & pictures_of(task.items)):
+            warnings.warn(
+                f"elsewhere: {task.name} has {number:,} of the pictures that the search was about, "
+                "so that it judges less than new pictures would",
+                stacklevel=2,
+            )
     return loaded
+
+
+def pictures_of(items: Iterable[Item]) -> set[str]:
+    """What tells pictures apart, whatever their files are called."""
+    return {image_name(image) for item in items for image in item.images}
 
 
 def judge(search: Search, folder: Path, tasks: Sequence[Task], *, seed: int) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The file of a search: what each round's rewriter gave, and what came of every question.
 
 A line of rewriting is ``{"round", "wordings": [{"text", "of"}, ...]}``, and wordings are numbered
-in the order in which they stand there. A line of asking is ``{"question", "wordings": [n, ...],
-"outcomes": [...]}``. Lines are whole or cut off, so a search that was stopped goes on with the same
-ones.
+in the order in which they stand there. A line of asking is ``{"question", "id", "wordings": [n,
+...], "outcomes": [...]}``, and ``{"refused": {n: why}}`` has what the model cannot be asked in.
+Lines are whole or cut off, so a search that was stopped goes on with the same ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def more_rounds(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
 
 class Ledger:
     """``texts`` are the wordings by number, ``rounds`` those that each round brought, ``outcomes``
-    what came of a wording and a question."""
+    what came of a wording and a question, ``refused`` what cannot be asked and why."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         """Raises as ``calib.runs.begin.begin``, and InputError where the file is damaged."""
@@ -39,6 +39,7 @@ class Ledger:
         self.texts: list[str] = []
         self.rounds: list[list[int]] = []
         self.outcomes: dict[tuple[int, int], Outcome] = {}
+        self.refused: dict[int, str] = {}
         end = 0
         for number, (row, position) in enumerate(lines(folder / FILE), start=1):
             try:
@@ -65,6 +66,9 @@ class Ledger:
             self.texts += [str(wording["text"]) for wording in row["wordings"]]
             self.rounds.append(list(range(first, len(self.texts))))
             return
+        if "refused" in row:
+            self.refused |= {int(wording): str(why) for wording, why in row["refused"].items()}
+            return
         for wording, outcome in zip(row["wordings"], row["outcomes"], strict=True):
             self.outcomes[int(wording), int(row["question"])] = dict(outcome)
 
@@ -77,8 +81,21 @@ class Ledger:
         self._take(row)
         return self.rounds[-1]
 
-    def asked(self, question: int, wordings: Sequence[int], outcomes: Sequence[Outcome]) -> None:
-        row = {"question": question, "wordings": list(wordings), "outcomes": list(outcomes)}
+    def refuse(self, faults: Mapping[int, str]) -> None:
+        """Write down what the model cannot be asked in, and why."""
+        row = {"refused": {str(wording): why for wording, why in faults.items()}}
+        self.run.append([row])
+        self._take(row)
+
+    def asked(
+        self, question: int, name: str, wordings: Sequence[int], outcomes: Sequence[Outcome]
+    ) -> None:
+        row = {
+            "question": question,
+            "id": name,
+            "wordings": list(wordings),
+            "outcomes": list(outcomes),
+        }
         self.run.append([row])
         self._take(row)
 

@@ -19,7 +19,7 @@ from calib import metrics
 from calib.drive.score import check_items
 from calib.judge import verdicts
 from calib.judge.choice import AUTO
-from calib.models.protocol import Answering, Model, Sampling, Scoring
+from calib.models.protocol import Answering, AnswerPlan, Model, Sampling, ScorePlan, Scoring
 from calib.records import CalibError, Item
 from calib.tasks.prompts import check
 from calib.uncertainty.measures import unstated
@@ -50,9 +50,11 @@ class How:
 
 @dataclass(frozen=True)
 class Objective:
-    """``ask`` yields a question's number with its W outcomes, in any order of questions."""
+    """``ask`` yields a question's number with its W outcomes, in any order of questions; ``plan``
+    refuses what cannot be asked so, items of which W each are one question."""
 
     about: str
+    plan: Callable[[Model, Sequence[Item], int, How], ScorePlan | AnswerPlan]
     ask: Callable[[Model, Asked, How], Iterator[tuple[int, list[Outcome]]]]
     check: Callable[[Sequence[Item], str], None]
     numbers: Callable[[Sequence[Outcome], int], Numbers]
@@ -60,13 +62,23 @@ class Objective:
     answers: bool = False  # answers are drawn and judged, of questions with known labels
 
 
+def plan_options(model: Model, items: Sequence[Item], width: int, how: How) -> ScorePlan:
+    return model.scores(items, Scoring(how.form, batch_size=width, orders=width))
+
+
+def plan_answers(model: Model, items: Sequence[Item], width: int, how: How) -> AnswerPlan:
+    sampling = Sampling(
+        samples=1, greedy=True, max_new_tokens=how.max_new_tokens, stop=how.stop, rows=ROWS
+    )
+    return model.answers(items, Answering(how.form, sampling, "packed"))
+
+
 def ask_options(model: Model, asked: Asked, how: How) -> Iterator[tuple[int, list[Outcome]]]:
     """Score the options of each question in all wordings at once: they share what they can."""
     if not asked:
         return
     width = len(asked[0])
-    flat = [item for own in asked for item in own]
-    plan = model.scores(flat, Scoring(how.form, batch_size=width, orders=width))
+    plan = plan_options(model, [item for own in asked for item in own], width, how)
     for batch in plan.run(range(len(plan.batches))):
         rows = dict(zip(plan.batches[batch.number], batch.rows, strict=True))
         for first in (n for n in rows if n % width == 0):
@@ -86,10 +98,7 @@ def ask_freely(model: Model, asked: Asked, how: How) -> Iterator[tuple[int, list
     assert how.known is not None  # ``optimize_prompts`` reads the labels
     width = len(asked[0])
     flat = [item for own in asked for item in own]
-    sampling = Sampling(
-        samples=1, greedy=True, max_new_tokens=how.max_new_tokens, stop=how.stop, rows=ROWS
-    )
-    plan = model.answers(flat, Answering(how.form, sampling, "packed"))
+    plan = plan_answers(model, flat, width, how)
     waiting: dict[int, dict[int, Outcome]] = {}
     for n, answers in plan.run(range(len(flat)), 1, 0):
         own = waiting.setdefault(n // width, {})
@@ -147,6 +156,7 @@ def check_free(items: Sequence[Item], form: str) -> None:
 OBJECTIVES: dict[str, Objective] = {
     "ece": Objective(
         "band of accuracy, then ECE, then Brier score",
+        plan_options,
         ask_options,
         check_items,
         of_calibration,
@@ -154,6 +164,7 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "brier": Objective(
         "Brier score of the confidence, then ECE",
+        plan_options,
         ask_options,
         check_items,
         of_calibration,
@@ -161,6 +172,7 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "truthful": Objective(
         "share of questions of an IDK set answered right, or refused where unknown",
+        plan_answers,
         ask_freely,
         check_free,
         of_honesty,

@@ -79,6 +79,14 @@ def reworded(task: Task, part: str, text: str) -> Task:
     return replace(task, items=tuple(apply(item, text) for item in task.items))
 
 
+def refuse_fixed(part: str, form: str) -> None:
+    """InputError where a prompt form has no place for a wording of the part."""
+    if FORMS[form].typed:
+        raise InputError(f"part {part!r}: every word of prompt {form} is the pipeline's own")
+    if PARTS[part].request and FORMS[form].fixed:
+        raise InputError(f"part {part!r}: prompt {form} words its request itself")
+
+
 def checked(part: str, text: str) -> str:
     """The wording without white space around it; InputError where it is none."""
     if part not in PARTS:

@@ -69,8 +69,8 @@ def questions_of(
     else:
         task = checked(task) if isinstance(task, Task) else load_task(task)
     form = prompt or task.prompt
+    objective.check(task.items, form)
     items = [item for item in task.items if objective.answers or item.answer is not None]
-    objective.check(items, form)
     first, second = split(items, sides(len(items), search, held_out), seed)
     for side, own, asked in (("search", first, search), ("held_out", second, held_out)):
         if len(own) < (asked or LEAST):
@@ -118,8 +118,8 @@ def sides(number: int, search: int | None, held_out: int | None) -> tuple[int, i
     assert search is not None and held_out is not None
     if min(search, held_out) < LEAST or search + held_out > number:
         raise InputError(
-            f"search, held_out: expected {LEAST} questions or more each, {number} together, got "
-            f"{search} and {held_out}"
+            f"search, held_out: {number} questions have a known answer, of which each side needs "
+            f"{LEAST} or more; got {search} and {held_out}"
         )
     return search, held_out
 

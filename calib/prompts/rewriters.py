@@ -38,11 +38,17 @@ PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Each may be put in another's place of its line, where what stands before matches the pattern."""
 OPENINGS = (
     "So", "Therefore", "In my view", "All things considered", "After careful thought",
-    "Looking closely", "Judging by the picture", "As far as I can tell", "I am sure that",
-    "I am fairly sure that", "I am not sure, but", "It is hard to say, but", "If I had to guess",
-    "Without any doubt", "Weighing every option", "To be honest",
+    "On reflection", "As far as I can tell", "I am sure that", "I am fairly sure that",
+    "I am not sure, but", "It is hard to say, but", "If I had to guess", "Without any doubt",
+    "Weighing every option", "To be honest",
 )  # fmt: skip
-"""Each may stand before a text that has none."""
+"""Each may stand before a statement that has none."""
+ADVICE = (
+    "Think carefully.", "Be honest.", "Take your time.", "Be precise.", "Weigh every possibility.",
+    "Do not guess.", "Be as sure as you have reason to be.",
+)  # fmt: skip
+"""Each may stand before a request that has none."""
+STATEMENT = re.compile(r"(the|my|the only|it|this|one)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,11 @@ class Synonyms:
 
 
 def edits(text: str) -> Iterator[str]:
-    opening = next((o for o in OPENINGS if text.startswith(o)), None)
+    opening = next((o for o in (*OPENINGS, *ADVICE) if text.startswith(o)), None)
     rest = text if opening is None else text[len(opening) :].lstrip(" ,")
-    for other in OPENINGS:
-        yield joined(other, rest)
+    stated = STATEMENT.match(rest) is not None
+    for other in OPENINGS if stated else ADVICE:
+        yield joined(other, rest) if stated else f"{other} {capital(rest)}"
     if opening is not None:
         yield capital(rest)
     for before, line in PHRASES:

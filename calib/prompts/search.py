@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from calib.drive import engine
+from calib.fields import read_object
 from calib.models.protocol import Model, Remembering
 from calib.prompts import held_out as judging
 from calib.prompts.ladder import going_on, rungs
 from calib.prompts.ledger import Ledger
 from calib.prompts.objectives import OBJECTIVES, Numbers, Objective
-from calib.prompts.parts import FORMAT, PARTS, checked, fault_of
+from calib.prompts.parts import FORMAT, PARTS, checked, fault_of, refuse_fixed
 from calib.prompts.questions import Questions, questions_of
 from calib.prompts.rewriters import Rewriter, rewriter_of
 from calib.prompts.settings import Settings
@@ -33,7 +34,6 @@ from calib.runs.durable import replace
 from calib.runs.folder import Progress, Work, slug
 from calib.runs.kinds import PROMPT_SEARCH, RESULTS
 from calib.tasks import Task
-from calib.tasks.prompts import FORMS
 from calib.tasks.task import digest
 
 
@@ -114,6 +114,10 @@ def optimize_prompts(
         **settings.facts,
         "rewriter": rewriter if isinstance(rewriter, str) else name_of(write),
     }
+    apply = PARTS[part].apply
+    for text in first:  # refused before there is a folder
+        wanted.plan(model, [apply(item, text) for item in questions.items[:1]], 1, questions.how)
+    before = continued(folder, rounds)
     kept = model.remembering(cache_gb) if isinstance(model, Remembering) else nullcontext()
     with Ledger(folder, config) as ledger, kept:
         # 3. Round by round.
@@ -123,7 +127,7 @@ def optimize_prompts(
             run.rewrite(write)
         # 4. What the questions say that nothing was chosen by.
         result = judging.judge(run, folder, tasks, seed=seed)
-    results = {"format": FORMAT, **run.facts, **result}
+    results = {"format": FORMAT, "continued": before, **run.facts, **result}
     return finished(folder, results)
 
 
@@ -136,12 +140,14 @@ def first_wordings(
     if isinstance(seeds, str):
         raise InputError(f"seeds: expected a list of texts, got {seeds!r}")
     form = questions.how.form
-    if PARTS[part].request and FORMS[form].fixed:
-        raise InputError(f"part {part!r}: prompt {form} words its request itself")
+    refuse_fixed(part, form)
     found = list(seeds if seeds is not None else PARTS[part].seeds(form, questions.items))
     if not found:
         raise InputError("seeds: expected at least one wording to begin with")
-    wordings = [checked(part, text) for text in found]
+    try:
+        wordings = [checked(part, text) for text in found]
+    except InputError as error:
+        raise InputError(f"seeds: {error}") from error
     if len(set(wordings)) < len(wordings):
         raise InputError("seeds: every wording may appear only once")
     for text in wordings:
@@ -215,18 +221,20 @@ class Search:
             new = ledger.rounds[self.round]
         else:
             new = ledger.rewritten(self.proposals(rewriter))
-        self.whole_pool += (len(self.kept) + len(new)) * self.questions.search
+        pool = self.seeds if self.round == 1 else self.kept
+        self.whole_pool += (len(pool) + len(new)) * self.questions.search
         alive, ladder = list(new), []
         for count in rungs(self.questions.search):
             if not alive:
                 break
             self.ask(alive, range(count))
+            alive = [wording for wording in alive if wording not in ledger.refused]
             ladder.append({"questions": count, "wordings": len(alive)})
             if count < self.questions.search:
                 alive = self.ranked(alive, range(count))[: going_on(len(alive), settings.keep)]
         before = set(self.kept)
-        pool = self.ranked([*self.kept, *alive], self.questions.searched)
-        self.kept = pool[: settings.keep]
+        ranked = self.ranked([*self.kept, *alive], self.questions.searched)
+        self.kept = ranked[: settings.keep]
         self.idle = 0 if set(self.kept) - before else self.idle + 1
         self.note(new=new, ladder=ladder)
 
@@ -252,11 +260,40 @@ class Search:
         for lacks, own in todo.items():
             texts = [self.ledger.texts[w] for w in lacks]
             asked = [[apply(self.questions.items[q], text) for text in texts] for q in own]
-            note = Work(f"round {self.round}, {len(texts)} wordings", "questions")
+            note = Work(
+                f"round {self.round}, {len(texts)} wording{'s'[: len(texts) - 1]}", "questions"
+            )
             tell = engine.Telling(self.progress, 0, len(own), note)
-            for place, outcomes in self.objective.ask(self.model, asked, self.questions.how):
-                self.ledger.asked(own[place], lacks, outcomes)
-                tell.more(1)
+            try:
+                for place, outcomes in self.objective.ask(self.model, asked, self.questions.how):
+                    item = self.questions.items[own[place]]
+                    self.ledger.asked(own[place], item.id, lacks, outcomes)
+                    tell.more(1)
+            except CalibError as error:
+                self.refuse(lacks, own, error)
+                self.ask([w for w in wordings if w not in self.ledger.refused], questions)
+                return
+
+    def refuse(self, wordings: Sequence[int], questions: Sequence[int], error: CalibError) -> None:
+        """Leave out what the model cannot be asked in, as a picture's placeholder in a text.
+
+        Raises ``error`` where no new wording is at fault.
+        """
+        apply = PARTS[self.part].apply
+        faults: dict[int, str] = {}
+        for wording in wordings:
+            text = self.ledger.texts[wording]
+            left = [q for q in questions if (wording, q) not in self.ledger.outcomes]
+            asked = [[apply(self.questions.items[q], text)] for q in left[:1]]
+            try:
+                list(self.objective.ask(self.model, asked, self.questions.how))
+            except CalibError as fault:
+                if wording in self.seeds:
+                    raise CalibError(f"{self.part} {text!r}: {fault}") from fault
+                faults[wording] = str(fault)
+        if not faults:
+            raise error
+        self.ledger.refuse(faults)
 
     def numbers(self, wording: int, questions: Sequence[int]) -> Numbers:
         """What the outcomes of a wording come to; CalibError, naming it, where they do not."""
@@ -301,6 +338,8 @@ class Search:
             "objective": self.questions.facts["objective"],
             "searched": self.questions.search,
             "wordings": len(self.ledger.texts),
+            "refused": {self.ledger.texts[w]: why for w, why in self.ledger.refused.items()},
+            "planned": self.settings.rounds,
             "rounds": self.round,
             "settled": self.settled,
             "read": self.read,
@@ -325,6 +364,14 @@ def texts_of(rewriter: Rewriter, text: str, part: str) -> list[str]:
     if not isinstance(made, (list, tuple)) or not all(isinstance(each, str) for each in made):
         raise CalibError(f"rewriter: expected a list of texts of {text!r}, got {made!r:.80}")
     return [each.strip() for each in made if not fault_of(part, each)]
+
+
+def continued(folder: Path, rounds: int) -> bool:
+    """Whether the held-out numbers of fewer rounds were there to be looked at."""
+    path = folder / RESULTS
+    earlier = read_object(path) if path.is_file() else {}
+    planned = earlier.get("planned", rounds)
+    return bool(earlier.get("continued")) or (isinstance(planned, int) and planned < rounds)
 
 
 def finished(folder: Path, results: dict[str, Any]) -> PromptSearch:

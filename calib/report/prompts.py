@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from calib.fields import read_saved
+from calib.prompts.held_out import OF_ANSWERS
 from calib.prompts.parts import FORMAT, PARTS
+from calib.records import InputError
 from calib.report import plots
 from calib.report.blocks import Block, Figure, Figures, Page, Quote, Section, Table, Text, Tile
-from calib.report.comparison_tables import TESTED, tested
+from calib.report.comparison_tables import TESTED, tested, value_cell
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import UNKNOWN, count, fixed, percent, plural, printable, short
 from calib.report.page import write_page
@@ -27,6 +29,8 @@ KEY = {
     "truthful": "by the share of truthful answers, then by the fewer known questions refused",
 }
 ENTRIES = ("accuracy", "gap", "ece", "debiased_rmsce", "brier")
+SHOWN = 3
+"""Wordings that could not be asked which a page names."""
 WORDING = 400
 """Characters of a wording that a headline or a sentence shows."""
 
@@ -34,6 +38,8 @@ WORDING = 400
 def write_prompts_report(folder: Path) -> Path:
     """Write the page of a search from its results.json; return it. InputError where that is gone
     or no search's."""
+    if not (folder / RESULTS).is_file():
+        raise InputError(f"{folder}: this search has not come to its end; the same call goes on")
     results = read_saved(folder / RESULTS, "the results of calib prompts", FORMAT)
     config = read_config(folder)
     return write_page(folder, prompts_page(results, config, folder))
@@ -44,7 +50,10 @@ def prompts_page(results: Results, config: Mapping[str, Any], folder: Path) -> P
     return Page(
         title=f"A wording for {results['task']}: {PARTS[results['part']].about}",
         headline=headline(results),
-        lead=[Text(line, "lead") for line in lead(results)],
+        lead=[
+            *(Text(line, "lead") for line in lead(results)),
+            *(Text(line, "caveat") for line in caveats(results)),
+        ],
         tiles=[
             Tile("wordings tried", count(results["wordings"]), f"in {rounds(results)}"),
             Tile(
@@ -105,6 +114,21 @@ def lead(results: Results) -> Iterator[str]:
     if results["gain"] is not None:
         yield flattery(results)
         yield gain_words(results["gain"])
+
+
+def caveats(results: Results) -> Iterator[str]:
+    if results["continued"]:
+        yield (
+            "The search went on after its held-out numbers could be looked at: whoever went on "
+            "because of them should judge on other questions."
+        )
+    if refused := results["refused"]:
+        wordings = ", ".join(quoted(text) for text in list(refused)[:SHOWN])
+        more = f" and {count(len(refused) - SHOWN)} more" if len(refused) > SHOWN else ""
+        yield (
+            f"{wordings}{more}: the model cannot be asked so, as results.json says, and "
+            f"{'it was' if len(refused) == 1 else 'they were'} left out."
+        )
 
 
 def flattery(results: Results) -> str:
@@ -231,21 +255,21 @@ def figures(results: Results) -> Figures:
 def rounds_table(results: Results) -> Table:
     return Table(
         "rounds",
-        ["round", "new", "asked", "now kept", "the first", *measures_of(results)],
+        ["round", "new", "now kept", *measures_of(results), "the first", "asked"],
         [
             [
                 str(entry["round"]),
                 count(entry["new"]),
-                ladder(entry["ladder"]),
                 count(entry["entered"]),
-                entry["kept"][0]["text"],
                 *(fixed(entry["kept"][0][name], 4) for name in measures_named(results)),
+                entry["kept"][0]["text"],
+                ladder(entry["ladder"]),
             ]
             for entry in results["history"]
         ],
         "New: wordings tried. Asked: how many of them on how many questions. Now kept: how many of "
         "them are among the kept.",
-        prose=(2, 4),
+        prose=(3 + len(measures_named(results)), 4 + len(measures_named(results))),
     )
 
 
@@ -295,10 +319,29 @@ def test_table(
         name,
         ["metric", *before, *TESTED],
         [
-            [test["label"], *(fixed(own.get(metric)) for own in values), *tested(metric, test)]
+            [test["label"], *(cell(metric, own) for own in values), *tested(metric, test)]
             for metric, test in tests.items()
         ],
+        no_bounds(tests),
     )
+
+
+def cell(metric: str, values: Mapping[str, float | None]) -> str:
+    """A run's value in the unit of its difference."""
+    value = values.get(metric)
+    if metric == "debiased_rmsce" and value is not None:
+        return fixed(value * value)
+    return percent(value, 1) if metric in OF_ANSWERS else value_cell(metric, value)
+
+
+def no_bounds(tests: Mapping[str, Any]) -> str:
+    """Why tests have no interval, where the method says so."""
+    reasons = dict.fromkeys(
+        test["method"].partition(";")[0].removeprefix("none: ")
+        for test in tests.values()
+        if test["p"] is not None and test["low"] is None
+    )
+    return f"Without an interval: {'; '.join(reasons)}." if reasons else ""
 
 
 def elsewhere(results: Results) -> Iterator[Block]:
@@ -306,10 +349,18 @@ def elsewhere(results: Results) -> Iterator[Block]:
         "The winner minus the seed on questions of other tasks, none of which chose anything; p "
         "corrected for all of these tests together (Holm)."
     )
-    rows = []
+    yield Table("elsewhere", ELSEWHERE_HEAD, elsewhere_rows(results))
+
+
+ELSEWHERE_HEAD = ("task", "questions", "metric", *TESTED)
+
+
+def elsewhere_rows(results: Results) -> list[list[str]]:
+    """A line for each metric on each other task."""
+    rows: list[list[str]] = []
     for row in results["elsewhere"]:
         for name, test in row["pairs"][0]["differences"].items():
             if test["value"] is not None and name in ENTRIES:
                 cells = tested(name, test)
                 rows.append([row["task"], count(row["compared"]), test["label"], *cells])
-    yield Table("elsewhere", ["task", "questions", "metric", *TESTED], rows)
+    return rows

@@ -10,7 +10,10 @@ from typing import Any
 from calib.records import EncodedImage, InputError, Item
 from calib.tasks.files.values import flaw_of, shown
 
-TEXTS = ("hint", "context", "lecture", "instruction", "ask_for_text", "reasoning", "thinking")
+TEXTS = (
+    *("hint", "context", "lecture", "instruction", "ask_for_text", "cue", "system"),
+    *("reasoning", "thinking"),
+)
 """Keys of ``Item.meta`` that hold a text or None."""
 
 UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}

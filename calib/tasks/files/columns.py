@@ -32,6 +32,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "lecture": (),
     "instruction": (),
     "ask_for_text": (),
+    "cue": (),
+    "system": (),
     "turns": (),
     "idk": (),
     "reasoning": (),
@@ -79,7 +81,7 @@ MANY = re.compile(r"(?:choice|option)[1-9][0-9]{1,3}")
 PICTURES = {f"image{number}": number for number in range(1, 10)}
 """Columns of pictures, which are shown in this order."""
 
-PASSAGES = {"hint", "context", "lecture", "instruction"}
+PASSAGES = {"hint", "context", "lecture", "instruction", "cue", "system"}
 NOT_A_NUMBER = {"nan", "NaN", "<NA>"}
 
 LOOKS = re.compile(r"image|img|photo|picture|figure|(?<![a-z])scans?(?![a-z])", re.I)

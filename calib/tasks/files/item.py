@@ -119,6 +119,8 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "lecture": text_in,
     "instruction": text_in,
     "ask_for_text": text_in,
+    "cue": text_in,
+    "system": text_in,
     "turns": turns_in,
     "idk": index_in,
     "reasoning": text_in,
@@ -127,7 +129,7 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
 }
 OF_META = (
     *("spellings", "answerable", "cluster", "hint", "context", "lecture", "instruction"),
-    *("ask_for_text", "turns", "idk", "reasoning", "thinking", SYSTEM_ONE),
+    *("ask_for_text", "cue", "system", "turns", "idk", "reasoning", "thinking", SYSTEM_ONE),
 )
 
 
