@@ -206,7 +206,7 @@ def rows_needed(errors: Sequence[Error], n: int, margin: float) -> int | None:
     square = max(0.0, sum(each.square for each in errors) / len(errors))
     apart = BOTH_SIDES / math.sqrt(2)
     times = 0.0
-    for pushes in ((BOTH_SIDES, 0.0), (apart, -apart)):
+    for pushes in ((BOTH_SIDES, 0.0), (0.0, BOTH_SIDES), (apart, -apart), (-apart, apart)):
 
         def shows(fewer: float, pushes: tuple[float, float] = pushes) -> bool:
             both = zip(errors, pushes, strict=True)

@@ -95,9 +95,9 @@ def printed(pair: Entry) -> list[list[str]]:
 
 
 def needed(pair: Entry) -> Iterator[str]:
-    """How many questions an equality of calibration errors takes, where it is not shown."""
-    test = pair["equivalences"].get("debiased_rmsce")
-    if test is None or test["needs"] is None or shown(test):
+    """How many questions equal calibration errors take, where neither test shows anything."""
+    test = pair["equivalences"]["debiased_rmsce"]
+    if test["needs"] is None or shown(test) or shown(pair["differences"]["debiased_rmsce"]):
         return
     yield (
         f"If the calibration errors of {pair['second']} and {pair['first']} were equal, about "
