@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import calib
 from calib import cli, metrics
 from calib.intervals import mean_of, paired_equivalence
 from calib.intervals.decomposition import brier_parts, paired_refinement
@@ -164,10 +167,10 @@ def test_the_page_and_its_twins(found, tmp_path):
     assert "less than 0.02 (2 points of the gap) to either side" in text
     with (page.parent / "tables" / "equivalence-1.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    for row, test in zip(rows, found["pairs"][0]["equivalences"].values(), strict=True):
-        assert float(row["it lies within, low"]) == pytest.approx(test["low"])
-        assert float(row["p, Holm"]) == pytest.approx(test["holm"])
-        assert int(row["questions needed"]) == test["needs"]
+    for cells, test in zip(rows, found["pairs"][0]["equivalences"].values(), strict=True):
+        assert float(cells["it lies within, low"]) == pytest.approx(test["low"])
+        assert float(cells["p, Holm"]) == pytest.approx(test["holm"])
+        assert int(cells["questions needed"]) == test["needs"]
     assert rows[0]["what is shown"].endswith("be equivalent within 0.02")
     for name in ("parts", "refinement-1", "refinement-2"):
         assert (page.parent / "tables" / f"{name}.csv").is_file()
@@ -202,8 +205,8 @@ def test_a_terminal_of_80_columns(three):
     lines = ran.output.splitlines()
     assert max(map(len, lines[:-1])) <= 80
     assert "near − one" in lines and "far − one" in lines
-    rows = [line for line in lines if "equivalent within 0.02" in line]
-    assert {line.split("  ")[0] for line in rows} == {"confidence − accuracy", "Brier"}
+    same = [line for line in lines if "equivalent within 0.02" in line]
+    assert {line.split("  ")[0] for line in same} == {"confidence − accuracy", "Brier"}
     assert any(line.startswith("RMSCE, debiased") and "neither" in line for line in lines)
 
 
@@ -230,6 +233,34 @@ def test_one_question_has_no_equivalence(tmp_path, make_run):
     table = equivalence_table(1, pair)
     assert all(row[1] == "neither is shown" and row[-1] == "–" for row in table.rows)
     assert "less than the margin to either side" in markdown(comparison_page(found))
+
+
+def stated(folder: Path, cluster: Callable[[int], object]) -> list[Run]:
+    """Two tables of stated confidences, of the same 60 questions."""
+    for name, right in (("one", 0.8), ("two", 0.7)):
+        rows = (f"{k},{right},{int(k % 4 > 0)},{cluster(k)}\n" for k in range(60))
+        (folder / f"{name}.csv").write_text("id,confidence,correct,cluster\n" + "".join(rows))
+        calib.read_log(folder / f"{name}.csv", out=folder / name)
+    return [open_run(folder / name) for name in ("one", "two")]
+
+
+def test_stated_confidences_have_one_brier_score(tmp_path):
+    (pair,) = compare(stated(tmp_path, lambda k: k))["pairs"]
+    assert list(pair["equivalences"]) == ["gap", "debiased_rmsce", "brier_confidence"]
+    # All differ by 0.1.
+    assert pair["equivalences"]["gap"]["method"] == "none: the error has no spread"
+    found = pair["equivalences"]["brier_confidence"]
+    one, two = (np.where(np.arange(60) % 4 > 0, (c - 1) ** 2, c**2) for c in (0.8, 0.7))
+    assert found["value"] == pytest.approx((two - one).mean())
+
+
+def test_questions_of_one_cluster_show_nothing(tmp_path):
+    found = compare(stated(tmp_path, lambda k: "one"))
+    (pair,) = found["pairs"]
+    assert found["equivalence_tests"] == 0 and found["runs"][0]["parts"] is None
+    assert all("two clusters" in test["method"] for test in pair["equivalences"].values())
+    text = markdown(comparison_page(found))
+    assert text.count("neither is shown") == 3 and "apart" not in text
 
 
 with (FOLDER / "published.csv").open() as file:

@@ -15,6 +15,10 @@ An AUROC, AURC or debiased error has no interval where fewer than five answers a
 than five wrong. Nor has a metric that is infinite, that is the same on all resamples, or that
 resampling moves away from its value, as it moves a plug-in error in a function of the caller's own.
 
+A large p of ``paired_difference`` does not show that two models are alike; ``paired_equivalence``
+tests that they differ by less than a margin. ``calib.intervals.decomposition`` has the calibration
+and the refinement that a Brier score is made of.
+
 ``clusters`` are rows that belong together, such as the questions about one image: they are drawn,
 left out and exchanged together.
 """
