@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tests.comparing import APART, AT_MARGIN, EQUAL, NULLS, equivalences, rejections
+from calib.intervals import paired_equivalence
+from tests.comparing import APART, AT_MARGIN, EQUAL, METRICS, NULLS, equivalences, rejections
 
 RUNS = 200
 MOST = int(binom.ppf(0.999, RUNS, 0.05))
@@ -45,3 +47,17 @@ def test_what_is_there_is_seen():
     assert rejections(APART[".08 against .11"], 5000, 40) >= 34
     assert equivalences(EQUAL["0 and 0"], 20_000, 40) >= 26
     assert equivalences(EQUAL[".08 and .08"], 20_000, 40) >= 32
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("Brier", 0.87),  # 80 % and three standard errors of 300 runs
+        # The larger of two numbers of rows is taken, of which one is too large.
+        pytest.param("calibration error", 0.99, marks=pytest.mark.slow),
+    ],
+)
+def test_so_many_rows_show_equivalence_four_times_of_five(name, most):
+    two = EQUAL[".08 and .08"]
+    n = paired_equivalence(METRICS[name], *two.rows(50_000, np.random.default_rng(1))).needs
+    assert 0.73 <= equivalences(two, n, 300, name) / 300 <= most
