@@ -206,6 +206,7 @@ def compare(
 ) -> None:
     """Compare runs of the same questions with the first of them."""
     from calib.report.comparison import headline, write_comparison
+    from calib.report.comparison_equivalence import printed
     from calib.report.comparison_names import called, cut_names
     from calib.report.comparison_tables import printed_metrics
     from calib.runs import open_run
@@ -225,6 +226,11 @@ def compare(
         (f"on {results['n']:,} questions", *cut_names(names, room)),
         printed_metrics(results["runs"]),
     )
+    for pair in shown["pairs"]:
+        sides = cut_names([pair["second"], pair["first"]], out.width // 2 - GUTTER)
+        out.print(f"\n{' − '.join(sides)}")
+        show(("quantity", "what is shown", "questions"), printed(pair))
+    out.print("Questions: about as many as would show equivalence if there were no difference.")
     out.print(f"\n{report}", soft_wrap=True)
 
 

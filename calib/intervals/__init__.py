@@ -15,6 +15,10 @@ An AUROC, AURC or debiased error has no interval where fewer than five answers a
 than five wrong. Nor has a metric that is infinite, that is the same on all resamples, or that
 resampling moves away from its value, as it moves a plug-in error in a function of the caller's own.
 
+A large p of ``paired_difference`` does not show that two models are alike; ``paired_equivalence``
+tests that they differ by less than a margin. ``calib.intervals.decomposition`` has the calibration
+and the refinement that a Brier score is made of.
+
 ``clusters`` are rows that belong together, such as the questions about one image: they are drawn,
 left out and exchanged together.
 """
@@ -24,20 +28,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from calib import metrics
 from calib.intervals import debiased
 from calib.intervals.clusters import Members, clusters_or_groups, members_of, refuse_one
+from calib.intervals.enough import base_of, too_few, too_few_differ
+from calib.intervals.equivalence import MARGIN, Equivalence, paired_equivalence
 from calib.intervals.matched import MOST_FEW, matched_bounds
 from calib.intervals.nulls import Null, all_under_calibration, under_calibration
-from calib.intervals.ratios import Ratio, Rows, mean_of, ratio_of
+from calib.intervals.ratios import Ratio, mean_of, ratio_of
 from calib.intervals.resampling import LEVEL, Resampled, resampled
 from calib.intervals.shares import (
-    FEWEST_CLUSTERS,
     FLIPS,
     flips,
     holm,
@@ -50,8 +54,10 @@ from calib.metrics.arrays import numbers, pair, value_of, whole
 
 __all__ = [
     "LEVEL",
+    "MARGIN",
     "PLUG_IN",
     "Difference",
+    "Equivalence",
     "Interval",
     "Null",
     "Ratio",
@@ -61,6 +67,7 @@ __all__ = [
     "holm",
     "mean_of",
     "paired_difference",
+    "paired_equivalence",
     "under_calibration",
     "wilson",
     "wilson_of_clusters",
@@ -92,10 +99,6 @@ TOO_RARE = "none: the metric exists on fewer than half of the resamples"
 SAME = "none: the metric is the same on all resamples"
 MOVED = "none: resampling moves the metric away from its value, as it does with plug-in errors"
 ENDLESS = "none: the metric is not finite on these rows"
-
-FEWEST_OF_A_KIND = 5
-"""An interval of a metric that tells right from wrong answers needs so many of each."""
-OF_BOTH_KINDS = (metrics.auroc, metrics.aurc, metrics.debiased_rmsce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ def bootstrap_all(
         first, second = numbers("confidence", confidence), numbers("correct", correct)
         value = value_of(metric, first, second)
         members = members_of(clusters, len(second))
-        if _base(metric) in PLUG_IN:
+        if base_of(metric) in PLUG_IN:
             intervals[name] = Interval(value, None, None, NO_INTERVAL)
             continue
         refuse_one(members)
@@ -181,7 +184,7 @@ def bootstrap_all(
             intervals[name] = Interval(value, *wilson(round(value * answers), answers), how)
         elif (reason := too_few(metric, second, members)) is not None:
             intervals[name] = Interval(value, None, None, reason)
-        elif _base(metric) is metrics.debiased_rmsce:
+        elif base_of(metric) is metrics.debiased_rmsce:
             intervals[name] = Interval(value, *_debiased_bounds(metric, first, second, members))
         else:
             to_resample[name] = (value, weighted(metric, first, second))
@@ -192,31 +195,6 @@ def bootstrap_all(
                 to_resample[name][0], *_bca(each, f"BCa bootstrap, {n:,} resamples")
             )
     return {name: intervals[name] for name in cases}
-
-
-def too_few(metric: Metric, correct: NDArray[Any], members: Members) -> str | None:
-    """Why these rows are too few to resample for an interval; None where they are enough."""
-    if members.count < FEWEST_CLUSTERS:
-        return f"none: fewer than {FEWEST_CLUSTERS} clusters of rows ({members.count})"
-    if _base(metric) in OF_BOTH_KINDS:
-        right = int(correct.sum())
-        fewer = min(right, len(correct) - right)
-        if fewer < FEWEST_OF_A_KIND:
-            kind = "right" if fewer == right else "wrong"
-            return f"none: fewer than {FEWEST_OF_A_KIND} {kind} answers ({fewer})"
-    return None
-
-
-def too_few_differ(rows: Rows, others: Rows, members: Members) -> str | None:
-    """Why two models differ in too few clusters to resample; None where they are enough, or none.
-
-    The others are the same in every resample, so that these alone make the interval.
-    """
-    sums, theirs = rows.per_cluster(members), others.per_cluster(members)
-    differ = int((sums != theirs).any(axis=0).sum())
-    if 0 < differ < FEWEST_CLUSTERS:
-        return f"none: the two differ in fewer than {FEWEST_CLUSTERS} clusters of rows ({differ})"
-    return None
 
 
 def _bca(each: Resampled | None, how: str) -> tuple[float | None, float | None, str]:
@@ -234,8 +212,8 @@ def _debiased_bounds(
     metric: Metric, first: Any, second: Any, members: Members
 ) -> tuple[float, float, str]:
     cells = debiased.Cells.of(metric, first, second)
-    ends = debiased.bounds(cells, *debiased.jackknife([cells], members))
-    low, high = (math.sqrt(max(0.0, end)) for end in ends)
+    square, error = debiased.jackknife([cells], members)
+    low, high = debiased.Spread.of(cells, square, error).roots(square)
     return low, high, "root of the debiased squared error, jackknife"
 
 
@@ -268,13 +246,13 @@ def paired_difference(
         raise ValueError(f"paired rows must be equally many, got {len(a[1])} and {len(b[1])}")
     value = value_of(metric, *a) - value_of(metric, *b)
     members = members_of(clusters_or_groups(clusters, groups), len(a[1]))
-    if _base(metric) in PLUG_IN:
+    if base_of(metric) in PLUG_IN:
         return Difference(value, None, None, NO_INTERVAL, None)
     refuse_one(members)
     if not math.isfinite(value):
         return Difference(value, None, None, ENDLESS, None)
     few = too_few(metric, a[1], members) or too_few(metric, b[1], members)
-    if _base(metric) is metrics.debiased_rmsce:
+    if base_of(metric) is metrics.debiased_rmsce:
         cells = [debiased.Cells.of(metric, *a), debiased.Cells.of(metric, *b)]
         square, error = debiased.jackknife(cells, members)
         reach = debiased.REACH * error
@@ -309,7 +287,3 @@ def paired_difference(
         return Difference(value, low, high, f"{how}; p: exact McNemar", p)
     p, least = flips(rows.per_cluster(members), others.per_cluster(members), seed)
     return Difference(value, low, high, f"{how}; p: {FLIPS:,} exchanges of clusters", p, least)
-
-
-def _base(metric: Metric) -> Metric:
-    return metric.func if isinstance(metric, partial) else metric

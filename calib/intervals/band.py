@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.intervals import FEWEST_OF_A_KIND
 from calib.intervals.clusters import members_of
+from calib.intervals.enough import FEWEST_OF_A_KIND
 from calib.intervals.resampling import LEVEL, resamples
 from calib.intervals.shares import FEWEST_CLUSTERS, wilson
 

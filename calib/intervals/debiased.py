@@ -73,45 +73,86 @@ def squares(sums: Floats) -> Floats:
     return np.asarray((count * per_bin).sum(axis=1) / total)
 
 
+def left_out(cells: Cells, members: Members) -> tuple[float, Floats]:
+    """CE2 of all rows, and (G,) that of all rows but each cluster."""
+    count = members.count
+    step = max(1, CHUNK // cells.bins)
+    spans = [(start, min(start + step, count)) for start in range(0, count, step)]
+    parts = (cells.sums(members, *span) for span in spans)
+    total = np.asarray(sum(part.sum(axis=1, keepdims=True) for part in parts))
+    each = [squares(total - cells.sums(members, *span)) for span in spans]
+    return float(squares(total)[0]), np.concatenate(each)
+
+
+def error_of(left_out: Floats) -> float:
+    """The jackknife's standard error of an estimate that was (G,) without each cluster."""
+    count = len(left_out)
+    return math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
+
+
 def jackknife(cells: list[Cells], members: Members) -> tuple[float, float]:
     """CE2 of the first cells, minus that of the second where there are two; its standard error."""
-    count = members.count
-    step = max(1, CHUNK // max(each.bins for each in cells))
-    spans = [(start, min(start + step, count)) for start in range(0, count, step)]
-    estimate, left_out = 0.0, np.zeros(count)
+    estimate, without = 0.0, np.zeros(members.count)
     for sign, each in zip((1.0, -1.0), cells, strict=False):
-        parts = (each.sums(members, *span) for span in spans)
-        total = sum(part.sum(axis=1, keepdims=True) for part in parts)
-        estimate += sign * float(squares(np.asarray(total))[0])
-        for start, stop in spans:
-            left_out[start:stop] += sign * squares(total - each.sums(members, start, stop))
-    error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
-    return estimate, error
+        square, others = left_out(each, members)
+        estimate += sign * square
+        without += sign * others
+    return estimate, error_of(without)
 
 
-def bounds(cells: Cells, square: float, error: float) -> tuple[float, float]:
-    """The 95 % bounds of a CE2 with that standard error, which grows with the CE2 itself.
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the variance of a CE2 grows with the CE2 itself: ``scale`` (least + growth CE2).
 
     Of independent rows its variance is about v + w CE2, where v = 2 sum of (s_b / n)^2 over bins,
-    w = 4 (mean of s_b) / n and s_b = acc_b (1 - acc_b): so the bounds are where the distance to the
-    estimate is 1.96 times the error *there*, as in Wilson's interval of a share. The jackknife's
-    error says how much larger it is for clusters. Without this too many truths lie above the upper
-    bound: 6 % of them at 2,000 rows (tests/coverage.py).
+    w = 4 (mean of s_b) / n and s_b = acc_b (1 - acc_b). The jackknife's error says how much larger
+    it is for clusters.
     """
-    n = len(cells.bin)
-    count = np.bincount(cells.bin, minlength=cells.bins)
-    accuracy = np.bincount(cells.bin, cells.correct, cells.bins) / np.maximum(count, 1)
-    noise = accuracy * (1 - accuracy)
-    least, growth = 2 * float((noise[count > 1] ** 2).sum()) / n**2, 4 * float(noise @ count) / n**2
-    positive = max(square, 0.0)
-    expected = least + growth * positive
-    scale = error**2 / expected if expected > 0 else 0.0
-    bend = REACH**2 * scale * growth / 2
 
-    def reach(at: float) -> float:
-        return math.sqrt(max(0.0, REACH**2 * scale * (least + growth * at) + bend**2))
+    scale: float
+    least: float
+    growth: float
 
-    return square + bend - reach(square), positive + bend + reach(positive)
+    @classmethod
+    def of(cls, cells: Cells, square: float, error: float) -> Spread:
+        """That of the rows whose CE2 is ``square``, with that standard error."""
+        n = len(cells.bin)
+        count = np.bincount(cells.bin, minlength=cells.bins)
+        accuracy = np.bincount(cells.bin, cells.correct, cells.bins) / np.maximum(count, 1)
+        noise = accuracy * (1 - accuracy)
+        least = 2 * float((noise[count > 1] ** 2).sum()) / n**2
+        growth = 4 * float(noise @ count) / n**2
+        expected = least + growth * max(square, 0.0)
+        return cls(error**2 / expected if expected > 0 else 0.0, least, growth)
+
+    def of_more(self, times: float) -> Spread:
+        """That of ``times`` as many rows of the same kind."""
+        return Spread(self.scale, self.least / times**2, self.growth / times)
+
+    def error(self, square: float) -> float:
+        """The standard error where the CE2 is ``square``."""
+        return math.sqrt(self.scale * (self.least + self.growth * max(square, 0.0)))
+
+    def bounds(self, square: float, reach: float = REACH) -> tuple[float, float]:
+        """Both bounds of a CE2, ``reach`` standard errors to either side; 1.96 for 95 %.
+
+        They are where the distance to the estimate is ``reach`` times the error *there*, as in
+        Wilson's interval of a share. Without this too many truths lie above the upper bound: 6 % of
+        them at 2,000 rows (tests/coverage.py).
+        """
+        positive = max(square, 0.0)
+        bend = reach**2 * self.scale * self.growth / 2
+
+        def far(at: float) -> float:
+            spread = reach**2 * self.scale * (self.least + self.growth * at)
+            return math.sqrt(max(0.0, spread + bend**2))
+
+        return square + bend - far(square), positive + bend + far(positive)
+
+    def roots(self, square: float, reach: float = REACH) -> tuple[float, float]:
+        """The bounds of the calibration error, roots of those of its square."""
+        low, high = self.bounds(square, reach)
+        return math.sqrt(max(0.0, low)), math.sqrt(max(0.0, high))
 
 
 def two_sided(estimate: float, error: float) -> float:

@@ -15,6 +15,7 @@ from calib.records import CalibError, InputError
 from calib.report import plots
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.comparison_cards import changed_cards
+from calib.report.comparison_equivalence import sections as equivalence_sections
 from calib.report.comparison_names import called, label_of, whole_of
 from calib.report.comparison_tables import (
     changed_table,
@@ -168,6 +169,7 @@ def sections(results: Mapping[str, Any]) -> Iterator[Section]:
             ),
         ],
     )
+    yield from equivalence_sections(results)
     if by_group := group_tables(results):
         told = f"Here p is corrected for the tests of this section. {FEW_DIFFER}"
         if left_out := results["groups_left_out"]:
@@ -257,8 +259,14 @@ def headline(pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
     first, second = (ece_of(run["metrics"]["ece"]) for run in sides(pair, runs))
     ece = f"ECE {first}, then {second}; in brackets what it would be if calibrated"
     test = pair["differences"]["debiased_rmsce"]
+    same = pair.get("equivalences", {}).get("debiased_rmsce")
     if not shown(test):
         moved = gap_change(pair)
+        if same is not None and shown(same):
+            return (
+                f"The debiased calibration error of {pair['second']} is shown to be within "
+                f"{same['margin']} of that of {pair['first']}{moved}: {ece}."
+            )
         return f"No difference in debiased calibration error is shown{moved}: {ece}."
     # The test is of squared errors without their bias, whose order decides.
     better = test["value"] < 0

@@ -20,6 +20,14 @@ def shown(test: Mapping[str, Any]) -> bool:
     return test["p"] is not None and test["holm"] < LEVEL
 
 
+def claim(difference: Mapping[str, Any], equivalence: Mapping[str, Any]) -> str:
+    """What the tests of one quantity show of two runs; a large p alone shows nothing."""
+    same = f"be equivalent within {equivalence['margin']}" if shown(equivalence) else ""
+    if shown(difference):
+        return f"shown to differ and {same}" if same else "shown to differ"
+    return f"shown to {same}" if same else "neither is shown"
+
+
 def moved(tests: Mapping[str, Mapping[str, Any]]) -> str:
     """What tests of differences show: "lowers A (p < 0.001) and raises B and C (...)"; "" for
     nothing."""
@@ -35,7 +43,7 @@ def moved(tests: Mapping[str, Mapping[str, Any]]) -> str:
 
 def p_of(test: Mapping[str, Any], relation: bool = True) -> str:
     """The corrected p of a test, "≤" before the smallest that it can give."""
-    at_most = test["p"] is not None and test["p"] <= test["least_p"]
+    at_most = test["p"] is not None and test["p"] <= test.get("least_p", 0.0)
     return pvalue(test["holm"], relation, at_most)
 
 

@@ -20,6 +20,7 @@ from calib.runs.config import checked
 from calib.runs.kinds import need
 from calib.summary import BINS, to_json
 from calib.summary.curves import diagram, quantiles
+from calib.summary.equivalence import claimed, correct_claims, equivalences, parts, refinement
 from calib.summary.pairs import Side, correct_for_number, groups_of, of_groups, pair, tested
 from calib.summary.remedies import fit_on, rescaled, split
 from calib.summary.rows import Row, Scored, collect, drawn_whole
@@ -37,8 +38,8 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
 
     Questions are compared that can be judged in every run. Two rows are the same question where
     id, options and answer are the same; prompt and picture may differ. Plain JSON values: ``runs``
-    (each with metrics and a temperature), ``pairs`` (each with differences and what changed),
-    ``groups`` (the largest groups of questions, with the numbers of every run).
+    (each with metrics and a temperature), ``pairs`` (each with differences, equivalences and what
+    changed), ``groups`` (the largest groups of questions, with the numbers of every run).
     Raises InputError where the runs cannot be compared.
     """
     seed = checked("seed", seed)
@@ -50,8 +51,16 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     fit, held_out = split(first.scored.cluster, seed)
     temperatures = [fitted_to(side.scored.take(fit)) for side in sides]
     groups = groups_of(first)
-    pairs = [pair(first, other, table, groups, seed) for other in others]
+    pairs = [
+        pair(first, other, table, groups, seed)
+        | {
+            "equivalences": equivalences(first.scored, other.scored, table),
+            "refinement": refinement(first.scored, other.scored, bins),
+        }
+        for other in others
+    ]
     correct_for_number(pairs)
+    correct_claims(pairs)
     parsed = np.all([side.scored.parsed for side in sides], axis=0)
     if "parsed" not in has:
         parsed[:] = True
@@ -61,6 +70,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
             "n": len(first.rows),
             "left_out": left_out,
             "tests": len(tested(pairs)),
+            "equivalence_tests": len(claimed(pairs)),
             "resampled": drawn_whole(
                 first.scored.cluster.tolist(),
                 [tuple(row.get("images") or ()) for row in first.rows],
@@ -74,6 +84,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
                     "metrics": measure(side.scored, table, seed),
                     "diagram": diagram(side.scored, bins),
                     "quantiles": quantiles(side.scored),
+                    "parts": parts(side.scored, bins),
                     "temperature": temperature,
                     "judged": [
                         at_temperature(side.scored.take(held_out), t, bins, seed)
