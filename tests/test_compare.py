@@ -122,7 +122,7 @@ def test_only_common_questions_are_compared_whatever_their_order(before, tmp_pat
     rows = [json.loads(line) for line in lines[100:]]
     for row in rows:
         row["index"] = 1000 - row["index"]
-    rows[0]["answer"] = None
+    rows[0]["answer"] = rows[0]["correct"] = None
     (other.path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = compare([before, open_run(other.path)])
     assert found["n"] == 299 and found["left_out"] == {"a/<model>": 101, "a/tuned": 0}
@@ -135,7 +135,7 @@ def test_only_common_questions_are_compared_whatever_their_order(before, tmp_pat
         (lambda row: row.update(answer=1 - min(row["answer"], 1)), {}, "answer"),
         (lambda row: row.update(options=row["options"][::-1]), {}, "not the same question"),
         (lambda row: row.update(id="x" + row["id"]), {}, "no question in common"),
-        (lambda row: row.update(answer=None), {}, "nothing to report"),
+        (lambda row: row.update(answer=None, correct=None), {}, "nothing to report"),
         (lambda row: None, {"confidence": "vocab"}, "two confidences"),
         (lambda row: None, {"kind": "sample", "samples": 2}, "calib sample"),
     ],

@@ -31,7 +31,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_page_and_twins(searched: Path):
     results = json.loads((searched / "results.json").read_text())
     check_twins(searched)
-    assert results["winner"] in (searched / "report.md").read_text()
+    words = results["winner"].partition(" <b>")[0]
+    assert f"“{words}" in (searched / "report.md").read_text()
     assert "<b>*now*" not in (searched / "report.html").read_text()
     told = headline(results)
     assert "questions that chose nothing" in told
@@ -54,5 +55,5 @@ def test_what_is_not_shown_is_not_said(searched: Path):
 
 def test_a_search_that_is_not_finished_has_no_page(searched: Path, tmp_path: Path):
     (tmp_path / "config.json").write_text((searched / "config.json").read_text())
-    with pytest.raises(InputError, match="cannot be read as the results of calib prompts"):
+    with pytest.raises(InputError, match="this search has not come to its end"):
         write_again(Sources(tmp_path))

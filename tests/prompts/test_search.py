@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,10 @@ def test_a_search_goes_on_to_more_rounds_and_not_to_fewer(tmp_path: Path):
     found(tmp_path / "a", rounds=2)
     model = Cued()
     longer = found(tmp_path / "a", model, rounds=4)
-    assert longer == found(tmp_path / "b", rounds=4)
+    whole = found(tmp_path / "b", rounds=4)
+    assert longer["continued"] and not whole["continued"]
+    assert {**longer, "continued": False} == whole
+    assert found(tmp_path / "a", rounds=4) == longer, "it stays said"
     with pytest.raises(InputError, match=r"belongs to another run \(rounds: 4 there, 2 now"):
         found(tmp_path / "a", rounds=2)
 
@@ -154,8 +158,6 @@ def test_other_tasks_judge_the_winner(tmp_path: Path):
 
 
 def _renamed(item: Any) -> Any:
-    from dataclasses import replace
-
     return replace(item, id=f"other {item.id}")
 
 
@@ -187,7 +189,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "judged": ({"judged": "all"}, "judged: expected one of winner, kept"),
     "few": ({"search": 10}, "search: expected 20 questions or more, got 10"),
     "clusters": ({"search": 61, "held_out": 59}, "cannot be had for it of 120 in 60 clusters"),
-    "many": ({"search": 100, "held_out": 100}, "120 together, got 100 and 100"),
+    "many": ({"search": 100, "held_out": 100}, "120 questions have a known answer"),
     "no seeds": ({"seeds": []}, "seeds: expected at least one wording"),
     "one text": ({"seeds": "The answer"}, "seeds: expected a list of texts"),
     "twice": ({"seeds": ["a", "a "]}, "seeds: every wording may appear only once"),
@@ -239,3 +241,62 @@ def test_a_damaged_ledger_is_refused(tmp_path: Path):
     path.write_bytes(b"".join([*lines[:5], b'{"question": "x"}\n', *lines[5:]]))
     with pytest.raises(InputError, match="line 6: this is not a line of a search"):
         found(tmp_path)
+
+
+class Strict(Cued):
+    """A model that cannot be asked in a wording with a picture's placeholder."""
+
+    def scores(self, items, how):
+        if any("<image>" in str(item.meta.get("cue")) for item in items):
+            raise CalibError("2 <image> tokens and 1 images")
+        return super().scores(items, how)
+
+
+def test_what_cannot_be_asked_is_left_out(tmp_path: Path):
+    def rewriter(text: str) -> list[str]:
+        return ["Fine words", "look at <image> it is", f"So, {text}"]
+
+    how: dict[str, Any] = {"rewriter": rewriter, "rounds": 2}
+    results = found(tmp_path / "a", Strict(), **how)
+    assert list(results["refused"]) == ["look at <image> it is"]
+    kept = [row["text"] for row in results["history"][-1]["kept"]]
+    assert "look at <image> it is" not in kept and "Fine words" in kept
+    assert found(tmp_path / "a", Strict(), **how) == results
+    with pytest.raises(CalibError, match="2 <image> tokens"):
+        found(tmp_path / "b", Strict(), seeds=["So", "<image>"])
+    assert not (tmp_path / "b").exists()
+
+
+def test_more_seeds_than_are_kept_count_as_the_first_pool(tmp_path: Path):
+    results = found(tmp_path, keep=1, rewrites=1, rounds=1, seeds=["A", "B", "C", "D"])
+    assert results["whole_pool"] == 5 * 50 and results["read"] <= 250
+
+
+def test_questions_are_named_in_the_ledger(tmp_path: Path):
+    found(tmp_path, rounds=1)
+    sides = questions_of(questions(), "ece", prompt=None, bins=15, search=50, held_out=60, seed=0)
+    for line in (tmp_path / FILE).read_text().splitlines():
+        row = json.loads(line)
+        if "question" in row:
+            assert row["id"] == sides.items[row["question"]].id
+
+
+def test_questions_without_options_are_named(tmp_path: Path):
+    free = calib.tasks.Task(
+        "free", tuple(calib.Item(f"q{k}", "Which?", meta={"aliases": ("a",)}) for k in range(50))
+    )
+    with pytest.raises(InputError, match="'q0' has no options to score"):
+        calib.optimize_prompts(Cued(), free, out=tmp_path)
+
+
+def test_pictures_of_the_search_are_told_of(tmp_path: Path):
+    from PIL import Image
+
+    same = Image.new("RGB", (4, 4), "red")
+    task = questions()
+    task = calib.tasks.Task(
+        task.name, tuple(replace(item, images=(same,)) for item in task.items), "letters"
+    )
+    other = calib.tasks.Task("other", tuple(_renamed(item) for item in task.items), "letters")
+    with pytest.warns(UserWarning, match="other has 1 of the pictures that the search was about"):
+        calib.optimize_prompts(Cued(), task, out=tmp_path, elsewhere=[other], **SEARCH)

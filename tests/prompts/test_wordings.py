@@ -136,14 +136,45 @@ def test_synonyms_are_decided_by_text_and_seed():
     made = Synonyms()("The answer might be")
     assert made == Synonyms()("The answer might be") != Synonyms(1)("The answer might be")
     assert sorted(made) == sorted(Synonyms(1)("The answer might be"))
-    assert len(set(made)) == len(made) >= 30 and "The answer might be" not in made
+    assert len(set(made)) == len(made) > 25 and "The answer might be" not in made
     assert {"The answer must be", "So, the answer might be", "My answer might be"} <= set(made)
+    asked = Synonyms()("Answer with the option's letter.")
+    assert "Be honest. Answer with the option's letter." in asked
+    assert not [text for text in asked if text.startswith(("So,", "I am", "If I"))]
     assert "The answer might be" in Synonyms()("So, the answer might be")
-    assert Synonyms()("xyzzy")[0].endswith("xyzzy")
+    assert Synonyms()("xyzzy")[0].endswith("Xyzzy")
     for text in PARTS["permission"].seeds("letters", [CAR]):
         assert all("{question}" in other for other in Synonyms()(text))
-    assert "I am sure that I think so" in Synonyms()("I think so")
+    assert "I am sure that it is so" in Synonyms()("It is so")
 
 
 def test_an_answers_first_line_is_a_wording():
     assert one_line('\n  "The reply is" \nbecause') == "The reply is" and one_line(" \n") == ""
+
+
+def test_a_wording_has_a_place_or_is_refused(tmp_path: Path):
+    from calib.cli.arguments import worded
+
+    task = Task("cars", (CAR,), "options")
+    assert worded(task, ["cue=So", "system=Be brief."], None).items[0].meta["cue"] == "So"
+    with pytest.raises(InputError, match="cue is worded twice"):
+        worded(task, ["cue=So", "cue=Then"], None)
+    with pytest.raises(InputError, match="prompt reason words its request itself"):
+        worded(task, ["instruction=Say it"], "reason")
+    with pytest.raises(InputError, match="every word of prompt decision is the pipeline's own"):
+        worded(task, ["cue=So"], "decision")
+
+
+def test_a_files_cue_and_system_prompt_are_shown(tmp_path: Path):
+    from typer.testing import CliRunner
+
+    from calib import cli
+
+    path = tmp_path / "q.jsonl"
+    path.write_text(
+        '{"id": "a", "question": "Which?", "options": ["x", "y"], "answer": "A", "cue": "Well", '
+        '"system": "Be brief."}\n'
+    )
+    shown = CliRunner().invoke(cli.app, ["tasks", "show", str(path)]).output
+    assert "no question uses" not in shown
+    assert "the system:" in shown and "the model begins:" in shown and "Well: (" in shown
