@@ -11,6 +11,7 @@ from calib.modality.pictures import ABSENT, BLANK, CLEAN, MEAN, SHUFFLED, Pictur
 from calib.models.protocol import is_whole, one_of
 from calib.records import InputError, Item
 
+FORMAT = "calib.modality/1"
 LEVELS: tuple[Shown, ...] = (CLEAN, 100, 300, 500, 700, 900)
 NEITHER, TEXT, IMAGE, BOTH = "neither", "text", "image", "both"
 ARMS = {

@@ -18,10 +18,11 @@ from typing import Any
 from calib.drive import engine
 from calib.drive.sample import sample
 from calib.drive.score import score
-from calib.modality.cells import Cell, cell_of, cells_of
+from calib.modality.cells import FORMAT, Cell, cell_of, cells_of
 from calib.modality.contrasts import contrasts, tested
 from calib.modality.descriptions import Sentences, from_model
 from calib.modality.design import (
+    Design,
     checked_samples,
     config_of,
     described,
@@ -45,7 +46,6 @@ from calib.summary import to_json
 from calib.summary.rows import drawn_whole
 from calib.tasks import Task
 
-FORMAT = "calib.modality/1"
 CELLS, ANSWERS, DESCRIBED = "cells", "answers", "descriptions"
 DESCRIPTIONS = "descriptions.jsonl"
 
@@ -105,7 +105,7 @@ def modality(
     folder = Path(out) if out is not None else Path("runs") / name
     config = {**engine.facts_of(model), **config_of(design, source, limit)}
     config |= {"arms": list(design.arms), "levels": list(design.levels), "sentences": sentences}
-    run = begin(folder, {**config, "samples": samples}, DESCRIPTIONS, regrown)
+    run = begin(folder, {**config, "samples": samples or None}, DESCRIPTIONS, regrown)
     kept = model.remembering(cache_gb) if isinstance(model, Remembering) else nullcontext()
     with closing(run), kept:
         if describe:
@@ -119,19 +119,11 @@ def modality(
         cells: list[dict[str, Any]] = []
         answers: dict[Cell, Answers] = {}
         for cell in cells_of(design.arms, design.levels, sentences):
-            asked = Task(
-                f"{design.task.name}: {cell.name}",
-                cell.items(design.items, pictures, found),
-                design.form,
+            told = f"{design.task.name}: {cell.name}"
+            asked = Task(told, cell.items(design.items, pictures, found), design.form)
+            metrics, answers[cell] = in_cell(
+                model, asked, cell.name, folder, design, samples, batch_size, progress
             )
-            more = {"prompt": design.form, "progress": progress}
-            at = {"out": folder / CELLS / cell.name, "batch_size": batch_size, "bins": design.bins}
-            scored = score(model, asked, seed=design.seed, **at, **more)
-            metrics, answers[cell] = measured(scored, design.bins, design.seed)
-            if samples:
-                place = folder / ANSWERS / cell.name
-                drawn = sample(model, asked, out=place, samples=samples, seed=design.seed, **more)
-                metrics["semantic_entropy"] = semantic(drawn, answers[cell].cluster, design.seed)
             cells.append({**facts_of(cell), "metrics": metrics})
 
         # 4. What differs between cells.
@@ -153,9 +145,45 @@ def modality(
             "tests": tested(contrasts(design.arms, design.levels, sentences), answers, design.seed),
             "example": keep_levels(folder, design, pictures, found),
         }
-        results = to_json(results)
+        results = dict(to_json(results))
         replace(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return Modality(results, folder)
+
+
+def in_cell(
+    model: Model,
+    asked: Task,
+    name: str,
+    folder: Path,
+    design: Design,
+    samples: int,
+    batch_size: int | str,
+    progress: Progress | None,
+) -> tuple[dict[str, Any], Answers]:
+    """Score one cell, or read what was scored; sample it where samples are wanted."""
+    scored = score(
+        model,
+        asked,
+        out=folder / CELLS / name,
+        prompt=design.form,
+        batch_size=batch_size,
+        bins=design.bins,
+        seed=design.seed,
+        progress=progress,
+    )
+    metrics, answers = measured(scored, design.bins, design.seed)
+    if samples:
+        drawn = sample(
+            model,
+            asked,
+            out=folder / ANSWERS / name,
+            prompt=design.form,
+            samples=samples,
+            seed=design.seed,
+            progress=progress,
+        )
+        metrics["semantic_entropy"] = semantic(drawn, answers.cluster, design.seed)
+    return metrics, answers
 
 
 def keep_descriptions(run: Run, found: Mapping[str, Sentences]) -> None:
