@@ -33,7 +33,7 @@ CALIB_LAYERS = [
     {"calibrators", "hf", "logs"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
-    {"prompts", "modality"},
+    {"prompts", "modalities"},
     {"report"},
     {"checks"},
     {"demo"},

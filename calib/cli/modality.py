@@ -88,8 +88,8 @@ def modality(
     device: Device = None,
 ) -> None:
     """See how sure a model is of pictures, of text, of both."""
-    from calib.modality.cells import checked_arms, checked_levels
-    from calib.modality.study import modality as study
+    from calib.modalities.cells import checked_arms, checked_levels
+    from calib.modalities.study import modality as study
     from calib.models.load import load_model
     from calib.report.modality import write_modality_report
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from calib.fields import read_saved
-from calib.modality.cells import ARMS, FORMAT
-from calib.modality.pictures import ABSENT, CLEAN
+from calib.modalities.cells import ARMS, FORMAT
+from calib.modalities.pictures import ABSENT, CLEAN
 from calib.report.blocks import Block, Card, Cards, Line, Page, Quote, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import count, percent, plural

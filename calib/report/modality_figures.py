@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from calib.modality.pictures import ABSENT, CLEAN
+from calib.modalities.pictures import ABSENT, CLEAN
 from calib.report import plots
 from calib.report.blocks import Block, Figure, Figures, Key
 from calib.report.formats import fixed

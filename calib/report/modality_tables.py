@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib.modality.pictures import ABSENT, CLEAN
+from calib.modalities.pictures import ABSENT, CLEAN
 from calib.report.blocks import Table
 from calib.report.comparison_tables import TESTED, tested
 from calib.report.formats import count, fixed, gap, in_points, percent
@@ -133,10 +133,9 @@ def arm_lines(results: Results) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 def test_lines(results: Results) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A head and a row for each test, for a terminal of 80 columns."""
-    short = {"confidence": "confidence", "entropy": "entropy"}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for test in results["tests"]:
         value, p, between, _ = tested(test["measure"], test)
         of = test["label"].partition(", ")[2].replace("no description", "k = 0")
-        rows.append((short[test["measure"]], of, str(value), str(between), str(p)))
+        rows.append((str(test["measure"]), of, str(value), str(between), str(p)))
     return ("measure", "of", "difference", "95 %", "p"), rows

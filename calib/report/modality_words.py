@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from calib.modality.contrasts import CLAIM
+from calib.modalities.contrasts import CLAIM
 from calib.report.comparison_tables import tested
 from calib.report.formats import listed
 from calib.report.significance import p_of, shown
@@ -96,6 +96,6 @@ def lead(results: Results) -> Iterator[str]:
     if "image" in results["arms"] and "text" in results["arms"]:
         yield (
             "A picture and its description may not tell the same of a question, so that a "
-            "difference is one between these pictures and these descriptions. Surer is not better: the gap to "
-            "the accuracy says whether confidence is deserved."
+            "difference is one between these pictures and these descriptions. Surer is not better: "
+            "the gap to the accuracy says whether confidence is deserved."
         )

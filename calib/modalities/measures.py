@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -85,7 +84,9 @@ def semantic(run: Run, clusters: NDArray[np.int64], seed: int) -> dict[str, Any]
     """The mean discrete semantic entropy of a run's samples: that of the shares of texts that are
     the same when normalised, in nats. clusters: (N,), of the questions in their order."""
     answers = run.answers()
-    texts: Mapping[int, list[str]] = answers.groupby("index")["text"].apply(list).to_dict()
+    texts: dict[int, list[str]] = {}
+    for index, text in zip(answers["index"], answers["text"], strict=True):
+        texts.setdefault(int(index), []).append(str(text))
     values = np.array(
         [semantic_entropy(texts[i], estimator="discrete").entropy for i in range(len(clusters))]
     )

@@ -133,7 +133,7 @@ def from_model(
             question=QUESTION,
             options=(),
             answer=None,
-            meta={"instruction": REQUEST},
+            meta={"instruction": REQUEST, "answerable": False},  # no one answer is right
         )
         for item in items
         if first[names[item.id]] is item

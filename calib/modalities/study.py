@@ -18,10 +18,10 @@ from typing import Any
 from calib.drive import engine
 from calib.drive.sample import sample
 from calib.drive.score import score
-from calib.modality.cells import FORMAT, Cell, cell_of, cells_of
-from calib.modality.contrasts import contrasts, tested
-from calib.modality.descriptions import Sentences, from_model
-from calib.modality.design import (
+from calib.modalities.cells import FORMAT, Cell, cell_of, cells_of
+from calib.modalities.contrasts import contrasts, tested
+from calib.modalities.descriptions import Sentences, from_model
+from calib.modalities.design import (
     Design,
     checked_samples,
     config_of,
@@ -30,10 +30,10 @@ from calib.modality.design import (
     fitted,
     regrown,
 )
-from calib.modality.measures import Answers, measured, semantic
-from calib.modality.noise import LARGEST_SIDE
-from calib.modality.pictures import CLEAN, Pictures, Shown
-from calib.modality.samples import keep_levels
+from calib.modalities.measures import Answers, measured, semantic
+from calib.modalities.noise import LARGEST_SIDE
+from calib.modalities.pictures import CLEAN, Pictures, Shown
+from calib.modalities.samples import keep_levels
 from calib.models.protocol import Model, Remembering
 from calib.records import InputError
 from calib.runs import Run
@@ -80,7 +80,7 @@ def modality(
 ) -> Modality:
     """Ask the same questions with a picture, its description, both, neither, and noise over it.
 
-    ``arms``: names of ``calib.modality.cells.ARMS``, by default all. ``noise``: "none" for the
+    ``arms``: names of ``calib.modalities.cells.ARMS``, by default all. ``noise``: "none" for the
     picture as it is, and steps from 0 to 999 (default none, 100, 300, 500, 700, 900; empty: no
     grid), each with the first 0 to ``sentences`` sentences of the description (default: as many as
     the longest has, at most 4). Descriptions are those of the data, of ``descriptions`` (a file, or

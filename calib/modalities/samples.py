@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from calib.images import open_image
-from calib.modality.cells import Cell, cell_of
-from calib.modality.descriptions import Sentences
-from calib.modality.design import Design
-from calib.modality.pictures import Pictures
+from calib.modalities.cells import Cell, cell_of
+from calib.modalities.descriptions import Sentences
+from calib.modalities.design import Design
+from calib.modalities.pictures import Pictures
 from calib.records import CalibError
 from calib.runs.durable import refuse_no_folder
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from calib.images import key_of, open_image
-from calib.modality.noise import noisy
+from calib.modalities.noise import noisy
 from calib.records import ImageRef, InputError, Item, MadeImage
 from calib.tasks.task import image_name
 

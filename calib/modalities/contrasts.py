@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from calib.intervals import holm, paired_difference
-from calib.modality.cells import BOTH, IMAGE, NEITHER, TEXT, Cell, cell_of
-from calib.modality.measures import Answers
-from calib.modality.pictures import CLEAN, REPLACED, Shown
+from calib.modalities.cells import BOTH, IMAGE, NEITHER, TEXT, Cell, cell_of
+from calib.modalities.measures import Answers
+from calib.modalities.pictures import CLEAN, REPLACED, Shown
 from calib.summary.table import RESAMPLES, mean
 
 MEASURES = {"confidence": "confidence", "entropy": "option entropy"}

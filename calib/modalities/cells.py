@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from calib.modality.descriptions import KEY, Sentences
-from calib.modality.noise import STEPS
-from calib.modality.pictures import ABSENT, BLANK, CLEAN, MEAN, SHUFFLED, Pictures, Shown
+from calib.modalities.descriptions import KEY, Sentences
+from calib.modalities.noise import STEPS
+from calib.modalities.pictures import ABSENT, BLANK, CLEAN, MEAN, SHUFFLED, Pictures, Shown
 from calib.models.protocol import is_whole, one_of
 from calib.records import InputError, Item
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.drive.score import check_items
-from calib.modality.cells import (
+from calib.modalities.cells import (
     BOTH,
     TEXT,
     cell_of,
@@ -16,8 +16,8 @@ from calib.modality.cells import (
     checked_levels,
     checked_sentences,
 )
-from calib.modality.descriptions import Sentences, checked, from_data, from_file, sentences_of
-from calib.modality.pictures import Shown
+from calib.modalities.descriptions import Sentences, checked, from_data, from_file, sentences_of
+from calib.modalities.pictures import Shown
 from calib.models.protocol import is_whole
 from calib.records import InputError, Item
 from calib.runs.config import checked as checked_setting
