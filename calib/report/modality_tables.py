@@ -111,13 +111,8 @@ def noise_name(shown: str | int) -> str:
 def test_table(results: Results) -> Table:
     return Table(
         "tests",
-        ["measure", "of", *TESTED],
-        [
-            [test["label"].partition(", ")[0], test["label"].partition(", ")[2], *cells]
-            for test in results["tests"]
-            for cells in [tested(test["measure"], test)]
-        ],
-        prose=(1,),
+        ["of the same questions", *TESTED],
+        [[test["label"], *tested(test["measure"], test)] for test in results["tests"]],
     )
 
 

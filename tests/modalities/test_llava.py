@@ -27,13 +27,13 @@ def test_cells_are_what_calib_score_says_of_their_items(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     encoded: list[int] = []
-    encode = type(model.hf).get_image_features
+    encode = type(model.hf.model).get_image_features
 
     def counted(self: Any, pixel_values: Any, *more: Any, **named: Any) -> Any:
         encoded.append(len(pixel_values))
         return encode(self, pixel_values, *more, **named)
 
-    monkeypatch.setattr(type(model.hf), "get_image_features", counted)
+    monkeypatch.setattr(type(model.hf.model), "get_image_features", counted)
     task = questions(tmp_path, pictures=4, each=2)
     study = calib.modality(model, task, noise=("none", 900), sentences=2, out=tmp_path / "out")
     # 4 pictures, as often under noise as there are questions; blank, 4 shuffled, which are the

@@ -16,7 +16,7 @@ from calib.records import InputError
 from calib.report.kinds import Sources, write_again
 from calib.report.modality_words import headline
 from calib.tasks import Task
-from tests.browser import axe
+from tests.browser import axe, measured
 from tests.modalities.seer import Seer, questions
 from tests.twins import check_twins
 
@@ -30,10 +30,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("study")
     items = [
         replace(
-            item, question=f"{item.question} {HOSTILE}", meta={**item.meta, "description": said}
+            item,
+            question=f"{item.question} {HOSTILE}",
+            meta={**item.meta, "description": [HOSTILE, *item.meta["description"]]},
         )
         for item in questions(root).items
-        for said in [[HOSTILE, *item.meta["description"]]]
     ]
     task = Task(f"squares {HOSTILE}", tuple(items), "letters")
     calib.modality(Seer(), task, noise=LEVELS, sentences=2, samples=2, out=root / "out")
@@ -65,13 +66,14 @@ def test_the_page_is_written_again_as_it_was(page: Path):
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_the_page_in_a_browser(page: Path, open_page: Any, width: int, scheme: str):
     opened = open_page(page / "report.html", width=width, scheme=scheme)
-    assert axe(opened) == []
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert axe(opened.page) == []
+    found = measured(opened.page)
+    assert found["scroll"] <= width and found["wide"] == [] and found["broken"] == 0
+    assert min(found["small"]) >= 9
     shown = opened.page.evaluate(
         "[...document.querySelectorAll('#shown img')].map(i => i.naturalWidth)"
     )
     assert len(shown) == 6 and all(shown)
-    opened.check()
 
 
 def moved(page: Path, **tests: tuple[float, float]) -> str:

@@ -142,7 +142,8 @@ def test_the_model_describes_each_picture_once(pictures: Path, tmp_path: Path):
     asked = open_run(made.path / "descriptions")
     assert len(asked.answers()) == 12 and asked.config["greedy"]
     assert asked.answers()["id"].tolist()[0] == "0-0"
-    rows = [json.loads(line) for line in (made.path / "descriptions.jsonl").open()]
+    lines = (made.path / "descriptions.jsonl").read_text().splitlines()
+    rows = list(map(json.loads, lines))
     assert rows[1] == {"id": "0-1", "sentences": ["A square.", "It is seen."]}
     assert made.results["descriptions"] == "the model" and made.results["sentences"] == 2
 
@@ -151,15 +152,9 @@ def test_a_model_that_says_nothing_is_told_by_item(pictures: Path, tmp_path: Pat
     class Silent(Seer):
         said = " "
 
+    how = {"arms": ["text"], "noise": (), "describe": True, "out": tmp_path / "study"}
     with pytest.raises(CalibError, match="item '0-0': the model describes its picture with no"):
-        calib.modality(
-            Silent(),
-            questions(pictures),
-            arms=["text"],
-            noise=(),
-            describe=True,
-            out=tmp_path / "s",
-        )
+        calib.modality(Silent(), questions(pictures), **how)
 
 
 def without(task: Task, **entries: Any) -> Task:
