@@ -59,7 +59,7 @@ def modality(
         typer.Option(metavar="FILE", help="JSON or CSV by id; default: those of the data."),
     ] = None,
     describe: Annotated[
-        bool, typer.Option("--describe", help="The model describes the pictures itself.")
+        bool, typer.Option("--describe", help="The model describes them itself; default: no.")
     ] = False,
     samples: Annotated[
         int, typer.Option(min=0, metavar="N", help="Answers a cell, for semantic entropy; 0: none.")

@@ -15,6 +15,7 @@ import calib
 from calib.modalities.cells import ARMS
 from calib.modalities.study import Modality
 from calib.records import CalibError, InputError
+from calib.report.items.scored import scored
 from calib.runs import open_run
 from calib.tasks import Task
 from tests.fake_model import Fake
@@ -79,10 +80,16 @@ def test_what_is_known_makes_it_surer_and_the_tests_say_so(study: Modality):
     assert len(tests) == 18 and all(t["p"] <= t["holm"] <= 1 for t in tests.values())
 
 
+def questions_of(folder: Path) -> list[Any]:
+    return list(scored(open_run(folder)).questions)
+
+
 def test_records_keep_the_source_and_the_recipe_and_no_copies(study: Modality, pictures: Path):
     rows = open_run(study.path / "cells" / "noise-900-k1").rows()
     assert rows[0]["images"] == [str(pictures / "0.png")]
     assert rows[0]["made"] == ["noise 900, seed 0, picture 0 of 0-0, 448 px"]
+    told = [q.pictures[0].name for q in questions_of(study.path / "cells" / "noise-900-k1")]
+    assert told[0] == "0.png, seen as: noise 900, seed 0, picture 0 of 0-0, 448 px"
     assert "made" not in open_run(study.path / "cells" / "clean-k1").rows()[0]
     assert not list(study.path.glob("*/*/images"))
     named = {path.name for path in (study.path / "shown").iterdir()}
