@@ -147,5 +147,7 @@ def said(folder: Path) -> None:
     if results["tests"]:
         out.print()
         show(*test_lines(results))
+        tests = len(results["tests"])
+        out.print(f"\nConfidence in points, entropy in nats; p corrected for {tests} tests.")
     out.print()
     out.print(str(folder / "report.html"), soft_wrap=True)

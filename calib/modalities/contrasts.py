@@ -94,7 +94,7 @@ def tested(
                 {
                     "name": contrast.name,
                     "measure": measure,
-                    "label": f"{label}, {contrast.label}",
+                    "label": f"{contrast.label}, {label}",
                     "plus": [cell.name for cell in contrast.plus],
                     "minus": [cell.name for cell in contrast.minus],
                     **asdict(found),

@@ -65,7 +65,9 @@ def sections(results: Results, config: Mapping[str, Any], folder: Path) -> Itera
         yield Section("arms", "Picture, description, both, neither", [arm_table(results), note])
     if results["tests"]:
         yield Section(
-            "tests", "What is shown to differ", [test_table(results), tests_note(results)]
+            "tests",
+            "What is compared, and what is shown",
+            [test_table(results), tests_note(results)],
         )
     if results["levels"]:
         yield Section("grid", "Noise by sentences", list(grid(results)))

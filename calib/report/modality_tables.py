@@ -131,6 +131,6 @@ def test_lines(results: Results) -> tuple[tuple[str, ...], list[tuple[str, ...]]
     rows: list[tuple[str, ...]] = []
     for test in results["tests"]:
         value, p, between, _ = tested(test["measure"], test)
-        of = test["label"].partition(", ")[2].replace("no description", "k = 0")
+        of = test["label"].rpartition(", ")[0].replace("no description", "k = 0")
         rows.append((str(test["measure"]), of, str(value), str(between), str(p)))
     return ("measure", "of", "difference", "95 %", "p"), rows

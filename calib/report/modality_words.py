@@ -11,7 +11,8 @@ from calib.report.formats import listed
 from calib.report.significance import p_of, shown
 
 Results = Mapping[str, Any]
-PAIRS = (("image-text", "on images", "on text"),)
+Tests = Mapping[tuple[str, str], Mapping[str, Any]]
+"""By contrast and measure."""
 
 
 def tests_by(results: Results) -> dict[tuple[str, str], Mapping[str, Any]]:
@@ -38,13 +39,11 @@ def headline(results: Results) -> str:
     return f"{found[0][0].upper()}{found[0][1:]}." if found else "No difference is shown."
 
 
-def image_text(tests: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+def image_text(tests: Tests) -> str:
     return compared(tests, "image-text", "the picture alone", "the description alone")
 
 
-def compared(
-    tests: Mapping[tuple[str, str], Mapping[str, Any]], name: str, first: str, second: str
-) -> str:
+def compared(tests: Tests, name: str, first: str, second: str) -> str:
     """A sentence on one contrast by both measures; "" where the study has it not."""
     if (name, "confidence") not in tests:
         return ""
@@ -60,23 +59,29 @@ def compared(
     return f"The model is surer of {more} than of {less}, by its {listed(shown_by)}."
 
 
-def both(tests: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
-    """How sure it is of both, against each alone."""
-    found: dict[int, list[str]] = {1: [], 0: [], -1: []}
+def both(tests: Tests) -> str:
+    """How sure it is of both, against each alone, with the measures that show it; what is shown
+    first."""
+    told: list[str] = []
+    unsure: list[str] = []
     for name, other in (("both-image", "the picture"), ("both-text", "the description")):
-        if (name, "confidence") in tests:
-            sides = {surer(tests[name, m]) for m in ("confidence", "entropy")} - {0}
-            found[sides.pop() if len(sides) == 1 else 0].append(other)
-    said = []
-    if found[1]:
-        said.append(f"is surer of both than of {listed(found[1])} alone")
-    if found[-1]:
-        said.append(f"is less sure of both than of {listed(found[-1])} alone")
-    if found[0]:
-        said.append(
-            f"is not shown to be surer or less sure of both than of {listed(found[0])} alone"
+        if (name, "confidence") not in tests:
+            continue
+        by = {m: tests[name, m] for m in ("confidence", "entropy")}
+        found = {m: side for m, test in by.items() if (side := surer(test))}
+        if not found:
+            unsure.append(other)
+        elif len(set(found.values())) == 2:
+            told.append(f"Confidence and entropy disagree on both against {other} alone.")
+        else:
+            more = "surer" if 1 in found.values() else "less sure"
+            shown_by = listed([f"{m}, p {p_of(by[m])}" for m in found])
+            told.append(f"It is {more} of both than of {other} alone ({shown_by}).")
+    if unsure:
+        told.append(
+            f"It is not shown to be surer or less sure of both than of {listed(unsure)} alone."
         )
-    return f"It {listed(said)}." if said else ""
+    return " ".join(told)
 
 
 def of_rest(test: Mapping[str, Any]) -> str:
@@ -89,7 +94,7 @@ def lead(results: Results) -> Iterator[str]:
     claim = [tests[name, m] for name in CLAIM for m in ("confidence",) if (name, m) in tests]
     if claim:
         parts = [
-            f"{test['label'].removeprefix('confidence, ')}: {tested('confidence', test)[0]} points"
+            f"{test['label'].removesuffix(', confidence')}: {tested('confidence', test)[0]} points"
             for test in claim
         ]
         yield f"Confidence, question by question. {'; '.join(parts)}."

@@ -90,20 +90,22 @@ def test_the_headline_says_what_is_shown_whichever_way_it_falls(page: Path):
     told = moved(page, image_text=(-0.1, 0.01), both_image=(0.2, 0.02), both_text=(0.1, 0.03))
     assert told == (
         "The model is surer of the description alone than of the picture alone, by its confidence "
-        "(p = 0.010) and entropy (p = 0.010). It is surer of both than of the picture and the "
-        "description alone."
+        "(p = 0.010) and entropy (p = 0.010). It is surer of both than of the picture alone "
+        "(confidence, p = 0.020 and entropy, p = 0.020). It is surer of both than of the "
+        "description alone (confidence, p = 0.030 and entropy, p = 0.030)."
     )
     told = moved(page, image_text=(0.1, 0.01), both_image=(-0.2, 0.02), both_text=(0.1, 0.3))
     assert told == (
         "The model is surer of the picture alone than of the description alone, by its confidence "
         "(p = 0.010) and entropy (p = 0.010). It is less sure of both than of the picture alone "
-        "and is not shown to be surer or less sure of both than of the description alone."
+        "(confidence, p = 0.020 and entropy, p = 0.020). It is not shown to be surer or less sure "
+        "of both than of the description alone."
     )
 
 
 def test_what_is_not_shown_is_not_said(page: Path):
     told = moved(page, image_text=(-0.3, 0.06), both_image=(0.2, 0.06), both_text=(0.2, 0.5))
-    assert told.count("is not shown to be surer") == 2 and "is surer of" not in told
+    assert told.count("not shown to be surer") == 2 and "is surer of" not in told
 
 
 def test_measures_that_disagree_are_said_to(page: Path):
@@ -111,7 +113,7 @@ def test_measures_that_disagree_are_said_to(page: Path):
     for test in results["tests"]:
         test |= {"value": 0.1, "p": 0.001, "holm": 0.001}  # of entropy: less sure
     assert "Confidence and entropy disagree" in headline(results)
-    assert "is not shown to be surer or less sure of both" in headline(results)
+    assert "Confidence and entropy disagree on both against the picture alone" in headline(results)
 
 
 def test_a_study_that_is_not_finished_has_no_page(page: Path, tmp_path: Path):
