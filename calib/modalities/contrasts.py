@@ -69,7 +69,7 @@ def of_grid(levels: Sequence[Shown], sentences: int) -> Iterator[Contrast]:
     if sentences:
         yield Contrast(
             "description",
-            f"{sentences} sentences − none, noise {most}",
+            f"{sentences} sentence{'s' if sentences > 1 else ''} − none, noise {most}",
             (Cell(most, sentences),),
             (Cell(most, 0),),
         )

@@ -8,10 +8,11 @@ from typing import Any
 
 from calib.fields import read_saved
 from calib.modalities.cells import ARMS, FORMAT
+from calib.modalities.noise import coefficients
 from calib.modalities.pictures import ABSENT, CLEAN
 from calib.report.blocks import Block, Card, Cards, Line, Page, Quote, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
-from calib.report.formats import count, percent, plural
+from calib.report.formats import count, fixed, percent, plural
 from calib.report.modality_figures import curves, maps
 from calib.report.modality_tables import arm_table, arms_of, cell_table, named, test_table
 from calib.report.modality_words import headline, lead
@@ -109,7 +110,7 @@ def pictures(results: Results, folder: Path) -> Cards:
     example = results["example"]
     names = [shown_name(row["shown"]) for row in example["pictures"]]
     cards = [
-        Card(f"shown-{row['shown']}", name, [picture(folder, row["file"])], [Line(name)])
+        Card(str(row["shown"]), name, [picture(folder, row["file"])], [Line(detail(row["shown"]))])
         for row, name in zip(example["pictures"], names, strict=True)
     ]
     table = Table(
@@ -126,6 +127,14 @@ def shown_name(shown: str | int) -> str:
     if isinstance(shown, int):
         return f"noise {shown}"
     return {CLEAN: "as it is", ABSENT: "no picture"}.get(shown, shown)
+
+
+def detail(shown: str | int) -> str:
+    """What makes the picture, in a few words."""
+    if isinstance(shown, int):
+        kept, added = coefficients(shown)
+        return f"{fixed(kept)} of the picture, {fixed(added)} of noise"
+    return "without noise" if shown == CLEAN else ARMS[shown].partition(",")[0]
 
 
 def prompt_blocks(results: Results, folder: Path) -> list[Block]:

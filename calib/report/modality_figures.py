@@ -8,7 +8,7 @@ from typing import Any
 from calib.modalities.pictures import ABSENT, CLEAN
 from calib.report import plots
 from calib.report.blocks import Block, Figure, Figures, Key
-from calib.report.formats import fixed
+from calib.report.formats import fixed, plural
 from calib.report.modality_tables import noise_name
 
 Results = Mapping[str, Any]
@@ -18,7 +18,7 @@ MAPS = {
     "accuracy": "accuracy",
     "gap": "confidence − accuracy",
 }
-CURVES = {"confidence": "confidence", "accuracy": "accuracy", "entropy": "option entropy, nats"}
+CURVES = {"confidence": "confidence", "accuracy": "accuracy", "entropy": "entropy, nats"}
 
 
 def by_place(results: Results) -> dict[tuple[str | int, int], Mapping[str, Any]]:
@@ -47,7 +47,7 @@ def maps(results: Results) -> Iterator[Block]:
     yield Figures(figures)
     yield Key(
         (("over", "red: surer than right"), ("under", "blue: less sure than right")),
-        "in the map of confidence − accuracy; the others are the darker, the larger the number.",
+        "Of confidence − accuracy; the other maps are the darker, the larger the number.",
     )
 
 
@@ -93,7 +93,7 @@ def curves(results: Results) -> Iterator[Block]:
     for name, label in CURVES.items():
         lines = [
             (said, [cells[level, k][name] for level in levels])
-            for said, k in (("no description", 0), (f"{most} sentences", most))
+            for said, k in (("no description", 0), (plural(most, "sentence"), most))
             if k or said == "no description"
         ]
         text = cells.get((ABSENT, most)) if most else None
@@ -105,10 +105,14 @@ def curves(results: Results) -> Iterator[Block]:
             label=label,
             percent=name != "entropy",
         )
-        caption = "Bars: 95 % intervals. Dotted: the description without a picture."
+        caption = "Bars: 95 % intervals."
+        if beside is not None:
+            caption += " Dotted: the description without a picture."
         figures.append(
             Figure(
-                f"{label} over noise", plots.svg(drawn, name=f"noise-{name}", label=label), caption
+                f"{label.partition(',')[0]} over noise",
+                plots.svg(drawn, name=f"noise-{name}", label=label),
+                caption,
             )
         )
     yield Figures(figures)

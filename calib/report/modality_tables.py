@@ -83,11 +83,17 @@ def cell_table(results: Results) -> Table:
                 count(cell["sentences"]),
                 *measured_cells(cell, results["samples"]),
             ]
-            for cell in results["cells"]
-            if cell["shown"] in (ABSENT, CLEAN, *results["levels"])
+            for cell in in_grid(results)
         ],
         note(results),
     )
+
+
+def in_grid(results: Results) -> list[Mapping[str, Any]]:
+    """The cells without a picture and of each level, by their number of sentences."""
+    rows = [ABSENT, CLEAN, *(level for level in results["levels"] if level != CLEAN)]
+    found = [cell for cell in results["cells"] if cell["shown"] in rows]
+    return sorted(found, key=lambda cell: (rows.index(cell["shown"]), cell["sentences"]))
 
 
 def note(results: Results) -> str:
