@@ -47,7 +47,7 @@ def maps(results: Results) -> Iterator[Block]:
     yield Figures(figures)
     yield Key(
         (("over", "red: surer than right"), ("under", "blue: less sure than right")),
-        "Of confidence − accuracy; the other maps are the darker, the larger the number.",
+        "Of confidence − accuracy; the other maps: the stronger the shade, the larger the number.",
     )
 
 

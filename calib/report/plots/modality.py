@@ -15,7 +15,7 @@ from calib.report.plots.theme import CSS, PANEL, PERCENT, SMALL, Theme, drawing,
 NAMES = 0.95  # inches of the rows' names
 HEAD = 0.28  # inches of the columns' names
 ROW = 0.34  # inches of a row
-STRONGEST = 0.45
+STRONGEST = 0.35
 """Strength of the colour of the largest value; text stays readable on it in both themes."""
 NUMBERED = 6
 """Of more columns the squares have no room for two figures behind the point."""
@@ -33,7 +33,7 @@ def heat_map(
     said: str,
     theme: Theme = CSS,
 ) -> Figure:
-    """A square for each value (R, C), the larger the darker; its number stands in it.
+    """A square for each value (R, C), the larger the stronger its shade; its number stands in it.
 
     ``sided``: values lie about 0, and a value above has the colour of over-confidence, one below
     that of under-confidence. None is left out. ``said`` is what a screen reader says of it all.
