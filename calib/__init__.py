@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from calib.intervals import paired_difference as paired_difference
     from calib.judge import judge_for as judge_for
     from calib.logs.read import read_log as read_log
+    from calib.modalities.study import Modality as Modality
+    from calib.modalities.study import modality as modality
     from calib.models.load import load_model as load_model
     from calib.prompts.search import PromptSearch as PromptSearch
     from calib.prompts.search import optimize_prompts as optimize_prompts
@@ -75,6 +77,7 @@ _HOMES = {
     "InputError": "calib.records",
     "Interval": "calib.intervals",
     "Item": "calib.records",
+    "Modality": "calib.modalities.study",
     "Monitor": "calib.hf.decoding.monitor",
     "PromptSearch": "calib.prompts.search",
     "Run": "calib.runs",
@@ -92,6 +95,7 @@ _HOMES = {
     "load_calibrator": "calib.calibrators.registry",
     "load_model": "calib.models.load",
     "load_task": "calib.tasks",
+    "modality": "calib.modalities.study",
     "open_run": "calib.runs",
     "optimize_prompts": "calib.prompts.search",
     "p_true": "calib.uncertainty.p_true",

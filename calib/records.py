@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageRef: TypeAlias = "Path | Image.Image | EncodedImage"
+ImageRef: TypeAlias = "Path | Image.Image | EncodedImage | MadeImage"
 
 
 class CalibError(Exception):
@@ -30,6 +30,19 @@ class EncodedImage:
 
     data: bytes
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MadeImage:
+    """A picture that is made of ``source`` each time it is looked at, and stored nowhere.
+
+    ``recipe`` says all that makes it: two with one source and one recipe are the same picture.
+    Records hold the source and the recipe. ``make`` takes and gives an RGB picture.
+    """
+
+    source: Path | Image.Image | EncodedImage
+    recipe: str
+    make: Callable[[Image.Image], Image.Image] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

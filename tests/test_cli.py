@@ -29,6 +29,7 @@ COMMANDS = [
     "p_true",
     "fit",
     "prompts",
+    "modality",
     "transfer",
     "compare",
     "report",

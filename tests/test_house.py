@@ -33,7 +33,7 @@ CALIB_LAYERS = [
     {"calibrators", "hf", "logs"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
-    {"prompts"},
+    {"prompts", "modalities"},
     {"report"},
     {"checks"},
     {"demo"},

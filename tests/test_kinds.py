@@ -27,6 +27,7 @@ from calib.runs.kinds import (
     IDK_SET,
     IMPORTED,
     KINDS,
+    MODALITY,
     PROMPT_SEARCH,
     RANKING,
     READERS,
@@ -77,6 +78,7 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         RANKING: written(root / "ranked", results={"format": "calib.ranking/1"}),
         TRAINING: checkpoint(root / "checkpoint-10"),
         PROMPT_SEARCH: written(root / "searched", config={"kind": PROMPT_SEARCH, "model": "m"}),
+        MODALITY: written(root / "modality", config={"kind": MODALITY, "model": "m"}),
     }
 
 

@@ -37,6 +37,11 @@ STEPS = [
     for step, ece in ((0, 0.2), (4, 0.1))
 ]
 
+POINTS = [
+    {"value": 0.8, "low": 0.7, "high": 0.9},
+    {"value": 0.4, "low": None, "high": None},
+]
+
 DRAWINGS = {
     "reliability": lambda: plots.reliability(BINS, note="ECE 0.1"),
     "empty": lambda: plots.reliability(EMPTY),
@@ -48,6 +53,18 @@ DRAWINGS = {
     "overlay": lambda: plots.overlay([("a", NARROW), ("b", BINS)]),
     "arms": lambda: plots.arms({"plain": ARM, "option": ARM}),
     "ranks": lambda: plots.correlations(["a", "b"], [[1.0, -0.5], [-0.5, 1.0]]),
+    "heat": lambda: plots.heat_map(
+        ["none", "noise 9"], ["k = 0"], [[0.2], [None]], said="a map of two squares, one empty"
+    ),
+    "gaps": lambda: plots.heat_map(
+        ["a"], list("bcd"), [[-0.2, 0.1, 1.0]], sided=True, said="gaps of three squares"
+    ),
+    "noise": lambda: plots.over_noise(
+        ["none", "900"],
+        [("no description", POINTS), ("2 sentences", POINTS)],
+        beside=("description", 0.5),
+        label="confidence",
+    ),
     "steps": lambda: plots.over_steps(STEPS, measure="ece", stacked=True, title="Steps"),
 }
 
@@ -287,3 +304,27 @@ def test_over_steps_has_a_title_and_the_floor_of_the_records_that_know_it():
     floor = next(line for line in figure.axes[0].lines if "floor" in line.get_label())
     assert floor.get_xydata().tolist() == [[0, 0.03]]
     assert figure.get_suptitle() == "Calibration"
+
+
+def test_a_map_has_the_colour_of_each_side_and_the_darkest_of_the_largest():
+    drawn = plots.heat_map(["a"], list("bcd"), [[-0.2, 0.1, None]], sided=True, said="gaps")
+    filled = [p for p in drawn.axes[0].patches if p.get_fill()]
+    assert [p.get_facecolor()[:3] for p in filled] == [
+        to_rgb(plots.CSS.under),
+        to_rgb(plots.CSS.over),
+    ]
+    assert filled[0].get_alpha() == pytest.approx(2 * filled[1].get_alpha())
+    assert [t.get_text() for t in drawn.axes[0].texts[-2:]] == ["−.20", "+.10"]
+    plain = plots.heat_map(
+        ["a"], list("bc"), [[0.4, 1.0]], said="a map of two squares, one empty"
+    ).axes[0]
+    alphas = [p.get_alpha() for p in plain.patches if p.get_fill()]
+    assert alphas[0] == 0 and alphas[1] > 0.3  # from the smallest value to the largest
+    assert [t.get_text() for t in plain.texts[-2:]] == [".40", "1.00"]
+
+
+def test_a_curve_over_noise_says_its_ends():
+    drawn = plots.over_noise(["none", "900"], [("no description", POINTS)], label="confidence")
+    assert drawn.get_label() == (
+        "confidence over noise. no description: 0.800 at none to 0.400 at 900"
+    )

@@ -24,7 +24,7 @@ from calib.runs.config import checked as checked_setting
 from calib.runs.folder import Progress, slug
 from calib.runs.histogram import line_of
 from calib.runs.ledger import LOG_SAMPLES, Ledger
-from calib.runs.pictures import saved
+from calib.runs.pictures import made, saved
 from calib.tasks import Task, load_task
 from calib.tasks.decision_prompt import type_of
 from calib.tasks.load import checked
@@ -160,6 +160,7 @@ def records(
             "cluster": item.meta.get("cluster", item.id),
             "question": item.question,
             "images": [saved(run.path, item, index, k) for k in range(len(item.images))],
+            **made(item),
             "options": list(item.options),
             "answer": item.answer,
             **({"question_type": type_of(item)} if typed else {}),

@@ -1,7 +1,8 @@
 """Pictures: which files are read, what is refused before a model loads, what a model sees.
 
-A picture is a path, a PIL image or the bytes of an image file (``calib.records.EncodedImage``). It
-is decoded at every use and never stored decoded. Docs: ``docs/pictures.md``.
+A picture is a path, a PIL image, the bytes of an image file (``calib.records.EncodedImage``) or
+made of one of these (``MadeImage``). It is decoded at every use and never stored decoded. Docs:
+``docs/pictures.md``.
 """
 
 from calib.images.check import check_images

@@ -7,7 +7,7 @@ through, not decoded. Files of the other formats are decoded, which costs little
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,7 +15,7 @@ from calib.images.colour import check_numbers
 from calib.images.formats import ALLOWED
 from calib.images.opening import image_file, readable
 from calib.images.places import Unreadable, key_of, name_of, opened, printable
-from calib.records import EncodedImage, ImageRef, InputError, Item
+from calib.records import EncodedImage, ImageRef, InputError, Item, MadeImage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +31,7 @@ def check_images(items: Iterable[Item]) -> None:
 
     Each file is looked at once.
     """
-    checked: dict[Path | EncodedImage | int, int] = {}  # pixels
+    checked: dict[Hashable, int] = {}  # pixels
     for item in items:
         name = f"item {printable(item.id, LONGEST_ID)!r}"
         for image in item.images:
@@ -47,7 +47,9 @@ def check_images(items: Iterable[Item]) -> None:
 
 
 def check_one(image: ImageRef, name: str) -> int:
-    """How many pixels it has; ``name`` is its item in errors."""
+    """How many pixels it has, or what it is made of; ``name`` is its item in errors."""
+    if isinstance(image, MadeImage):
+        return check_one(image.source, name)
     try:
         if isinstance(image, (Path, EncodedImage)):
             name += f", image {name_of(image)}"

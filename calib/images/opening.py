@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from calib.images.colour import Stored, as_rgb
 from calib.images.formats import ALLOWED, HEAD, refusal_of
 from calib.images.places import Unreadable, name_of, opened
-from calib.records import CalibError, EncodedImage, ImageRef
+from calib.records import CalibError, EncodedImage, ImageRef, MadeImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +63,11 @@ def readable() -> tuple[str, ...]:
 
 
 def size_of(image: ImageRef) -> tuple[int, int]:
-    """Width and height as they are stored; of a file, from its header."""
+    """Width and height as stored; of a file, from its header, of a made one the source's."""
     from PIL import Image
 
+    if isinstance(image, MadeImage):
+        return size_of(image.source)
     if isinstance(image, Image.Image):
         return image.size
     try:
@@ -79,6 +81,8 @@ def open_image(image: ImageRef) -> Image:
     """The image as RGB, decoded, the right way up. CalibError where it is broken after all."""
     from PIL import Image, ImageOps
 
+    if isinstance(image, MadeImage):
+        return image.make(open_image(image.source))
     if isinstance(image, Image.Image):
         try:
             return as_rgb(ImageOps.exif_transpose(image), Stored.of(image))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import re
 import stat
+from collections.abc import Hashable
 from pathlib import Path
 from typing import BinaryIO
 
-from calib.records import EncodedImage, ImageRef
+from calib.records import EncodedImage, ImageRef, MadeImage
 
 LONGEST = 240
 """Characters of a path in a message: most whole paths, and no name of 5,000."""
@@ -29,8 +30,10 @@ class Unreadable(Exception):
     """Why a picture is not read, without its name."""
 
 
-def key_of(image: ImageRef) -> Path | EncodedImage | int:
+def key_of(image: ImageRef) -> Hashable:
     """What two mentions of one picture have in common, without a look at its pixels."""
+    if isinstance(image, MadeImage):
+        return key_of(image.source), image.recipe
     return image if isinstance(image, (Path, EncodedImage)) else id(image)
 
 

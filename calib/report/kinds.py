@@ -18,6 +18,7 @@ from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
 from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
+from calib.report.modality import write_modality_report
 from calib.report.prompts import write_prompts_report
 from calib.report.ranking_page import rewrite_ranking
 from calib.report.scores import write_report
@@ -33,6 +34,7 @@ from calib.runs.kinds import (
     IDK_SET,
     IMPORTED,
     KINDS,
+    MODALITY,
     PROMPT_SEARCH,
     RANKING,
     SAMPLE,
@@ -122,6 +124,10 @@ def prompt_search(of: Sources) -> Path:
     return write_prompts_report(of.folder)
 
 
+def modality(of: Sources) -> Path:
+    return write_modality_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -134,6 +140,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     TRANSFER: transfer,
     TRAINING: training,
     PROMPT_SEARCH: prompt_search,
+    MODALITY: modality,
 }
 
 

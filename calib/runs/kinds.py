@@ -20,6 +20,7 @@ SCORE, SAMPLE, HISTOGRAM, IMPORTED = "score", "sample", "histogram", "imported"
 COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
 TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
 PROMPT_SEARCH = "prompts"
+MODALITY = "modality"
 STATE = "trainer_state.json"
 
 
@@ -47,9 +48,10 @@ KINDS: dict[str, Kind] = {
     RANKING: Kind("a ranking of calibrators (calib fit --calibrator all)", "calib report"),
     TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
     PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
+    MODALITY: Kind("a study of images against text (calib modality)", "calib report"),
 }
 
-RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH)
+RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY)
 READERS: dict[str, tuple[str, ...]] = {
     "Run.rows()": (SCORE, IMPORTED),
     "Run.scores()": (SCORE, IMPORTED),

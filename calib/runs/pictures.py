@@ -7,7 +7,7 @@ from pathlib import Path
 from calib.fields import refuse_irregular
 from calib.images import open_image, suffix_of
 from calib.images.kept import FOLDER
-from calib.records import CalibError, EncodedImage, Item
+from calib.records import CalibError, EncodedImage, Item, MadeImage
 from calib.runs.config import CONFIG as CONFIG
 from calib.runs.durable import refuse_no_folder
 
@@ -15,9 +15,12 @@ from calib.runs.durable import refuse_no_folder
 def saved(folder: Path, item: Item, index: int, number: int) -> str:
     """What a record calls an item's image: its path, or its place in the run folder.
 
-    An image without a file is written into the run folder, and moves with it.
+    An image without a file is written into the run folder, and moves with it. Of one that is made
+    of another that other is kept: noise does not compress, and ``made`` says how it was made.
     """
     image = item.images[number]
+    if isinstance(image, MadeImage):
+        image = image.source
     if isinstance(image, Path):
         return str(image)
     suffix = suffix_of(image.data) if isinstance(image, EncodedImage) else ".png"
@@ -33,3 +36,12 @@ def saved(folder: Path, item: Item, index: int, number: int) -> str:
     except OSError as error:
         raise CalibError(f"{path}: writing failed ({error})") from error
     return f"{FOLDER}/{path.name}"
+
+
+def made(item: Item) -> dict[str, list[str | None]]:
+    """What a record says of images that are made of others: each one's recipe; None for the others.
+
+    Empty where none is.
+    """
+    recipes = [i.recipe if isinstance(i, MadeImage) else None for i in item.images]
+    return {"made": recipes} if any(recipes) else {}

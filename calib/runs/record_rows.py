@@ -211,6 +211,7 @@ OPTIONAL: Fields = {
         ("confidence_options", "confidence_vocab"),
         ("a number from 0 to 1 or null", or_null(is_share)),
     ),
+    "made": ("a list of texts or nulls", is_list(or_null(is_text))),
     "ended": ("true, false or null", or_null(is_bool)),
     "question_type": ("noul, choice or score", lambda value: value in TYPES),
     "orders": ("a list of objects, one an order", is_orders),

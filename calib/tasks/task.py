@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
 from calib.images.places import key_of
-from calib.records import EncodedImage, ImageRef, InputError, Item
+from calib.records import EncodedImage, ImageRef, InputError, Item, MadeImage
 from calib.tasks.files.columns import SYSTEM_ONE
 
 
@@ -49,9 +49,7 @@ def digest(items: Iterable[Item]) -> str:
     """Twelve characters that change with any question, option, answer or image of ``items``."""
     hashed = hashlib.sha256()
     names = {"ask_for_text": "instruction"}
-    image_digests: dict[
-        Path | EncodedImage | int, str
-    ] = {}  # several questions may be about one image
+    image_digests: dict[Hashable, str] = {}  # several questions may be about one image
 
     def image_digest(image: ImageRef) -> str:
         key = key_of(image)
@@ -70,7 +68,10 @@ def digest(items: Iterable[Item]) -> str:
 
 
 def image_name(image: ImageRef) -> str:
-    """What tells one image from another: the bytes of its file, or size and pixels in memory."""
+    """What tells one image from another: the bytes of its file, or size and pixels in memory, and
+    how it is made of that."""
+    if isinstance(image, MadeImage):
+        return f"{image_name(image.source)} {image.recipe}"
     if isinstance(image, (Path, EncodedImage)):
         data = image.data if isinstance(image, EncodedImage) else image.read_bytes()
         return hashlib.sha256(data).hexdigest()[:12]

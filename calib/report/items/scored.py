@@ -91,6 +91,10 @@ def options_of(row: Row) -> Iterator[Option]:
 
 
 def pictures_of(folder: Path, row: Row) -> Iterator[Picture]:
+    """A picture that the model saw made into another is told to be."""
+    made = row.get("made") or ()
     for number, name in enumerate(map(str, row.get("images") or ())):
         inside = own_name(folder, row["index"], number, name) or name
-        yield Picture(Path(name).name, inside)
+        recipe = made[number] if number < len(made) else None
+        told = Path(name).name if recipe is None else f"{Path(name).name}, seen as: {recipe}"
+        yield Picture(told, inside)

@@ -11,6 +11,7 @@ that are compared have four colours of their own. A figure's label says its main
 
 from calib.report.plots.answers import arms, correlations
 from calib.report.plots.confidence import confidence_histogram
+from calib.report.plots.modality import heat_map, over_noise
 from calib.report.plots.overlay import overlay
 from calib.report.plots.reliability import (
     is_part,
@@ -33,7 +34,9 @@ __all__ = [
     "correlations",
     "entropy_over_steps",
     "has_band",
+    "heat_map",
     "is_part",
+    "over_noise",
     "over_rounds",
     "over_steps",
     "overlay",

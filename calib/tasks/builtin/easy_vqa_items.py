@@ -29,6 +29,21 @@ def easy_vqa_items() -> tuple[Item, ...]:
     return tuple(items)
 
 
+def easy_vqa_descriptions() -> dict[str, tuple[str, ...]]:
+    """What is in the picture of each of ``easy_vqa_items``, by its id: its shape, then its colour.
+
+    What a picture's questions do not give away (120 of 1,000 pictures) is not said.
+    """
+    return {
+        f"{picture.id}-{number}": (
+            f"The picture shows one {picture.shape or 'shape'}.",
+            *((f"It is {picture.colour}.",) if picture.colour else ()),
+        )
+        for picture in easy_vqa.load("test")
+        for number in range(len(picture.questions))
+    }
+
+
 UNANSWERABLE = (
     ("what color is the second shape?", "colour"),
     ("what shape is the second object?", "shape"),

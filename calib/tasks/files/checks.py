@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.records import EncodedImage, InputError, Item
+from calib.records import EncodedImage, InputError, Item, MadeImage
 from calib.tasks.files.values import flaw_of, shown
 
 TEXTS = (
@@ -145,7 +145,7 @@ def is_index(value: Any, options: Sequence[str]) -> bool:
 
 
 def is_image(value: Any) -> bool:
-    if isinstance(value, (Path, EncodedImage)):
+    if isinstance(value, (Path, EncodedImage, MadeImage)):
         return True
     from PIL import Image
 
