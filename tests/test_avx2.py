@@ -41,7 +41,7 @@ ELSEWHERE = [
     ),
     *(
         f"tests/{folder}"
-        for folder in ("judge", "logs", "task_files", "summary", "metrics", "prompts")
+        for folder in ("judge", "logs", "task_files", "summary", "metrics", "prompts", "modalities")
     ),
 ]
 USED = """
