@@ -62,6 +62,13 @@ def test_its_code_for_costs_runs_with_few_clusters_too(clusters: int) -> None:
     assert (names["best"] is None) == (clusters < 20)
 
 
+def test_raps_has_no_defaults_as_the_page_says() -> None:
+    assert "`lam` for every rank beyond `k_reg`, which both must be given" in PAGE
+    for given in ({}, {"lam": 0.01}, {"k_reg": 2}):
+        with pytest.raises(ValueError, match="raps, which needs both"):
+            calib.ConformalSets("raps", alpha=0.1, **given)
+
+
 def test_its_code_runs(ran: dict[str, Any]) -> None:
     n = ran["sets"].n_fit_, len(set(ran["image"][ran["half"] :]))
     error = np.sqrt(0.09 * (1 / n[0] + 1 / n[1]))  # of both halves, by clusters
