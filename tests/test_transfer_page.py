@@ -208,11 +208,14 @@ def test_a_lost_accuracy_is_marked_and_is_not_neither():
     assert [str(each) for each in matrix.rows[0]] == ["a", "× −0.1000", "+0.1000"]
     assert matrix.rows[0][1].mark == "over"
     assert [row[-1] for row in printed_cells([cell], {"a": "a", "b": "b"})] == ["0.900 ×"]
-    assert marks_of(results)[-1] == ("over", "× red: to lower accuracy, whatever the error")
+    assert marks_of(results)[-1] == ("over", "× red: to lower accuracy without raising it")
     assert len(marks_of({**results, "cells": [neither]})) == 2
     helped = cell_with(-0.1, 0.01, -0.2, -0.05)
     helped["tests"]["accuracy"] = lost
     assert verdict_of(helped) == "×" and harms(helped)
+    raised = cell_with(0.1, 0.01, 0.05, 0.2)
+    raised["tests"]["accuracy"] = lost
+    assert verdict_of(raised) == "↑" and harms(raised)
 
 
 @pytest.fixture

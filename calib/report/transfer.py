@@ -182,11 +182,11 @@ def sections(results: Results) -> Iterator[Section]:
 
 
 def marks_of(results: Results) -> tuple[tuple[str, str], ...]:
-    """What the marks of the matrix mean; that of accuracy where it is there."""
+    """What the marks of the matrix mean; of accuracy where it is there."""
     marks = (("under", "↓ blue: shown to lower the error"), ("over", "↑ red: to raise it"))
     if not any(verdict_of(cell) == LESS_RIGHT for cell in results["cells"]):
         return marks
-    return *marks, ("over", f"{LESS_RIGHT} red: to lower accuracy, whatever the error")
+    return *marks, ("over", f"{LESS_RIGHT} red: to lower accuracy without raising it")
 
 
 def note(results: Results) -> str:

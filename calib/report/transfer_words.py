@@ -38,8 +38,9 @@ def mark_of(cell: Cell) -> str:
 
 
 def verdict_of(cell: Cell) -> str:
-    """The mark of a matrix: where accuracy is shown to be lower that, else ``mark_of``."""
-    return LESS_RIGHT if loses_accuracy(cell) else mark_of(cell)
+    """The mark of a matrix: that of a harm by accuracy alone, else ``mark_of``."""
+    mark = mark_of(cell)
+    return LESS_RIGHT if mark != RAISES and loses_accuracy(cell) else mark
 
 
 def loses_accuracy(cell: Cell) -> bool:
