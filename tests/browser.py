@@ -114,8 +114,19 @@ MEASURED = """() => {
     .map(e => e.outerHTML.slice(0, 80));
   const small = [...document.querySelectorAll("figure svg")].map(e =>
     Math.min(...[...e.querySelectorAll("text")].map(t => t.getBoundingClientRect().height)));
+  const torn = [];
+  for (const head of document.querySelectorAll("tr > th:first-child")) {
+    const texts = document.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/[a-z]+/gi)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map(each => Math.round(each.top)));
+      if (word[0].length <= 12 && lines.size > 1) torn.push(word[0]);
+    }
+  }
   return {
-    width: innerWidth, scroll: document.documentElement.scrollWidth, wide, small,
+    torn, width: innerWidth, scroll: document.documentElement.scrollWidth, wide, small,
     broken: [...document.images].filter(i => !i.complete || !i.naturalWidth).length,
     figures: document.querySelectorAll("figure svg").length,
     face: getComputedStyle(document.body).backgroundColor,
@@ -127,8 +138,9 @@ def measured(page: Page) -> dict[str, Any]:
     """What is seen of a report.
 
     ``width`` of the window and ``scroll`` of what it shows, the parts that are too ``wide``, the
-    height of the ``small``est text of each figure, ``broken`` pictures, how many ``figures``, and
-    the background's colour, ``face``.
+    height of the ``small``est text of each figure, words of up to 12 letters in the heads of rows
+    that are ``torn`` between lines, ``broken`` pictures, how many ``figures``, and the background's
+    colour, ``face``.
     """
     found: dict[str, Any] = page.evaluate(MEASURED)
     return found

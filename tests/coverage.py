@@ -4,8 +4,8 @@ A population has confidences c = logistic of a normal, folded to [0.5, 1], and i
 probability c ("calibrated") or c^1.3 ("over-confident"); clustered rows come in fours that share a
 shift. Its true values are those of 800,000 rows. A cell counts on how many sets the interval holds
 the population's value. The thresholds' cells count how often the promised risk is broken, the
-costs' how often the bound of the cheapest is. Of drift, alarms are counted where there is none and
-weeks until the alarm where there is.
+costs' how often the bound of the cheapest is, and how often intervals of costs hold. Of drift,
+alarms are counted where there is none and weeks until the alarm where there is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from calib import metrics
 from calib.calibrators.abstention import Threshold, abstention
-from calib.calibrators.cost import Prices, cheapest_on
+from calib.calibrators.cost import Prices, cheapest_on, expected_cost
 from calib.intervals import bootstrap
 from calib.intervals.betting import Evidence
 
@@ -120,6 +120,52 @@ def broken_costs(prices: Prices, n: int, sets: int, seed: int = 0) -> tuple[int,
     return bounds, means
 
 
+def held_costs(
+    prices: Prices, wrong: float, n: int, sets: int, clustered: bool = False, seed: int = 0
+) -> dict[str, float]:
+    """The share of ``sets`` sets of n rows on which intervals of costs hold what is expected.
+
+    Every answer is wrong with the same probability; clustered rows come in fours that are alike.
+    Of the threshold with 6 % answered, of answering everything, and of the cheapest: its cost, and
+    that minus the cost of answering nothing.
+    """
+    rng = np.random.default_rng(seed)
+    given = prices.right + (prices.wrong - prices.right) * wrong
+    held: dict[str, list[bool]] = {}
+    for number in range(sets):
+        size = n // 4 if clustered else n
+        c, a = rng.random(size), (rng.random(size) >= wrong).astype(float)
+        alike = np.repeat(np.arange(size), 4 if clustered else 1)
+        found = expected_cost(
+            c[alike],
+            a[alike],
+            wrong=prices.wrong,
+            abstain=prices.abstain,
+            right=prices.right,
+            clusters=alike,
+            n=RESAMPLES,
+            seed=number,
+        )
+        few, every, best = found.thresholds[3], found.thresholds[-1], found.cheapest
+        assert best is not None
+
+        def expected(value: float) -> float:
+            coverage = 1 - min(value, 1.0)
+            return coverage * given + (1 - coverage) * prices.abstain
+
+        for name, interval, true in (
+            ("6 % answered", few.cost, expected(few.value)),
+            ("everything", every.cost, given),
+            ("cheapest", best.cost, expected(best.value)),
+            ("over nothing", best.over_abstaining, expected(best.value) - prices.abstain),
+        ):
+            if interval.low is not None and interval.high is not None:
+                rounding = 1e-9 * prices.wrong
+                low, high = interval.low - rounding, interval.high + rounding
+                held.setdefault(name, []).append(low <= true <= high)
+    return {name: sum(each) / len(each) for name, each in held.items()}
+
+
 Right = Callable[[Floats, int], Floats]
 """Confidences and the number of their week to the probabilities of being right."""
 MARGIN = 0.02
@@ -191,6 +237,11 @@ def main() -> None:
         print(f"risk {title}: {broken} of {sets} promises broken, {answered:.1%} answered{best}")
     bounds, means = broken_costs(Prices(wrong=4.0, abstain=1.0, right=0.0), 400, sets)
     print(f"cost: {bounds} of {sets} bounds broken; below the expected cost: {means} means")
+    for wrong in (0.01, 0.05, 0.3):
+        for clustered in (False, True):
+            held = held_costs(Prices(100.0, 1.0, 0.0), wrong, 200, sets, clustered)
+            told = ", ".join(f"{name} {share:.1%}" for name, share in held.items())
+            print(f"intervals of cost, {wrong:.0%} wrong{', alike in fours' * clustered}: {told}")
     drifts(sets)
 
 

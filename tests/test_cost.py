@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 import calib
 from calib.calibrators.abstention import candidates
 from calib.calibrators.cost import Prices
 from calib.intervals.betting import upper_bound
+from calib.intervals.clusters import members_of
+from calib.intervals.kinds import Kinds
 from tests.coverage import broken_costs
 
 
@@ -127,6 +129,71 @@ def test_too_few_clusters_choose_nothing():
         calib.expected_cost(c, a, wrong=2, abstain=1, clusters=np.arange(100) % 19).cheapest is None
     )
     assert calib.expected_cost(c, a, wrong=2, abstain=1, clusters=np.arange(100) % 20).cheapest
+
+
+def seldom_wrong(clusters: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """Six sure answers, all right, and others, of which none is."""
+    c = np.r_[np.full(6, 0.99), np.full(clusters - 6, 0.4)]
+    return c, (c > 0.5).astype(float)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_an_interval_reckons_with_outcomes_that_were_not_seen(repeats):
+    """Six of six right leaves a wrong share, and its price is in the interval."""
+    c, a = seldom_wrong()
+    prices = {"wrong": 100, "abstain": 1, "right": 0}
+    clusters = np.repeat(np.arange(100), repeats)
+    found = calib.expected_cost(
+        np.repeat(c, repeats), np.repeat(a, repeats), **prices, clusters=clusters
+    )
+    assert found.thresholds[1].cost.value == pytest.approx(0.94)
+    # scipy's exact bounds of each share, and its linear programme for the least and most.
+    shares = [(0.0, 1.0)] * 3
+    for place, seen in enumerate((0, 94, 6)):
+        each = stats.binomtest(seen, 100).proportion_ci(1 - 0.05 / 3, "exact")
+        shares[place] = (each.low, each.high)
+    ends = [
+        sign
+        * optimize.linprog(
+            sign * np.array([100, 1, 0]), A_eq=[[1, 1, 1]], b_eq=[1], bounds=shares
+        ).fun
+        for sign in (1, -1)
+    ]
+    cost = found.thresholds[1].cost
+    assert (cost.low, cost.high) == pytest.approx(ends, abs=1e-6)
+    assert cost.high > 3.7 and "fewer than 10 clusters (0)" in cost.method
+    # Of two outcomes there is one share.
+    every = found.thresholds[-1].cost
+    share = stats.binomtest(94, 100).proportion_ci(0.95, "exact")
+    assert (every.low, every.high) == pytest.approx((100 * share.low, 100 * share.high))
+
+
+def test_the_cheapest_is_not_shown_to_be_cheap_by_outcomes_that_were_not_seen():
+    """60 answers all right: at 100 a wrong one, exchanges would show answering to be cheaper."""
+    c = np.r_[np.full(60, 0.9), np.full(140, 0.2)]
+    best = calib.expected_cost(c, c > 0.5, wrong=100, abstain=1, n=200).cheapest
+    assert best.value == 0.9 and best.cost.value < 1
+    assert best.cost.low < best.cost.value < 1 < best.cost.high
+    assert best.over_abstaining.value < 0 < best.over_abstaining.high
+    assert best.over_abstaining.p > 0.05
+    assert best.over_answering.high < 0 and best.over_answering.p < 0.001
+    # A wrong answer that costs little more than none cannot make up for these.
+    best = calib.expected_cost(c, c > 0.5, wrong=1.1, abstain=1, n=200).cheapest
+    assert best.over_abstaining.high < 0 and best.over_abstaining.p < 0.001
+
+
+def test_p_is_the_level_at_which_the_bounds_reach_0():
+    values = np.r_[np.full(30, -1.0), np.full(3, 4.0), np.zeros(17)]
+    kinds = Kinds.of(values, (-1.0, 0.0, 4.0), members_of(None, 50))
+    assert kinds.rare and kinds.fewest == 3 and kinds.n == 50
+    p = kinds.p()
+    assert 0.05 < p < 1
+    assert kinds.bounds(p)[1] <= 0
+    assert kinds.bounds(p * 0.999)[1] > 0
+    uneven = Kinds.of(
+        values, (-1.0, 0.0, 4.0), members_of(np.r_[np.zeros(26), np.arange(1, 25)], 50)
+    )
+    assert uneven.n == pytest.approx(50**2 / (26**2 + 24))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.coverage import ABOVE, CROSSING, METRICS, Population, coverage, promises
+from calib.calibrators.cost import Prices
+from tests.coverage import ABOVE, CROSSING, METRICS, Population, coverage, held_costs, promises
 
 SETS = 200
 
@@ -24,3 +25,16 @@ def test_promises_hold():
     broken, answered = promises(CROSSING, 1000, 250)
     assert broken <= 25
     assert answered >= 0.8 * CROSSING.best_coverage
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clustered", [False, True])
+@pytest.mark.parametrize("wrong", [0.01, 0.05, 0.3])
+def test_intervals_of_costs_hold_though_a_wrong_answer_is_rare_and_dear(wrong: float, clustered):
+    """Of 200 sets a true coverage of 0.95 is below 0.89 in one test of 2,000 or less.
+
+    Intervals that forget what was not seen hold on 74 to 87 % of these.
+    """
+    held = held_costs(Prices(wrong=100.0, abstain=1.0, right=0.0), wrong, 200, SETS, clustered)
+    assert set(held) >= {"6 % answered", "everything", "cheapest"}
+    assert min(held.values()) >= 0.89, held

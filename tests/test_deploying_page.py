@@ -27,6 +27,7 @@ ROWS = re.findall(
     re.M,
 )
 
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 PIPELINE = 'pipeline("decision"'
 
 
@@ -43,11 +44,29 @@ def ran(
     lines = [f"q{k},{c[k]:.3f},{int(right[k])}" for k in range(200)]
     Path("week.csv").write_text("\n".join(["id,confidence,correct", *lines]))
     names: dict[str, Any] = {}
-    for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):
+    for code in BLOCKS:
         if PIPELINE in code:
             continue
         exec(compile(code, "docs/deploying.md", "exec"), names)
     return names
+
+
+@pytest.mark.parametrize("clusters", [10, 200])
+def test_its_code_for_costs_runs_with_few_clusters_too(clusters: int) -> None:
+    (code,) = (each for each in BLOCKS if "expected_cost" in each)
+    assert "`cheapest` itself is None with fewer than 20 clusters" in PAGE
+    rng = np.random.default_rng(0)
+    rows = [{"confidence": c, "correct": rng.random() < c} for c in rng.random(200)]
+    names = {"calib": calib, "rows": rows, "image": np.arange(200) % clusters}
+    exec(compile(code, "docs/deploying.md", "exec"), names)
+    assert (names["best"] is None) == (clusters < 20)
+
+
+def test_raps_has_no_defaults_as_the_page_says() -> None:
+    assert "`lam` for every rank beyond `k_reg`, which both must be given" in PAGE
+    for given in ({}, {"lam": 0.01}, {"k_reg": 2}):
+        with pytest.raises(ValueError, match="raps, which needs both"):
+            calib.ConformalSets("raps", alpha=0.1, **given)
 
 
 def test_its_code_runs(ran: dict[str, Any]) -> None:

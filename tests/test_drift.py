@@ -158,6 +158,31 @@ def test_weeks_are_carried_and_the_same_file_counts_once(tmp_path):
     assert kept.evidence.value == found[-1].week.evidence
 
 
+def test_an_earlier_file_again_says_what_it_said_and_what_all_say(tmp_path):
+    state = tmp_path / "drift.json"
+    good = [write(tmp_path / f"g{k}.csv", 1000 * k, 300) for k in range(6)]
+    bad = [write(tmp_path / f"b{k}.csv", 1000 * k + 10_000, 300, 0.3) for k in range(3)]
+    said = [str(calib.drift(file, state=state)) for file in (*good, *bad)]
+    kept = state.read_bytes()
+    assert "no alarm" in said[0] and "ALARM since b" in said[-1]
+    last = calib.drift(bad[-1], state=state)
+    assert (str(last), last.then, last.later) == (said[-1], None, 0)
+    again = calib.drift(good[0], state=state)
+    assert str(again.then) == said[0]
+    line, since = str(again)[: len(said[0])], str(again)[len(said[0]) :]
+    assert line == said[0]
+    assert since == (
+        f"; 8 files since: ALARM since {last.alarm}; evidence {last.evidence:.3g}; in all 2,700, "
+        f"{last.difference:+.3f}"
+    )
+    # The alarm and the totals are those of all files, as they are for the last one.
+    assert (again.alarm, again.n, again.difference) == (last.alarm, 2700, last.difference)
+    assert (again.then.alarm, again.then.n) == (None, 300)
+    ran = CliRunner().invoke(cli.app, ["drift", str(good[0]), "--state", str(state)])
+    assert (ran.exit_code, ran.stdout.strip()) == (3, str(again))
+    assert state.read_bytes() == kept
+
+
 def test_rows_that_come_again_are_left_out(tmp_path):
     """A file that grows, and questions about one picture in two weeks."""
     state = tmp_path / "drift.json"

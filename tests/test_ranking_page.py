@@ -103,7 +103,7 @@ def test_the_page_in_a_browser(run, open_page, width, scheme):
     opened = open_page(run / "calibrators" / "report.html", width, scheme)
     seen = measured(opened.page)
     assert seen["scroll"] == width and not seen["wide"] and seen["figures"] == 3
-    assert min(seen["small"]) >= 9
+    assert min(seen["small"]) >= 9 and not seen["torn"]
     assert not axe(opened.page)
     assert HOSTILE in opened.page.locator("#facts").inner_text()
 

@@ -56,6 +56,21 @@ def test_options_of_one_token_are_as_calib_scores_them(ran: dict[str, Any]) -> N
     np.testing.assert_allclose((of_tokens / of_tokens.sum()).numpy(), ours[0], rtol=1e-5)
 
 
+def test_options_are_shares_and_nan_where_a_filter_left_none(ran: dict[str, Any]) -> None:
+    seen = ran["seen"]
+    np.testing.assert_allclose(seen.option_prob[seen.mask].sum(axis=1), 1, rtol=1e-5)
+    assert (seen.mass[seen.mask] < 0.9).all()
+    hf, inputs = ran["model"].hf, ran["inputs"]
+    with torch.no_grad():
+        top = int(hf(**inputs).logits[0, -1].argmax())
+    monitor = calib.Monitor([k for k in (0, 1, 2) if k != top][:2])
+    settings = {"do_sample": True, "top_k": 1, "max_new_tokens": 1}
+    hf.generate(**inputs, **settings, custom_generate=monitor.as_drawn)
+    none = monitor.result()
+    assert none.tokens[0, 0] == top
+    assert np.isnan(none.option_prob).all() and (none.mass == 0).all()
+
+
 def test_the_monitor_sees_options_at_t(ran: dict[str, Any]) -> None:
     ids = [ran["model"].tokenizer.convert_tokens_to_ids(letter) for letter in "AB"]
     of_tokens = ran["probabilities"][0][ids]

@@ -18,8 +18,19 @@ from calib.records import InputError
 from calib.report.csv_tables import tables_of
 from calib.report.formats import Shown
 from calib.report.plots.transfer import NUMBERED
-from calib.report.transfer import transfer_page, write_transfer
-from calib.report.transfer_words import carried, harms, headline, helps, lead, loses, mark_of
+from calib.report.transfer import marks_of, transfer_page, write_transfer
+from calib.report.transfer_tables import matrix_table, printed_cells
+from calib.report.transfer_words import (
+    carried,
+    harms,
+    headline,
+    helps,
+    lead,
+    loses,
+    mark_of,
+    unjudged,
+    verdict_of,
+)
 from calib.runs import Run, open_run
 from calib.summary.transfer import transfer_runs
 from calib.summary.transfer_cells import transfer_pairs
@@ -118,6 +129,7 @@ def test_many_columns_have_marks_alone(found, tmp_path, open_page):
 
 def cell_with(value: float, holm: float, low: float | None, high: float | None, **more: Any) -> Any:
     test = {"value": value, "p": holm, "least_p": 0.0, "holm": holm, "low": low, "high": high}
+    test["method"] = "none: fewer than 10 clusters of rows (9)" if low is None else "BCa"
     own = {"own": False, "fitted": "a", "judged": "b", "after": {}, "loss": None, "tests": {}}
     return {**own, "tests": {"measure": test}, **more}
 
@@ -177,6 +189,75 @@ def test_a_lost_accuracy_is_no_help():
     )
     (said,) = lead(results)
     assert "lowers accuracy on b (p = 0.010)" in said
+
+
+def test_a_lost_accuracy_is_marked_and_is_not_neither():
+    """The error is not shown to change: the headline, the sentence and the matrix all say harm."""
+    lost = {"value": -0.1, "p": 0.01, "least_p": 0, "holm": 0.01, "low": -0.2, "high": -0.05}
+    cell = cell_with(-0.1, 0.9, -0.2, 0.05)
+    cell["tests"]["accuracy"] = lost
+    neither = cell_with(0.1, 0.9, -0.2, 0.3) | {"judged": "c"}
+    results = {"what": "prompt", "made": "found on", "cells": [cell, neither]}
+    assert "in 1 of 2 cases it is shown to harm" in headline(results)
+    assert list(lead(results)) == [
+        "The prompt found on a lowers accuracy on b (p = 0.010) and is shown neither to lower nor "
+        "to raise the error on c."
+    ]
+    assert (verdict_of(cell), verdict_of(neither)) == ("×", "·")
+    matrix = matrix_table({**results, "judged": [{"name": "b"}, {"name": "c"}]})
+    assert [str(each) for each in matrix.rows[0]] == ["a", "× −0.1000", "+0.1000"]
+    assert matrix.rows[0][1].mark == "over"
+    assert [row[-1] for row in printed_cells([cell], {"a": "a", "b": "b"})] == ["0.900 ×"]
+    assert marks_of(results)[-1] == ("over", "× red: to lower accuracy without raising it")
+    assert len(marks_of({**results, "cells": [neither]})) == 2
+    helped = cell_with(-0.1, 0.01, -0.2, -0.05)
+    helped["tests"]["accuracy"] = lost
+    assert verdict_of(helped) == "×" and harms(helped)
+    raised = cell_with(0.1, 0.01, 0.05, 0.2)
+    raised["tests"]["accuracy"] = lost
+    assert verdict_of(raised) == "↑" and harms(raised)
+
+
+@pytest.fixture
+def one_sided(tmp_path: Path) -> list[Path]:
+    """Tables of one run whose answers are all right, one of which all are wrong, as runs."""
+    for right, name in ((1, "right"), (0, "wrong")):
+        lines = [f"{name}{k},{0.5 + 0.4 * (k % 50) / 50:.3f},{right}" for k in range(200)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["id,confidence,correct", *lines]))
+        calib.read_log(tmp_path / f"{name}.csv", out=tmp_path / name)
+    return [tmp_path / name for name in ("right", "wrong")]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # such runs decide nothing
+def test_a_loss_that_is_the_same_in_every_question_is_shown(one_sided, tmp_path):
+    found = calib.transfer(one_sided, calibrator="platt", out=tmp_path / "page")
+    (cell,) = [c for c in found["cells"] if (c["fitted"], c["judged"]) == ("right", "wrong")]
+    assert cell["loss"]["value"] > 4 and cell["loss"]["low"] is None
+    assert cell["loss"]["holm"] < 0.05 and loses(cell)
+    assert "transfer is shown to lose in 2 of 2 cases" in " ".join(lead(found))
+    check_twins(tmp_path / "page")
+
+
+def test_what_could_not_be_judged_is_said_on_the_terminal(one_sided, folder, tmp_path):
+    runs = [str(folder / "runs" / "a"), str(one_sided[0])]
+    arguments = ["transfer", *runs, "--output_path", str(tmp_path / "page")]
+    ran = CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "400"})
+    assert ran.exit_code == 0, ran.output
+    head, *told = ran.output.split("\n\n")[:2]
+    assert head == "No temperature could be judged on another run."
+    assert told[0].splitlines() == [
+        "Not judged: right on made-up: it is fitted to confidences alone, and the judged run has "
+        "scores of options.",
+        "Not judged: made-up on right: it is fitted to scores of options, and the judged run has "
+        "confidences alone.",
+    ]
+    many = [{"fitted": "a", "judged": str(k), "after": None, "why": "w"} for k in range(4)]
+    assert unjudged({"cells": many}) == ["Not judged: 4 pairs: w."]
+    # The document's loop says it, too.
+    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
+    loop = code[code.index("for cell") :]
+    names = {"found": json.loads((tmp_path / "page" / "results.json").read_text())}
+    exec(compile(loop, "docs/transfer.md", "exec"), names)
 
 
 def test_pairs_of_runs_make_a_matrix(folder, runs, tmp_path):

@@ -3,12 +3,16 @@
 A question costs ``wrong``, ``right`` or ``abstain``. The threshold that is cheapest on some
 questions looks cheaper on them than it is. So the cheapest is chosen on one half of the clusters,
 split by a seed, and everything said of it is measured on the other half.
+
+A wrong answer may be as dear as it is rare. Where fewer than ten clusters hold one outcome (wrong,
+right or abstained), intervals and p are those of ``calib.intervals.kinds``, which reckon with what
+was not seen; else they are resampled.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -21,12 +25,14 @@ from calib.intervals import (
     LEAST_RESAMPLES,
     Difference,
     Interval,
+    Metric,
     bootstrap_all,
     mean_of,
     paired_difference,
 )
 from calib.intervals.betting import upper_bound
-from calib.intervals.clusters import members_of, split
+from calib.intervals.clusters import members_of, refuse_one, split
+from calib.intervals.kinds import Kinds
 from calib.intervals.shares import FEWEST_CLUSTERS
 from calib.metrics import binning
 from calib.metrics.arrays import labels, whole
@@ -80,6 +86,9 @@ class CostAt:
 class Cheapest(CostAt):
     """The threshold chosen on ``n_chosen`` questions; all other fields are of ``n`` others.
 
+    ``cost`` has the interval of this threshold's expected cost, which holds although it was chosen,
+    since it was not chosen on these.
+
     ``bound``: with probability 1 - delta the expected cost of new questions is no higher.
     ``over_answering`` and ``over_abstaining``: its cost minus that of answering every question, and
     of answering none, in pairs.
@@ -95,6 +104,8 @@ class Cheapest(CostAt):
 @dataclass(frozen=True, slots=True)
 class ExpectedCost:
     """``thresholds``: from the highest, which answers nothing, to the lowest, which answers all.
+
+    The interval of the lowest is that of answering everything, whatever the confidence.
 
     ``calibrated`` is where a calibrated confidence would be cheapest, of the costs alone.
     ``cheapest`` is None where the clusters are too few to choose on some and judge on others.
@@ -134,7 +145,10 @@ def expected_cost(
     n, seed = whole("n", n, LEAST_RESAMPLES), whole("seed", seed, 0)
     of = None if clusters is None else labels("clusters", clusters, len(c))
     values = [math.inf, *candidates(c).tolist()]
-    intervals = intervals_of({value: prices.of(c, a, value) for value in values}, of, n, seed)
+    answered, every = (right, wrong), (right, abstain, wrong)
+    costs = {value: prices.of(c, a, value) for value in values}
+    outcomes = {value: answered if value == values[-1] else every for value in values}
+    intervals = intervals_of(costs, outcomes, of, n, seed)
     thresholds = tuple(
         CostAt(value, float((c >= value).mean()), intervals[value]) for value in values
     )
@@ -146,20 +160,22 @@ def expected_cost(
     value = cheapest_on(c[first], a[first], prices)
     judged, within = prices.of(c[second], a[second], value), together.of[second]
     apart = one_a_cluster(within, len(second), seed)
-    differences = [
-        paired_difference(COST, (judged, judged), (other, other), clusters=within, n=n, seed=seed)
-        for at in (-math.inf, math.inf)
-        for other in [prices.of(c[second], a[second], at)]
+    against = [
+        difference_of(judged, prices.of(c[second], a[second], at), worths, within, n, seed)
+        for at, worths in (
+            (-math.inf, (0.0, abstain - right, abstain - wrong)),
+            (math.inf, (0.0, right - abstain, wrong - abstain)),
+        )
     ]
     cheapest = Cheapest(
         value=value,
         coverage=float((c[second] >= value).mean()),
-        cost=intervals_of({value: judged}, within, n, seed)[value],
+        cost=intervals_of({value: judged}, {value: every}, within, n, seed)[value],
         n_chosen=len(first),
         n=len(second),
         bound=abstain if value == math.inf else prices.bound(judged[apart], delta),
-        over_answering=differences[0],
-        over_abstaining=differences[1],
+        over_answering=against[0],
+        over_abstaining=against[1],
     )
     return ExpectedCost(thresholds, calibrated, cheapest)
 
@@ -175,13 +191,39 @@ def cheapest_on(c: Floats, a: Floats, prices: Prices) -> float:
 
 
 def intervals_of(
-    costs: Mapping[float, Floats], of: NDArray[Any] | None, n: int, seed: int
+    costs: Mapping[float, Floats],
+    outcomes: Mapping[float, Sequence[float]],
+    of: NDArray[Any] | None,
+    n: int,
+    seed: int,
 ) -> dict[float, Interval]:
-    """By threshold, the interval of the mean of its costs (N,); exact where nothing is answered."""
-    cases = {str(value): (COST, each, each) for value, each in costs.items() if value < math.inf}
-    intervals = bootstrap_all(cases, clusters=of, n=n, seed=seed)
-    exact = {value: float(each[0]) for value, each in costs.items() if value == math.inf}
-    return {
-        **{value: Interval(cost, cost, cost, NOTHING_ANSWERED) for value, cost in exact.items()},
-        **{float(name): interval for name, interval in intervals.items()},
-    }
+    """By threshold, the interval of the mean of its costs (N,); exact where nothing is answered.
+
+    ``outcomes``: what a question may cost there.
+    """
+    intervals: dict[float, Interval] = {}
+    resampled: dict[str, tuple[Metric, Floats, Floats]] = {}
+    for value, each in costs.items():
+        members = members_of(of, len(each))
+        refuse_one(members)
+        kinds = Kinds.of(each, outcomes[value], members)
+        if value == math.inf:
+            cost = float(each[0])
+            intervals[value] = Interval(cost, cost, cost, NOTHING_ANSWERED)
+        elif kinds.rare:
+            intervals[value] = Interval(float(each.mean()), *kinds.bounds(), kinds.how)
+        else:
+            resampled[str(value)] = (COST, each, each)
+    found = bootstrap_all(resampled, clusters=of, n=n, seed=seed)
+    return {**intervals, **{float(name): interval for name, interval in found.items()}}
+
+
+def difference_of(
+    costs: Floats, others: Floats, gaps: Sequence[float], of: NDArray[Any], n: int, seed: int
+) -> Difference:
+    """The mean of ``costs`` (N,) minus that of ``others``, in pairs; each is one of ``gaps``."""
+    gap = costs - others
+    kinds = Kinds.of(gap, gaps, members_of(of, len(gap)))
+    if kinds.rare and gap.any():  # of no difference nothing is tested
+        return Difference(float(gap.mean()), *kinds.bounds(), kinds.how, kinds.p())
+    return paired_difference(COST, (costs, costs), (others, others), clusters=of, n=n, seed=seed)

@@ -64,7 +64,9 @@ class Platt(ConfidenceMap):
         return np.asarray(expit(np.clip(log_odds, -MOST, MOST)), np.float64)
 
     def words(self) -> list[str]:
-        return [f"log-odds of being right = {self.slope_:.3f} x + {self.intercept_:.3f}"]
+        slope, shift = (f"{value:z.3f}" for value in (self.slope_, abs(self.intercept_)))
+        sign = "-" if round(self.intercept_, 3) < 0 else "+"
+        return [f"log-odds of being right = {slope} x {sign} {shift}"]
 
     def state(self) -> dict[str, Any]:
         return {"slope": self.slope_, "intercept": self.intercept_}

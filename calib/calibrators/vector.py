@@ -84,7 +84,7 @@ class VectorScaling(FittedCalibrator):
 
     def words(self) -> list[str]:
         return [
-            f"option {k + 1}: slope {slope:.3f}, shift {shift:+.3f}"
+            f"option {k + 1}: slope {slope:z.3f}, shift {shift:+z.3f}"
             for k, (slope, shift) in enumerate(zip(self.slopes_, self.shifts_, strict=True))
         ]
 

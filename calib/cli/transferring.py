@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from calib.cli.arguments import one_of
 from calib.cli.base import Seed, out, show
@@ -42,7 +43,7 @@ def transfer(
     """Judge what is fitted on one run on others."""
     from calib.calibrators.registry import CALIBRATORS
     from calib.report.transfer import called, refuse_folder, transfer_lines, write_transfer
-    from calib.report.transfer_words import headline, lead
+    from calib.report.transfer_words import headline, lead, unjudged
     from calib.runs import open_run
     from calib.summary.transfer import transfer_runs
 
@@ -55,6 +56,10 @@ def transfer(
     report = write_transfer(results, folder)
     shown = called(results)
     out.print(f"{headline(shown)}.\n")
-    show(*transfer_lines(results))
-    out.print("\n" + "\n".join(lead(shown)))
+    head, rows = transfer_lines(results)
+    if rows:
+        show(head, rows)
+        out.print("\n" + "\n".join(lead(shown)))
+    for line in unjudged(shown):
+        out.print(Text(line))
     out.print(f"\n{report}", soft_wrap=True)

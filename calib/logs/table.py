@@ -45,6 +45,8 @@ def read_table(table: Table, chosen: Mapping[str, str]) -> Log:
         raise InputError(f"{table.path}: it holds no rows; {listed(names)}")
     of = meant(names, chosen, table.path)
     make, used = shape(of, table)
+    if "logits" in used and "logits" not in chosen:
+        refuse_probabilities(of, table)
     rows: list[Row] = []
     lines: dict[str, int] = {}
     family: dict[str, str] = {}
@@ -162,10 +164,7 @@ def options(of: Meant, table: Table, scored: str) -> Made:
 
     def made(number: int, where: str, family: dict[str, str]) -> Row:
         own = f"{where}: {columns[0]}"
-        if len(columns) > 1:
-            scores = [table.columns[name][number] for name in columns]
-        else:
-            scores = values.numbers(table.columns[columns[0]][number], own, table.written)
+        scores = scores_of(columns, table, number, own)
         size[0] += len(scores)
         if size[0] > MOST_VALUES:
             raise InputError(
@@ -186,6 +185,30 @@ def options(of: Meant, table: Table, scored: str) -> Made:
         return row
 
     return made
+
+
+def scores_of(columns: Sequence[str], table: Table, number: int, where: str) -> list[Any]:
+    """(O,): a row's scores, of a column each or of one column of lists."""
+    if len(columns) > 1:
+        return [table.columns[name][number] for name in columns]
+    return values.numbers(table.columns[columns[0]][number], where, table.written)
+
+
+def refuse_probabilities(of: Meant, table: Table) -> None:
+    """InputError where every row of what is named logits is one of probabilities."""
+    columns = of.columns["logits"]
+    for number in range(len(table)):
+        own = f"{table.where(number)}: {columns[0]}"
+        if not values.are_probabilities(scores_of(columns, table, number, own), table.written):
+            return
+    every = columns[0]
+    if len(columns) > 1:
+        every = f"{every.removesuffix(of.classes['logits'][0])}*"
+    raise InputError(
+        f"{table.path}: {every} is named as logits, and every row has values from 0 to 1 that sum "
+        f"to 1, as probabilities have; say which to read by --format_args, as "
+        f"probabilities={every} or logits={every}"
+    )
 
 
 def gold_of(table: Table, of: Meant, number: int, texts: Sequence[str], where: str) -> int:

@@ -121,6 +121,19 @@ def numbers(value: Any, where: str, written: bool) -> list[Any]:
     return list(value)
 
 
+def are_probabilities(values: Sequence[Any], written: bool) -> bool:
+    """Whether values, but for empty ones, are numbers from 0 to 1 that sum to about 1."""
+    try:
+        p = [
+            share(v, "", written)
+            for v in values
+            if v is not None and not (written and str(v).strip() == "")
+        ]
+    except InputError:
+        return False
+    return abs(sum(p) - 1) <= SUM
+
+
 def log_probabilities(values: Sequence[Any], where: str, written: bool) -> list[float]:
     """Logits as log-probabilities; null and -inf stand for options that a question lacks."""
     z = [

@@ -13,7 +13,7 @@ from calib.report.blocks import Figure, Figures, Key, Page, Section, Text, Tile
 from calib.report.comparison_names import Name, cut_names, label_of, short_names
 from calib.report.formats import count, fixed, percent
 from calib.report.page import write_file, write_page
-from calib.report.plots.transfer import Square
+from calib.report.plots.transfer import LESS_RIGHT, Square
 from calib.report.transfer_tables import (
     cell_table,
     fact_table,
@@ -23,7 +23,7 @@ from calib.report.transfer_tables import (
     printed_cells,
     unjudged_table,
 )
-from calib.report.transfer_words import carried, headline, lead, mark_of, measures
+from calib.report.transfer_words import carried, headline, lead, measures, verdict_of
 from calib.runs import Run, open_run
 from calib.runs.config import kind_of
 from calib.runs.durable import refuse_no_folder
@@ -147,7 +147,7 @@ def sections(results: Results) -> Iterator[Section]:
         [
             Figures([figure(results)]),
             Key(
-                (("under", "↓ blue: shown to lower the error"), ("over", "↑ red: to raise it")),
+                marks_of(results),
                 f"Rows: {made}; columns: judged on. Outlined: the run's own. Grey: neither is "
                 "shown, which is no evidence of no difference.",
             ),
@@ -181,6 +181,14 @@ def sections(results: Results) -> Iterator[Section]:
         yield Section("facts", "Run facts", [Text(told), facts])
 
 
+def marks_of(results: Results) -> tuple[tuple[str, str], ...]:
+    """What the marks of the matrix mean; of accuracy where it is there."""
+    marks = (("under", "↓ blue: shown to lower the error"), ("over", "↑ red: to raise it"))
+    if not any(verdict_of(cell) == LESS_RIGHT for cell in results["cells"]):
+        return marks
+    return *marks, ("over", f"{LESS_RIGHT} red: to lower accuracy without raising it")
+
+
 def note(results: Results) -> str:
     """How cells are judged and tested."""
     said = []
@@ -194,8 +202,9 @@ def note(results: Results) -> str:
         f"p is that of no difference, question by question, by exchanging clusters, corrected for "
         f"the {count(results['tests'])} tests of this page (Holm); the interval is a bootstrap's, "
         "uncorrected. Where few answers carry a difference the two may disagree: a difference is "
-        "said to be shown where p is below 0.05 and the interval leaves out 0. Tests take the "
-        "fits as they are. ECE has no test: it may fall because confidences grow sharper."
+        "said to be shown where p is below 0.05 and the interval leaves out 0; one that is the "
+        "same for every question has no interval and needs none. Tests take the fits as they are. "
+        "ECE has no test: it may fall because confidences grow sharper."
     )
     return " ".join(said)
 
@@ -221,7 +230,7 @@ def square(cell: Mapping[str, Any] | None) -> Square | None:
     if cell is None:
         return None
     value = cell["tests"]["measure"]["value"] if cell["tests"] else None
-    return Square(value, mark_of(cell), cell["own"])
+    return Square(value, verdict_of(cell), cell["own"])
 
 
 def transfer_lines(results: Results) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -9,12 +9,10 @@ from calib.report.blocks import Table
 from calib.report.comparison_names import label_of, whole_of
 from calib.report.comparison_tables import differing_table
 from calib.report.formats import UNKNOWN, Shown, count, fixed, interval, percent
-from calib.report.plots.transfer import LOWERS, NOT_SHOWN, RAISES
+from calib.report.plots.transfer import COLOURS, NOT_SHOWN
 from calib.report.ranking import difference, signed
 from calib.report.significance import p_of
-from calib.report.transfer_words import Cell, Results, mark_of
-
-COLOURS = {LOWERS: "under", RAISES: "over", NOT_SHOWN: "muted"}
+from calib.report.transfer_words import Cell, Results, mark_of, verdict_of
 
 
 def matrix_table(results: Results) -> Table:
@@ -36,7 +34,7 @@ def matrix_table(results: Results) -> Table:
 def changed(cell: Cell | None) -> str:
     if cell is None or not cell["tests"]:
         return UNKNOWN
-    test, mark = cell["tests"]["measure"], mark_of(cell)
+    test, mark = cell["tests"]["measure"], verdict_of(cell)
     text = signed(test["value"])
     return Shown(text if mark == NOT_SHOWN else f"{mark} {text}", test["value"], COLOURS[mark])
 
@@ -185,7 +183,7 @@ def printed_cells(cells: Sequence[Cell], names: Mapping[str, str]) -> list[tuple
             names[cell["fitted"]],
             names[cell["judged"]],
             difference(cell["tests"]["measure"]),
-            f"{p_of(cell['tests']['measure'], relation=False)} {mark_of(cell)}",
+            f"{p_of(cell['tests']['measure'], relation=False)} {verdict_of(cell)}",
         )
         for cell in cells
     ]

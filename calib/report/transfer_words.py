@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from calib.intervals import SAME
 from calib.report.comparison_names import label_of
 from calib.report.formats import count, listed, plural
-from calib.report.plots.transfer import LOWERS, NOT_SHOWN, RAISES
+from calib.report.plots.transfer import LESS_RIGHT, LOWERS, NOT_SHOWN, RAISES
 from calib.report.significance import p_of, shown
 
 NAMED = 3
@@ -20,16 +21,26 @@ def sign_of(test: Mapping[str, Any] | None) -> int:
     """-1 or 1 where a difference is shown, else 0.
 
     p, corrected, must be below 0.05 and the interval leave out 0: of a few surprising answers
-    exchanges alone say too much.
+    exchanges alone say too much. A difference that is the same in every resample has no interval,
+    and no answers are surprising.
     """
-    if test is None or not shown(test) or test["low"] is None:
+    if test is None or not shown(test):
         return 0
+    if test["low"] is None:
+        same = test["method"].startswith(SAME)
+        return (int(test["value"] > 0) - int(test["value"] < 0)) if same else 0
     return int(test["low"] > 0) - int(test["high"] < 0)
 
 
 def mark_of(cell: Cell) -> str:
     """What is shown of the measure: lower, higher, or neither."""
     return {-1: LOWERS, 0: NOT_SHOWN, 1: RAISES}[sign_of(cell["tests"].get("measure"))]
+
+
+def verdict_of(cell: Cell) -> str:
+    """The mark of a matrix: that of a harm by accuracy alone, else ``mark_of``."""
+    mark = mark_of(cell)
+    return LESS_RIGHT if mark != RAISES and loses_accuracy(cell) else mark
 
 
 def loses_accuracy(cell: Cell) -> bool:
@@ -108,15 +119,30 @@ def done(cells: Sequence[Cell], many: bool) -> str:
         parts.append(f"lowers accuracy on {label_of(cell['judged'])} (p {p})")
     if not parts:
         return "is shown neither to lower nor to raise the error on another run"
-    left = [str(label_of(cell["judged"])) for cell in cells if mark_of(cell) == NOT_SHOWN]
+    left = [str(label_of(cell["judged"])) for cell in cells if verdict_of(cell) == NOT_SHOWN]
     if left:
         runs = plural(len(left), "other run") if many else listed(left)
-        parts.append(f"is shown to do neither on {runs}")
+        error = any(mark_of(cell) != NOT_SHOWN for cell in cells)
+        none = "to do neither" if error else "neither to lower nor to raise the error"
+        parts.append(f"is shown {none} on {runs}")
     return listed(parts)
 
 
 def told(cell: Cell) -> str:
     return f"{label_of(cell['judged'])} (p {p_of(cell['tests']['measure'])})"
+
+
+def unjudged(results: Results) -> list[str]:
+    """A line for each reason why cells could not be judged."""
+    by_reason: dict[str, list[str]] = {}
+    for cell in results["cells"]:
+        if cell["after"] is None:
+            pair = f"{label_of(cell['fitted'])} on {label_of(cell['judged'])}"
+            by_reason.setdefault(cell["why"], []).append(pair)
+    return [
+        f"Not judged: {listed(own) if len(own) <= NAMED else plural(len(own), 'pair')}: {why}."
+        for why, own in by_reason.items()
+    ]
 
 
 def measures(judged: Sequence[Mapping[str, Any]]) -> str:

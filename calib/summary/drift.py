@@ -10,8 +10,8 @@ of its rows that a seed draws.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,7 +41,8 @@ class Drift:
 
     ``week``: the file that was asked about. ``alarm``: the file after which the evidence had
     reached 1 / ``alpha``, None without one; it stays. ``n`` outcomes, and the mean ``difference``
-    of correct - confidence over them, None without any.
+    of correct - confidence over them, None without any. ``then``: what the files up to ``week``
+    said, where ``later`` ones have counted since, else None; ``evidence``: after all of them.
     """
 
     week: Week
@@ -50,27 +51,47 @@ class Drift:
     alpha: float
     n: int
     difference: float | None
+    evidence: float
+    later: int = 0
+    then: Drift | None = None
 
     def __str__(self) -> str:
-        """One line, for a log."""
+        """One line, for a log. Of an earlier file it begins as it did then."""
         state = "no alarm" if self.alarm is None else f"ALARM since {self.alarm}"
+        every = f"in all {self.n:,}"
+        if self.difference is not None:
+            every += f", {self.difference:+.3f}"
+        if self.then is not None:
+            return (
+                f"{self.then}; {self.later:,} file{'s' * (self.later > 1)} since: {state}; "
+                f"evidence {self.evidence:.3g}; {every}"
+            )
         week = f"{self.week.file}: {self.week.new:,} new outcomes"
         if self.week.difference is not None:
             week += f", correct - confidence {self.week.difference:+.3f}"
         if self.week.left_out:
             week += f", {self.week.left_out:,} rows left out (their cluster has counted)"
-        every = f"in all {self.n:,}"
-        if self.difference is not None:
-            every += f", {self.difference:+.3f}"
         return (
-            f"drift: {state}; evidence {self.week.evidence:.3g} of {1 / self.alpha:g}; {week}; "
+            f"drift: {state}; evidence {self.evidence:.3g} of {1 / self.alpha:g}; {week}; "
             f"{every} (margin {self.margin:g})"
         )
 
     @classmethod
     def of(cls, state: State, week: Week) -> Drift:
-        mean = state.sum / state.n if state.n else None
-        return cls(week, state.alarm, state.asked.margin, state.asked.alpha, state.n, mean)
+        """What ``state`` says, asked about ``week``, which is one of its files."""
+        margin, alpha, place = state.asked.margin, state.asked.alpha, state.weeks.index(week)
+
+        def after(weeks: Sequence[Week]) -> Drift:
+            n = sum(each.new for each in weeks)
+            total = sum(each.new * (each.difference or 0.0) for each in weeks)
+            alarms = (each.file for each in weeks if each.evidence >= 1 / alpha)
+            evidence = weeks[-1].evidence
+            return cls(
+                week, next(alarms, None), margin, alpha, n, total / n if n else None, evidence
+            )
+
+        now, later = after(state.weeks), len(state.weeks) - 1 - place
+        return replace(now, later=later, then=after(state.weeks[: place + 1])) if later else now
 
 
 def drift(

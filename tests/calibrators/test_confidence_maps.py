@@ -50,6 +50,20 @@ def test_platt_is_scikit_learns_sigmoid():
     np.testing.assert_allclose(ours, theirs.predict(answer.log_odds), atol=2e-5)
 
 
+@pytest.mark.parametrize(
+    ("slope", "intercept", "said"),
+    [
+        (-0.0001, -4.394, "0.000 x - 4.394"),
+        (1.25, 0.5, "1.250 x + 0.500"),
+        (-1.25, -0.0001, "-1.250 x + 0.000"),
+    ],
+)
+def test_platt_is_said_with_one_sign(slope, intercept, said):
+    platt = Platt()
+    platt.slope_, platt.intercept_ = slope, intercept
+    assert platt.words() == [f"log-odds of being right = {said}"]
+
+
 def test_isotonic_is_scikit_learns_within_what_n_answers_can_show():
     from sklearn.isotonic import IsotonicRegression
 

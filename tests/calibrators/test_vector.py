@@ -10,6 +10,9 @@ from calib.calibrators import VectorScaling, judged
 from calib.records import InputError
 from tests.calibrated import drawn, sure
 from tests.golden import golden_sets
+from tests.house import ROOT
+
+PAGE = " ".join((ROOT / "docs" / "remedies.md").read_text().split())
 
 
 def biased(n, seed=0):
@@ -70,6 +73,15 @@ def test_absent_options_stay_absent():
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
     shifted = VectorScaling().fit(z + 100 * np.arange(600)[:, None], y)
     np.testing.assert_allclose(shifted.predict_proba(z), p, atol=1e-6)
+
+
+def test_the_fewer_the_rows_the_more_the_prior_draws():
+    """What docs/remedies.md says of slopes and shifts: the same rows, once and ten times."""
+    z, y = biased(40)
+    few, many = (VectorScaling().fit(np.tile(z, (k, 1)), np.tile(y, k)) for k in (1, 10))
+    reach = [((each.slopes_ - 1) ** 2).sum() + (each.shifts_**2).sum() for each in (few, many)]
+    assert reach[0] < 0.7 * reach[1]  # it falls with the prior's weight; without one they are equal
+    assert "Slopes are drawn towards 1 and shifts towards 0 by a normal prior of width 1" in PAGE
 
 
 def test_separable_sets_stay_finite():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 import calib
 from calib import metrics
@@ -77,6 +78,32 @@ def test_logits_or_probabilities_and_label(tmp_path, ending, kind):
     assert [row["answer"] for row in rows] == LABELS
     assert [row["prediction"] for row in rows] == p.argmax(axis=1).tolist()
     assert np.allclose([row["confidence"] for row in rows], p.max(axis=1), atol=1e-12)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_probabilities_that_are_named_logits_are_refused(tmp_path, ending):
+    z = np.array(LOGITS)
+    p = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)).round(3)
+    path = write(tmp_path / f"t{ending}", columns_of(logits=p.tolist(), label=LABELS))
+    told = (
+        "logits is named as logits, and every row has values from 0 to 1 that sum to 1, .* "
+        "probabilities=logits or logits=logits"
+    )
+    with pytest.raises(InputError, match=told):
+        calib.read_log(path)
+    rows = calib.read_log(path, probabilities="logits").rows()
+    assert np.allclose([row["prob"] for row in rows], p, atol=2e-3)
+    meant = calib.read_log(path, logits="logits").rows()
+    assert np.allclose([row["prob"] for row in meant], softmax(p, axis=1), atol=1e-12)
+    # One row that is none makes logits of all.
+    p[-1] = [0.2, 0.3, 0.9]
+    path = write(tmp_path / f"u{ending}", columns_of(logits=p.tolist(), label=LABELS))
+    rows = calib.read_log(path).rows()
+    assert np.allclose([row["prob"] for row in rows], softmax(p, axis=1), atol=1e-12)
+    columns = {f"logit_{k}": [0.5, 0.5 * k] for k in (0, 2)}
+    path = write(tmp_path / f"v{ending}", columns | {"label": [0, 1]})
+    with pytest.raises(InputError, match=r"probabilities=logit_\* or logits=logit_\*"):
+        calib.read_log(path)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

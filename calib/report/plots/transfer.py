@@ -13,19 +13,19 @@ from matplotlib.patches import Rectangle
 from calib.report.formats import fixed
 from calib.report.plots.theme import CSS, SMALL, WIDE, Theme, drawing, wrapped
 
-LOWERS, RAISES, NOT_SHOWN = "↓", "↑", "·"
+LOWERS, RAISES, LESS_RIGHT, NOT_SHOWN = "↓", "↑", "×", "·"
 NUMBERED = 6
 """Of more columns the squares have no room for a number beside their mark."""
 NAMES = 1.35  # inches of the rows' names
 HEAD = 0.3  # inches of the columns' numbers
 TALLEST = 0.55  # inches of a row
-COLOURS = {LOWERS: "under", RAISES: "over", NOT_SHOWN: "muted"}
+COLOURS = {LOWERS: "under", RAISES: "over", LESS_RIGHT: "over", NOT_SHOWN: "muted"}
 FILLED = 0.3  # strength of a colour behind a number
 
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """A difference and its mark, one of ``LOWERS``, ``RAISES`` and ``NOT_SHOWN``.
+    """A difference and its mark, one of ``LOWERS``, ``RAISES``, ``LESS_RIGHT``, ``NOT_SHOWN``.
 
     ``value`` is None where nothing could be judged; ``own``: made on the run it is judged on.
     """
