@@ -115,14 +115,17 @@ def of_options(
     task = Task(search.questions.task.name, held, search.questions.how.form)
     runs = scored(search, task, folder, first, others)
     found = compared(runs, seed)
-    if others[0] == search.kept[0]:
-        found["brier"] = asdict(of_runs(runs[1], runs[0], seed))
+    for pair, run in zip(found["pairs"], runs[1:], strict=True):
+        test = {"label": "Brier, confidence", **asdict(of_confidence(run, runs[0], seed))}
+        pair["differences"]["brier_confidence"] = test
+    correct([test for pair in found["pairs"] for test in pair["differences"].values()])
     return found
 
 
-def of_runs(winner: Run, first: Run, seed: int) -> Difference:
-    """Winner minus seed, of the Brier score of the confidence."""
-    rows = [judgeable_rows(run) for run in (winner, first)]
+def of_confidence(run: Run, first: Run, seed: int) -> Difference:
+    """A wording's run minus the seed's, of the Brier score of the confidence: what the search sees
+    of it, too."""
+    rows = [judgeable_rows(each) for each in (run, first)]
     ids = [name for name in rows[1] if name in rows[0]]
     clusters = np.array([cluster_name(rows[1][name]) for name in ids])
     one, other = (
@@ -252,12 +255,8 @@ def gain(
     """
     questions, answers = search.questions, search.objective.answers
     inside = difference(search, winner, first, questions.searched, seed)
-    if answers:
-        name = search.ledger.texts[winner]
-        pair = next(pair for pair in held_out["pairs"] if pair["second"] == name)
-        outside = pair["differences"]["truthful"]
-    else:
-        outside = held_out["brier"]
+    pair = held_out["pairs"][0]  # the winner is the first that is judged
+    outside = pair["differences"]["truthful" if answers else "brier_confidence"]
     chosen: dict[str, Any] = {"value": inside.value - outside["value"], "low": None, "high": None}
     spans = [half(inside.low, inside.high), half(outside["low"], outside["high"])]
     if None not in spans:
