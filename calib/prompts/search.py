@@ -83,8 +83,8 @@ def optimize_prompts(
     each picture is encoded once.
 
     The same call goes on where an earlier one was stopped, with more rounds too; ``calib report``
-    makes the folder's page. Raises InputError
-    for what is refused at once, CalibError where a wording cannot be judged.
+    makes the folder's page. Raises InputError for what is refused at once, CalibError where a seed
+    cannot be asked or a wording cannot be judged.
     """
     # 1. What is asked, in which wordings, by whom.
     settings = Settings(rounds, keep, rewrites, patience, cache_gb, judged)
@@ -252,17 +252,17 @@ class Search:
     def ask(self, wordings: Sequence[int], questions: Sequence[int]) -> None:
         """Ask what was not asked before; wordings that a question lacks are asked together."""
         todo: dict[tuple[int, ...], list[int]] = {}
+        able = [w for w in wordings if w not in self.ledger.refused]
         for question in questions:
-            lacks = tuple(w for w in wordings if (w, question) not in self.ledger.outcomes)
+            lacks = tuple(w for w in able if (w, question) not in self.ledger.outcomes)
             if lacks:
                 todo.setdefault(lacks, []).append(question)
         apply = PARTS[self.part].apply
         for lacks, own in todo.items():
             texts = [self.ledger.texts[w] for w in lacks]
             asked = [[apply(self.questions.items[q], text) for text in texts] for q in own]
-            note = Work(
-                f"round {self.round}, {len(texts)} wording{'s'[: len(texts) - 1]}", "questions"
-            )
+            what = "1 wording" if len(texts) == 1 else f"{len(texts)} wordings"
+            note = Work(f"round {self.round}, {what}", "questions")
             tell = engine.Telling(self.progress, 0, len(own), note)
             try:
                 for place, outcomes in self.objective.ask(self.model, asked, self.questions.how):
@@ -271,7 +271,7 @@ class Search:
                     tell.more(1)
             except CalibError as error:
                 self.refuse(lacks, own, error)
-                self.ask([w for w in wordings if w not in self.ledger.refused], questions)
+                self.ask(wordings, questions)
                 return
 
     def refuse(self, wordings: Sequence[int], questions: Sequence[int], error: CalibError) -> None:

@@ -261,7 +261,9 @@ def test_what_cannot_be_asked_is_left_out(tmp_path: Path):
     assert list(results["refused"]) == ["look at <image> it is"]
     kept = [row["text"] for row in results["history"][-1]["kept"]]
     assert "look at <image> it is" not in kept and "Fine words" in kept
+    before = (tmp_path / "a" / FILE).read_bytes()
     assert found(tmp_path / "a", Strict(), **how) == results
+    assert (tmp_path / "a" / FILE).read_bytes() == before
     with pytest.raises(CalibError, match="2 <image> tokens"):
         found(tmp_path / "b", Strict(), seeds=["So", "<image>"])
     assert not (tmp_path / "b").exists()
