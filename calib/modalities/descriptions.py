@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from calib.drive.sample import sample
 from calib.images import key_of
 from calib.models.protocol import Model
 from calib.records import CalibError, InputError, Item
@@ -125,6 +124,8 @@ def from_model(
     Questions about the same pictures have one description. Raises CalibError, naming an item, where
     the model says nothing.
     """
+    from calib.drive.sample import sample  # with it comes torch
+
     names = named(items)
     first = {names[item.id]: item for item in reversed(items)}
     asked = tuple(

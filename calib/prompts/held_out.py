@@ -24,7 +24,7 @@ from calib.idk.evaluate import compare as compare_honesty
 from calib.idk.evaluate import evaluate
 from calib.intervals import Difference, holm, paired_difference
 from calib.prompts.objectives import Objective, Outcome, is_truthful
-from calib.prompts.parts import reworded
+from calib.prompts.parts import OF_ANSWERS, reworded
 from calib.prompts.questions import LEAST, Questions
 from calib.records import InputError, Item
 from calib.runs import Run
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 HELD_OUT, ELSEWHERE = "held_out", "elsewhere"
 SEED = "seed"
-OF_ANSWERS = ("truthful", "admit_rate", "over_refusal", "answered_accuracy")
-"""The rates whose differences are tested."""
 
 
 def tasks_elsewhere(

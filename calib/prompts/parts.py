@@ -19,6 +19,8 @@ from calib.tasks import Task
 from calib.tasks.prompts import FORMS, request
 
 FORMAT = "calib.prompts/1"
+OF_ANSWERS = ("truthful", "admit_rate", "over_refusal", "answered_accuracy")
+"""The rates of answers whose differences are tested."""
 LONGEST = 4_000
 """Characters of a wording."""
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.fields import read_saved
-from calib.prompts.held_out import OF_ANSWERS
-from calib.prompts.parts import FORMAT, PARTS
+from calib.prompts.parts import FORMAT, OF_ANSWERS, PARTS
 from calib.records import InputError
 from calib.report import plots
 from calib.report.blocks import Block, Figure, Figures, Page, Quote, Section, Table, Text, Tile
