@@ -13,7 +13,7 @@ import numpy as np
 
 import calib
 from calib.calibrators import CALIBRATORS
-from calib.summary.ranking import NONE, rank
+from calib.summary.ranking import NONE, rank, sign_of
 from calib.summary.remedies import split
 from calib.summary.rows import collect
 from tests.house import ROOT
@@ -38,10 +38,7 @@ def rankings() -> dict[str, dict[str, Any]]:
 
 def mark(row: dict[str, Any]) -> str:
     """Whether the measure is shown to be lower or higher than without a calibrator."""
-    test = row["tests"].get("measure")
-    if test is None or test["holm"] >= 0.05:
-        return ""
-    return " ↓" if test["value"] < 0 else " ↑"
+    return {-1: " ↓", 0: "", 1: " ↑"}[sign_of(row["tests"].get("measure"))]
 
 
 def table(name: str, digits: int, marked: bool) -> Iterator[str]:

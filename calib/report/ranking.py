@@ -7,7 +7,7 @@ from typing import Any
 
 from calib.report.formats import UNKNOWN, Shown, count, fixed, percent
 from calib.report.significance import p_of
-from calib.summary.ranking import NONE
+from calib.summary.ranking import NONE, sign_of
 
 Results = Mapping[str, Any]
 
@@ -54,13 +54,14 @@ def ranking_words(ranking: Results) -> list[str]:
     better = ranking["better"]
     lines = [f"No calibrator is shown to be better than none, by the {measure}."]
     if better:
-        lines = [f"Shown to lower the {measure}: {', '.join(better)} (p corrected, below 0.05)."]
+        lines = [
+            f"Shown to lower the {measure}: {', '.join(better)} (p corrected, below 0.05, and the "
+            "interval leaves out 0)."
+        ]
     if len(better) > 1:
         lines.append("That one of them is better than another is not tested.")
     worse = [
-        row["calibrator"]
-        for row in ranking["rows"]
-        if (test := row["tests"].get("measure")) and test["holm"] < 0.05 and test["value"] > 0
+        row["calibrator"] for row in ranking["rows"] if sign_of(row["tests"].get("measure")) > 0
     ]
     if worse:
         lines.append(f"Shown to raise it: {', '.join(worse)}.")

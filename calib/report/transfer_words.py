@@ -5,31 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from calib.intervals import SAME
 from calib.report.comparison_names import label_of
 from calib.report.formats import count, listed, plural
 from calib.report.plots.transfer import LESS_RIGHT, LOWERS, NOT_SHOWN, RAISES
-from calib.report.significance import p_of, shown
+from calib.report.significance import p_of
+from calib.summary.ranking import sign_of
 
 NAMED = 3
 """Of more runs that were fitted on, a sentence counts those judged and does not name them."""
 Cell = Mapping[str, Any]
 Results = Mapping[str, Any]
-
-
-def sign_of(test: Mapping[str, Any] | None) -> int:
-    """-1 or 1 where a difference is shown, else 0.
-
-    p, corrected, must be below 0.05 and the interval leave out 0: of a few surprising answers
-    exchanges alone say too much. A difference that is the same in every resample has no interval,
-    and no answers are surprising.
-    """
-    if test is None or not shown(test):
-        return 0
-    if test["low"] is None:
-        same = test["method"].startswith(SAME)
-        return (int(test["value"] > 0) - int(test["value"] < 0)) if same else 0
-    return int(test["low"] > 0) - int(test["high"] < 0)
 
 
 def mark_of(cell: Cell) -> str:

@@ -16,9 +16,10 @@ import calib
 from calib import cli, metrics
 from calib.calibrators import CALIBRATORS, TemperatureScaling, judged
 from calib.calibrators.temperature import softmax
+from calib.intervals import SAME
 from calib.records import CalibError, InputError
 from calib.report.ranking import ranking_rows, ranking_words
-from calib.summary.ranking import FOLDS, fit_calibrator, folds, is_better, rank, rank_runs
+from calib.summary.ranking import FOLDS, fit_calibrator, folds, is_better, rank, rank_runs, sign_of
 from calib.summary.rows import Scored
 from tests.calibrated import drawn
 
@@ -259,3 +260,22 @@ def test_fits_leave_out_what_has_no_likelihood():
     logprob[0, scored.answer[0]] = -np.inf
     fitted = fit_calibrator("vector", replace(scored, logprob=logprob), np.arange(300))
     assert fitted.n_fit_ == 299
+
+
+def test_a_difference_is_shown_by_p_and_interval_together():
+    def test(value, low, high, holm, method="paired BCa"):
+        return {"value": value, "low": low, "high": high, "p": holm, "holm": holm, "method": method}
+
+    assert sign_of(test(-0.1, -0.2, -0.05, 0.01)) == -1
+    assert sign_of(test(0.1, 0.05, 0.2, 0.01)) == 1
+    # Exchanges of a few surprising answers: p is small, and the interval reaches across 0.
+    assert sign_of(test(-0.011, -0.017, 0.002, 0.014)) == 0
+    assert sign_of(test(-0.1, -0.2, -0.05, 0.06)) == 0 == sign_of(None)
+    assert sign_of(test(-0.1, None, None, 0.01, SAME)) == -1
+    assert sign_of(test(-0.1, None, None, 0.01, "none: fewer than 10 clusters")) == 0
+    row = {"tests": {"measure": test(-0.1, -0.2, -0.05, 0.01)}}
+    assert is_better(row)
+    row["tests"]["accuracy"] = test(-0.1, -0.2, -0.05, 0.01)
+    assert not is_better(row)
+    row["tests"]["accuracy"] = test(0.1, 0.05, 0.2, 0.01)
+    assert is_better(row)
