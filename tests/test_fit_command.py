@@ -75,7 +75,7 @@ def test_a_run_that_is_all_right_ranks_nothing(tmp_path: Path):
 def test_stated_confidences_are_not_exported(stated: Path):
     done = fit(stated, "--export", "vllm")
     assert done.exit_code == 2 and "SamplingParams" not in done.output
-    assert "holds stated confidences alone" in " ".join(done.output.split())
+    assert "holds confidences alone" in " ".join(done.output.split())
     assert not (stated / "temperature.json").exists()
 
 

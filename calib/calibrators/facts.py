@@ -31,6 +31,8 @@ MADE_FOR = {
 }
 """What must agree, by its name in config.json."""
 OPTIONS, STATED = "options", "stated"
+HOLDS = {OPTIONS: "scores of options", STATED: "confidences alone"}
+"""What records hold, in words."""
 OF_FIT = ("scores", "fitted_ids")
 """What a fit says of itself: the kind of its scores, and a digest of its questions."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +74,18 @@ def one_of(flag: str, value: str, allowed: Collection[str]) -> None:
         raise InputError(f"{flag}: expected one of {', '.join(allowed)}, got {value!r}")
 
 
+def one_task(tasks: str) -> None:
+    """InputError where ``--tasks`` lists several, and the command takes one."""
+    if "," in tasks and not Path(tasks).exists():
+        raise InputError(f"--tasks: expected one task, got {tasks!r}")
+
+
 def chosen(
     model: str,
     tasks: str,
     output_path: Path | None,
     include_path: Path | None,
-    wordings: Iterable[str] = (),
+    wordings: Sequence[str] = (),
     prompt: str | None = None,
 ) -> list[tuple[Any, Path]]:
     """The tasks named in ``tasks``, loaded and worded, each with the folder of its run."""
@@ -91,8 +97,10 @@ def chosen(
     return list(zip(own, folders, strict=True))
 
 
-def worded(task: Any, wordings: Iterable[str], prompt: str | None) -> Any:
+def worded(task: Any, wordings: Sequence[str], prompt: str | None) -> Any:
     """The task in the wordings of ``--wording``, each of a part that ``prompt`` has a place for."""
+    if not wordings:
+        return task
     from calib.prompts.parts import refuse_fixed, reworded, wording_of
 
     parts: set[str] = set()

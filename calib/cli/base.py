@@ -105,6 +105,10 @@ Bins = Annotated[
 Batch = Annotated[
     str, typer.Option("--batch_size", metavar="N", help="Questions per forward pass, or auto.")
 ]
+CacheGb = Annotated[
+    float,
+    typer.Option("--cache_gb", min=0, metavar="GB", help="Keep pictures and prompts as read."),
+]
 Device = Annotated[
     str | None,
     typer.Option(

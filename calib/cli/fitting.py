@@ -59,7 +59,7 @@ def fit(
     """Fit a calibrator; judge it on other questions."""
     from calib.calibrators.export import EXPORTS, OF_TOKENS
     from calib.calibrators.export import export as exported
-    from calib.calibrators.facts import STATED
+    from calib.calibrators.facts import HOLDS, OPTIONS, STATED
     from calib.calibrators.grouped import GroupedTemperature
     from calib.calibrators.registry import CALIBRATORS
     from calib.fields import refuse_irregular
@@ -91,8 +91,8 @@ def fit(
     fitted, results = fit_runs(run, evaluate, method=method, seed=seed, in_sample=in_sample)
     if export is not None and results["confidence"] == STATED:
         raise InputError(
-            f"--export: expected scores of options, of which tokens have some, and {run} holds "
-            "stated confidences alone"
+            f"--export: expected {HOLDS[OPTIONS]}, of which tokens have some, and {run} holds "
+            f"{HOLDS[STATED]}"
         )
     fitted.save(path, facts=results["facts"])
     by_type = isinstance(fitted, GroupedTemperature)

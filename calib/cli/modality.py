@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from calib.cli.arguments import batch, load, model_arguments, typed
+from calib.cli.arguments import batch, load, model_arguments, one_task, typed
 from calib.cli.base import (
     Batch,
     Bins,
+    CacheGb,
     Device,
     Include,
     Limit,
@@ -22,7 +23,6 @@ from calib.cli.base import (
     show,
 )
 from calib.cli.progress import progress
-from calib.records import InputError
 
 
 def modality(
@@ -71,9 +71,7 @@ def modality(
     prompt: Prompt = None,
     batch_size: Batch = "auto",
     bins: Bins = 15,
-    cache_gb: Annotated[
-        float, typer.Option("--cache_gb", min=0, metavar="GB", help="Keep pictures as read.")
-    ] = 4.0,
+    cache_gb: CacheGb = 4.0,
     limit: Limit = None,
     include_path: Include = None,
     output_path: Annotated[
@@ -93,8 +91,7 @@ def modality(
     from calib.models.load import load_model
     from calib.report.modality import write_modality_report
 
-    if "," in tasks and not Path(tasks).exists():
-        raise InputError(f"--tasks: a study takes one task, got {tasks!r}")
+    one_task(tasks)
     name, arguments = model_arguments(model, model_args, device)
     chosen = checked_arms(None if arms is None else parts(arms))
     steps = checked_levels(None if levels is None else [level_in(part) for part in parts(levels)])

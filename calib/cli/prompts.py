@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from calib.cli.arguments import load, model_arguments, one_of
+from calib.cli.arguments import load, model_arguments, one_of, one_task
 from calib.cli.base import (
     Bins,
+    CacheGb,
     Device,
     Include,
     ModelArgs,
@@ -20,7 +21,6 @@ from calib.cli.base import (
     show,
 )
 from calib.cli.progress import progress
-from calib.records import InputError
 
 
 def prompts(
@@ -76,10 +76,7 @@ def prompts(
         int,
         typer.Option(min=0, metavar="N", help="End after N rounds that brought nothing; 0: never."),
     ] = 3,
-    cache_gb: Annotated[
-        float,
-        typer.Option("--cache_gb", min=0, metavar="GB", help="Keep pictures and prompts as read."),
-    ] = 4.0,
+    cache_gb: CacheGb = 4.0,
     include_path: Include = None,
     output_path: Annotated[
         Path | None,
@@ -104,8 +101,7 @@ def prompts(
     one_of("--objective", objective, OBJECTIVES)
     one_of("--rewriter", rewriter, ("synonyms", "model"))
     one_of("--judged", judged, JUDGED)
-    if "," in tasks and not Path(tasks).exists():
-        raise InputError(f"--tasks: a search takes one task, got {tasks!r}")
+    one_task(tasks)
     name, arguments = model_arguments(model, model_args, device)
     answers = OBJECTIVES[objective].answers
     others = [entry.strip() for entry in elsewhere.split(",") if entry.strip()]

@@ -139,7 +139,11 @@ def joined(parts: Sequence[Any]) -> Any:
 
 
 def identity(value: Any) -> Hashable:
-    """What is equal for equal arguments."""
+    """What is equal for equal arguments.
+
+    On a GPU this waits for the pixels to come back, once a call: that is the price of not encoding
+    them.
+    """
     if isinstance(value, Tensor):
         data = value.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy()
         digest = hashlib.blake2b(data.tobytes(), digest_size=16).digest()

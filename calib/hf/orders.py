@@ -77,7 +77,7 @@ def score_orders(
         questions = [shared(own, batch, model.reader) for own in named_alike(batch)]
         for part in model.reader.parts([question.prefix for question in questions]):
             own = [questions[n] for n in part.rows]
-            logits = logits_of(model.hf, model.reader, part, own, batch)
+            logits = logits_of(model.reader, part, own, batch)
             if logits is None:
                 continue
             rows = [n for question in own for n in question.rows]
@@ -125,7 +125,7 @@ def shared(rows: Sequence[int], batch: Sequence[Encoded], reader: Reader) -> Sha
 
 
 def logits_of(
-    hf: Any, reader: Reader, part: Part, questions: Sequence[Shared], batch: Sequence[Encoded]
+    reader: Reader, part: Part, questions: Sequence[Shared], batch: Sequence[Encoded]
 ) -> Tensor | None:
     """Logits (R, V) behind every order's prompt; None where the model cannot share what it has
     read, which is said once."""
@@ -139,11 +139,11 @@ def logits_of(
         row = sum(len(question.rows) for question in questions[: place + 1]) - 1
         alone = reader.inputs([batch[questions[place].rows[-1]]])
         source = Source(positions=part.source.positions)
-        expected = ReadPrompts(hf, alone, source, keep=False).logits[0]
-        right = logits is not None and close(logits[row], expected, hf.dtype)
+        expected = ReadPrompts(reader.hf, alone, source, keep=False).logits[0]
+        right = logits is not None and close(logits[row], expected, reader.hf.dtype)
         reader.learned[key] = right
         if not right:
-            name = type(hf).__name__
+            name = type(reader.hf).__name__
             tell_once(reader, "whole", f"{name} cannot go on from what a question's prompts share")
     return logits if reader.learned[key] else None
 

@@ -43,6 +43,7 @@ from calib.intervals.ratios import Ratio, mean_of, ratio_of
 from calib.intervals.resampling import LEVEL, Resampled, resampled
 from calib.intervals.shares import (
     FLIPS,
+    add_holm,
     flips,
     holm,
     mcnemar,
@@ -61,6 +62,7 @@ __all__ = [
     "Interval",
     "Null",
     "Ratio",
+    "add_holm",
     "all_under_calibration",
     "bootstrap",
     "bootstrap_all",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,17 @@ def holm(ps: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(ps) - place) * ps[number]))
         corrected[number] = largest
     return corrected
+
+
+def add_holm(tests: Iterable[dict[str, Any]]) -> None:
+    """Give each of a family of ``tests`` its ``holm``: p corrected for the number that have one,
+    None where there is no p."""
+    family = list(tests)
+    with_p = [test for test in family if test["p"] is not None]
+    for test in family:
+        test["holm"] = None
+    for test, p in zip(with_p, holm([test["p"] for test in with_p]), strict=True):
+        test["holm"] = p
 
 
 def ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from calib.intervals import holm, paired_difference
+from calib.intervals import add_holm, paired_difference
 from calib.modalities.cells import BOTH, IMAGE, NEITHER, TEXT, Cell, cell_of
 from calib.modalities.measures import Answers
 from calib.modalities.pictures import CLEAN, REPLACED, Shown
@@ -98,12 +98,9 @@ def tested(
                     "plus": [cell.name for cell in contrast.plus],
                     "minus": [cell.name for cell in contrast.minus],
                     **asdict(found),
-                    "holm": None,
                 }
             )
-    with_p = [test for test in tests if test["p"] is not None]
-    for test, p in zip(with_p, holm([test["p"] for test in with_p]), strict=True):
-        test["holm"] = p
+    add_holm(tests)
     return tests
 
 

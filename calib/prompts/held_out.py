@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from calib.idk.build import cluster_of
 from calib.idk.evaluate import Outcome as Honesty
 from calib.idk.evaluate import compare as compare_honesty
 from calib.idk.evaluate import evaluate
-from calib.intervals import Difference, holm, paired_difference
+from calib.intervals import Difference, add_holm, paired_difference
 from calib.prompts.objectives import Objective, Outcome, is_truthful
 from calib.prompts.parts import OF_ANSWERS, reworded
 from calib.prompts.questions import LEAST, Questions
@@ -46,8 +46,8 @@ SEED = "seed"
 def tasks_elsewhere(
     tasks: Sequence[Task | str], questions: Questions, objective: Objective
 ) -> list[Task]:
-    """The other tasks, loaded and checked. InputError where one cannot be asked, or holds searched
-    questions."""
+    """The other tasks' questions that have an answer. InputError where one cannot be asked, has too
+    few of them, or holds searched questions."""
     if isinstance(tasks, str):
         raise InputError(f"elsewhere: expected a list of tasks, got {tasks!r}")
     if tasks and objective.answers:
@@ -57,19 +57,27 @@ def tasks_elsewhere(
     if len(set(names)) < len(names):
         raise InputError(f"elsewhere: {', '.join(names)}: each name may appear only once")
     searched = {(item.id, item.question) for item in questions.items}
+    known = []
     for task in loaded:
         objective.check(task.items, questions.how.form)
         if any((item.id, item.question) in searched for item in task.items):
             raise InputError(f"elsewhere: {task.name} holds questions of the search")
-    seen = pictures_of(questions.items) if loaded else set()
-    for task in loaded:
+        items = tuple(item for item in task.items if item.answer is not None)
+        if len(items) < LEAST:
+            raise InputError(
+                f"elsewhere: {task.name} has {len(items)} questions with an answer, expected "
+                f"{LEAST} or more"
+            )
+        known.append(replace(task, items=items))
+    seen = pictures_of(questions.items) if known else set()
+    for task in known:
         if number := len(seen & pictures_of(task.items)):
             warnings.warn(
                 f"elsewhere: {task.name} has {number:,} of the pictures that the search was about, "
                 "so that it judges less than new pictures would",
                 stacklevel=2,
             )
-    return loaded
+    return known
 
 
 def pictures_of(items: Iterable[Item]) -> set[str]:
@@ -116,7 +124,7 @@ def of_options(
     for pair, run in zip(found["pairs"], runs[1:], strict=True):
         test = {"label": "Brier, confidence", **asdict(of_confidence(run, runs[0], seed))}
         pair["differences"]["brier_confidence"] = test
-    correct([test for pair in found["pairs"] for test in pair["differences"].values()])
+    add_holm(test for pair in found["pairs"] for test in pair["differences"].values())
     return found
 
 
@@ -188,7 +196,7 @@ def of_answers(
         for name, test in tests.items():
             test["label"] = name.replace("_", " ")
         pairs.append({"first": SEED, "second": search.ledger.texts[w], "differences": tests})
-    correct([test for pair in pairs for test in pair["differences"].values()])
+    add_holm(test for pair in pairs for test in pair["differences"].values())
     rates = [
         {
             "name": search.ledger.texts[w],
@@ -212,34 +220,10 @@ def judge_elsewhere(
     """The winner against the seed on other tasks, corrected for all of their tests together."""
     rows = []
     for task in tasks:
-        items = tuple(item for item in task.items if item.answer is not None)
-        if len(items) < LEAST:
-            raise InputError(
-                f"elsewhere: {task.name} has {len(items)} questions with an answer, expected "
-                f"{LEAST} or more"
-            )
-        own = Task(task.name, items, search.questions.how.form, task.source)
-        runs = scored(search, own, folder / slug(task.name), first, [winner])
+        runs = scored(search, task, folder / slug(task.name), first, [winner])
         rows.append({"task": task.name, **compared(runs, seed)})
-    correct(
-        [
-            test
-            for row in rows
-            for pair in row["pairs"]
-            for test in pair["differences"].values()
-            if test["p"] is not None
-        ]
-    )
+    add_holm(t for row in rows for pair in row["pairs"] for t in pair["differences"].values())
     return rows
-
-
-def correct(tests: Sequence[dict[str, Any]]) -> None:
-    """Correct the p of ``tests`` for their number (Holm, 1979)."""
-    with_p = [test for test in tests if test["p"] is not None]
-    for test in tests:
-        test["holm"] = None
-    for test, p in zip(with_p, holm([test["p"] for test in with_p]), strict=True):
-        test["holm"] = p
 
 
 def gain(

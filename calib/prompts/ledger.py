@@ -9,7 +9,6 @@ Lines are whole or cut off, so a search that was stopped goes on with the same o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,8 +56,7 @@ class Ledger:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with closing(self.run):
-            pass
+        self.run.close()
 
     def _take(self, row: Mapping[str, Any]) -> None:
         if "round" in row:

@@ -149,10 +149,6 @@ def is_truthful(row: Outcome) -> bool:
     return bool(not row["known"] if row["refused"] else row["correct"])
 
 
-def check_free(items: Sequence[Item], form: str) -> None:
-    check(items, form)
-
-
 OBJECTIVES: dict[str, Objective] = {
     "ece": Objective(
         "band of accuracy, then ECE, then Brier score",
@@ -174,7 +170,7 @@ OBJECTIVES: dict[str, Objective] = {
         "share of questions of an IDK set answered right, or refused where unknown",
         plan_answers,
         ask_freely,
-        check_free,
+        check,
         of_honesty,
         lambda numbers: (-numbers["truthful"] / numbers["n"], numbers["over_refused"]),
         answers=True,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.records import CalibError, InputError
+from calib.records import InputError
 from calib.report import plots
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.comparison_cards import changed_cards
@@ -27,7 +27,7 @@ from calib.report.comparison_tables import (
     temperature_table,
 )
 from calib.report.formats import count, fixed, percent, points
-from calib.report.page import write_file, write_page
+from calib.report.page import make_folder, write_file, write_page
 from calib.report.scores import reliability_figure
 from calib.report.significance import FEW_DIFFER, p_of, resampled, shown
 from calib.report.words import LEAST_MASS, forced_choice
@@ -52,10 +52,7 @@ def write_comparison(results: Mapping[str, Any], folder: str | Path) -> Path:
     refuse_no_folder(folder)
     if (kind := kind_of(folder)) not in (None, COMPARISON):
         raise InputError(f"{folder}: it holds {KINDS[str(kind)].holds}; choose another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CalibError(f"{folder}: it cannot be made ({error.strerror})") from error
+    make_folder(folder)
     config = {
         "kind": COMPARISON,
         "runs": [os.path.relpath(run["path"], folder) for run in results["runs"]],

@@ -25,6 +25,14 @@ TEMPLATES = Path(__file__).with_name("templates")
 TIED = re.compile(r"(?<=\bp) (?=[=<≤])|(?<=[=<≤]) (?=\d)|(?<=\d) (?=%)")
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a page. CalibError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CalibError(f"{folder}: it cannot be made ({error.strerror})") from error
+
+
 def write_page(folder: Path, page: Page) -> Path:
     """Write the page as report.html, report.md and tables/NAME.csv; return the first's path.
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from calib.records import CalibError, InputError
+from calib.records import InputError
 from calib.report import plots
 from calib.report.blocks import Figure, Figures, Page, Section, Table, Text, Tile
 from calib.report.facts import facts_section, run_facts
 from calib.report.formats import UNKNOWN, count, fixed, interval, percent, plural
-from calib.report.page import write_file, write_page
+from calib.report.page import make_folder, write_file, write_page
 from calib.report.ranking import ranking_words, signed
 from calib.report.significance import p_of
 from calib.runs.config import kind_of
@@ -41,10 +41,7 @@ def write_ranking(ranking: Results, folder: Path) -> Path:
 
     Returns the page. Raises CalibError where nothing can be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CalibError(f"{folder}: it cannot be made ({error.strerror})") from error
+    make_folder(folder)
     write_file(folder / RESULTS, json.dumps(ranking, indent=1, ensure_ascii=False) + "\n")
     return write_page(folder, ranking_page(ranking))
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.records import CalibError, InputError
+from calib.records import InputError
 from calib.report import plots
 from calib.report.blocks import Figure, Figures, Key, Page, Section, Text, Tile
 from calib.report.comparison_names import Name, cut_names, label_of, short_names
 from calib.report.formats import count, fixed, percent
-from calib.report.page import write_file, write_page
+from calib.report.page import make_folder, write_file, write_page
 from calib.report.plots.transfer import LESS_RIGHT, Square
 from calib.report.transfer_tables import (
     cell_table,
@@ -80,10 +80,7 @@ def write_transfer(results: Results, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     refuse_folder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CalibError(f"{folder}: it cannot be made ({error.strerror})") from error
+    make_folder(folder)
     write_file(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return write_page(folder, transfer_page(results))
 

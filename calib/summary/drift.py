@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.calibrators import judged, load
-from calib.calibrators.facts import OPTIONS, STATED
+from calib.calibrators.facts import HOLDS, OPTIONS, STATED
 from calib.fields import refuse_irregular
 from calib.logs.read import read_log
 from calib.records import InputError
@@ -30,7 +30,6 @@ from calib.summary.rows import Scored, cluster_name, collect
 
 Floats = NDArray[np.float64]
 
-SCORES = {OPTIONS: "scores of options", STATED: "confidences alone"}
 KEY_BYTES = 8
 """Of the hash by which a cluster is remembered."""
 
@@ -173,9 +172,9 @@ def calibrated(scored: Scored, calibrator: Any, where: str) -> Outcomes:
     unfit = fitted != scored.scores and (fitted is not None or scored.scores == STATED)
     if unfit and not calibrator.of_confidence:
         raise InputError(
-            f"{where}: the table has {SCORES[scored.scores]}, and the calibrator was "
+            f"{where}: the table has {HOLDS[scored.scores]}, and the calibrator was "
             f"{'not said to be ' if fitted is None else ''}fitted to "
-            f"{SCORES[fitted or scored.scores]}"
+            f"{HOLDS[fitted or scored.scores]}"
         )
     right = None if scored.scores == OPTIONS else np.zeros(len(scored), np.int64)
     groups = scored.group if scored.group.any() else None

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from calib.intervals import holm, paired_equivalence
+from calib.intervals import add_holm, paired_equivalence
 from calib.intervals.decomposition import brier_parts, paired_refinement
 from calib.summary.rows import Scored
 from calib.summary.table import Spec
@@ -28,7 +28,7 @@ def equivalences(first: Scored, other: Scored, table: Sequence[Spec]) -> dict[st
 
 
 def equivalence(spec: Spec, first: Scored, other: Scored) -> dict[str, Any]:
-    facts = {"label": spec.label, "convention": spec.convention, "holm": None}
+    facts = {"label": spec.label, "convention": spec.convention}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:
         found = paired_equivalence(
@@ -53,7 +53,7 @@ def parts(scored: Scored, bins: int) -> dict[str, Any] | None:
 
 def refinement(first: Scored, other: Scored, bins: int) -> dict[str, Any]:
     """The other run's refinement minus the first's; without a test, None and why."""
-    facts = {"label": REFINEMENT, "holm": None}
+    facts = {"label": REFINEMENT}
     sides = ((each.confidence, each.correct) for each in (other, first))
     try:
         found = paired_refinement(*sides, bins=bins, clusters=first.cluster)
@@ -70,7 +70,5 @@ def claimed(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def correct_claims(pairs: Sequence[Mapping[str, Any]]) -> None:
     """Add ``holm`` to every equivalence and to every refinement, a family each."""
-    refined = [each["refinement"] for each in pairs if each["refinement"]["p"] is not None]
-    for family in (claimed(pairs), refined):
-        for test, corrected in zip(family, holm([test["p"] for test in family]), strict=True):
-            test["holm"] = corrected
+    add_holm(test for each in pairs for test in each["equivalences"].values())
+    add_holm(each["refinement"] for each in pairs)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.intervals import holm, paired_difference
+from calib.intervals import add_holm, paired_difference
 from calib.runs import Run
 from calib.summary import brief, mistake
 from calib.summary.rows import Row, Scored
@@ -132,7 +132,7 @@ def difference(spec: Spec, first: Scored, other: Scored, seed: int) -> dict[str,
     """Other minus first, with its interval and p; where it does not exist, None and the reason."""
     squared = spec.name == "debiased_rmsce"
     label = SQUARED if squared else spec.label
-    facts = {"label": label, "convention": spec.convention, "holm": None}
+    facts = {"label": label, "convention": spec.convention}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:
         result = paired_difference(
@@ -156,7 +156,5 @@ def tested(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def correct_for_number(pairs: Sequence[Mapping[str, Any]]) -> None:
     """Add ``holm`` to every difference: its p corrected for all of its family (Holm, 1979)."""
-    groups = [test for each in pairs for test in each["groups"] if test["p"] is not None]
-    for family in (tested(pairs), groups):
-        for test, corrected in zip(family, holm([test["p"] for test in family]), strict=True):
-            test["holm"] = corrected
+    add_holm(test for each in pairs for test in each["differences"].values())
+    add_holm(test for each in pairs for test in each["groups"])

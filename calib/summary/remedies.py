@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.calibrators.abstention import Threshold, abstention
-from calib.calibrators.facts import OPTIONS, STATED, made_for
+from calib.calibrators.facts import HOLDS, made_for
 from calib.calibrators.grouped import GroupedTemperature
 from calib.calibrators.temperature import DegenerateTemperatureWarning, TemperatureScaling, softmax
 from calib.intervals import holm, paired_difference
@@ -44,7 +44,6 @@ TESTED = ("debiased_rmsce", "brier", "brier_confidence", "nll")
 SQUARED = "the debiased squared calibration error"
 """The label of a difference of ``debiased_rmsce``, which is one of squared errors."""
 
-HOLDS = {OPTIONS: "scores of options", STATED: "stated confidences alone"}
 TARGETS = (0.80, 0.90, 0.95, 0.99)
 DELTA = 0.05
 """The probability with which a promised accuracy may fail."""

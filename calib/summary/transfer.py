@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.calibrators.facts import HOLDS
 from calib.calibrators.registry import CALIBRATORS
 from calib.records import CalibError, InputError
 from calib.runs import Run
@@ -24,7 +25,6 @@ from calib.runs.config import checked
 from calib.runs.kinds import need
 from calib.summary import BINS, to_json
 from calib.summary.compare import names
-from calib.summary.drift import SCORES
 from calib.summary.ranking import (
     FOLDS,
     NONE,
@@ -203,7 +203,7 @@ def unfit(calibrator: str, fit: Scored, judge: Scored) -> str | None:
     """
     if fit.scores == judge.scores or CALIBRATORS[calibrator].load_class().of_confidence:
         return None
-    return f"it is fitted to {SCORES[fit.scores]}, and the judged run has {SCORES[judge.scores]}"
+    return f"it is fitted to {HOLDS[fit.scores]}, and the judged run has {HOLDS[judge.scores]}"
 
 
 def fit_to_all(calibrator: str, side: Side) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from calib.hf.model import Model
 from calib.models.protocol import Scoring
 from calib.records import Item
 from calib.tasks import Task
+from tests.conformance.families import FAMILIES
 from tests.hf.conftest import make_llama, make_llava, make_processor, make_tokenizer
 
 PICTURES = 44
@@ -151,3 +153,19 @@ def test_gradients_pass_by(llava: Model):
         first = llava.hf.model.get_image_features(pixels).pooler_output[0]
         second = llava.hf.model.get_image_features(pixels).pooler_output[0]
         assert first.grad_fn is not None and first is not second and memory.encoded == 0
+
+
+@pytest.mark.parametrize("name", ["qwen2", "gemma3", "idefics3", "llava_next", "mllama"])
+def test_families_give_the_same_with_what_is_kept(name: str, tmp_path: Path):
+    """Their encoders answer otherwise: in lists, tiles, layers that nothing reads."""
+    family = FAMILIES[name]
+    family.build(tmp_path)
+    model = calib.load_model(tmp_path)
+    items = [replace(item, images=()) if not family.images else item for item in questions()[:3]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # options of several tokens are read whole
+        expected = asked(model, items, CUES)
+        with model.remembering(1.0) as memory:
+            for _ in range(2):
+                agree(asked(model, items, CUES), expected)
+    assert memory.found > 0 or name in ("qwen2", "mllama"), "the others have get_image_features"

@@ -168,7 +168,7 @@ def test_the_command(tmp_path: Path, seen: None):
         (["--levels", "1000"], "noise: expected none or a step from 0 to 999, got 1000"),
         (["--levels", "few"], "noise: expected none or a step from 0 to 999, got 'few'"),
         (["--sentences", "9"], "sentences: expected at most 2"),
-        (["--tasks", "a,b"], "--tasks: a study takes one task, got 'a,b'"),
+        (["--tasks", "a,b"], "--tasks: expected one task, got 'a,b'"),
         (["--descriptions", "gone.json"], "gone.json: it cannot be read"),
     ],
 )

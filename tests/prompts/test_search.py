@@ -302,3 +302,11 @@ def test_pictures_of_the_search_are_told_of(tmp_path: Path):
     other = calib.tasks.Task("other", tuple(_renamed(item) for item in task.items), "letters")
     with pytest.warns(UserWarning, match="other has 1 of the pictures that the search was about"):
         calib.optimize_prompts(Cued(), task, out=tmp_path, elsewhere=[other], **SEARCH)
+
+
+def test_other_tasks_are_refused_before_anything_is_asked(tmp_path: Path):
+    few = tuple(_renamed(item) for item in questions(10).items)
+    model = Cued()
+    with pytest.raises(InputError, match="elsewhere: other has 10 questions with an answer"):
+        found(tmp_path / "a", model, elsewhere=[calib.tasks.Task("other", few, "letters")])
+    assert not model.asked and not (tmp_path / "a").exists()

@@ -1,15 +1,17 @@
-"""The square of a diagram: its diagonal, and the part of it that is shown."""
+"""The square of a diagram: its diagonal, and the part of it that is shown; squares in a grid."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from calib.report.plots.theme import PERCENT, Theme, plain
+from calib.report.plots.theme import PERCENT, SMALL, Theme, plain
 
 WHOLE = 0.8  # a larger part of the axis is not worth a zoom
 LEAST = 0.1  # side of the filled square in the small one
@@ -46,6 +48,34 @@ def zoomed_axes(axes: Axes, values: Sequence[float], theme: Theme) -> None:
         axis.set_major_formatter(PERCENT)
     if (low, high) != (0.0, 1.0):
         _draw_part(axes, low, high, theme)
+
+
+def grid(
+    figure: Figure,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    square: tuple[float, float],
+    *,
+    names: float,
+    head: float,
+    theme: Theme,
+) -> Axes:
+    """Room for a square, so many inches wide and high, of each row and column, from (0, 0) down.
+
+    names, head: inches left of the squares and above them, where the rows and columns are named.
+    """
+    width, height = square
+    figure.set_layout_engine("none")
+    axes: Any = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(-names, width * len(columns)), ylim=(height * len(rows), -head))
+    axes.set_axis_off()
+    for place, name in enumerate(columns):
+        axes.text((place + 0.5) * width, -head / 2, name, color=theme.ink, ha="center", va="center")
+    for place, name in enumerate(rows):
+        middle = (place + 0.5) * height
+        axes.text(-names, middle, name, color=theme.ink, va="center", fontsize=SMALL)
+    drawn: Axes = axes
+    return drawn
 
 
 def draw_diagonal(axes: Axes, theme: Theme) -> None:

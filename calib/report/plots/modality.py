@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from calib.report.formats import fixed
+from calib.report.plots.frame import grid
 from calib.report.plots.theme import CSS, PANEL, PERCENT, SMALL, Theme, drawing, legend, plain
 
 NAMES = 0.95  # inches of the rows' names
@@ -43,16 +44,7 @@ def heat_map(
     low = 0.0 if sided else min(known, default=0.0)
     reach = max((abs(value - low) for value in known), default=0.0) or 1.0
     with drawing(PANEL, HEAD + ROW * len(rows), theme) as figure:
-        figure.set_layout_engine("none")
-        axes: Any = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-NAMES, PANEL - NAMES), ylim=(ROW * len(rows), -HEAD))
-        axes.set_axis_off()
-        for place, name in enumerate(columns):
-            middle = (place + 0.5) * side
-            axes.text(middle, -HEAD / 2, name, color=theme.ink, ha="center", va="center")
-        for place, name in enumerate(rows):
-            middle = (place + 0.5) * ROW
-            axes.text(-NAMES, middle, name, color=theme.ink, va="center", fontsize=SMALL)
+        axes = grid(figure, rows, columns, (side, ROW), names=NAMES, head=HEAD, theme=theme)
         for row, own in enumerate(values):
             for column, value in enumerate(own):
                 if value is None:

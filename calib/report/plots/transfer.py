@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from calib.report.formats import fixed
+from calib.report.plots.frame import grid
 from calib.report.plots.theme import CSS, SMALL, WIDE, Theme, drawing, wrapped
 
 LOWERS, RAISES, LESS_RIGHT, NOT_SHOWN = "↓", "↑", "×", "·"
@@ -50,21 +50,14 @@ def transfer(
     side = (WIDE - NAMES) / len(columns)
     height = min(TALLEST, side)
     with drawing(WIDE, HEAD + height * len(rows), theme) as figure:
-        figure.set_layout_engine("none")
-        axes: Any = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-NAMES, WIDE - NAMES), ylim=(height * len(rows), -HEAD))
-        axes.set_axis_off()
-        for place, name in enumerate(columns):
-            middle = (place + 0.5) * side
-            axes.text(middle, -HEAD / 2, name, color=theme.ink, ha="center", va="center")
-        for row, name in enumerate(rows):
-            told = wrapped(name, 72 * NAMES - 8)
-            middle = (row + 0.5) * height
-            axes.text(-NAMES, middle, told, color=theme.ink, va="center", fontsize=SMALL)
-            for place, square in enumerate(squares[row]):
+        told = [wrapped(name, 72 * NAMES - 8) for name in rows]
+        size = side, height
+        axes = grid(figure, told, columns, size, names=NAMES, head=HEAD, theme=theme)
+        for row, own in enumerate(squares):
+            for place, square in enumerate(own):
                 if square is not None:
                     corner = place * side, row * height
-                    _draw(axes, square, corner, (side, height), len(columns), theme)
+                    _draw(axes, square, corner, size, len(columns), theme)
         figure.set_label(said)
     return figure
 
