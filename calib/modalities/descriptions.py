@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from calib.images import key_of
 from calib.models.protocol import Model
 from calib.records import CalibError, InputError, Item
 from calib.runs.folder import Progress
 from calib.tasks import Task
 from calib.tasks.builtin import BUILTIN
-from calib.tasks.task import image_name
+from calib.tasks.task import ImageNames
 
 KEY = "description"
 """The key of ``Item.meta``, and so the column of a task's file."""
@@ -161,12 +160,8 @@ def from_model(
 
 def named(items: Iterable[Item]) -> dict[str, tuple[str, ...]]:
     """By id, what the pictures of each item contain."""
-    digests: dict[Any, str] = {}
-    for item in items:
-        for image in item.images:
-            if key_of(image) not in digests:
-                digests[key_of(image)] = image_name(image)
-    return {item.id: tuple(digests[key_of(image)] for image in item.images) for item in items}
+    name_of = ImageNames()
+    return {item.id: tuple(map(name_of, item.images)) for item in items}
 
 
 def checked(found: Mapping[str, Sentences], items: Sequence[Item]) -> dict[str, Sentences]:

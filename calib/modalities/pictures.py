@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from calib.images import key_of, open_image
+from calib.images import open_image
 from calib.modalities.noise import noisy
 from calib.records import ImageRef, InputError, Item, MadeImage
-from calib.tasks.task import image_name
+from calib.tasks.task import ImageNames
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,7 +39,7 @@ class Pictures:
 
     def __init__(self, items: Sequence[Item], *, seed: int, side: int) -> None:
         self.items, self.seed, self.side = items, seed, side
-        self._names: dict[Hashable, str] = {}
+        self.name = ImageNames()
         self._others: dict[tuple[str, ...], tuple[ImageRef, ...]] = {}
         self._mean: tuple[Image, str] | None = None
 
@@ -71,12 +71,6 @@ class Pictures:
     def content(self, item: Item) -> tuple[str, ...]:
         """What tells the pictures of one question from another's, whatever their files' names."""
         return tuple(self.name(image) for image in item.images)
-
-    def name(self, image: ImageRef) -> str:
-        key = key_of(image)
-        if key not in self._names:
-            self._names[key] = image_name(image)
-        return self._names[key]
 
     def others(self) -> dict[tuple[str, ...], tuple[ImageRef, ...]]:
         """For the pictures of each question those of another, never its own.

@@ -139,7 +139,7 @@ def modality(
             "clusters": len(set(next(iter(answers.values())).cluster.tolist())),
             "resampled": drawn_whole(
                 [item.meta.get("cluster", item.id) for item in design.items],
-                [tuple(map(pictures.name, item.images)) for item in design.items],
+                list(map(pictures.content, design.items)),
             ),
             "cells": cells,
             "tests": tested(contrasts(design.arms, design.levels, sentences), answers, design.seed),

@@ -34,7 +34,7 @@ from calib.summary.compare import compare, judgeable_rows
 from calib.summary.rows import cluster_name
 from calib.tasks import Task, load_task
 from calib.tasks.load import checked
-from calib.tasks.task import image_name
+from calib.tasks.task import ImageNames
 
 if TYPE_CHECKING:
     from calib.prompts.search import Search
@@ -82,7 +82,8 @@ def tasks_elsewhere(
 
 def pictures_of(items: Iterable[Item]) -> set[str]:
     """What tells pictures apart, whatever their files are called."""
-    return {image_name(image) for item in items for image in item.images}
+    name_of = ImageNames()
+    return {name_of(image) for item in items for image in item.images}
 
 
 def judge(search: Search, folder: Path, tasks: Sequence[Task], *, seed: int) -> dict[str, Any]:

@@ -49,22 +49,29 @@ def digest(items: Iterable[Item]) -> str:
     """Twelve characters that change with any question, option, answer or image of ``items``."""
     hashed = hashlib.sha256()
     names = {"ask_for_text": "instruction"}
-    image_digests: dict[Hashable, str] = {}  # several questions may be about one image
-
-    def image_digest(image: ImageRef) -> str:
-        key = key_of(image)
-        if key not in image_digests:
-            image_digests[key] = image_name(image)
-        return image_digests[key]
-
+    name_of = ImageNames()
     for item in items:
-        images = [image_digest(image) for image in item.images]
+        images = [name_of(image) for image in item.images]
         row = [item.id, item.question, item.options, item.answer, item.group, images]
         # Runs begun before these keys were there go on: one had another name, and the other says
         # once more what the rest says, for a form whose runs hold their prompts.
         meta = {names.get(k, k): value for k, value in item.meta.items() if k != SYSTEM_ONE}
         hashed.update(json.dumps([*row, meta], default=str).encode())
     return hashed.hexdigest()[:12]
+
+
+class ImageNames:
+    """``image_name`` of each picture that it is called with, looked at once: several questions may
+    be about one."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, str] = {}
+
+    def __call__(self, image: ImageRef) -> str:
+        key = key_of(image)
+        if key not in self._known:
+            self._known[key] = image_name(image)
+        return self._known[key]
 
 
 def image_name(image: ImageRef) -> str:
