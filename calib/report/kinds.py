@@ -22,6 +22,7 @@ from calib.report.modality import write_modality_report
 from calib.report.prompts import write_prompts_report
 from calib.report.ranking_page import rewrite_ranking
 from calib.report.scores import write_report
+from calib.report.study import write_study_report
 from calib.report.training import write_training_report
 from calib.report.transfer import rewrite_transfer
 from calib.runs import open_run
@@ -39,6 +40,7 @@ from calib.runs.kinds import (
     RANKING,
     SAMPLE,
     SCORE,
+    STUDY,
     TRAINING,
     TRANSFER,
     no_run,
@@ -128,6 +130,10 @@ def modality(of: Sources) -> Path:
     return write_modality_report(of.folder)
 
 
+def study(of: Sources) -> Path:
+    return write_study_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -141,6 +147,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     TRAINING: training,
     PROMPT_SEARCH: prompt_search,
     MODALITY: modality,
+    STUDY: study,
 }
 
 

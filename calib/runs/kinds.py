@@ -21,6 +21,7 @@ COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
 TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
 PROMPT_SEARCH = "prompts"
 MODALITY = "modality"
+STUDY = "study"
 STATE = "trainer_state.json"
 
 
@@ -49,6 +50,7 @@ KINDS: dict[str, Kind] = {
     TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
     PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
     MODALITY: Kind("a study of images against text (calib modality)", "calib report"),
+    STUDY: Kind("a declared study (calib study run)", "calib report"),
 }
 
 RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY)
@@ -76,6 +78,7 @@ FORMATS = {
     "calib.idk.evaluation/1": IDK_EVALUATION,
     "calib.transfer/1": TRANSFER,
     "calib.ranking/1": RANKING,
+    "calib.study/1": STUDY,
 }
 """The ``format`` of results.json in folders that have no config.json."""
 

@@ -1,0 +1,141 @@
+"""What each kind of step does: one call of calib, in the job's folder, with the job's page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calib.runs import open_run
+from calib.runs.folder import Progress
+from calib.studies.study import Job
+
+if TYPE_CHECKING:
+    from calib.models.protocol import Model
+    from calib.tasks import Task
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job with all that its call needs. ``inputs`` are the folders of the jobs that it reads;
+    ``model`` and ``task`` load what the job names, ``path`` finds what the study's file names."""
+
+    job: Job
+    folder: Path
+    inputs: Mapping[str, Sequence[Path]]
+    model: Callable[[], Model]
+    task: Callable[[], Task]
+    elsewhere: Callable[[str], Task]
+    path: Callable[[str], str]
+    progress: Progress | None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.job.options)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What every call over a model's questions is given besides its own options."""
+        form = None if self.job.task is None else self.job.task.prompt
+        return {**self.options, "prompt": form, "seed": self.job.seed, "progress": self.progress}
+
+
+def score(work: Work) -> None:
+    from calib.drive.score import score
+    from calib.report.scores import write_report
+
+    run = score(work.model(), work.task(), out=work.folder, **work.asked)
+    write_report(run)
+
+
+def sample(work: Work) -> None:
+    from calib.drive.sample import sample
+    from calib.report.answers import write_answers_report
+
+    run = sample(work.model(), work.task(), out=work.folder, **work.asked)
+    if run.config["samples"] == 1:
+        write_answers_report(run)
+
+
+def modality(work: Work) -> None:
+    from calib.modalities.study import modality
+    from calib.report.modality import write_modality_report
+
+    modality(work.model(), work.task(), out=work.folder, **work.asked)
+    write_modality_report(work.folder)
+
+
+def idk(work: Work) -> None:
+    from calib.idk.ask import EVALUATION, ask_set
+    from calib.idk.draw import Subject
+    from calib.idk.folder import build_set
+    from calib.report.idk import write_idk_report
+
+    asked = work.asked
+    arms = asked.pop("arms", ())
+    subject, task = Subject.of(work.model()), work.task()
+    build_set(subject, task, work.folder, limit=len(task), **asked)
+    ask_set(subject, work.folder, arms=arms, seed=work.job.seed, progress=work.progress)
+    write_idk_report(work.folder / EVALUATION)
+
+
+def prompts(work: Work) -> None:
+    from calib.prompts.search import optimize_prompts
+    from calib.report.prompts import write_prompts_report
+
+    asked = work.asked
+    asked["elsewhere"] = [work.elsewhere(name) for name in asked.get("elsewhere", ())]
+    optimize_prompts(work.model(), work.task(), out=work.folder, **asked)
+    write_prompts_report(work.folder)
+
+
+def imported(work: Work) -> None:
+    from calib.logs.read import read_log
+    from calib.report.scores import write_report
+
+    options = work.options
+    run = read_log(
+        work.path(options["file"]), options.get("format"), out=work.folder, seed=work.job.seed
+    )
+    write_report(run)
+
+
+def ranking(work: Work) -> None:
+    from calib.calibrators.registry import CALIBRATORS
+    from calib.report.ranking_page import write_ranking
+    from calib.summary.ranking import rank_runs
+
+    names = work.options.get("calibrators") or list(CALIBRATORS)
+    (run,) = work.inputs["runs"]
+    ranked, _, facts = rank_runs(run, None, names, seed=work.job.seed)
+    write_ranking({**ranked, "facts": facts}, work.folder)
+
+
+def measures(work: Work) -> None:
+    """Side by side, in the folder of the samples, whose page it is."""
+    from calib.report.measures import write_measures_report
+    from calib.runs.folder import RESULTS
+
+    (answers,) = work.inputs["runs"]
+    scores = [open_run(path) for path in work.inputs.get("scores", ())]
+    run = open_run(answers)
+    write_measures_report(run, scores=scores[0] if scores else None, **work.options)
+    work.folder.mkdir(parents=True, exist_ok=True)
+    (work.folder / RESULTS).write_bytes((answers / RESULTS).read_bytes())
+
+
+def compare(work: Work) -> None:
+    from calib.report.comparison import write_comparison
+    from calib.summary.compare import compare
+
+    runs = [open_run(path) for path in work.inputs["runs"]]
+    write_comparison(compare(runs, seed=work.job.seed, **work.options), work.folder)
+
+
+def transfer(work: Work) -> None:
+    from calib.report.transfer import write_transfer
+    from calib.summary.transfer import transfer_runs
+
+    runs = [open_run(path) for path in work.inputs["runs"]]
+    write_transfer(transfer_runs(runs, seed=work.job.seed, **work.options), work.folder)

@@ -1,0 +1,129 @@
+"""Where the work of a job lies: a folder named by all that decides what comes of it.
+
+Two studies that ask the same model the same questions in the same way share one folder, and so do
+two runs of one study. A key is a digest of the kind of step, its options, the model and its
+weights, the questions with their pictures, and the keys of what the job reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import calib
+from calib.records import InputError, Item
+from calib.runs.folder import slug
+from calib.studies.kinds import KINDS, OVER_FILES, OVER_MODELS
+from calib.studies.study import Job, ModelOf, TaskOf
+from calib.tasks import Task, load_task
+from calib.tasks.task import digest
+
+DRAWING = ("sample", "modality", "idk", "prompts", "twins")
+"""Kinds in which a seed decides more than which questions are asked."""
+
+
+@dataclass
+class Places:
+    """The folder of each job of a study's file at ``beside``, below ``cache``."""
+
+    cache: Path
+    beside: Path
+    _tasks: dict[str, Task] = field(default_factory=dict)
+    _weights: dict[str, str] = field(default_factory=dict)
+    _keys: dict[int, str] = field(default_factory=dict)
+
+    def folder(self, job: Job) -> Path:
+        """``<cache>/<kind>-<key>/<label>``; the label is what pages call the run."""
+        return self.cache / f"{job.kind}-{self.key(job)}" / label_of(job)
+
+    def path(self, named: str) -> str:
+        """What the file names: a path beside it where that exists, else as it is."""
+        near = self.beside / named
+        return str(near) if near.exists() else named
+
+    def task(self, asked: TaskOf) -> Task:
+        """The task as the study words it, read once."""
+        from calib.prompts.parts import reworded
+
+        known = json.dumps([asked.task, dict(asked.wording)])
+        if known not in self._tasks:
+            task = load_task(self.path(asked.task))
+            for part, text in asked.wording.items():
+                task = reworded(task, part, text)
+            self._tasks[known] = task
+        return self._tasks[known]
+
+    def chosen(self, asked: TaskOf, seed: int) -> Task:
+        """The task with the questions that are asked of it."""
+        task = self.task(asked)
+        return replace(task, items=task.selection(asked.limit, seed))
+
+    def asked(self, job: Job) -> Task:
+        """What a job over models asks."""
+        assert job.task is not None
+        return self.chosen(job.task, job.seed)
+
+    def items(self, job: Job) -> tuple[Item, ...]:
+        return self.asked(job).items
+
+    def key(self, job: Job) -> str:
+        if id(job) not in self._keys:
+            self._keys[id(job)] = hashlib.sha256(
+                json.dumps(self.decides(job), sort_keys=True, default=str).encode()
+            ).hexdigest()[:12]
+        return self._keys[id(job)]
+
+    def decides(self, job: Job) -> dict[str, Any]:
+        """All that decides what comes of a job, as plain values."""
+        said: dict[str, Any] = {
+            "calib": calib.__version__,
+            "kind": job.kind,
+            "options": dict(job.options),
+            "inputs": {part: list(map(self.key, jobs)) for part, jobs in job.inputs.items()},
+        }
+        over = KINDS[job.kind].over
+        if over == OVER_FILES:
+            return said | {"file": contents(Path(self.path(str(job.options["file"]))))}
+        if over != OVER_MODELS:
+            return said | {"seed": job.seed}
+        assert job.model is not None and job.task is not None
+        items = self.items(job)
+        whole = len(items) == len(self.task(job.task))
+        return said | {
+            "model": [job.model.model, dict(job.model.arguments), self.weights(job.model)],
+            "items": digest(items),
+            "prompt": job.task.prompt or self.task(job.task).prompt,
+            # Of all questions of a task the seed draws none; that of draws always counts.
+            "seed": None if whole and job.kind not in DRAWING else job.seed,
+        }
+
+    def weights(self, model: ModelOf) -> str | None:
+        """A digest of a local model's files; None for what has another name for its weights."""
+        from calib.hf.revision import digest_of
+
+        folder = Path(self.path(model.model))
+        if not folder.is_dir():
+            return None
+        if model.model not in self._weights:
+            self._weights[model.model] = digest_of(folder) or ""
+        return self._weights[model.model]
+
+
+def label_of(job: Job) -> str:
+    """A short name that says the same in every study: of model, task, form."""
+    if KINDS[job.kind].over == OVER_FILES:
+        return slug(Path(str(job.options["file"])).stem)
+    if KINDS[job.kind].over != OVER_MODELS or job.model is None or job.task is None:
+        return job.kind
+    parts = [Path(job.model.model).name, Path(job.task.task).stem, job.task.prompt or ""]
+    return slug("-".join(filter(None, parts)))[:100]
+
+
+def contents(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise InputError(f"{path}: it cannot be read ({error.strerror})") from error

@@ -1,0 +1,147 @@
+"""The jobs that a study's steps come to, in order, for one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import product
+from typing import Any
+
+from calib.records import InputError
+from calib.studies.kinds import KINDS, OVER_FILES, OVER_MODELS, PRODUCT, listed
+from calib.studies.study import Job, Step, Study, TaskOf
+
+QUICK_QUESTIONS, QUICK_SAMPLES = 60, 5
+LEFT_OUT = ("by", *PRODUCT, "files")
+"""Options that say which jobs there are, and are none of a job's own."""
+
+
+def plan(study: Study, seed: int, *, quick: bool = False) -> list[Job]:
+    """Every job once, each behind those that it reads. InputError where a step comes to none."""
+    made: dict[str, list[Job]] = {}
+    without = list(study.quick.get("without") or []) if quick else []
+    for step in study.steps.values():
+        gone = {name for name in without if name not in made}
+        if step.name in gone or reads_only(step, gone):
+            gone.add(step.name)
+            without.append(step.name)
+            continue
+        options = {**step.options, **quick_options(study, step)} if quick else dict(step.options)
+        jobs = list(jobs_of(study, replace(step, options=options), made, seed, quick))
+        if not jobs:
+            study.source.refuse(
+                step.place, f"step {step.name}: what it reads comes to too few runs"
+            )
+        made[step.name] = jobs
+    return [job for jobs in made.values() for job in jobs]
+
+
+def reads_only(step: Step, gone: set[str]) -> bool:
+    """Whether a part that the step needs comes from steps that are left out."""
+    kind = KINDS[step.kind]
+    for part in kind.reads:
+        names = {name.partition("/")[0] for name in listed(step.options.get(part) or [])}
+        if names and names <= gone and part not in kind.optional:
+            return True
+    return False
+
+
+def quick_options(study: Study, step: Step) -> dict[str, Any]:
+    """What a quick run asks less of: answers, and what the file says of the step."""
+    own = dict((study.quick.get("steps") or {}).get(step.name) or {})
+    samples = int(study.quick.get("samples", QUICK_SAMPLES))
+    if step.options.get("samples", 20) and "samples" in KINDS[step.kind].options:
+        drawn = step.kind in ("sample", "idk") or step.options.get("samples")
+        if drawn:
+            own.setdefault("samples", min(samples, int(step.options.get("samples", samples))))
+    return own
+
+
+def jobs_of(
+    study: Study, step: Step, made: Mapping[str, Sequence[Job]], seed: int, quick: bool
+) -> Iterator[Job]:
+    kind = KINDS[step.kind]
+    own = {n: v for n, v in step.options.items() if n not in (*LEFT_OUT, *kind.reads)}
+    if kind.over == OVER_MODELS:
+        yield from over_models(study, step, own, seed, quick)
+    elif kind.over == OVER_FILES:
+        for file in step.options["files"]:
+            name = f"{step.name}/{stem(file)}"
+            yield Job(name, step.name, step.kind, None, None, {**own, "file": file}, seed)
+    else:
+        yield from over_runs(step, own, made, seed)
+
+
+def over_models(
+    study: Study, step: Step, own: Mapping[str, Any], seed: int, quick: bool
+) -> Iterator[Job]:
+    models = listed(step.options.get("models", list(study.models)))
+    tasks = listed(step.options.get("tasks", list(study.tasks)))
+    forms = step.options.get("prompts")
+    for model, task, form in product(models, tasks, [None] if forms is None else listed(forms)):
+        asked = study.tasks[task]
+        asked = replace(asked, prompt=form or asked.prompt)
+        if quick:
+            most = int(study.quick.get("limit", QUICK_QUESTIONS))
+            asked = replace(asked, limit=min(most, asked.limit or most))
+        name = "/".join([step.name, model, task, *([form] if form else [])])
+        yield Job(name, step.name, step.kind, study.models[model], asked, own, seed)
+
+
+def over_runs(
+    step: Step, own: Mapping[str, Any], made: Mapping[str, Sequence[Job]], seed: int
+) -> Iterator[Job]:
+    """A job for each group of the runs that the step reads, where it has enough of them."""
+    kind = KINDS[step.kind]
+    read = {part: matching(step.options.get(part) or [], made) for part in kind.reads}
+    groups: dict[str, list[Job]] = {}
+    for run in read["runs"]:
+        groups.setdefault(group_of(run, str(step.options.get("by", kind.by))), []).append(run)
+    for name, runs in groups.items():
+        if len(runs) < kind.least:
+            continue
+        inputs: dict[str, Sequence[Job]] = {"runs": runs}
+        for part in read:
+            if part != "runs":
+                inputs[part] = [each for each in read[part] if same_question(each, runs[0])]
+        title = f"{step.name}/{name}" if name else step.name
+        first = runs[0]
+        yield Job(title, step.name, step.kind, first.model, first.task, own, seed, inputs)
+
+
+def matching(references: Any, made: Mapping[str, Sequence[Job]]) -> list[Job]:
+    """The jobs whose names begin with a reference, part by part; ``*`` stands for any part."""
+    found: dict[str, Job] = {}
+    for reference in listed(references):
+        parts = reference.split("/")
+        for job in made.get(parts[0], ()):
+            own = job.name.split("/")
+            if len(own) >= len(parts) and all(map(fnmatchcase, own, parts)):
+                found.setdefault(job.name, job)
+    return list(found.values())
+
+
+def group_of(job: Job, by: str) -> str:
+    if by == "all":
+        return ""
+    if by == "run" or job.model is None or job.task is None:
+        return job.name.partition("/")[2]
+    return job.task.name if by == "task" else job.model.name
+
+
+def same_question(one: Job, other: Job) -> bool:
+    return (one.model, one.task) == (other.model, other.task)
+
+
+def stem(file: str) -> str:
+    return file.rpartition("/")[2].rpartition(".")[0] or file
+
+
+def task_named(study: Study, name: str) -> TaskOf:
+    """A task of the study. InputError where it names none so."""
+    if name not in study.tasks:
+        raise InputError(
+            f"{study.path}: there is no task {name!r}; it names {', '.join(study.tasks)}"
+        )
+    return study.tasks[name]

@@ -1,0 +1,194 @@
+"""Run a study: every job that is not done yet, then what is made of them, then the page.
+
+A job is done when ``done.json`` stands in its folder's folder. A study that was stopped goes on
+with the job that it was in, which goes on where it was; jobs that an earlier study has done are
+read.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calib.fields import read_object
+from calib.records import CalibError, InputError
+from calib.report.study import FORMAT, write_study_report
+from calib.runs.config import kind_of
+from calib.runs.durable import refuse_no_folder, replace
+from calib.runs.folder import CONFIG, RESULTS, Progress
+from calib.runs.kinds import STUDY
+from calib.studies.calls import Work
+from calib.studies.cost import Cost
+from calib.studies.findings import FINDINGS
+from calib.studies.findings.outcome import Outcome
+from calib.studies.keys import Places
+from calib.studies.kinds import KINDS, OVER_MODELS
+from calib.studies.plan import plan, task_named
+from calib.studies.read import find_study, read_study
+from calib.studies.study import Job, ModelOf, Study
+from calib.summary import to_json
+
+if TYPE_CHECKING:
+    from calib.models.protocol import Model
+
+DONE = "done.json"
+ROOT = Path("runs/studies")
+CACHE = "cache"
+
+
+@dataclass
+class Models:
+    """The model that was asked last stays in memory, and no other."""
+
+    places: Places
+    _last: tuple[ModelOf, Any] | None = field(default=None, repr=False)
+
+    def load(self, wanted: ModelOf) -> Model:
+        from calib.models.load import load_model
+
+        if self._last is None or self._last[0] != wanted:
+            self._last = None  # its memory is free before the next is loaded
+            self._last = wanted, load_model(self.places.path(wanted.model), **wanted.arguments)
+        return self._last[1]
+
+
+def run_study(
+    study: Study | str | Path,
+    *,
+    out: str | Path | None = None,
+    cache: str | Path | None = None,
+    quick: bool = False,
+    seeds: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run a study, one that comes with calib by name or a file; return the path of its page.
+
+    ``out``: its folder (default runs/studies/NAME); ``cache``: the folder of all jobs (default
+    beside it, so that studies share them). ``quick``: few questions and answers, one seed, a page
+    marked as an illustration. ``seeds``: others than the file's; what is concluded is compared
+    between them. The same call goes on where an earlier one was stopped. Raises InputError, naming
+    the line, for a file that means nothing, and CalibError where a model fails.
+    """
+    study = study if isinstance(study, Study) else read_study(find_study(study))
+    folder = folder_of(study, out, quick)
+    places = Places(cache_of(folder, cache), study.path.parent)
+    chosen = list(seeds) if seeds is not None else list(study.seeds)[: 1 if quick else None]
+    planned = {seed: plan(study, seed, quick=quick) for seed in chosen}
+    for jobs in planned.values():
+        for job in jobs:
+            places.key(job)  # reads every task, and so refuses a broken one, before any model
+    models = Models(places)
+    runs = []
+    for seed, jobs in planned.items():
+        outcomes = [outcome_of(job, study, places, models, progress) for job in jobs]
+        found = FINDINGS[study.finding].find(outcomes, dict(study.asked), seed)
+        runs.append({"seed": seed, "steps": steps_of(outcomes, folder), "found": found.facts})
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {
+        "format": FORMAT,
+        "study": study.name,
+        "title": study.title,
+        "question": study.question,
+        "design": study.design,
+        "claims": list(study.claims),
+        "limits": study.limits,
+        "finding": study.finding,
+        "quick": quick,
+        "runs": runs,
+        "file": study.path.read_text(encoding="utf-8-sig"),
+        "name of file": study.path.name,
+    }
+    replace(folder / RESULTS, json.dumps(to_json(results), indent=1, ensure_ascii=False) + "\n")
+    return write_study_report(folder)
+
+
+def folder_of(study: Study, out: str | Path | None, quick: bool) -> Path:
+    """The study's folder. InputError where something else is in it."""
+    folder = Path(out) if out is not None else ROOT / ("quick" if quick else "full") / study.name
+    refuse_no_folder(folder)
+    if kind_of(folder) not in (None, STUDY):
+        raise InputError(f"{folder}: it holds something else than a study; choose another folder")
+    return folder
+
+
+def cache_of(folder: Path, cache: str | Path | None) -> Path:
+    return Path(cache) if cache is not None else folder.parent / CACHE
+
+
+def outcome_of(
+    job: Job, study: Study, places: Places, models: Models, progress: Progress | None
+) -> Outcome:
+    """Do a job, or read that it is done."""
+    folder = places.folder(job)
+    known = done(folder)
+    if known is None:
+        known = carry_out(job, study, places, models, progress)
+    inputs = {part: [places.folder(each) for each in jobs] for part, jobs in job.inputs.items()}
+    return Outcome(job, folder, inputs, known)
+
+
+def carry_out(
+    job: Job, study: Study, places: Places, models: Models, progress: Progress | None
+) -> dict[str, Any]:
+    folder = places.folder(job)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    cost = cost_of(job, places)
+    work = Work(
+        job=job,
+        folder=folder,
+        inputs={part: [places.folder(e) for e in jobs] for part, jobs in job.inputs.items()},
+        model=partial(models.load, job.model) if job.model is not None else no_model,
+        task=partial(places.asked, job),
+        elsewhere=lambda name: places.chosen(task_named(study, name), job.seed),
+        path=places.path,
+        progress=progress,
+    )
+    began, refused = time.monotonic(), None
+    try:
+        KINDS[job.kind].call(work)
+    except (InputError, CalibError) as error:
+        if not KINDS[job.kind].concludes:
+            raise type(error)(f"step {job.name}: {error}") from error
+        refused = str(error)
+    known = {
+        "job": job.name,
+        "kind": job.kind,
+        "model": None if job.model is None else job.model.model,
+        "seconds": round(time.monotonic() - began, 3),
+        "prompts": cost.prompts,
+        "answers": cost.answers,
+        "refused": refused,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    replace(folder.parent / DONE, json.dumps(known, indent=1) + "\n")
+    return known
+
+
+def no_model() -> Any:
+    raise AssertionError("this kind of step asks no model")
+
+
+def done(folder: Path) -> dict[str, Any] | None:
+    """What is known of a finished job; None where it is not finished or its folder is gone."""
+    path = folder.parent / DONE
+    if not path.is_file():
+        return None
+    known = read_object(path)
+    there = any((folder / name).is_file() for name in (RESULTS, CONFIG))
+    return known if there or known["refused"] is not None else None
+
+
+def cost_of(job: Job, places: Places) -> Cost:
+    kind = KINDS[job.kind]
+    return kind.cost(job.options, len(places.items(job))) if kind.over == OVER_MODELS else Cost()
+
+
+def steps_of(outcomes: Sequence[Outcome], folder: Path) -> list[dict[str, Any]]:
+    """Each job with where its page lies, from the study's folder."""
+    return [outcome.facts(folder) for outcome in outcomes]
