@@ -70,11 +70,12 @@ def run_study(
 ) -> Path:
     """Run a study, one that comes with calib by name or a file; return the path of its page.
 
-    ``out``: its folder (default runs/studies/NAME); ``cache``: the folder of all jobs (default
+    ``out``: its folder (default runs/studies/full/NAME); ``cache``: the folder of all jobs (default
     beside it, so that studies share them). ``quick``: few questions and answers, one seed, a page
     marked as an illustration. ``seeds``: others than the file's; what is concluded is compared
-    between them. ``announce`` is told of every job that is begun. The same call goes on where an earlier one was stopped. Raises InputError, naming
-    the line, for a file that means nothing, and CalibError where a model fails.
+    between them. ``announce`` is told of every job that is begun. The same call goes on where an
+    earlier one was stopped. Raises InputError, naming the line, for a file that means nothing, and
+    CalibError where a model fails.
     """
     study = study if isinstance(study, Study) else read_study(find_study(study))
     folder = folder_of(study, out, quick)

@@ -1,7 +1,7 @@
 """Do temperature scaling and prompt search improve calibration (C5)?
 
-Calibrators are cross-fitted on each run and judged by the NLL of the answer's confidence; a search's
-winner is judged against its seed on held-out questions. All are one family of tests (Holm).
+Calibrators are cross-fitted on each run and judged by the NLL of the answer's confidence; the
+winner of a search is judged against its seed on held-out questions. All are one family (Holm).
 """
 
 from __future__ import annotations
