@@ -20,8 +20,8 @@ from calib.studies.study import Job, Study
 EMBEDDED = "embedded:"
 SECONDS = {"prompts": 0.11, "answers": 0.16}
 SEARCHED = 0.012
-"""Of a prompt, of an answer of some words, and of a prompt of a search's whole pool, of which a third
-is read: embedded:stage2 on two cores of an AMD EPYC (Zen 4), float32, 2026-11."""
+"""Of a prompt, an answer of some words, and a prompt of a search's whole pool, of which a third is
+read: embedded:stage2 on two cores of an AMD EPYC (Zen 4), float32, 2026-11."""
 
 
 @dataclass(frozen=True)

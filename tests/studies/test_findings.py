@@ -76,19 +76,20 @@ def test_temperatures_differ_where_they_do(runs: dict[str, Outcome]):
 
 
 def test_temperatures_of_one_truth_seldom_differ():
-    """Two models with other noise but the same best temperature: at most 10 of 100 rejections."""
+    """Two models with other noise but the same best temperature: at most 8 of 60 rejections, which 5 % seldom
+    exceed."""
     from dataclasses import replace
 
     from tests.studies.scored import scored_of
 
     rejected = 0
-    for seed in range(100):
+    for seed in range(60):
         one, two = drawn(300, 3, 1.0, seed), drawn(300, 3, 1.0, seed + 1000)
         first, second = scored_of(*one), scored_of(*two)
         found = log_ratio(first, replace(second, cluster=first.cluster), seed)
         assert found is not None
         rejected += found["p"] < 0.05
-    assert 0 < rejected <= 10
+    assert 0 < rejected <= 8
 
 
 def test_selective_answers_on_the_half_that_did_not_choose(runs: dict[str, Outcome]):
