@@ -23,6 +23,7 @@ from calib.report.prompts import write_prompts_report
 from calib.report.ranking_page import rewrite_ranking
 from calib.report.scores import write_report
 from calib.report.training import write_training_report
+from calib.report.trajectory import write_trajectory_report
 from calib.report.transfer import rewrite_transfer
 from calib.runs import open_run
 from calib.runs.config import kind_of
@@ -40,6 +41,7 @@ from calib.runs.kinds import (
     SAMPLE,
     SCORE,
     TRAINING,
+    TRAJECTORY,
     TRANSFER,
     no_run,
 )
@@ -128,6 +130,10 @@ def modality(of: Sources) -> Path:
     return write_modality_report(of.folder)
 
 
+def trajectory(of: Sources) -> Path:
+    return write_trajectory_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -141,6 +147,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     TRAINING: training,
     PROMPT_SEARCH: prompt_search,
     MODALITY: modality,
+    TRAJECTORY: trajectory,
 }
 
 

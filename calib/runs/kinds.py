@@ -21,6 +21,7 @@ COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
 TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
 PROMPT_SEARCH = "prompts"
 MODALITY = "modality"
+TRAJECTORY = "trajectory"
 STATE = "trainer_state.json"
 
 
@@ -49,9 +50,10 @@ KINDS: dict[str, Kind] = {
     TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
     PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
     MODALITY: Kind("a study of images against text (calib modality)", "calib report"),
+    TRAJECTORY: Kind("calibration over checkpoints (calib trajectory)", "calib report"),
 }
 
-RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY)
+RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY, TRAJECTORY)
 READERS: dict[str, tuple[str, ...]] = {
     "Run.rows()": (SCORE, IMPORTED),
     "Run.scores()": (SCORE, IMPORTED),
@@ -63,6 +65,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "calib fit": (SCORE, IMPORTED),
     "calib transfer": (SCORE, IMPORTED),
     "calib compare": (SCORE, IMPORTED),
+    "calib trajectory": (SCORE, IMPORTED),
     "calib crosscheck": (SCORE, IMPORTED),
     "calib p_true": (SAMPLE,),
     "the table of measures": (SAMPLE,),
