@@ -52,8 +52,8 @@ def train_stage2(
 
     A step reads ``batch`` pictures with ``questions`` questions each. ``checkpoint`` is written
     every hundred steps and, where it exists, training goes on from it. ``kept`` names the folder
-    that the state after a step is kept in, over the weights of ``stage1``; where one is missing of the steps that ``checkpoint``
-    has behind it, training begins anew.
+    that the state after a step is kept in, as an adapter on ``stage1``; where one of the steps that
+    ``checkpoint`` has behind it was not kept, training begins anew.
     """
     model.requires_grad_(False)
     model = get_peft_model(model, LORA)

@@ -73,7 +73,8 @@ def splits_of(sums: Floats) -> Floats:
     count = len(sums)
     before = np.cumsum(sums, axis=0)[:-1]
     number = np.arange(1, count)[:, None]
-    return (sums.sum(axis=0) - before) / (count - number) - before / number
+    contrasts: Floats = (sums.sum(axis=0) - before) / (count - number) - before / number
+    return contrasts
 
 
 def reach_of(spread: Tested, centred: Floats, n: int) -> float:

@@ -69,4 +69,5 @@ def tested(families: Sequence[Floats], seed: int, flips: int = FLIPS) -> list[Te
 def scale(contrasts: Floats) -> Floats:
     """(C, G) divided by the root of the sum of squares; one that is 0 everywhere stays 0."""
     size = np.sqrt((contrasts**2).sum(axis=1, keepdims=True))
-    return np.divide(contrasts, size, out=np.zeros_like(contrasts), where=size > 0)
+    scaled: Floats = np.divide(contrasts, size, out=np.zeros_like(contrasts), where=size > 0)
+    return scaled

@@ -20,7 +20,7 @@ from calib.summary.compare import SHOWN, aligned
 from calib.summary.curves import quantiles
 from calib.summary.pairs import Side, difference
 from calib.summary.remedies import fit_on, split
-from calib.summary.rows import Scored, drawn_whole
+from calib.summary.rows import drawn_whole
 from calib.summary.table import RESAMPLES, Spec, measure, specs
 from calib.trajectories.best import Best, best_of_errors, best_of_means
 from calib.trajectories.changes import change_of
@@ -136,7 +136,7 @@ def bests(
             best = best_of_means(losses, members, seed) if np.isfinite(losses).all() else None
         elif spec.name == "debiased_rmsce":
             values = [one["metrics"][spec.name]["value"] for one in each]
-            arrays = [spec.arrays(side.scored)[:2] for side in sides]
+            arrays = [(r.confidence, r.correct) for r in (side.scored for side in sides)]
             best = best_of_errors(spec.function, arrays, values, sides[0].scored.cluster, seed)
         if best is not None:
             found[spec.name] = {
@@ -187,8 +187,6 @@ def ends(sides: Sequence[Side], table: Sequence[Spec], seed: int) -> dict[str, d
     """The last checkpoint minus the first; p corrected together (Holm)."""
     by_name = {spec.name: spec for spec in table}
     first, last = sides[0].scored, sides[-1].scored
-    found = {
-        name: difference(by_name[name], first, last, seed) for name in ENDS if name in by_name
-    }
+    found = {name: difference(by_name[name], first, last, seed) for name in ENDS if name in by_name}
     add_holm(found.values())
     return found

@@ -44,13 +44,13 @@ def in_order(runs: Sequence[Run], order: str = BY_STEP) -> tuple[list[Checkpoint
     if order not in ORDERS:
         raise InputError(f"order: expected {' or '.join(ORDERS)}, got {order!r}")
     if not LEAST <= len(runs) <= MOST:
-        raise InputError(
-            f"runs: a trajectory has {LEAST} to {MOST} checkpoints, got {len(runs)}"
-        )
+        raise InputError(f"runs: a trajectory has {LEAST} to {MOST} checkpoints, got {len(runs)}")
     for run in runs:
         need(run, "calib trajectory")
     places = [Path(run.path).resolve() for run in runs]
-    twice = next((run.path for run, at in zip(runs, places, strict=True) if places.count(at) > 1), None)
+    twice = next(
+        (run.path for run, at in zip(runs, places, strict=True) if places.count(at) > 1), None
+    )
     if twice is not None:
         raise InputError(f"{twice}: a trajectory takes each run once, got it twice")
     folders = [at.name for at in places]
@@ -60,7 +60,7 @@ def in_order(runs: Sequence[Run], order: str = BY_STEP) -> tuple[list[Checkpoint
             steps = [step_in(name) for name in names]
             if None not in steps and len(set(steps)) == len(steps):
                 found = [Checkpoint(*each) for each in zip(names, steps, runs, strict=True)]
-                return sorted(found, key=lambda c: (c.step or 0)), (
+                return sorted(found, key=lambda c: c.step or 0), (
                     f"by the number at the end of the {of}' names"
                 )
     names = next(

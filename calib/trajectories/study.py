@@ -75,7 +75,9 @@ def trajectory(
     seed = checked("seed", seed)
     bins = None if bins is None else checked("bins", bins)
     if bool(runs) == (model is not None):
-        raise InputError("runs, model: expected one of the two, got " + ("both" if runs else "none"))
+        raise InputError(
+            "runs, model: expected one of the two, got " + ("both" if runs else "none")
+        )
     if model is None:
         if task is not None or limit is not None or prompt is not None or model_args:
             raise InputError("task, limit, prompt and arguments of the model go with model")
@@ -106,14 +108,13 @@ def trajectory(
         "limit": limit,
         "seed": seed,
         "bins": bins,
-        "model_args": dict(model_args) or None,
+        "model_args": {k: v for k, v in model_args.items() if k != "device"} or None,
     }
     run = begin(folder, config, SCORED)
     with closing(run):
-        noted = {row["name"] for row, _ in lines(folder / SCORED)}
+        noted = {row["name"] for row, _ in lines(folder / SCORED) if row is not None}
         scored = []
         for step, place in places:
-            how = {key: config[key] for key in ("seed", "limit", "prompt", "bins")}
             at = score_one(
                 place,
                 own,
@@ -121,7 +122,10 @@ def trajectory(
                 out=folder / RUNS / place.name,
                 batch_size=batch_size,
                 progress=progress,
-                **how,
+                seed=seed,
+                limit=limit,
+                prompt=form,
+                bins=bins,
             )
             scored.append(Checkpoint(place.name, step, at))
             if place.name not in noted:
@@ -170,7 +174,10 @@ def written(
         "resamples": RESAMPLES,
         **numbers,
         "checkpoints": [
-            {**one, "run": str(c.run.path) if folder is None else os.path.relpath(c.run.path, folder)}
+            {
+                **one,
+                "run": str(c.run.path) if folder is None else os.path.relpath(c.run.path, folder),
+            }
             for c, one in zip(checkpoints, each, strict=True)
         ],
     }

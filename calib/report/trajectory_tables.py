@@ -1,0 +1,145 @@
+"""The tables of a trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from calib.report.blocks import Table
+from calib.report.formats import (
+    UNKNOWN,
+    Label,
+    count,
+    fixed,
+    gap,
+    in_points,
+    interval,
+    listed,
+    percent,
+    points,
+    pvalue,
+)
+from calib.report.trajectory_words import MEASURE, names_of
+
+Results = Mapping[str, Any]
+COLUMNS: dict[str, tuple[Callable[[float | None], str], str]] = {
+    "accuracy": (lambda v: percent(v, 1), "percent"),
+    "parse_rate": (lambda v: percent(v, 1), "percent"),
+    "confidence": (lambda v: percent(v, 1), "percent"),
+    "gap": (gap, "points"),
+    "ece": (fixed, "fixed"),
+    "debiased_rmsce": (fixed, "fixed"),
+    "brier": (fixed, "fixed"),
+    "brier_confidence": (fixed, "fixed"),
+    "nll": (fixed, "fixed"),
+    "entropy": (fixed, "fixed"),
+}
+"""Columns of the checkpoints, each with its form and that of its interval."""
+EXPECTED = "if calibrated"
+
+
+def columns_of(results: Results) -> list[str]:
+    return [name for name in COLUMNS if name in results["checkpoints"][0]["metrics"]]
+
+
+def label_of(results: Results, name: str) -> str:
+    label = str(results["checkpoints"][0]["metrics"][name]["label"])
+    return in_points(label) if name == "gap" else label
+
+
+def checkpoint_table(results: Results) -> Table:
+    """The value of each measure; the intervals have a table of their own."""
+    names = columns_of(results)
+    head: list[str] = ["checkpoint"]
+    for name in names:
+        head += [label_of(results, name), *([EXPECTED] if name == "ece" else [])]
+    rows = []
+    for each in results["checkpoints"]:
+        cells: list[str] = [each["name"]]
+        for name in names:
+            entry = each["metrics"][name]
+            cells.append(COLUMNS[name][0](entry["value"]))
+            if name == "ece":
+                cells.append(fixed(entry.get("expected")))
+        rows.append([*cells, temperature(each)])
+    return Table(
+        "checkpoints",
+        [*head, "T"],
+        rows,
+        f"All on the same {count(results['n'])} questions, {results['order']}. “{EXPECTED}” is the "
+        "ECE if every confidence were deserved. T is fitted to all of them; above 1 it is "
+        "over-confident. Entropy is in nats, over the options.",
+    )
+
+
+def temperature(each: Mapping[str, Any]) -> str:
+    fitted = each["temperature"]
+    return UNKNOWN if fitted is None or fitted["degenerate"] else fixed(fitted["value"], 2)
+
+
+def interval_table(results: Results) -> Table:
+    names = columns_of(results)
+    rows = []
+    for each in results["checkpoints"]:
+        cells: list[str] = [each["name"]]
+        for name in names:
+            entry, form = each["metrics"][name], COLUMNS[name][1]
+            digits = 1 if form == "percent" else 3
+            cells.append(interval(entry["low"], entry["high"], form, digits))
+        fitted = each["temperature"]
+        known = fitted is not None and not fitted["degenerate"]
+        cells.append(interval(fitted["low"], fitted["high"], digits=2) if known else UNKNOWN)
+        rows.append(cells)
+    return Table(
+        "intervals",
+        ["checkpoint", *(label_of(results, name) for name in names), "T"],
+        rows,
+        "95 % intervals, each for itself. ECE has none; the debiased error has.",
+    )
+
+
+def change_table(results: Results) -> Table:
+    names = names_of(results)
+    rows = []
+    for name, each in results["changes"].items():
+        shares = name != "brier_confidence"
+        value = points(each["value"]) if shares else fixed(each["value"])
+        bounds = interval(each["low"], each["high"], "points" if shares else "fixed")
+        where = listed([names[k - 1] for k in each["splits"]]) if each["splits"] else "none"
+        label = in_points(each["label"]) if shares else each["label"]
+        p = pvalue(each["p"], at_most=each["p"] <= each["least_p"])
+        rows.append(
+            [label, names[each["after"] - 1], value, bounds, p, pvalue(each["holm"]), where]
+        )
+    head = ["measure", "changes after", "mean after − before", "95 %", "p", "p, Holm"]
+    return Table("changes", [*head, "not excluded as the only change"], rows, prose=(6,))
+
+
+def best_table(results: Results) -> Table:
+    """p of each checkpoint being among the best, a column for each measure."""
+    best = results["best"]
+    rows = [
+        [name, *(cell for each in best.values() for cell in of_one(each, place))]
+        for place, name in enumerate(names_of(results))
+    ]
+    head = [cell for name in best for cell in (Label(MEASURE[name], name), Label("p", f"{name} p"))]
+    return Table("best", ["checkpoint", *head], rows)
+
+
+def of_one(best: Mapping[str, Any], place: int) -> Iterator[str]:
+    mark = " (lowest)" if place == best["lowest"] else ""
+    yield fixed(best["values"][place])
+    at_most = best["p"][place] <= best["least_p"]
+    shown = pvalue(best["p"][place], at_most=at_most)
+    yield "lowest" if mark else shown
+
+
+def end_table(results: Results) -> Table:
+    rows = []
+    for name, each in results["ends"].items():
+        shares = name in ("accuracy", "gap")
+        value = points(each["value"]) if shares else fixed(each["value"])
+        bounds = interval(each["low"], each["high"], "points" if shares else "fixed")
+        label = in_points(each["label"]) if shares else each["label"]
+        rows.append([label, value, bounds, pvalue(each["p"]), pvalue(each["holm"])])
+    return Table("ends", ["measure", "last − first", "95 %", "p", "p, Holm"], rows)
