@@ -197,11 +197,11 @@ def of_changes(results: Results) -> Text:
 
 def of_best(results: Results) -> Text:
     return Text(
-        "p is that of a checkpoint being among the best, from its largest paired difference to "
-        "another; below 0.05 it is shown to be worse. The best checkpoint in truth is among "
-        "those not shown to be worse with a probability of 95 %, for each measure. Not shown to "
-        "be worse is not shown to be as good: with more questions fewer are left. The lowest "
-        "value is flattered by being chosen. One training run and one set of questions are "
-        "behind all of this; another seed may end elsewhere.",
+        "p is the smallest with which a checkpoint is worse than another, corrected for all pairs "
+        "of one measure; below 0.05 it is shown to be worse. All that is shown of one measure is "
+        "true together with a probability of 95 %, so the best in truth is among those that are "
+        "not shown to be worse. Those are not shown to be as good: with more questions fewer are "
+        "left. The lowest value is flattered by being chosen. One training run and one set of "
+        "questions are behind all of this; another seed may end elsewhere.",
         "note",
     )

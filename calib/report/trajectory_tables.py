@@ -116,7 +116,7 @@ def change_table(results: Results) -> Table:
 
 
 def best_table(results: Results) -> Table:
-    """p of each checkpoint being among the best, a column for each measure."""
+    """Each checkpoint's loss and the p of its being worse than another, of each measure."""
     best = results["best"]
     rows = [
         [name, *(cell for each in best.values() for cell in of_one(each, place))]
@@ -127,11 +127,10 @@ def best_table(results: Results) -> Table:
 
 
 def of_one(best: Mapping[str, Any], place: int) -> Iterator[str]:
-    mark = " (lowest)" if place == best["lowest"] else ""
+    """A checkpoint's value and p; of the lowest there is no p, as none has a smaller value."""
     yield fixed(best["values"][place])
-    at_most = best["p"][place] <= best["least_p"]
-    shown = pvalue(best["p"][place], at_most=at_most)
-    yield "lowest" if mark else shown
+    p = best["p"][place]
+    yield "lowest" if place == best["lowest"] else pvalue(p, at_most=p <= best["least_p"])
 
 
 def end_table(results: Results) -> Table:
