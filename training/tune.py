@@ -129,5 +129,8 @@ def resume(
     with torch.no_grad():
         for parameter, saved in zip(parameters, state["parameters"], strict=True):
             parameter.copy_(saved)
+    peaks = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(state["optimizer"])
+    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        group["lr"] = peak  # the schedule falls from it; what was saved has fallen already
     return done, list(state.get("losses", ()))

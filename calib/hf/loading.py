@@ -24,6 +24,8 @@ from calib.hf.revision import own_revision, revision_of
 from calib.hf.sources import Source, located
 from calib.records import CalibError, InputError
 
+OF_EMBEDDED = ("dtype", "attn_implementation", "trust_remote_code")
+"""Arguments that say something of the embedded model."""
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -96,6 +98,8 @@ def pretrained(
             state = adapters.embedded_base(source)
             if state is not None:
                 adapters.refuse_adapter(source)
+                if others := [key for key in options if key not in OF_EMBEDDED]:
+                    raise InputError(f"the embedded model takes no {', '.join(others)}")
                 hf, speaker = embedded(state, Path(source.name), options)
                 revision = own_revision(source, adapters.CONFIG, "")
                 return hf, speaker, source.name, revision

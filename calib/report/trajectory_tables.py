@@ -8,7 +8,6 @@ from typing import Any
 from calib.report.blocks import Table
 from calib.report.formats import (
     UNKNOWN,
-    Label,
     count,
     fixed,
     gap,
@@ -122,7 +121,7 @@ def best_table(results: Results) -> Table:
         [name, *(cell for each in best.values() for cell in of_one(each, place))]
         for place, name in enumerate(names_of(results))
     ]
-    head = [cell for name in best for cell in (Label(MEASURE[name], name), Label("p", f"{name} p"))]
+    head = [cell for name in best for cell in (MEASURE[name], f"{MEASURE[name]}, p")]
     return Table("best", ["checkpoint", *head], rows)
 
 
