@@ -22,12 +22,15 @@ def trajectory(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Instead of runs: a folder of checkpoint-N folders to score."
+            metavar="DIR",
+            help="Instead of runs: a folder of checkpoint-N folders to score. Default: none.",
         ),
     ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="With --model: a built-in task or a file."),
+        typer.Option(
+            metavar="NAME", help="With --model: a built-in task or a file. Default: none."
+        ),
     ] = None,
     model_args: ModelArgs = "",
     order: Annotated[
