@@ -17,9 +17,9 @@ from calib.report.significance import resampled
 from calib.report.trajectory_tables import (
     best_table,
     change_table,
-    checkpoint_table,
+    checkpoint_tables,
     end_table,
-    interval_table,
+    interval_tables,
 )
 from calib.report.trajectory_words import headline, lead, main_best
 from calib.runs.config import read_config
@@ -80,7 +80,7 @@ def sections(results: Results, config: Mapping[str, Any]) -> Iterator[Section]:
     yield Section(
         "steps",
         "Calibration over the steps",
-        [*figures(results), checkpoint_table(results), *(beside if left else [])],
+        [*figures(results), *checkpoint_tables(results), *(beside if left else [])],
     )
     if results["changes"]:
         yield Section(
@@ -98,7 +98,7 @@ def sections(results: Results, config: Mapping[str, Any]) -> Iterator[Section]:
             "note",
         )
         yield Section("ends", "The last against the first", [end_table(results), told])
-    yield Section("intervals", "Every interval", [interval_table(results)])
+    yield Section("intervals", "Every interval", list(interval_tables(results)))
     yield facts_section(run_facts(config))
 
 

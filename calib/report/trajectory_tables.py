@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from calib.report.blocks import Table
@@ -34,11 +34,13 @@ COLUMNS: dict[str, tuple[Callable[[float | None], str], str]] = {
     "entropy": (fixed, "fixed"),
 }
 """Columns of the checkpoints, each with its form and that of its interval."""
+ANSWERS = ("accuracy", "parse_rate", "confidence", "gap")
+ERRORS = ("ece", "debiased_rmsce", "brier", "brier_confidence", "nll", "entropy")
 EXPECTED = "if calibrated"
 
 
-def columns_of(results: Results) -> list[str]:
-    return [name for name in COLUMNS if name in results["checkpoints"][0]["metrics"]]
+def columns_of(results: Results, wanted: Sequence[str]) -> list[str]:
+    return [name for name in wanted if name in results["checkpoints"][0]["metrics"]]
 
 
 def label_of(results: Results, name: str) -> str:
@@ -46,29 +48,42 @@ def label_of(results: Results, name: str) -> str:
     return in_points(label) if name == "gap" else label
 
 
-def checkpoint_table(results: Results) -> Table:
-    """The value of each measure; the intervals have a table of their own."""
-    names = columns_of(results)
-    head: list[str] = ["checkpoint"]
-    for name in names:
-        head += [label_of(results, name), *([EXPECTED] if name == "ece" else [])]
-    rows = []
-    for each in results["checkpoints"]:
-        cells: list[str] = [each["name"]]
-        for name in names:
-            entry = each["metrics"][name]
-            cells.append(COLUMNS[name][0](entry["value"]))
-            if name == "ece":
-                cells.append(fixed(entry.get("expected")))
-        rows.append([*cells, temperature(each)])
-    return Table(
+def checkpoint_tables(results: Results) -> Iterator[Table]:
+    """The values of each measure: of answers and confidence, and of errors and scores."""
+    yield Table(
         "checkpoints",
-        [*head, "T"],
-        rows,
-        f"All on the same {count(results['n'])} questions, {results['order']}. “{EXPECTED}” is the "
-        "ECE if every confidence were deserved. T is fitted to all of them; above 1 it is "
-        "over-confident. Entropy is in nats, over the options.",
+        ["checkpoint", *(label_of(results, name) for name in columns_of(results, ANSWERS)), "T"],
+        [
+            [
+                each["name"],
+                *(value_of(each, name) for name in columns_of(results, ANSWERS)),
+                temperature(each),
+            ]
+            for each in results["checkpoints"]
+        ],
+        f"All on the same {count(results['n'])} questions, {results['order']}. T is fitted to all "
+        "of them; above 1 it is over-confident.",
     )
+    errors = columns_of(results, ERRORS)
+    yield Table(
+        "errors",
+        ["checkpoint", "ECE", EXPECTED, *(label_of(results, name) for name in errors[1:])],
+        [
+            [
+                each["name"],
+                value_of(each, "ece"),
+                fixed(each["metrics"]["ece"].get("expected")),
+                *(value_of(each, name) for name in errors[1:]),
+            ]
+            for each in results["checkpoints"]
+        ],
+        f"“{EXPECTED}” is the ECE if every confidence were deserved. Entropy is in nats, over the "
+        "options.",
+    )
+
+
+def value_of(each: Mapping[str, Any], name: str) -> str:
+    return COLUMNS[name][0](each["metrics"][name]["value"])
 
 
 def temperature(each: Mapping[str, Any]) -> str:
@@ -76,25 +91,33 @@ def temperature(each: Mapping[str, Any]) -> str:
     return UNKNOWN if fitted is None or fitted["degenerate"] else fixed(fitted["value"], 2)
 
 
-def interval_table(results: Results) -> Table:
-    names = columns_of(results)
-    rows = []
-    for each in results["checkpoints"]:
-        cells: list[str] = [each["name"]]
-        for name in names:
-            entry, form = each["metrics"][name], COLUMNS[name][1]
-            digits = 1 if form == "percent" else 3
-            cells.append(interval(entry["low"], entry["high"], form, digits))
-        fitted = each["temperature"]
-        known = fitted is not None and not fitted["degenerate"]
-        cells.append(interval(fitted["low"], fitted["high"], digits=2) if known else UNKNOWN)
-        rows.append(cells)
-    return Table(
+def interval_tables(results: Results) -> Iterator[Table]:
+    answers, errors = columns_of(results, ANSWERS), columns_of(results, ERRORS)[1:]
+    each = results["checkpoints"]
+    yield Table(
         "intervals",
-        ["checkpoint", *(label_of(results, name) for name in names), "T"],
-        rows,
+        ["checkpoint", *(label_of(results, name) for name in answers), "T"],
+        [[one["name"], *bounds_of(one, answers), temperature_bounds(one)] for one in each],
+    )
+    yield Table(
+        "error-intervals",
+        ["checkpoint", *(label_of(results, name) for name in errors)],
+        [[one["name"], *bounds_of(one, errors)] for one in each],
         "95 % intervals, each for itself. ECE has none; the debiased error has.",
     )
+
+
+def bounds_of(each: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        entry, form = each["metrics"][name], COLUMNS[name][1]
+        yield interval(entry["low"], entry["high"], form, 1 if form == "percent" else 3)
+
+
+def temperature_bounds(each: Mapping[str, Any]) -> str:
+    fitted = each["temperature"]
+    if fitted is None or fitted["degenerate"]:
+        return UNKNOWN
+    return interval(fitted["low"], fitted["high"], digits=2)
 
 
 def change_table(results: Results) -> Table:

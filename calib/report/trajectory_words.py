@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from calib.report.formats import count, fixed, listed, percent, plural, points
+from calib.report.formats import count, fixed, listed, plural, points
 from calib.report.significance import p_of
 
 Results = Mapping[str, Any]
@@ -17,6 +17,8 @@ MEASURE = {
     "nll": "NLL",
     "debiased_rmsce": "debiased calibration error",
 }
+MOST_NAMED = 5
+"""Of more checkpoints their number is said; the table has them all."""
 SERIES = {
     "gap": "confidence minus accuracy",
     "brier_confidence": "the Brier score of the confidence",
@@ -52,8 +54,9 @@ def best_line(name: str, best: Mapping[str, Any], names: list[str]) -> str:
     if len(best["kept"]) == len(names):
         return f"{said}, and none of the others is shown to be worse"
     verb = "is" if len(others) == 1 else "are"
+    told = listed(others) if len(others) <= MOST_NAMED else f"{count(len(others))} others"
     earliest = names[best["kept"][0]]
-    return f"{said}; {listed(others)} {verb} not shown to be worse; {earliest} is the earliest"
+    return f"{said}; {told} {verb} not shown to be worse; {earliest} is the earliest"
 
 
 def lead(results: Results) -> Iterator[str]:
@@ -102,7 +105,8 @@ def change_line(name: str, change: Mapping[str, Any], results: Results) -> str:
     if len(change["splits"]) == 1 and change["splits"][0] == change["after"]:
         return f"{told}, the only place where a single change can be."
     places = [names[split - 1] for split in change["splits"]]
-    return f"{told}; a single change after {either(places)} is not excluded."
+    said = either(places) if len(places) <= MOST_NAMED else f"{count(len(places))} of them"
+    return f"{told}; a single change after {said} is not excluded."
 
 
 def either(parts: list[str]) -> str:
@@ -137,7 +141,3 @@ def chosen_line(results: Results) -> str:
         )
     p = "" if against["p"] is None else f" (p {p_of({**against, 'holm': against['p']})})"
     return f"{told}; no difference to {chosen['last']}, the last, is shown there{p}."
-
-
-def accuracy_of(checkpoint: Mapping[str, Any]) -> str:
-    return percent(checkpoint["metrics"]["accuracy"]["value"], 1)

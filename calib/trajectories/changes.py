@@ -6,10 +6,11 @@ the checkpoints after it minus the mean of those before it; the null hypothesis 
 are the same (``calib.trajectories.flips``), the statistic the largest contrast in units of its own
 spread, a CUSUM of maximum type (Csörgő and Horváth 1997) that is studentised.
 
-Where to: the split with the largest statistic. How surely: all splits k for which "before k nothing
-changes, and nothing after it" is not rejected at 5 %, tested by the same statistic over the splits
-inside both parts. With the true split in it for 95 % of series that change once. An empty set says
-that the series changes in more than one place, gradually for instance.
+How surely where: all splits k for which "before k nothing changes, and nothing after it" is not
+rejected at 5 %, tested by the same statistic over the splits inside both parts. The true split of a
+series that changes once is among them with 95 %. An empty set says that the series changes in more
+than one place, gradually for instance. The split that is named is that with the largest statistic,
+among those of the set where there are any.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def change_of(series: Floats, members: Members, seed: int, flips: int = FLIPS) -
         for after in range(1, count)
     ]
     first, spread, *rest = tested([every, centred, *inner], seed, flips)
-    after = int(abs(first.t).argmax()) + 1
+    splits = tuple(k for k, each in enumerate(rest, 1) if each.p >= LEVEL)
+    after = max(splits or range(1, count), key=lambda k: abs(first.t[k - 1]))
     value = float(every[after - 1].sum()) / series.shape[1]
     reach = reach_of(spread, centred[after - 1], series.shape[1])
     enough = members.count >= FEWEST_CLUSTERS
@@ -64,7 +66,7 @@ def change_of(series: Floats, members: Members, seed: int, flips: int = FLIPS) -
         low=value - reach if enough else None,
         high=value + reach if enough else None,
         p=first.p,
-        splits=tuple(k for k, each in enumerate(rest, 1) if each.p >= LEVEL),
+        splits=splits,
     )
 
 

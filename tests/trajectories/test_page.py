@@ -35,7 +35,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_and_its_twins(page: Path):
     check_twins(page)
-    for name in ("checkpoints", "changes", "best", "ends", "intervals", "facts"):
+    for name in ("checkpoints", "errors", "changes", "best", "ends", "intervals", "facts"):
         assert (page / "tables" / f"{name}.csv").is_file(), name
     html = (page / "report.html").read_text()
     assert "<script>alert(1)" not in html and "<b>run" not in html
@@ -56,6 +56,15 @@ def test_the_page_in_a_browser(page: Path, open_page: Any, width: int, scheme: s
     found = measured(opened.page)
     assert found["scroll"] <= width and found["wide"] == [] and found["broken"] == 0
     assert min(found["small"]) >= 9
+
+
+def test_many_are_counted():
+    names = [f"run-{step}" for step in range(1, 9)]
+    said = best_line("nll", {"lowest": 7, "kept": (1, 2, 3, 4, 5, 6, 7)}, names)
+    assert (
+        said
+        == "run-8 has the lowest NLL; 6 others are not shown to be worse; run-2 is the earliest"
+    )
 
 
 @pytest.mark.parametrize(
