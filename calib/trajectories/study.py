@@ -97,6 +97,7 @@ def trajectory(
     check_items(items, form)
     places = checkpoints_in(Path(model))
     folder = Path("runs") / slug(f"{model}-{own.name}-trajectory") if out is None else Path(out)
+    refuse_other(folder)
     config = {
         "kind": TRAJECTORY,
         "model": str(model),
@@ -145,11 +146,16 @@ def score_one(place: Path, task: Task, model_args: Mapping[str, Any], **how: Any
     return run
 
 
-def begin_beside(folder: Path, checkpoints: Sequence[Checkpoint], seed: int) -> None:
-    """config.json of a trajectory of finished runs. InputError for a folder of another kind."""
+def refuse_other(folder: Path) -> None:
+    """InputError where the folder is none, or holds something else."""
     refuse_no_folder(folder)
     if (kind := kind_of(folder)) not in (None, TRAJECTORY):
         raise InputError(f"{folder}: it holds {KINDS[str(kind)].holds}; choose another folder")
+
+
+def begin_beside(folder: Path, checkpoints: Sequence[Checkpoint], seed: int) -> None:
+    """config.json of a trajectory of finished runs. InputError for a folder of another kind."""
+    refuse_other(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "kind": TRAJECTORY,

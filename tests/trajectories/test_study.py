@@ -212,6 +212,9 @@ def test_checkpoints_are_scored_one_by_one_and_go_on(tiny_model: Path, tmp_path:
     assert len((tmp_path / "out/checkpoints.jsonl").read_text().splitlines()) == 3
     whole = calib.trajectory(sorted((tmp_path / "out/runs").iterdir()), seed=0)
     assert whole.results["checkpoints"][0]["metrics"] == again.results["checkpoints"][0]["metrics"]
+    (outputs / "checkpoint-100/trainer_state.json").write_text("{}")
+    with pytest.raises(InputError, match="it holds the checkpoints of a Trainer"):
+        calib.trajectory(**{**how, "out": outputs})
     with pytest.raises(InputError, match="belongs to another run"):
         calib.trajectory(**how, limit=5)
     shutil.copy(outputs / "checkpoint-100/model.safetensors", outputs / "checkpoint-9")
