@@ -14,7 +14,7 @@ from typing import Any, cast
 from calib.images import check_images
 from calib.records import InputError, Item, at_home
 from calib.tasks.builtin import BUILTIN, built_in
-from calib.tasks.files import LETTERS, SUFFIXES, read_file, read_rows
+from calib.tasks.files import LETTERS, SUFFIXES, is_folder, read_file, read_rows
 from calib.tasks.files.checks import check_item
 from calib.tasks.files.values import shown
 from calib.tasks.task import Task
@@ -84,7 +84,7 @@ def from_name_or_path(source: str) -> Task:
     if source in BUILTIN:
         return built_in(source)
     path = Path(source)
-    if at_home(source).is_dir():
+    if source.strip() and is_folder(at_home(source)):
         own = at_home(source).resolve()
         return in_default_form(
             Task(f"{own.parent.name}-{own.name}", read_file(path), source=str(path))

@@ -84,8 +84,13 @@ def items_of(rows: Rows, path: Path, notes: Notes) -> tuple[Item, ...]:
     return tuple(items)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether the path is read as a folder of tables: one named as a file is refused as such."""
+    return path.suffix.lower() not in SUFFIXES and path.is_dir()
+
+
 def rows_of(path: Path, notes: Notes) -> Rows:
-    if path.is_dir():
+    if is_folder(path):
         return ((where, Made(row)) for where, row in folder_rows(path))
     read = READERS.get(path.suffix.lower())
     return read(text_of(path), path, notes) if read else parquet_rows(path, notes)

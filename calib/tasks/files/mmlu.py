@@ -74,17 +74,14 @@ def subject_rows(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]
     found = NAME.fullmatch(path.stem)
     subject = found[1] if found else path.stem
     lines = [(line, cells) for line, cells in records(text, path, BARE) if any(cells)]
-    headed = bool(lines) and lines[0][1] == header(len(lines[0][1]) - 2)
-    for number, (line, cells) in enumerate(lines[1:] if headed else lines):
+    width = len(lines[0][1]) if lines else 0
+    headed = bool(lines) and lines[0][1] == header(width - 2)
+    for number, (line, cells) in enumerate(lines[headed:]):
         where, count = f"{path}, line {line}", len(cells) - 2
-        signs = [str(index) for index in range(count)] if headed else list(LETTERS[:count])
-        if (
-            count < 2
-            or cells[-1].strip() not in signs
-            or (headed and len(cells) != len(lines[0][1]))
-        ):
+        signs = list(map(str, range(count))) if headed else list(LETTERS[:count])
+        if count < 2 or len(cells) != width or cells[-1].strip() not in signs:
             raise InputError(
-                f"{where}: expected a question, its options and the "
+                f"{where}: expected a question, {max(width - 2, 2)} options and the "
                 f"{'0-based index' if headed else 'letter'} of the right one, got {shown(cells)}"
             )
         yield (
