@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from calib.summary.drift import drift as drift
     from calib.tasks import load_task as load_task
     from calib.train.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
+    from calib.trajectories.study import Trajectory as Trajectory
+    from calib.trajectories.study import trajectory as trajectory
     from calib.uncertainty.p_true import p_true as p_true
     from calib.uncertainty.semantic import SemanticEntropy as SemanticEntropy
     from calib.uncertainty.semantic import semantic_entropy as semantic_entropy
@@ -84,6 +86,7 @@ _HOMES = {
     "SemanticEntropy": "calib.uncertainty.semantic",
     "TemperatureScaling": "calib.calibrators.temperature",
     "Threshold": "calib.calibrators.abstention",
+    "Trajectory": "calib.trajectories.study",
     "Verdict": "calib.records",
     "abstention": "calib.calibrators.abstention",
     "bootstrap": "calib.intervals",
@@ -106,6 +109,7 @@ _HOMES = {
     "semantic_entropy": "calib.uncertainty.semantic",
     "shared_prefix": "calib.hf.decoding.shared_prefix",
     "summarize": "calib.summary",
+    "trajectory": "calib.trajectories.study",
     "transfer": "calib.report.transfer",
     "write_comparison": "calib.report.comparison",
     "write_report": "calib.report.scores",

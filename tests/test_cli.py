@@ -31,6 +31,7 @@ COMMANDS = [
     "prompts",
     "modality",
     "transfer",
+    "trajectory",
     "compare",
     "report",
     "drift",

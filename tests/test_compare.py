@@ -96,6 +96,17 @@ def test_differences_are_those_of_pairs(before, tmp_path):
     assert len(pair["forgotten"]) == 6
     surest = [item["confidence"] for item in pair["forgotten"]]
     assert surest == sorted(surest, reverse=True)
+    gold = [[row["prob"][row["answer"]] for row in run.rows()] for run in (first, other)]
+    ids = [str(row["id"]) for row in first.rows()]
+    moves = {name: gold[1][i] - gold[0][i] for i, name in enumerate(ids) if a[i] == b[i]}
+    largest = sorted(map(abs, moves.values()), reverse=True)[:6]
+    shown = pair["moved_items"]
+    assert [abs(item["moved"]) for item in shown] == pytest.approx(largest)
+    assert all(item["moved"] == pytest.approx(moves[item["id"]]) for item in shown)
+    assert all(
+        (item["given"] == item["gold"]) == (item["first"]["given"] == item["first"]["gold"])
+        for item in shown
+    )
 
 
 def test_a_checkpoint_against_itself(before, tmp_path):
@@ -160,7 +171,8 @@ def test_the_report_is_whole_and_has_its_numbers(before, after, tmp_path):
     parsed = Page()
     parsed.feed(text)
     assert not parsed.open and "<b>third" not in text and "<script>alert" not in text
-    assert sum(tag == "article" for tag, _ in parsed.tags) == 12  # gained and lost by the third
+    # Gained and lost by the third, and six that were moved by each.
+    assert sum(tag == "article" for tag, _ in parsed.tags) == 24
     results = json.loads((page.parent / "results.json").read_text())
     assert results["tests"] == 2 * 7 and len(results["runs"]) == 3
     twin = (page.parent / "report.md").read_text(encoding="utf-8")

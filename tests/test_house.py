@@ -33,7 +33,7 @@ CALIB_LAYERS = [
     {"calibrators", "hf", "logs"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
-    {"prompts", "modalities"},
+    {"prompts", "modalities", "trajectories"},
     {"report"},
     {"checks"},
     {"demo"},

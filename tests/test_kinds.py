@@ -35,6 +35,7 @@ from calib.runs.kinds import (
     SAMPLE,
     SCORE,
     TRAINING,
+    TRAJECTORY,
     TRANSFER,
     need,
 )
@@ -79,6 +80,7 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         TRAINING: checkpoint(root / "checkpoint-10"),
         PROMPT_SEARCH: written(root / "searched", config={"kind": PROMPT_SEARCH, "model": "m"}),
         MODALITY: written(root / "modality", config={"kind": MODALITY, "model": "m"}),
+        TRAJECTORY: written(root / "trajectory", config={"kind": TRAJECTORY, "model": "m"}),
     }
 
 
@@ -104,6 +106,7 @@ CALLS: dict[str, Callable[[Path], Any]] = {
     "calib fit": lambda folder: fit_runs(folder, None, method="exact", seed=0),
     "calib transfer": lambda folder: transfer_runs([open_run(beside(folder)), open_run(folder)]),
     "calib compare": lambda folder: calib.compare([open_run(beside(folder)), open_run(folder)]),
+    "calib trajectory": lambda folder: calib.trajectory([beside(folder), folder]),
     "calib crosscheck": lambda folder: crosscheck_run(folder, 15),
     "calib p_true": lambda folder: questions(open_run(folder), None, shown=1),
     "the table of measures": lambda folder: side_by_side(open_run(folder)),

@@ -213,7 +213,7 @@ def test_a_task_is_a_task():
     assert load_task(task) is task
 
 
-@pytest.mark.parametrize("name", ["easy_vqa", "mmlu", "", "questions.txt", "hf"])
+@pytest.mark.parametrize("name", ["easy_vqa", "mml", "", "questions.txt", "hf"])
 def test_an_unknown_name_says_what_there_is(name: str):
     with pytest.raises(InputError, match=r"easy-vqa, easy-vqa-letters.*\.jsonl, \.csv, \.json"):
         load_task(name)

@@ -1,8 +1,8 @@
 """Train the embedded model: ``python -m training`` (``make embedded``).
 
 Three steps, each skipped where its result lies in the work folder: tower, stage 1, stage 2. The
-same seeds and thread count on the same machine give the same weights; other machines differ in
-the last bits.
+same seeds and thread count on the same machine give the same weights, also where a run was killed
+and goes on; other machines differ in the last bits. ``--keep 6`` keeps six states along stage 2.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from calib.hf.embedded import WEIGHTS, assemble, base_folder, load_processor
+from calib.hf.embedded import STAGE1, WEIGHTS, assemble, base_folder, load_processor
 from calib.tasks.builtin.easy_vqa import COLOURS, SHAPES, load
 from training.align import train_stage1
+from training.kept import folders
 from training.replies import Tokens, pixels_of
 from training.tower import train_tower
 from training.tune import train_stage2
@@ -34,7 +35,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m training")
     parser.add_argument("--work", type=Path, default=Path("runs/embedded"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights go")
+    parser.add_argument("--keep", type=int, metavar="N", help="states of stage 2 to keep")
     arguments = parser.parse_args()
+    try:
+        total = int(STEPS["stage2"]["steps"])
+        kept = folders(arguments.work, arguments.keep, total) if arguments.keep is not None else {}
+    except ValueError as error:
+        parser.error(str(error))
     work, out = arguments.work, arguments.out
     work.mkdir(parents=True, exist_ok=True)
     (out / "stage2").mkdir(parents=True, exist_ok=True)
@@ -51,27 +58,38 @@ def main() -> None:
 
     def finished(name: str, train: Any) -> None:
         """Run one step unless the work folder holds its result; note what it cost."""
-        path = work / f"{name}.safetensors"
+        path, drawn = work / f"{name}.safetensors", work / f"{name}.random"
         if path.exists():
             model.load_state_dict(load_file(path), strict=False)
+            if drawn.exists():  # what follows draws as if this step had just ended
+                torch.set_rng_state(torch.load(drawn))
             return
         began = time.monotonic()
         facts = train(**STEPS[name])
         note(work, name, {**STEPS[name], **facts, "seconds": round(time.monotonic() - began)})
-        save_file(vision_state(model, torch.float32), path)
+        torch.save(torch.get_rng_state(), drawn)
+        save_file(vision_state(model, torch.float32), path.with_suffix(".partial"))
+        path.with_suffix(".partial").replace(path)
 
     colour = torch.tensor([index(COLOURS, p.colour) for p in pictures])
     shape = torch.tensor([index(SHAPES, p.shape) for p in pictures])
     tower = model.model.vision_tower
     finished("tower", lambda **how: train_tower(tower, pixels, colour, shape, **how))
     finished("stage1", lambda **how: train_stage1(model, tokens, told, told_pixels, **how))
-    save_file(vision_state(model, torch.bfloat16), out / "stage1.safetensors")
+    save_file(vision_state(model, torch.bfloat16), out / STAGE1)
     # Stage 2 starts from the weights that are shipped, not from their unrounded originals.
-    model.load_state_dict(load_file(out / "stage1.safetensors"), strict=False)
+    model.load_state_dict(load_file(out / STAGE1), strict=False)
 
     began = time.monotonic()
     tuned, facts = train_stage2(
-        model, tokens, told, told_pixels, **STEPS["stage2"], checkpoint=work / "stage2.pt"
+        model,
+        tokens,
+        told,
+        told_pixels,
+        **STEPS["stage2"],
+        checkpoint=work / "stage2.pt",
+        kept=kept,
+        stage1=out / STAGE1,
     )
     note(work, "stage2", {**STEPS["stage2"], **facts, "seconds": round(time.monotonic() - began)})
     tuned.to(torch.bfloat16).save_pretrained(out / "stage2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from statistics import fmean
 
 import torch
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 class Schedule:
     """Iterate over ``steps``; call ``step(loss, parameters)`` once in each.
 
-    ``on_pause`` is called every ``pause_every`` steps, to save a checkpoint.
+    ``on_keep`` is called after each of the steps ``keep_at``, to keep the state that is reached.
+    ``on_pause`` is called every ``pause_every`` steps, to save what training goes on from; of a
+    step that is both it comes last, so that what a run goes on from has all its kept states.
     """
 
     def __init__(
@@ -28,9 +30,12 @@ class Schedule:
         start: int = 0,
         pause_every: int = 100,
         on_pause: Callable[[int], None] | None = None,
+        keep_at: Collection[int] = (),
+        on_keep: Callable[[int], None] | None = None,
     ) -> None:
         self.name, self.optimizer, self.steps, self.warmup = name, optimizer, steps, warmup
         self.start, self.pause_every, self.on_pause = start, pause_every, on_pause
+        self.keep_at, self.on_keep = frozenset(keep_at), on_keep
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.losses: deque[float] = deque(maxlen=50)
 
@@ -51,6 +56,8 @@ class Schedule:
                     f"  {rate:.2f} s/step  {left:.0f} min left",
                     flush=True,
                 )
+            if self.on_keep and done in self.keep_at:
+                self.on_keep(done)
             if self.on_pause and done % self.pause_every == 0:
                 self.on_pause(done)
 

@@ -21,6 +21,7 @@ from calib.cli import (
     prompts,
     sampling,
     study,
+    trajectory,
     transferring,
     watching,
 )
@@ -36,6 +37,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     prompts.prompts: "calib prompts --model my/llava --tasks questions.jsonl",
     modality.modality: "calib modality --model my/llava --tasks easy-vqa --limit 200",
     transferring.transfer: "calib transfer runs/a runs/b --output_path transfer",
+    trajectory.trajectory: "calib trajectory --model my/outputs --tasks easy-vqa",
     measuring.compare: "calib compare runs/before runs/after",
     measuring.report: "calib report runs/demo; calib report answers.csv",
     watching.drift: "calib drift week.csv --calibrator temperature.json",

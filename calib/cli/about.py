@@ -45,7 +45,8 @@ def tasks(
                 out.print(Text(" " * left) + row)
     if shown:
         return
-    show(("task", "what it asks"), [(name, task.about) for name, task in BUILTIN.items()])
+    listed = [(name, f"{task.about} ({task.licence})") for name, task in BUILTIN.items()]
+    show(("task", "what it asks (licence)"), listed)
     out.print(
         f"\nA file of your own ({', '.join(SUFFIXES)}) has the columns id, question, images, "
         "options, answer and, if you like, group. An answer is a letter, an option's text or a "

@@ -82,6 +82,12 @@ def base_of(adapter: Source, options: Mapping[str, Any]) -> Source:
     return source
 
 
+def embedded_base(adapter: Source) -> str | None:
+    """The state of the embedded model that an adapter was trained on, if it was on one."""
+    kind, _, state = str(adapter_config(adapter).get("base_model_name_or_path")).partition(":")
+    return state if kind == "embedded" else None
+
+
 def refuse_adapter(adapter: Source) -> None:
     """InputError for no adapter, or no peft; CalibError for a kind that adds tokens."""
     kind = adapter_config(adapter)["peft_type"]

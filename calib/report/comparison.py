@@ -227,7 +227,7 @@ def overlaid(runs: Sequence[Mapping[str, Any]]) -> list[Figures]:
 def gained_and_lost(
     place: int, pair: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
 ) -> Iterator[Section]:
-    """The questions that the second run gained, and those that it lost, with their pictures."""
+    """The questions that the second run gained, lost, or moved most, with their pictures."""
     first, second = sides(pair, runs)
     one, other = label_of(first["name"]), label_of(second["name"])
     gained = ("gained", f"Wrong with {one}, right with {other}", "gained_items")
@@ -241,6 +241,14 @@ def gained_and_lost(
             anchor = f"{name}-{place}"
             cards = changed_cards(anchor, items, first, second)
             yield Section(anchor, title, [Text(told), cards])
+    if items := pair.get("moved_items"):
+        told = (
+            f"The {count(len(items))} questions that both have right, or both wrong, whose right "
+            f"answer's probability moved most from {first['name']} to {second['name']}."
+        )
+        anchor = f"moved-{place}"
+        cards = changed_cards(anchor, items, first, second)
+        yield Section(anchor, "As right or wrong as before, and most moved", [Text(told), cards])
 
 
 def sides(

@@ -24,6 +24,7 @@ from calib.report.ranking_page import rewrite_ranking
 from calib.report.scores import write_report
 from calib.report.study import write_study_report
 from calib.report.training import write_training_report
+from calib.report.trajectory import write_trajectory_report
 from calib.report.transfer import rewrite_transfer
 from calib.runs import open_run
 from calib.runs.config import kind_of
@@ -42,6 +43,7 @@ from calib.runs.kinds import (
     SCORE,
     STUDY,
     TRAINING,
+    TRAJECTORY,
     TRANSFER,
     no_run,
 )
@@ -134,6 +136,10 @@ def study(of: Sources) -> Path:
     return write_study_report(of.folder)
 
 
+def trajectory(of: Sources) -> Path:
+    return write_trajectory_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -148,6 +154,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     PROMPT_SEARCH: prompt_search,
     MODALITY: modality,
     STUDY: study,
+    TRAJECTORY: trajectory,
 }
 
 

@@ -22,6 +22,7 @@ TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
 PROMPT_SEARCH = "prompts"
 MODALITY = "modality"
 STUDY = "study"
+TRAJECTORY = "trajectory"
 STATE = "trainer_state.json"
 
 
@@ -51,9 +52,10 @@ KINDS: dict[str, Kind] = {
     PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
     MODALITY: Kind("a study of images against text (calib modality)", "calib report"),
     STUDY: Kind("a declared study (calib study run)", "calib report"),
+    TRAJECTORY: Kind("calibration over checkpoints (calib trajectory)", "calib report"),
 }
 
-RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY)
+RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY, TRAJECTORY)
 READERS: dict[str, tuple[str, ...]] = {
     "Run.rows()": (SCORE, IMPORTED),
     "Run.scores()": (SCORE, IMPORTED),
@@ -65,6 +67,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "calib fit": (SCORE, IMPORTED),
     "calib transfer": (SCORE, IMPORTED),
     "calib compare": (SCORE, IMPORTED),
+    "calib trajectory": (SCORE, IMPORTED),
     "calib crosscheck": (SCORE, IMPORTED),
     "calib p_true": (SAMPLE,),
     "the table of measures": (SAMPLE,),

@@ -70,6 +70,7 @@ def pair(
         **same_answer(first, other),
         "gained_items": surest(first, other, ~before & right),
         "forgotten": surest(first, other, before & ~right),
+        "moved_items": most_moved(first, other, before == right),
         "groups": [
             {"group": name, **group_difference(name, compared["accuracy"], first, other, seed)}
             for name in groups
@@ -85,6 +86,30 @@ def surest(first: Side, other: Side, chosen: NDArray[np.bool_]) -> list[dict[str
     pairs = [(first.rows[i], other.rows[i]) for i in np.flatnonzero(chosen)]
     pairs.sort(key=lambda two: (-two[1]["confidence"], str(two[1]["id"])))
     return [{**mistake(row), "first": mistake(before)} for before, row in pairs[:SHOWN_ITEMS]]
+
+
+def most_moved(first: Side, other: Side, chosen: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """The chosen questions whose right option's probability moved most; ``moved`` says by how much.
+
+    None where the runs record no options.
+    """
+    if "options" not in first.scored.has:
+        return []
+    rows = np.arange(len(first.rows))
+    before, after = (
+        side.scored.probabilities()[rows, side.scored.answer] for side in (first, other)
+    )
+    moved = after - before
+    places = [i for i in np.flatnonzero(chosen) if moved[i] != 0]
+    places.sort(key=lambda i: (-abs(moved[i]), str(other.rows[i]["id"])))
+    return [
+        {
+            **mistake(other.rows[i]),
+            "first": mistake(first.rows[i]),
+            "moved": float(moved[i]),
+        }
+        for i in places[:SHOWN_ITEMS]
+    ]
 
 
 def groups_of(first: Side) -> list[str]:

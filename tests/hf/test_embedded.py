@@ -11,7 +11,9 @@ from PIL import Image
 
 from calib.hf import embedded
 from calib.records import InputError
+from calib.tasks import load_task
 from calib.tasks.builtin.easy_vqa import load
+from calib.tasks.prompts import build
 
 TEXT = "<|im_start|>user\nName a city in Italy.<|im_end|>\n<|im_start|>assistant\n"
 
@@ -47,12 +49,29 @@ def test_the_base_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [path.name for path in first.parent.iterdir()] == [first.name]  # no staging folder left
 
 
-def test_stage1_answers_text_exactly_as_the_base_does(states: dict[str, tuple[Any, Any]]) -> None:
+@pytest.mark.parametrize(
+    ("task", "form"),
+    [
+        ("capitals", "options"),
+        ("mmlu", "letters"),
+        ("mmlu", "listed"),
+        ("truthfulqa", "options"),
+        ("truthfulqa-binary", "letters"),
+    ],
+)
+def test_stage1_answers_text_exactly_as_the_base_does(
+    states: dict[str, tuple[Any, Any]], task: str, form: str
+) -> None:
+    """To the bit, at every token: stage 1 has learnt what a picture is, and nothing else."""
     base, tokenizer = states["base"]
     stage1, _ = states["stage1"]
-    inputs = tokenizer(TEXT, return_tensors="pt")
-    with torch.no_grad():
-        assert torch.equal(base(**inputs).logits, stage1(**inputs).logits)
+    for item in sorted(load_task(task), key=lambda item: len(item.question))[:2]:
+        turn = {"role": "user", "content": build(item, form).text}
+        inputs = tokenizer.apply_chat_template(
+            [turn], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        with torch.no_grad():
+            assert torch.equal(base(**inputs).logits, stage1(**inputs).logits)
 
 
 def test_stage2_is_tuned(states: dict[str, tuple[Any, Any]]) -> None:

@@ -1,4 +1,5 @@
-"""A user's own questions, read from JSONL, CSV (semicolons and tabs, too), JSON or Parquet.
+"""A user's own questions, read from JSONL, CSV (semicolons and tabs, too), JSON or Parquet, from a
+folder of tables or from rows in memory.
 
 ``docs/files.md`` says what each format and column is. A reader yields rows with their places;
 ``columns`` knows the names. ``item`` makes an item of a row: ``values``, ``answers`` and
@@ -8,7 +9,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +17,57 @@ from calib.records import InputError, Item, at_home
 from calib.tasks.files.checks import alike
 from calib.tasks.files.columns import LETTERS as LETTERS
 from calib.tasks.files.columns import Row
+from calib.tasks.files.csv_file import csv_file_rows
 from calib.tasks.files.ids import Ids
 from calib.tasks.files.item import item_from
 from calib.tasks.files.json_file import json_rows
 from calib.tasks.files.lines import json_lines
+from calib.tasks.files.mmlu import folder_rows
 from calib.tasks.files.notes import Notes
 from calib.tasks.files.parquet import parquet_rows
 from calib.tasks.files.pictures import Pictures
-from calib.tasks.files.shapes import Made
-from calib.tasks.files.table import csv_rows
+from calib.tasks.files.shapes import Made, Rows, expanded
 from calib.tasks.files.text import text_of
+from calib.tasks.files.values import mapping
 
-READERS = {".jsonl": json_lines, ".csv": csv_rows, ".json": json_rows, ".tsv": csv_rows}
+READERS = {
+    ".jsonl": json_lines,
+    ".csv": csv_file_rows,
+    ".json": json_rows,
+    ".tsv": csv_file_rows,
+}
 SUFFIXES = (*READERS, ".parquet")
 
 
 def read_file(path: Path) -> tuple[Item, ...]:
-    """Items of one file, in its order; ``~`` stands for the home folder.
+    """Items of one file, or of a folder as MMLU is published, in its order; ``~`` stands for the
+    home folder.
 
     InputError names the file and the row that is wrong. What no question uses is named in one
     warning.
     """
     path = at_home(str(path))
     notes = Notes()
+    return items_of(rows_of(path, notes), path, notes)
+
+
+def read_rows(rows: Iterable[Any], name: str = "rows") -> tuple[Item, ...]:
+    """Items of rows in memory, with a file's columns: mappings, as a Dataset of the library
+    datasets gives them. ``name`` stands in messages for the file's; pictures are bytes or paths."""
+    notes = Notes()
+    return items_of(rows_in(rows, name, notes), Path(name), notes)
+
+
+def rows_in(rows: Iterable[Any], name: str, notes: Notes) -> Rows:
+    for number, row in enumerate(rows):
+        where = f"{name}, row {number}"
+        yield from expanded(mapping(row, where), where, notes, number)
+
+
+def items_of(rows: Rows, path: Path, notes: Notes) -> tuple[Item, ...]:
     ids, pictures = Ids(path, notes), Pictures(path)
     items = []
-    for where, written in rows_of(path, notes):
+    for where, written in rows:
         row = Row(written, where, of_shape=isinstance(written, Made))
         for name in row.others:
             notes.column(name)
@@ -54,11 +80,18 @@ def read_file(path: Path) -> tuple[Item, ...]:
     if not items:
         raise InputError(f"{path}: it holds no questions" + (f" ({message})" if message else ""))
     if message:
-        warnings.warn(message, stacklevel=2)
+        warnings.warn(message, stacklevel=3)
     return tuple(items)
 
 
-def rows_of(path: Path, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def is_folder(path: Path) -> bool:
+    """Whether the path is read as a folder of tables: one named as a file is refused as such."""
+    return path.suffix.lower() not in SUFFIXES and path.is_dir()
+
+
+def rows_of(path: Path, notes: Notes) -> Rows:
+    if is_folder(path):
+        return ((where, Made(row)) for where, row in folder_rows(path))
     read = READERS.get(path.suffix.lower())
     return read(text_of(path), path, notes) if read else parquet_rows(path, notes)
 

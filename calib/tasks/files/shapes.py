@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from calib.tasks.files.llava import conversation_rows, is_conversation
+from calib.tasks.files.mmlu import is_mmlu, mmlu_row
 from calib.tasks.files.notes import Notes
 from calib.tasks.files.system_one import decision_rows, is_decision
+from calib.tasks.files.truthfulqa import is_truthfulqa, truthfulqa_row
 from calib.tasks.files.values import is_absent
 
 Rows = Iterator[tuple[str, Mapping[str, Any]]]
@@ -33,6 +35,8 @@ class Shape:
 SHAPES = {
     "LLaVA": Shape(is_conversation, conversation_rows),
     "System One": Shape(is_decision, decision_rows),
+    "MMLU": Shape(is_mmlu, mmlu_row),
+    "TruthfulQA": Shape(is_truthfulqa, truthfulqa_row),
 }
 
 

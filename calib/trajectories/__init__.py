@@ -1,0 +1,1 @@
+"""Calibration over the checkpoints of a training run: when it changes, and where to stop."""
