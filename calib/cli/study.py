@@ -119,7 +119,7 @@ def all_(
 ) -> None:
     """Run every study that comes with calib, into one book."""
     from calib.studies.book import run_all
-    from calib.studies.read import read_study, shipped
+    from calib.studies.read import missing, read_study, shipped
     from calib.studies.run import ROOT
 
     root = output_path or ROOT / ("quick" if quick else "full")
@@ -127,7 +127,7 @@ def all_(
     if dry_run:
         from calib.studies.dry import dry_run as would
 
-        studies = list(map(read_study, shipped().values()))
+        studies = [s for s in map(read_study, shipped().values()) if missing(s) is None]
         told(
             [
                 line

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from calib.report.book import write_book
 from calib.runs.folder import Progress
-from calib.studies.read import read_study, shipped
+from calib.studies.read import missing, read_study, shipped
 from calib.studies.run import run_study
 from calib.studies.study import CLAIMS
 
@@ -22,13 +22,18 @@ def run_all(
 ) -> Path:
     """Run all studies below ``root``, sharing one cache, and write the book; return its page.
 
-    The book is written after every study, with those that are done. The same call goes on where an
+    The book is written after every study, with those that are done; one that requires what is
+    not there is left out. The same call goes on where an
     earlier one was stopped. Raises as ``run_study`` does.
     """
     root, folders = Path(root), []
     page = root
     for name, path in shipped().items():
         study = read_study(path)
+        if why := missing(study):
+            if announce is not None:
+                announce(f"{name} is left out: {why}")
+            continue
         run_study(
             study,
             out=root / name,

@@ -161,6 +161,15 @@ def compare(work: Work) -> None:
     write_comparison(compare(runs, seed=work.job.seed, **work.options), work.folder)
 
 
+def trajectory(work: Work) -> None:
+    """In the order in which the study names the models."""
+    from calib.report.trajectory import write_trajectory_report
+    from calib.trajectories.study import trajectory
+
+    trajectory(list(work.inputs["runs"]), order="given", seed=work.job.seed, out=work.folder)
+    write_trajectory_report(work.folder)
+
+
 def transfer(work: Work) -> None:
     from calib.report.transfer import write_transfer
     from calib.summary.transfer import transfer_runs

@@ -253,6 +253,16 @@ KINDS: dict[str, Kind] = {
         least=2,
         concludes=True,
     ),
+    "trajectory": Kind(
+        "calib trajectory: checkpoints in the order of their models, and where calibration changes",
+        OVER_RUNS,
+        calls.trajectory,
+        {},
+        {"runs": SCORED},
+        by="task",
+        least=2,
+        concludes=True,
+    ),
     "transfer": Kind(
         "calib transfer: what is fitted on one run, judged on others",
         OVER_RUNS,

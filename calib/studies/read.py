@@ -29,6 +29,7 @@ TOP: dict[str, str] = {
     "quick": "what --quick asks less of",
     "seeds": "numbers, for each of which all is run",
     "limits": "what it cannot say",
+    "requires": "paths that have to be there, each with how it is made",
 }
 MODEL = {"model": "a path or name", "parameters": "millions, where the model does not say"}
 TASK = {"task": "a name or file", "limit": "questions", "prompt": "a form", "wording": "by part"}
@@ -95,6 +96,7 @@ def read_study(path: Path) -> Study:
         quick=quick_of(source, top.get("quick") or {}, steps),
         seeds=seeds_of(source, top.get("seeds", [0])),
         limits=source.text(("limits",), top.get("limits", "-"), "limits"),
+        requires=required(source, top.get("requires")),
         source=source,
     )
 
@@ -174,6 +176,21 @@ def task_of(source: Source, name: str, value: Any) -> TaskOf:
         source.text((*place, "wording", part), text, f"wording {part}")
     task = source.text((*place, "task"), found["task"], f"task {name}")
     return TaskOf(name, task, limit, prompt, dict(wording))
+
+
+def required(source: Source, value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    found = source.mapping(("requires",), value, "requires")
+    return {n: source.text(("requires", n), v, f"requires {n}") for n, v in found.items()}
+
+
+def missing(study: Study) -> str | None:
+    """Why the study cannot be run here: the first path that it requires and that is not there."""
+    for path, how in study.requires.items():
+        if not (Path(path).exists() or (study.path.parent / path).exists()):
+            return f"{path} is not there; it is made by {how}"
+    return None
 
 
 def claims_of(source: Source, value: Any) -> list[str]:

@@ -30,7 +30,7 @@ from calib.studies.findings.outcome import Outcome
 from calib.studies.keys import Places
 from calib.studies.kinds import KINDS, OVER_MODELS
 from calib.studies.plan import plan, task_named
-from calib.studies.read import find_study, read_study
+from calib.studies.read import find_study, missing, read_study
 from calib.studies.study import Job, ModelOf, Study
 from calib.summary import to_json
 
@@ -78,6 +78,8 @@ def run_study(
     CalibError where a model fails.
     """
     study = study if isinstance(study, Study) else read_study(find_study(study))
+    if why := missing(study):
+        raise InputError(f"study {study.name}: {why}")
     folder = folder_of(study, out, quick)
     places = Places(cache_of(folder, cache), study.path.parent)
     chosen = list(seeds) if seeds is not None else list(study.seeds)[: 1 if quick else None]

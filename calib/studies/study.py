@@ -65,6 +65,8 @@ class Study:
     quick: Mapping[str, Any]
     seeds: Sequence[int]
     limits: str
+    requires: Mapping[str, str]
+    """What has to be there, a path, and how it is made."""
     source: Source
 
     @property

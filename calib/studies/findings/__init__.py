@@ -19,6 +19,7 @@ from calib.studies.findings import (
     size_by_prompt,
     table,
     temperatures,
+    trajectory,
     unknown,
 )
 from calib.studies.findings.found import Found
@@ -67,6 +68,7 @@ FINDINGS: dict[str, Finding] = {
     ),
     "before-after": Finding("does calibration change?", before_after.find, [("compare",)]),
     "modality": Finding("surer of images, of text, of both?", modality.find, [("modality",)]),
+    "trajectory": Finding("when does calibration change?", trajectory.find, [("trajectory",)]),
     "unknown": Finding("does it admit not knowing?", unknown.find, [("idk",)]),
     "remedies": Finding("what do remedies change?", remedies.find, [("ranking", "prompts")]),
     "elsewhere": Finding("do remedies hold elsewhere?", elsewhere.find, [("transfer",)]),
