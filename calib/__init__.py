@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from calib.summary.drift import drift as drift
     from calib.tasks import load_task as load_task
     from calib.train.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
+    from calib.twin_sets.evaluate import Twins as Twins
+    from calib.twin_sets.evaluate import evaluate_twins as evaluate_twins
+    from calib.twin_sets.make import twins as twins
     from calib.uncertainty.p_true import p_true as p_true
     from calib.uncertainty.semantic import SemanticEntropy as SemanticEntropy
     from calib.uncertainty.semantic import semantic_entropy as semantic_entropy
@@ -84,12 +87,14 @@ _HOMES = {
     "SemanticEntropy": "calib.uncertainty.semantic",
     "TemperatureScaling": "calib.calibrators.temperature",
     "Threshold": "calib.calibrators.abstention",
+    "Twins": "calib.twin_sets.evaluate",
     "Verdict": "calib.records",
     "abstention": "calib.calibrators.abstention",
     "bootstrap": "calib.intervals",
     "compare": "calib.summary.compare",
     "conformal_sets": "calib.calibrators.conformal",
     "drift": "calib.summary.drift",
+    "evaluate_twins": "calib.twin_sets.evaluate",
     "expected_cost": "calib.calibrators.cost",
     "judge_for": "calib.judge",
     "load_calibrator": "calib.calibrators.registry",
@@ -107,6 +112,7 @@ _HOMES = {
     "shared_prefix": "calib.hf.decoding.shared_prefix",
     "summarize": "calib.summary",
     "transfer": "calib.report.transfer",
+    "twins": "calib.twin_sets.make",
     "write_comparison": "calib.report.comparison",
     "write_report": "calib.report.scores",
     "write_transfer": "calib.report.transfer",

@@ -21,6 +21,7 @@ from calib.cli import (
     prompts,
     sampling,
     transferring,
+    twins,
     watching,
 )
 from calib.cli.base import Command, app, on_terminate, readable
@@ -59,6 +60,18 @@ idk_app = typer.Typer(
 app.add_typer(idk_app, name="idk")
 for _command, _example in idk.IDK.items():
     idk_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
+
+twins_app = typer.Typer(
+    help="Set questions beside twins that nobody can answer; see whether it tells them apart.",
+    epilog="Example: calib twins make --tasks easy-vqa-letters --output_path twins\n"
+    "         && calib twins evaluate --model embedded:stage2 --tasks twins",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    subcommand_metavar="make|evaluate",
+)
+app.add_typer(twins_app, name="twins")
+for _command, _example in twins.TWINS.items():
+    twins_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
 
 def main() -> None:

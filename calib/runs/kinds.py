@@ -21,6 +21,8 @@ COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
 TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
 PROMPT_SEARCH = "prompts"
 MODALITY = "modality"
+TWINS = "twins"
+IDK_COMPARISON = "idk comparison"
 STATE = "trainer_state.json"
 
 
@@ -42,16 +44,24 @@ KINDS: dict[str, Kind] = {
     ),
     SAMPLE: Kind("sampled answers (calib sample)", "calib report and p_true, and Run.answers()"),
     COMPARISON: Kind("a comparison of runs (calib compare)", "calib report"),
-    IDK_SET: Kind("an IDK set (calib idk build)", "calib report and calib idk evaluate"),
-    IDK_EVALUATION: Kind("an evaluation of an IDK set (calib idk evaluate)", "calib report"),
+    IDK_SET: Kind(
+        "an IDK set (calib idk build)",
+        "calib report, calib idk evaluate and, beside others of its kind, calib compare",
+    ),
+    IDK_EVALUATION: Kind(
+        "an evaluation of an IDK set (calib idk evaluate)",
+        "calib report and, beside others of its kind, calib compare",
+    ),
+    IDK_COMPARISON: Kind("a comparison of IDK sets (calib compare)", "calib report"),
     TRANSFER: Kind("the transfer of calibrators (calib transfer)", "calib report"),
     RANKING: Kind("a ranking of calibrators (calib fit --calibrator all)", "calib report"),
     TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
     PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
     MODALITY: Kind("a study of images against text (calib modality)", "calib report"),
+    TWINS: Kind("answers to pairs of twins (calib twins evaluate)", "calib report"),
 }
 
-RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY)
+RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY, TWINS)
 READERS: dict[str, tuple[str, ...]] = {
     "Run.rows()": (SCORE, IMPORTED),
     "Run.scores()": (SCORE, IMPORTED),
@@ -74,6 +84,7 @@ FORMATS = {
     "calib.comparison/1": COMPARISON,
     "calib.idk/1": IDK_SET,
     "calib.idk.evaluation/1": IDK_EVALUATION,
+    "calib.idk.comparison/1": IDK_COMPARISON,
     "calib.transfer/1": TRANSFER,
     "calib.ranking/1": RANKING,
 }

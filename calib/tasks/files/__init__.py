@@ -26,6 +26,7 @@ from calib.tasks.files.pictures import Pictures
 from calib.tasks.files.shapes import Made
 from calib.tasks.files.table import csv_rows
 from calib.tasks.files.text import text_of
+from calib.tasks.files.twin_rows import KEPT, as_twin
 
 READERS = {".jsonl": json_lines, ".csv": csv_rows, ".json": json_rows, ".tsv": csv_rows}
 SUFFIXES = (*READERS, ".parquet")
@@ -42,9 +43,10 @@ def read_file(path: Path) -> tuple[Item, ...]:
     ids, pictures = Ids(path, notes), Pictures(path)
     items = []
     for where, written in rows_of(path, notes):
-        row = Row(written, where, of_shape=isinstance(written, Made))
+        row = Row(as_twin(written), where, of_shape=isinstance(written, Made))
         for name in row.others:
-            notes.column(name)
+            if name not in KEPT:
+                notes.column(name)
         for name in row.pictures_left:
             notes.picture(name)
         items.append(item_from(row, ids.of(row), pictures))
