@@ -43,12 +43,11 @@ from calib.tasks.prompts import FORMS
 from calib.tasks.task import ImageNames, digest
 from calib.twin_sets.examples import examples
 from calib.twin_sets.file import file_in, made_beside
-from calib.twin_sets.measures import Outcome, by_way
+from calib.twin_sets.measures import ANSWERS, FORMAT, SCORES, Outcome, by_way
 from calib.twin_sets.pairs import LeftOut, Pair, checked_idk, pairs_in, with_idk
 from calib.uncertainty.measures import unstated
 
-FORMAT = "calib.twins/1"
-SCORES, ANSWERS, OUTCOMES = "scores", "answers", "pairs.jsonl"
+OUTCOMES = "pairs.jsonl"
 LONGEST = 24
 """Tokens of an answer in words."""
 
@@ -88,12 +87,12 @@ def evaluate_twins(
 ) -> Twins:
     """Ask every question of every pair of ``task`` and say how well the model tells them apart.
 
-    ``task``: a task, a file of pairs, or the folder that ``calib twins make`` wrote. A question with
-    options gets one more, ``idk``, unless it has one that says so; it is asked in ``prompt``
+    ``task``: a task, a file of pairs, or a folder of ``calib twins make``. A question with options
+    gets one more, ``idk``, unless it has one that says so; it is asked in ``prompt``
     (default: the task's own, or "letters" where that shows no options), and abstains where that
     option is the likeliest. One without is asked by one greedy answer of ``max_new_tokens``, with
-    permission not to know; whether it abstains is read by ``calib.judge``. ``limit`` pairs are drawn
-    by the seed. Other arguments as of ``calib.score``.
+    permission not to know; whether it abstains is read by ``calib.judge``. ``limit`` pairs are
+    drawn by the seed. Other arguments as of ``calib.score``.
 
     The same call goes on where an earlier one was stopped. Raises InputError for what is refused
     before a model is loaded, also where no pair is whole.

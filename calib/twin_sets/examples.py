@@ -33,7 +33,10 @@ def examples(
     said: Mapping[str, Answer],
     out: Path,
 ) -> list[dict[str, Any]]:
-    """Pairs of each way, spread over the set, with both answers; pictures are copied below ``out``."""
+    """Pairs of each way, spread over the set, with both answers.
+
+    Pictures are copied below ``out``.
+    """
     copies, rows = Copies(out), []
     for way in dict.fromkeys(pair.how for pair in pairs):
         places = [k for k, pair in enumerate(pairs) if pair.how == way]

@@ -39,8 +39,8 @@ def make_twins(
     """Make the twins of ``calib.twins`` and write them into the folder ``out``.
 
     Returns what made.json holds: of how many ``questions``, ``made``: the twins in each way, and
-    ``without``: by way and reason the ids of questions that have none. Files of the same names there are replaced. Raises
-    InputError where no question has a twin, and for the folder of a run.
+    ``without``: by way and reason the ids of questions that have none. Files of the same names there
+    are replaced. Raises InputError where no question has a twin, and for the folder of a run.
     """
     out = Path(out)
     refuse_no_folder(out)
@@ -91,7 +91,7 @@ def row_of(item: Item, copies: Copies) -> dict[str, Any]:
 
 
 def answer_of(item: Item) -> dict[str, Any]:
-    """The right option by its letter, which leaves no doubt where counting begins; else its index."""
+    """The right option by its letter, which is counted from nothing; behind Z by its index."""
     if item.answer is None or item.answer >= len(LETTERS):
         return {"answer_index": item.answer}
     return {"answer_letter": LETTERS[item.answer]}

@@ -36,8 +36,8 @@ def twins(
 ) -> Task:
     """Each question of ``task``, and twins of it that nobody can answer, as one task.
 
-    ``how``: names of ``calib.twin_sets.ways.WAYS``: swap, mask, remove, noun, as a list or separated
-    by commas. A twin's ``meta["pair"]`` is its question's id, ``meta["how"]`` the way and
+    ``how``: names of ``calib.twin_sets.ways.WAYS`` (swap, mask, remove, noun), as a list or with
+    commas. A twin's ``meta["pair"]`` is its question's id, ``meta["how"]`` the way and
     ``meta["answerable"]`` False; its question has the same ``meta["pair"]``. ``limit``
     of the questions that have a twin are drawn by the seed. A warning says how many questions have
     none and why; a question without any is left out. Raises InputError where

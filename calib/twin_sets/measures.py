@@ -1,12 +1,11 @@
 """What each pair came to, and what all pairs of a way come to: shares and masses, in pairs.
 
-dual accuracy                  the question is answered right, and its twin abstained from
-abstains on twin, on question  shares of each side; their difference is tested (McNemar, or exchanges
-                               of clusters)
-mass on "I don't know"         the mean share of that option among the options, of each side
+dual accuracy  the question is answered right, and its twin abstained from
+abstains       shares of each side; their difference is tested (McNemar, or exchanges of clusters)
+mass           the mean share of "I don't know" among the options, of each side
 
-Every number is of the same pairs. Pairs of one cluster are resampled and exchanged together; the p of
-all tests of a study are corrected together (Holm).
+Every number is of the same pairs. Pairs of one cluster are resampled and exchanged together; the p
+of all tests of a study are corrected together (Holm).
 """
 
 from __future__ import annotations
@@ -22,17 +21,20 @@ from calib.intervals import Difference, Interval, add_holm, bootstrap, paired_di
 from calib.summary.table import RESAMPLES, mean
 
 Floats = NDArray[np.float64]
+FORMAT = "calib.twins/1"
+SCORES, ANSWERS = "scores", "answers"
+"""Folders of the runs: of questions with options, and of those without."""
 RATES = {
     "dual": "dual accuracy",
     "accuracy": "right, question",
     "abstains_twin": "abstains, twin",
     "abstains": "abstains, question",
-    "mass_twin": "mass on “I don't know”, twin",
-    "mass": "mass on “I don't know”, question",
+    "mass_twin": "mass, twin",
+    "mass": "mass, question",
 }
 TESTS = {
     "abstention": ("abstains, twin − question", "abstains_twin", "abstains"),
-    "mass": ("mass on “I don't know”, twin − question", "mass_twin", "mass"),
+    "mass": ("mass, twin − question", "mass_twin", "mass"),
 }
 """Each test: its label, and the two of ``RATES`` whose difference it is of."""
 
@@ -118,9 +120,7 @@ def share(own: Sequence[Outcome], name: str, seed: int) -> Interval:
     assert values is not None, "it was asked for where every pair has it"
     try:
         nothing = np.zeros(len(values))
-        return bootstrap(
-            mean, values, nothing, clusters=clusters_of(own), n=RESAMPLES, seed=seed
-        )
+        return bootstrap(mean, values, nothing, clusters=clusters_of(own), n=RESAMPLES, seed=seed)
     except ValueError as error:  # one cluster
         return Interval(float(values.mean()), None, None, f"none: {error}")
 

@@ -1,8 +1,8 @@
 """Nouns of English questions, found by where they stand: no tagger, and nothing where it is unsure.
 
 A noun is a word in small letters behind a determiner, with one word at most between them, and
-before a punctuation mark, a preposition or a form of to be. What a picture as a whole is called, and
-places and orders in it, are left out.
+before a punctuation mark, a preposition or a form of to be. What a picture as a whole is called,
+and places and orders in it, are left out.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def nouns_in(question: str) -> Iterator[Noun]:
 
 def is_noun(word: str) -> bool:
     plain = word.isalpha() and word.islower() and len(word) > 2
-    return plain and not word.endswith(("ing", "ed")) and word not in NO_THINGS | DETERMINERS | BEHIND
+    return (
+        plain and not word.endswith(("ing", "ed")) and word not in NO_THINGS | DETERMINERS | BEHIND
+    )
 
 
 def alike(one: str, other: str) -> bool:

@@ -25,7 +25,7 @@ LEANING = re.compile(
     r"\b(?:above|below|none|neither|both|either|other|others|all of|any of|not listed|no answer)\b",
     re.I,
 )
-"""Options that say something of the other options: right or senseless where one of those is gone."""
+"""Options that speak of the others: right, or senseless, where one of those is gone."""
 COUNTING = re.compile(r"\s*how many\b", re.I)
 POLAR = ("yes", "no", "true", "false")
 OF_ANYTHING = "it is one of yes or no or of a number, which may have an answer of any picture"

@@ -21,7 +21,7 @@ TYPES = {"upd", "aad", "iasd", "ivqd"}
 def as_twin(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """A row of MM-UPD with the columns of a pair; any other row as it is.
 
-    An unanswerable question's ``answer`` names no option of the row, or the one that says so, and is
+    An unanswerable question's ``answer`` names no option of the row, or the one that says so: it is
     dropped.
     """
     fields = {plain(name): value for name, value in row.items()}
