@@ -41,7 +41,10 @@ ELSEWHERE = [
     ),
     *(
         f"tests/{folder}"
-        for folder in ("judge", "logs", "task_files", "summary", "metrics", "prompts", "modalities")
+        for folder in (
+            *("judge", "logs", "task_files", "summary", "metrics", "prompts", "modalities"),
+            "twin_sets",
+        )
     ),
 ]
 USED = """

@@ -62,7 +62,7 @@ for _command, _example in idk.IDK.items():
     idk_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
 twins_app = typer.Typer(
-    help="Set questions beside twins that nobody can answer; see whether it tells them apart.",
+    help="Ask twins that nobody can answer; see whether it abstains.",
     epilog="Example: calib twins make --tasks easy-vqa-letters --output_path twins\n"
     "         && calib twins evaluate --model embedded:stage2 --tasks twins",
     no_args_is_help=True,

@@ -22,7 +22,6 @@ from calib.cli.base import (
     show,
 )
 from calib.cli.progress import progress
-from calib.idk.arms import IDK
 
 
 def make(
@@ -78,7 +77,7 @@ def evaluate(
     model_args: ModelArgs = "",
     idk: Annotated[
         str, typer.Option(metavar="TEXT", help="The option that is added, where none says it.")
-    ] = IDK,
+    ] = "I don't know",
     prompt: Prompt = None,
     batch_size: Batch = "auto",
     max_new_tokens: Annotated[

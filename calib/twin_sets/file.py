@@ -39,8 +39,8 @@ def make_twins(
     """Make the twins of ``calib.twins`` and write them into the folder ``out``.
 
     Returns what made.json holds: of how many ``questions``, ``made``: the twins in each way, and
-    ``without``: by way and reason the ids of questions that have none. Files of the same names there
-    are replaced. Raises InputError where no question has a twin, and for the folder of a run.
+    ``without``: by way and reason the ids of questions that have none. Files of the same names
+    there are replaced. Raises InputError where no question has a twin, and for a run's folder.
     """
     out = Path(out)
     refuse_no_folder(out)

@@ -53,19 +53,19 @@ def nouns_in(question: str) -> Iterator[Noun]:
         for head in range(place + 1, min(place + 2 + MODIFIERS, len(tokens))):
             word = tokens[head]
             behind = tokens[head + 1][0] if head + 1 < len(tokens) else "?"
-            if not is_noun(word[0]):
+            if not word[0].isalpha() or word[0].casefold() in DETERMINERS | BEHIND:
                 break
             if behind in BEHIND or not behind[0].isalnum():
-                beside = head == place + 1 and token[0].casefold() in ("a", "an")
-                yield Noun(word[0], *word.span(), token.span() if beside else None)
+                if is_thing(word[0]):
+                    beside = head == place + 1 and token[0].casefold() in ("a", "an")
+                    yield Noun(word[0], *word.span(), token.span() if beside else None)
                 break
 
 
-def is_noun(word: str) -> bool:
-    plain = word.isalpha() and word.islower() and len(word) > 2
-    return (
-        plain and not word.endswith(("ing", "ed")) and word not in NO_THINGS | DETERMINERS | BEHIND
-    )
+def is_thing(word: str) -> bool:
+    """Whether a word at a noun's place is taken for a thing: no name, and no form of a verb."""
+    small = word.islower() and len(word) > 2 and not word.endswith(("ing", "ed"))
+    return small and word not in NO_THINGS
 
 
 def alike(one: str, other: str) -> bool:
