@@ -88,8 +88,8 @@ def test_the_headline_says_what_is_shown_whichever_way_it_falls(page: Path):
     assert told(page, mask=(0.2, 0.01), remove=(-0.1, 0.02)) == (
         "It abstains more often from twins that nobody can answer than from their questions: mask "
         "by +20.0 points (p = 0.010). It abstains less often from twins that nobody can answer "
-        "than from their questions: remove by −10.0 points (p = 0.020). It is not shown to abstain more "
-        "or less often from twins than from their questions by swap and noun."
+        "than from their questions: remove by −10.0 points (p = 0.020). It is not shown to abstain "
+        "more or less often from twins than from their questions by swap and noun."
     )
 
 
