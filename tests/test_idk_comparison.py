@@ -190,6 +190,7 @@ def test_the_command_compares_sets_and_evaluations(tmp_path: Path):
     results = json.loads((tmp_path / "c" / "results.json").read_text())
     assert results["n"] == 9 and results["pairs"][0]["labels"]["first_only"] == 0
     assert results["pairs"][0]["arms"] == [] and "known" in done.output
+    assert "On 9 questions that all share; not shared: set 3, other 0." in done.output
     kept = rows_of(tmp_path / "set" / "evaluation")
     labelled = labels_of(tmp_path / "set")
     assert [row["known"] for row in kept.values()] == labelled.known

@@ -223,6 +223,8 @@ def compared(folders: list[Path], output_path: Path | None, seed: int) -> None:
     results = compare_idk(folders, seed=seed)
     page = write_idk_comparison(results, where)
     out.print(f"{headline(results)}\n")
+    more = ", ".join(f"{side['name']} {side['left_out']:,}" for side in results["sides"])
+    out.print(f"On {results['n']:,} questions that all share; not shared: {more}.\n")
     for pair in results["pairs"]:
         show(*printed(pair))
         out.print()
