@@ -22,6 +22,7 @@ from calib.cli import (
     sampling,
     trajectory,
     transferring,
+    twins,
     watching,
 )
 from calib.cli.base import Command, app, on_terminate, readable
@@ -61,6 +62,18 @@ idk_app = typer.Typer(
 app.add_typer(idk_app, name="idk")
 for _command, _example in idk.IDK.items():
     idk_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
+
+twins_app = typer.Typer(
+    help="Ask twins that nobody can answer; see whether it abstains.",
+    epilog="Example: calib twins make --tasks easy-vqa-letters --output_path twins\n"
+    "         && calib twins evaluate --model embedded:stage2 --tasks twins",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    subcommand_metavar="make|evaluate",
+)
+app.add_typer(twins_app, name="twins")
+for _command, _example in twins.TWINS.items():
+    twins_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
 
 def main() -> None:
