@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from calib.train.loss import CalibratedCrossEntropy as CalibratedCrossEntropy
     from calib.trajectories.study import Trajectory as Trajectory
     from calib.trajectories.study import trajectory as trajectory
+    from calib.twin_sets.evaluate import Twins as Twins
+    from calib.twin_sets.evaluate import evaluate_twins as evaluate_twins
+    from calib.twin_sets.make import twins as twins
     from calib.uncertainty.p_true import p_true as p_true
     from calib.uncertainty.semantic import SemanticEntropy as SemanticEntropy
     from calib.uncertainty.semantic import semantic_entropy as semantic_entropy
@@ -87,12 +90,14 @@ _HOMES = {
     "TemperatureScaling": "calib.calibrators.temperature",
     "Threshold": "calib.calibrators.abstention",
     "Trajectory": "calib.trajectories.study",
+    "Twins": "calib.twin_sets.evaluate",
     "Verdict": "calib.records",
     "abstention": "calib.calibrators.abstention",
     "bootstrap": "calib.intervals",
     "compare": "calib.summary.compare",
     "conformal_sets": "calib.calibrators.conformal",
     "drift": "calib.summary.drift",
+    "evaluate_twins": "calib.twin_sets.evaluate",
     "expected_cost": "calib.calibrators.cost",
     "judge_for": "calib.judge",
     "load_calibrator": "calib.calibrators.registry",
@@ -111,6 +116,7 @@ _HOMES = {
     "summarize": "calib.summary",
     "trajectory": "calib.trajectories.study",
     "transfer": "calib.report.transfer",
+    "twins": "calib.twin_sets.make",
     "write_comparison": "calib.report.comparison",
     "write_report": "calib.report.scores",
     "write_transfer": "calib.report.transfer",

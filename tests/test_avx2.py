@@ -43,7 +43,7 @@ ELSEWHERE = [
         f"tests/{folder}"
         for folder in (
             *("judge", "logs", "task_files", "summary", "metrics", "prompts", "modalities"),
-            "trajectories",
+            *("trajectories", "twin_sets"),
         )
     ),
 ]

@@ -40,8 +40,12 @@ COMMANDS = [
     "doctor",
     "crosscheck",
     "idk",
+    "twins",
 ]
-EVERY = [*COMMANDS[:-1], "idk build", "idk label", "idk evaluate"]
+EVERY = [
+    *COMMANDS[:-2],
+    *("idk build", "idk label", "idk evaluate", "twins make", "twins evaluate"),
+]
 runner = CliRunner()
 
 

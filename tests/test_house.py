@@ -33,7 +33,7 @@ CALIB_LAYERS = [
     {"calibrators", "hf", "logs"},
     {"drive", "summary"},
     {"uncertainty", "idk"},
-    {"prompts", "modalities", "trajectories"},
+    {"prompts", "modalities", "trajectories", "twin_sets"},
     {"report"},
     {"checks"},
     {"demo"},

@@ -23,6 +23,7 @@ from calib.runs.config import kind_of, read_config
 from calib.runs.kinds import (
     COMPARISON,
     HISTOGRAM,
+    IDK_COMPARISON,
     IDK_EVALUATION,
     IDK_SET,
     IMPORTED,
@@ -37,6 +38,7 @@ from calib.runs.kinds import (
     TRAINING,
     TRAJECTORY,
     TRANSFER,
+    TWINS,
     need,
 )
 from calib.summary.remedies import fit_runs
@@ -81,6 +83,8 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         PROMPT_SEARCH: written(root / "searched", config={"kind": PROMPT_SEARCH, "model": "m"}),
         MODALITY: written(root / "modality", config={"kind": MODALITY, "model": "m"}),
         TRAJECTORY: written(root / "trajectory", config={"kind": TRAJECTORY, "model": "m"}),
+        TWINS: written(root / "twins", config={"kind": TWINS, "model": "m"}),
+        IDK_COMPARISON: written(root / "idks", results={"format": "calib.idk.comparison/1"}),
     }
 
 

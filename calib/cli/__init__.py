@@ -23,6 +23,7 @@ from calib.cli import (
     study,
     trajectory,
     transferring,
+    twins,
     watching,
 )
 from calib.cli.base import Command, app, on_terminate, readable
@@ -74,6 +75,17 @@ app.add_typer(study_app, name="study")
 for _command, _example in study.STUDY.items():
     _name = _command.__name__.rstrip("_")
     study_app.command(_name, cls=Command, epilog=f"Example: {_example}")(readable(_command))
+twins_app = typer.Typer(
+    help="Ask twins that nobody can answer; see whether it abstains.",
+    epilog="Example: calib twins make --tasks easy-vqa-letters --output_path twins\n"
+    "         && calib twins evaluate --model embedded:stage2 --tasks twins",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    subcommand_metavar="make|evaluate",
+)
+app.add_typer(twins_app, name="twins")
+for _command, _example in twins.TWINS.items():
+    twins_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
 
 def main() -> None:

@@ -204,6 +204,33 @@ def evaluate(
     out.print(f"\n{write_idk_report(where)}", soft_wrap=True)
 
 
+def of_idk(folders: list[Path]) -> bool:
+    """Whether all are IDK sets or evaluations, which calib compare compares by their answers."""
+    from calib.runs.config import kind_of
+    from calib.runs.kinds import IDK_EVALUATION, IDK_SET
+
+    return all(kind_of(folder) in (IDK_SET, IDK_EVALUATION) for folder in folders)
+
+
+def compared(folders: list[Path], output_path: Path | None, seed: int) -> None:
+    """Compare IDK sets or evaluations on their common questions; write the page."""
+    from calib.idk.comparison import compare_idk
+    from calib.report.idk_comparison import headline, printed, write_idk_comparison
+    from calib.runs.durable import refuse_no_folder
+
+    where = output_path or folders[-1] / "compare"
+    refuse_no_folder(where)
+    results = compare_idk(folders, seed=seed)
+    page = write_idk_comparison(results, where)
+    out.print(f"{headline(results)}\n")
+    more = ", ".join(f"{side['name']} {side['left_out']:,}" for side in results["sides"])
+    out.print(f"On {results['n']:,} questions that all share; not shared: {more}.\n")
+    for pair in results["pairs"]:
+        show(*printed(pair))
+        out.print()
+    out.print(str(page), soft_wrap=True)
+
+
 def show_labels(made: dict[str, Any], folder: Path) -> None:
     counts = made["counts"]
     rows = [

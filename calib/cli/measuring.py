@@ -205,6 +205,11 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Compare runs of the same questions with the first of them."""
+    from calib.cli.idk import compared, of_idk
+
+    if of_idk(runs):
+        compared(runs, output_path, seed)
+        return
     from calib.report.comparison import headline, write_comparison
     from calib.report.comparison_equivalence import printed
     from calib.report.comparison_names import called, cut_names

@@ -35,16 +35,24 @@ def permission(item: Item) -> Item:
     return worded(item, PERMISSION)
 
 
-def option(item: Item) -> Item:
-    """The question with one more option, "I don't know"; an item that has one keeps it."""
+def option(item: Item, text: str = IDK) -> Item:
+    """The question with one more option, ``text``; an item that has one that says it keeps it."""
     if not item.options:
         raise InputError(f"item {item.id!r}: it has no options, so none can be added to them")
     if idk_option(item) is not None:
         return item
+    for place, own in enumerate(item.options):
+        if plainly(own) == plainly(text):
+            return replace(item, meta={**item.meta, "idk": place})
     meta = {**item.meta, "idk": len(item.options)}
     if "spellings" in meta:
-        meta["spellings"] = (*spellings_of(item), (IDK,))
-    return replace(item, options=(*item.options, IDK), meta=meta)
+        meta["spellings"] = (*spellings_of(item), (text,))
+    return replace(item, options=(*item.options, text), meta=meta)
+
+
+def plainly(text: str) -> str:
+    """A text as options are compared: small letters, single spaces."""
+    return " ".join(text.casefold().split())
 
 
 ARMS: dict[str, Callable[[Item], Item]] = {

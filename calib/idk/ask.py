@@ -16,6 +16,8 @@ from typing import Any
 
 from calib.idk.arms import ARMS, arm
 from calib.idk.build import cluster_of, pictures_of, sweep
+from calib.idk.comparison import EVALUATION as EVALUATION
+from calib.idk.comparison import OUTCOMES, question_of
 from calib.idk.draw import Subject, draw
 from calib.idk.evaluate import FORMAT, Outcome, compare, evaluate, quadrant
 from calib.idk.folder import Labelled, label, labels_of, provenance, tally
@@ -31,7 +33,6 @@ from calib.summary.rows import drawn_whole
 from calib.tasks import Task
 from calib.uncertainty.measures import unstated
 
-EVALUATION = "evaluation"
 EXAMPLES = 3
 """Examples of each quadrant in a report."""
 TEMPERATURE = 0.1
@@ -106,6 +107,7 @@ def ask_set(
         in_arm(subject, labelled, name, worded[name], path / "arms", settings, progress)
         for name in names
     ]
+    keep_outcomes(path, labelled, answered_arms)
     results = {**report_of(labelled, answered_arms, seed, path), "evaluation": settings}
     replace(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results
@@ -208,6 +210,20 @@ def report_of(labelled: Labelled, arms: Sequence[Arm], seed: int, out: Path) -> 
         "examples": examples(labelled, arms, out),
         "provenance": provenance(labelled),
     }
+
+
+def keep_outcomes(path: Path, labelled: Labelled, arms: Sequence[Arm]) -> None:
+    """Write down what each question is, whether it is known, and what every arm made of it."""
+    rows = [
+        {
+            **question_of(drawn.item),
+            "known": known,
+            "cluster": cluster_of(drawn.item),
+            "arms": {arm.name: role(arm.outcomes[k]) for arm in arms},
+        }
+        for k, (drawn, known) in enumerate(zip(labelled.draws, labelled.known, strict=True))
+    ]
+    replace(path / OUTCOMES, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def rates(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:

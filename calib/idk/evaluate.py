@@ -109,15 +109,29 @@ def compare(
     """
     if [(o.id, o.known) for o in first] != [(o.id, o.known) for o in second]:
         raise ValueError("the arms must hold the same items with the same labels, in one order")
+    return differences(first, second, n=n, seed=seed)
+
+
+def differences(
+    first: Sequence[Outcome], second: Sequence[Outcome], *, n: int = 2000, seed: int = 0
+) -> dict[str, Difference | None]:
+    """``compare`` of the same items, in one order, each side by its own labels."""
     groups = clusters(first)
-    differences: dict[str, Difference | None] = {}
+    found: dict[str, Difference | None] = {}
     shares = zip(RATES, masks(first).values(), masks(second).values(), strict=True)
     for name, a, b in shares:
-        try:
-            differences[name] = paired_difference(share, a, b, clusters=groups, n=n, seed=seed)
-        except ValueError:  # no refusal to be precise about, no known item, one image
-            differences[name] = None
-    return differences
+        found[name] = difference(a, b, groups, n=n, seed=seed)
+    return found
+
+
+def difference(
+    a: tuple[Mask, Mask], b: tuple[Mask, Mask], groups: NDArray[np.int64], *, n: int, seed: int
+) -> Difference | None:
+    """Of two shares of the same items, each of (hit, base); None where one does not exist."""
+    try:
+        return paired_difference(share, a, b, clusters=groups, n=n, seed=seed)
+    except ValueError:  # no refusal to be precise about, no known item, one image
+        return None
 
 
 def masks(outcomes: Sequence[Outcome]) -> dict[str, tuple[Mask, Mask]]:

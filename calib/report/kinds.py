@@ -16,6 +16,7 @@ from calib.report.answers import write_answers_report
 from calib.report.comparison import rewrite_comparison
 from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
+from calib.report.idk_comparison import rewrite_idk_comparison
 from calib.report.items import SOURCES as BY_ITEM
 from calib.report.measures import write_measures_report
 from calib.report.modality import write_modality_report
@@ -26,12 +27,14 @@ from calib.report.study import write_study_report
 from calib.report.training import write_training_report
 from calib.report.trajectory import write_trajectory_report
 from calib.report.transfer import rewrite_transfer
+from calib.report.twins import write_twins_report
 from calib.runs import open_run
 from calib.runs.config import kind_of
 from calib.runs.folder import Progress
 from calib.runs.kinds import (
     COMPARISON,
     HISTOGRAM,
+    IDK_COMPARISON,
     IDK_EVALUATION,
     IDK_SET,
     IMPORTED,
@@ -45,6 +48,7 @@ from calib.runs.kinds import (
     TRAINING,
     TRAJECTORY,
     TRANSFER,
+    TWINS,
     no_run,
 )
 
@@ -112,6 +116,10 @@ def idk_evaluation(of: Sources) -> Path:
     return write_idk_report(of.folder)
 
 
+def idk_comparison(of: Sources) -> Path:
+    return rewrite_idk_comparison(of.folder)
+
+
 def ranking(of: Sources) -> Path:
     return rewrite_ranking(of.folder)
 
@@ -140,6 +148,10 @@ def trajectory(of: Sources) -> Path:
     return write_trajectory_report(of.folder)
 
 
+def twins(of: Sources) -> Path:
+    return write_twins_report(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -148,6 +160,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     COMPARISON: comparison,
     IDK_SET: idk_set,
     IDK_EVALUATION: idk_evaluation,
+    IDK_COMPARISON: idk_comparison,
     RANKING: ranking,
     TRANSFER: transfer,
     TRAINING: training,
@@ -155,6 +168,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     MODALITY: modality,
     STUDY: study,
     TRAJECTORY: trajectory,
+    TWINS: twins,
 }
 
 

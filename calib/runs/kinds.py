@@ -23,6 +23,8 @@ PROMPT_SEARCH = "prompts"
 MODALITY = "modality"
 STUDY = "study"
 TRAJECTORY = "trajectory"
+TWINS = "twins"
+IDK_COMPARISON = "idk comparison"
 STATE = "trainer_state.json"
 
 
@@ -44,8 +46,15 @@ KINDS: dict[str, Kind] = {
     ),
     SAMPLE: Kind("sampled answers (calib sample)", "calib report and p_true, and Run.answers()"),
     COMPARISON: Kind("a comparison of runs (calib compare)", "calib report"),
-    IDK_SET: Kind("an IDK set (calib idk build)", "calib report and calib idk evaluate"),
-    IDK_EVALUATION: Kind("an evaluation of an IDK set (calib idk evaluate)", "calib report"),
+    IDK_SET: Kind(
+        "an IDK set (calib idk build)",
+        "calib report, calib idk evaluate and, beside others of its kind, calib compare",
+    ),
+    IDK_EVALUATION: Kind(
+        "an evaluation of an IDK set (calib idk evaluate)",
+        "calib report and, beside others of its kind, calib compare",
+    ),
+    IDK_COMPARISON: Kind("a comparison of IDK sets (calib compare)", "calib report"),
     TRANSFER: Kind("the transfer of calibrators (calib transfer)", "calib report"),
     RANKING: Kind("a ranking of calibrators (calib fit --calibrator all)", "calib report"),
     TRAINING: Kind("the checkpoints of a Trainer (calib.CalibrationCallback)", "calib report"),
@@ -53,9 +62,10 @@ KINDS: dict[str, Kind] = {
     MODALITY: Kind("a study of images against text (calib modality)", "calib report"),
     STUDY: Kind("a declared study (calib study run)", "calib report"),
     TRAJECTORY: Kind("calibration over checkpoints (calib trajectory)", "calib report"),
+    TWINS: Kind("answers to pairs of twins (calib twins evaluate)", "calib report"),
 }
 
-RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY, TRAJECTORY)
+RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY, TRAJECTORY, TWINS)
 READERS: dict[str, tuple[str, ...]] = {
     "Run.rows()": (SCORE, IMPORTED),
     "Run.scores()": (SCORE, IMPORTED),
@@ -79,6 +89,7 @@ FORMATS = {
     "calib.comparison/1": COMPARISON,
     "calib.idk/1": IDK_SET,
     "calib.idk.evaluation/1": IDK_EVALUATION,
+    "calib.idk.comparison/1": IDK_COMPARISON,
     "calib.transfer/1": TRANSFER,
     "calib.ranking/1": RANKING,
     "calib.study/1": STUDY,

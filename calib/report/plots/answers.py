@@ -14,7 +14,12 @@ from calib.report.plots.theme import CSS, PERCENT, SMALL, WIDE, Theme, drawing, 
 
 Shown = Mapping[str, Mapping[str, int]]
 
-TRUTHFUL = {"known": ("right",), "unknown": ("right", "refused")}
+TRUTHFUL = {
+    "known": ("right",),
+    "unknown": ("right", "refused"),
+    "answerable": ("right",),
+    "unanswerable": ("refused",),
+}
 OUTLINE = 1.8  # points
 LEAST_PLACES = 12.0  # of a matrix of few measures, whose squares would be huge
 WRITTEN = 0.07  # of the bar; a smaller part has no room for its number

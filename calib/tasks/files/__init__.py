@@ -28,6 +28,7 @@ from calib.tasks.files.parquet import parquet_rows
 from calib.tasks.files.pictures import Pictures
 from calib.tasks.files.shapes import Made, Rows, expanded
 from calib.tasks.files.text import text_of
+from calib.tasks.files.twin_rows import KEPT, as_twin
 from calib.tasks.files.values import mapping
 
 READERS = {
@@ -68,9 +69,10 @@ def items_of(rows: Rows, path: Path, notes: Notes) -> tuple[Item, ...]:
     ids, pictures = Ids(path, notes), Pictures(path)
     items = []
     for where, written in rows:
-        row = Row(written, where, of_shape=isinstance(written, Made))
+        row = Row(as_twin(written), where, of_shape=isinstance(written, Made))
         for name in row.others:
-            notes.column(name)
+            if name not in KEPT:
+                notes.column(name)
         for name in row.pictures_left:
             notes.picture(name)
         items.append(item_from(row, ids.of(row), pictures))
