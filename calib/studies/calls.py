@@ -23,13 +23,15 @@ MEASURED = ("n", "accuracy", "measures", "tests", "labels", "correlations", "agr
 @dataclass(frozen=True)
 class Work:
     """A job with all that its call needs. ``inputs`` are the folders of the jobs that it reads;
-    ``model`` and ``task`` load what the job names, ``path`` finds what the study's file names."""
+    ``model`` and ``task`` load what the job names, ``whole`` the task without its limit, ``path``
+    finds what the study's file names."""
 
     job: Job
     folder: Path
     inputs: Mapping[str, Sequence[Path]]
     model: Callable[[], Model]
     task: Callable[[], Task]
+    whole: Callable[[], Task]
     elsewhere: Callable[[str], Task]
     path: Callable[[str], str]
     progress: Progress | None
@@ -82,6 +84,21 @@ def idk(work: Work) -> None:
     build_set(subject, task, work.folder, limit=len(task), **asked)
     ask_set(subject, work.folder, arms=arms, seed=work.job.seed, progress=work.progress)
     write_idk_report(work.folder / EVALUATION)
+
+
+def twins(work: Work) -> None:
+    """Twins are made of the questions that have some, so that the limit is theirs."""
+    from calib.report.twins import write_twins_report
+    from calib.twin_sets.evaluate import evaluate_twins
+    from calib.twin_sets.make import make
+    from calib.twin_sets.ways import WAYS
+
+    assert work.job.task is not None
+    asked = work.asked
+    how = asked.pop("how", list(WAYS))
+    made = make(work.whole(), how, seed=work.job.seed, limit=work.job.task.limit)
+    evaluate_twins(work.model(), made.task, out=work.folder, **asked)
+    write_twins_report(work.folder)
 
 
 def prompts(work: Work) -> None:

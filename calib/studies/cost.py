@@ -52,6 +52,13 @@ def half_known(options: Options, questions: int) -> Cost:
     return Cost(questions * (1 + arms), questions * (int(options.get("samples", 10)) + arms))
 
 
+def paired(options: Options, questions: int) -> Cost:
+    """Each question and a twin of each way, at most."""
+    from calib.twin_sets.ways import WAYS
+
+    return Cost(questions * (1 + len(options.get("how") or WAYS)), 0, True)
+
+
 def searched(options: Options, questions: int) -> Cost:
     """The whole pool of wordings on the searched half; most are given up earlier."""
     keep, rewrites = int(options.get("keep", 5)), int(options.get("rewrites", 5))

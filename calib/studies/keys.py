@@ -66,6 +66,11 @@ class Places:
         assert job.task is not None
         return self.chosen(job.task, job.seed)
 
+    def whole(self, job: Job) -> Task:
+        """The job's task without its limit."""
+        assert job.task is not None
+        return self.task(job.task)
+
     def items(self, job: Job) -> tuple[Item, ...]:
         return self.asked(job).items
 
@@ -92,6 +97,8 @@ class Places:
         assert job.model is not None and job.task is not None
         items = self.items(job)
         whole = len(items) == len(self.task(job.task))
+        if KINDS[job.kind].draws:
+            items, said["limit"] = self.task(job.task).items, job.task.limit
         return said | {
             "model": [job.model.model, dict(job.model.arguments), self.weights(job.model)],
             "items": digest(items),

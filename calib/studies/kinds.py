@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calib.studies import calls
-from calib.studies.cost import Cost, answers_of, cells_of, half_known, prompts_of, searched
+from calib.studies.cost import Cost, answers_of, cells_of, half_known, paired, prompts_of, searched
 from calib.studies.options import (
     LEVEL,
     TEXT,
@@ -47,6 +47,8 @@ class Kind:
     """Runs that a job needs."""
     cost: Callable[[Mapping[str, Any], int], Cost] = lambda options, questions: Cost()
     concludes: bool = False
+    draws: bool = False
+    """Whether the call itself draws the questions of a task's limit."""
 
     @property
     def known(self) -> dict[str, Option]:
@@ -192,6 +194,14 @@ KINDS: dict[str, Kind] = {
             "arms": listing(TEXT),
         },
         cost=half_known,
+    ),
+    "twins": Kind(
+        "calib twins: questions beside twins that nobody can answer",
+        OVER_MODELS,
+        calls.twins,
+        {"how": listing(TEXT), "idk": TEXT, "max_new_tokens": whole(1)},
+        cost=paired,
+        draws=True,
     ),
     "prompts": Kind(
         "calib prompts: a search for a wording",

@@ -156,6 +156,7 @@ def carry_out(
         inputs={part: [places.folder(e) for e in jobs] for part, jobs in job.inputs.items()},
         model=partial(models.load, job.model) if job.model is not None else no_model,
         task=partial(places.asked, job),
+        whole=partial(places.whole, job),
         elsewhere=lambda name: places.chosen(task_named(study, name), job.seed),
         path=places.path,
         progress=progress,

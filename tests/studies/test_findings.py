@@ -76,8 +76,8 @@ def test_temperatures_differ_where_they_do(runs: dict[str, Outcome]):
 
 
 def test_temperatures_of_one_truth_seldom_differ():
-    """Two models with other noise but the same best temperature: at most 8 of 60 rejections, which 5 % seldom
-    exceed."""
+    """Two models with other noise but the same best temperature: at most 8 of 60 rejections, which
+    5 % seldom exceed."""
     from dataclasses import replace
 
     from tests.studies.scored import scored_of

@@ -69,7 +69,7 @@ FINDINGS: dict[str, Finding] = {
     "before-after": Finding("does calibration change?", before_after.find, [("compare",)]),
     "modality": Finding("surer of images, of text, of both?", modality.find, [("modality",)]),
     "trajectory": Finding("when does calibration change?", trajectory.find, [("trajectory",)]),
-    "unknown": Finding("does it admit not knowing?", unknown.find, [("idk",)]),
+    "unknown": Finding("does it admit not knowing?", unknown.find, [("idk", "twins")]),
     "remedies": Finding("what do remedies change?", remedies.find, [("ranking", "prompts")]),
     "elsewhere": Finding("do remedies hold elsewhere?", elsewhere.find, [("transfer",)]),
     "temperatures": Finding("do temperatures differ?", temperatures.find, [SCORED]),

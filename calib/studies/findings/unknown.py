@@ -2,7 +2,8 @@
 
 Of each IDK set two things are concluded: whether it admits fewer than half of what it does not know
 when asked plainly, by the interval of that rate; and whether an arm changes that rate, by paired
-tests, p corrected over all arms and models (Holm).
+tests, p corrected over all arms and models (Holm). Of twins: whether it abstains more often from a
+question that nobody can answer than from its twin that can be answered; a family of their own.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from calib.studies.findings.outcome import Outcome, of_kind
 from calib.studies.findings.tests import TESTED, Test, cells, corrected, said, sign, verdict
 
 PLAIN, ADMITS, REFUSES = "plain", "admit_rate", "over_refusal"
+ABSTENTION = "abstention"
 RATES = {
     "truthful": "truthful",
     ADMITS: "admits what it does not know",
@@ -44,9 +46,14 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
     tests = corrected({**row, "of": each.name} for each, asked in sets for row in compared(asked))
     plain = [found for each, asked in sets if (found := admitting(each, asked)) is not None]
     changed = [changing(test) for test in tests if test["rate"] == ADMITS]
+    pairs = of_kind(outcomes, "twins")
+    apart = corrected({**test, "of": each.name} for each in pairs for test in each.results["tests"])
+    told = [told_apart(test) for test in apart if test["measure"] == ABSTENTION]
+    tables = [arms(sets), differences(tests), labels(sets)] if sets else []
+    twins = [ways(pairs), twin_differences(apart)] if pairs else []
     return Found(
-        [*plain, *changed],
-        [arms(sets), differences(tests), labels(sets)],
+        [*plain, *changed, *told],
+        [*tables, *twins],
         [forest(sets, rate) for rate in (ADMITS, REFUSES)] if sets else [],
     )
 
@@ -83,6 +90,61 @@ def changing(test: Test) -> Conclusion:
     )
 
 
+def told_apart(test: Test) -> Conclusion:
+    """Whether a twin is abstained from more often; C4 claims that it is not."""
+    found = sign(test)
+    does = {
+        1: "abstains more often from twins that nobody can answer",
+        -1: "abstains less often from twins that nobody can answer",
+        0: "is not shown to abstain more or less often from twins that nobody can answer",
+    }[found]
+    tail = f" ({said(test)})" if found else ""
+    name = f"{test['of']}, {test['how']}"
+    return Conclusion(
+        name, {1: AGAINST, -1: SHOWN, 0: OPEN}[found], f"{name}: it {does}{tail}.", "C4"
+    )
+
+
+TWIN_RATES = {
+    "dual": "dual accuracy",
+    "accuracy": "right, question",
+    "abstains_twin": "abstains, twin",
+    "abstains": "abstains, question",
+    "mass_twin": "mass on not knowing, twin",
+    "mass": "mass, question",
+}
+
+
+def ways(pairs: Sequence[Outcome]) -> Table:
+    rows = [
+        [each.name, row["how"], row["pairs"], *(rate_in(row["rates"], name) for name in TWIN_RATES)]
+        for each in pairs
+        for row in each.results["ways"]
+    ]
+    columns = [
+        Column("of"),
+        Column("way"),
+        Column("pairs", "count"),
+        *(Column(name, "percents") for name in TWIN_RATES.values()),
+    ]
+    note = "Dual: the question is answered rightly and its twin abstained from."
+    return Table("twins", "Questions beside twins that nobody can answer", columns, rows, note)
+
+
+def rate_in(rates: Mapping[str, Any], name: str) -> list[float | None]:
+    return bounds(rates[name]) if rates.get(name) else [None, None, None]
+
+
+def twin_differences(tests: Sequence[Test]) -> Table:
+    return Table(
+        "twin-differences",
+        "Twins against their questions",
+        [Column("of"), Column("way"), Column("measure"), *TESTED],
+        [[test["of"], test["how"], test["label"], *cells(test)] for test in tests],
+        "Shares of 1. Where an option is removed, the mass on the others rises by itself.",
+    )
+
+
 Sets = Sequence[tuple[Outcome, Mapping[str, Any]]]
 
 
@@ -108,8 +170,7 @@ def arms(sets: Sets) -> Table:
 
 def rate_of(arm: Mapping[str, Any]) -> Any:
     def of(name: str) -> list[float | None]:
-        rate = arm["rates"][name]
-        return [None, None, None] if rate is None else bounds(rate)
+        return rate_in(arm["rates"], name)
 
     return of
 
