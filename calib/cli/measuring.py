@@ -202,6 +202,12 @@ def compare(
             help="Where to write; default: compare/ in the last run.",
         ),
     ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            metavar="D", help="Differences below it are called equivalent: above 0, below 1."
+        ),
+    ] = 0.02,
     seed: Seed = 0,
 ) -> None:
     """Compare runs of the same questions with the first of them."""
@@ -212,11 +218,13 @@ def compare(
     from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
     from calib.summary.compare import compare as compare_runs
+    from calib.summary.equivalence import checked_margin
 
+    checked_margin(margin)
     opened = [open_run(run, "calib compare") for run in runs]
     folder = output_path or runs[-1] / "compare"
     refuse_no_folder(folder)
-    results = compare_runs(opened, seed=seed)
+    results = compare_runs(opened, margin=margin, seed=seed)
     report = write_comparison(results, folder)
     shown = called(results)
     out.print(f"{headline(shown['pairs'][-1], shown['runs'])}\n")
@@ -230,7 +238,10 @@ def compare(
         sides = cut_names([pair["second"], pair["first"]], out.width // 2 - GUTTER)
         out.print(f"\n{' − '.join(sides)}")
         show(("quantity", "what is shown", "questions"), printed(pair))
-    out.print("Questions: about as many as would show equivalence if there were no difference.")
+    out.print(
+        f"Equivalent: within {margin:g}. Questions: about as many as would show it if there were "
+        "no difference."
+    )
     out.print(f"\n{report}", soft_wrap=True)
 
 
