@@ -76,11 +76,21 @@ def score(
     seed: Seed = 0,
     device: Device = None,
     confidence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODE",
+            help="Of an option among the options, or vocab: among all tokens. Default: options, "
+            "or vocab with --protocol paper.",
+        ),
+    ] = None,
+    protocol: Annotated[
         str,
         typer.Option(
-            metavar="MODE", help="Of an option among the options, or vocab: among all tokens."
+            metavar="NAME",
+            help="position reads the options where the answer begins; paper takes the likeliest "
+            "token until one is a letter.",
         ),
-    ] = "options",
+    ] = "position",
     prompt: Prompt = None,
     wording: Wording = None,
     normalize: Annotated[
@@ -115,21 +125,25 @@ def score(
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
+    from calib.models.letters import PAPER, PROTOCOLS, check_letters, confidence_of, form_of
     from calib.models.protocol import THINKING
     from calib.tasks.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
+    one_of("--protocol", protocol, PROTOCOLS)
+    confidence = confidence_of(confidence, protocol)
     one_of("--confidence", confidence, ("options", "vocab"))
     one_of("--normalize", normalize, ("sum", "mean"))
     one_of("--thinking", thinking, THINKING)
     one_of("--log_samples", log_samples, ("all", "none"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
+    prompt = form_of(prompt, "", protocol) or None
     selected = chosen(name, tasks, output_path, include_path, wording or (), prompt)
 
     from calib.drive.engine import device_of_rank, here
-    from calib.drive.score import check_items
+    from calib.drive.score import check_items, check_settings
     from calib.drive.score import score as run_score
     from calib.models.load import load_model
     from calib.models.orders import check_orders
@@ -144,12 +158,24 @@ def score(
             f"--reason: reasoning is about one order of the options; expected none with {orders} "
             "orders"
         )
+    if reason and protocol == PAPER:
+        raise InputError(
+            f"--reason: expected none with --protocol {PAPER}, whose model is asked for the letter "
+            "directly"
+        )
     for task, _ in selected:  # before a model is loaded
         items, form = task.selection(limit, seed), prompt or task.prompt
         how = Scoring(
-            form, confidence=confidence, normalize=normalize, thinking=thinking, orders=orders
+            form,
+            confidence=confidence,
+            normalize=normalize,
+            thinking=thinking,
+            orders=orders,
+            protocol=protocol,
         )
+        check_settings(how, log_samples)
         check_items(items, form)
+        check_letters(how, items)
         check_orders(items, how)
 
     arguments.setdefault("device", device_of_rank())
@@ -172,6 +198,7 @@ def score(
                 confidence=confidence,
                 normalize=normalize,
                 orders=orders,
+                protocol=protocol,
                 thinking=thinking,
                 thinking_tokens=thinking_tokens,
                 bins=bins,
