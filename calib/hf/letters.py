@@ -125,8 +125,7 @@ def search_letters(
     with naming(model.hf, [encoded.name for encoded in batch]):
         for part in decoded_apart(model.reader, whole):
             own = [batch[n] for n in part.rows]
-            labels = [-100 if answers[n] is None else answers[n] for n in part.rows]
-            walk = Walk(model, own, labels, alphabet, temperature)
+            walk = Walk(model, own, [answers[n] for n in part.rows], alphabet, temperature)
             letters.append(walk.taken(part.inputs))
             numbers.append(part.rows)
             # The model may be given other positions to go on from than to be read at.
@@ -157,7 +156,7 @@ class Walk:
         self,
         model: Model,
         batch: Sequence[Encoded],
-        labels: Sequence[int],
+        answers: Sequence[int | None],
         alphabet: Alphabet,
         temperature: float,
     ) -> None:
@@ -166,6 +165,7 @@ class Walk:
         tokens = [[*alphabet.tokens[:n], *[NONE] * (max(counts) - n)] for n in counts]
         self.tokens = torch.tensor(tokens, device=device)  # (N, O)
         self.counts = torch.tensor(counts, device=device)
+        labels = [-100 if answer is None else answer for answer in answers]
         self.labels = torch.tensor(labels, device=device)
         self.ends = torch.tensor(end_tokens(model.hf), dtype=torch.long, device=device)
         self.letters = alphabet.letters.to(device)

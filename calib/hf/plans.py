@@ -92,9 +92,9 @@ class Forwards:
         letter is searched for, rows are counted on the host: some have no confidence.
         """
         before: tuple[int, Scores | Searched, CalibrationHistogram | None] | None = None
-        counted = bins and self.how.protocol != PAPER
+        counted = None if self.how.protocol == PAPER else bins
         for number in numbers:
-            histogram = CalibrationHistogram(bins, self.model.device) if counted else None
+            histogram = CalibrationHistogram(counted, self.model.device) if counted else None
             scores = self.launch(number, histogram=histogram)
             if before is not None:
                 yield batch_of(*before)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from calib.intervals.equivalence import MARGIN
 from calib.report.blocks import Section, Table, Text
 from calib.report.comparison_names import label_of
 from calib.report.comparison_tables import TESTED, difference_name, signed, tested
 from calib.report.formats import UNKNOWN, Shown, count, fixed, interval, points, pvalue
 from calib.report.significance import claim, shown
-from calib.summary.equivalence import MARGIN
 
 Entry = Mapping[str, Any]
 CLAIM = 1

@@ -1,4 +1,4 @@
-"""What a page says of protocol ``paper``: where letters stood, and the fixed position beside them."""
+"""What a page says of protocol ``paper``: where letters stood, and the fixed position beside it."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from calib.intervals.equivalence import MARGIN
 from calib.records import CalibError, InputError
 from calib.runs import Run
 from calib.runs.config import checked
@@ -21,7 +22,6 @@ from calib.runs.kinds import need
 from calib.summary import BINS, to_json
 from calib.summary.curves import diagram, quantiles
 from calib.summary.equivalence import (
-    MARGIN,
     checked_margin,
     claimed,
     correct_claims,

@@ -44,9 +44,7 @@ def equivalences(
     }
 
 
-def equivalence(
-    spec: Spec, first: Scored, other: Scored, margin: float = MARGIN
-) -> dict[str, Any]:
+def equivalence(spec: Spec, first: Scored, other: Scored, margin: float = MARGIN) -> dict[str, Any]:
     facts = {"label": spec.label, "convention": spec.convention}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:

@@ -64,9 +64,7 @@ def of_letters(
         "compared": len(rows),
         "later": share(later, scored.cluster),
         "other": share(other, scored.cluster),
-        "right": share(
-            np.array([row["prediction"] == row["answer"] for row in asked]), clusters
-        ),
+        "right": share(np.array([row["prediction"] == row["answer"] for row in asked]), clusters),
         "right_at_position": share(
             np.array([row["position"]["prediction"] == row["answer"] for row in asked]), clusters
         ),
