@@ -12,6 +12,7 @@ from calib.cli.base import (
     Batch,
     Bins,
     Device,
+    Equivalence,
     Include,
     Limit,
     ModelArgs,
@@ -303,6 +304,7 @@ def report(
             help="With a table: its run folder; default: runs/NAME of the file.",
         ),
     ] = None,
+    equivalence: Equivalence = None,
     pictures: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Kept for items.html, at most; default: 2000."),
@@ -311,7 +313,10 @@ def report(
 ) -> None:
     """Write a report again: of a run, a table or a checkpoint."""
     from calib.report.kinds import Sources, write_again
+    from calib.uncertainty.meaning import check_equivalence
 
+    if equivalence is not None:
+        check_equivalence(equivalence)
     if run.is_file():
         run = imported(run, output_path, format_args).path
     elif not run.exists():
@@ -319,5 +324,5 @@ def report(
     elif output_path is not None or format_args:
         raise InputError(f"{run}: --output_path and --format_args go with the file of a table")
     with progress() as tell:
-        page = write_again(Sources(run, answers, scores, tell, pictures))
+        page = write_again(Sources(run, answers, scores, tell, pictures, equivalence))
     out.print(str(page), soft_wrap=True)

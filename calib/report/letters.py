@@ -6,15 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from calib.report.blocks import Section, Table, Text
-from calib.report.formats import (
-    UNKNOWN,
-    count,
-    fixed,
-    percent,
-    plural,
-    share,
-    within,
-)
+from calib.report.formats import UNKNOWN, count, fixed, percent, plural, points, share, within
 from calib.report.remedies import value_of
 from calib.report.significance import moved, p_of
 
@@ -23,7 +15,7 @@ READINGS = {
     "position": "at the first token",
     "options": "there, among the options",
 }
-PERCENT = ("accuracy", "confidence", "gap")
+
 FITTED = (
     "T divides the options' scores at the step where each letter stood (protocol paper); questions "
     "without a letter are not fitted to."
@@ -116,7 +108,7 @@ def readings_table(letters: Entry) -> Table:
 
 
 def shown(name: str, entry: Entry) -> str:
-    return percent(entry["value"], 1) if name in PERCENT else value_of(name, entry)
+    return points(entry["value"]) if name == "gap" else value_of(name, entry)
 
 
 def steps_table(letters: Entry) -> Table:
