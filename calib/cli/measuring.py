@@ -126,7 +126,7 @@ def score(
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
-    from calib.models.letters import PAPER, PROTOCOLS, check_letters, confidence_of, form_of
+    from calib.models.letters import PAPER, PROTOCOLS, confidence_of, form_of
     from calib.models.protocol import THINKING
     from calib.tasks.prompts import FORMS
 
@@ -144,7 +144,7 @@ def score(
     selected = chosen(name, tasks, output_path, include_path, wording or (), prompt)
 
     from calib.drive.engine import device_of_rank, here
-    from calib.drive.score import check_items, check_settings
+    from calib.drive.score import check_asked
     from calib.drive.score import score as run_score
     from calib.models.load import load_model
     from calib.models.orders import check_orders
@@ -174,9 +174,7 @@ def score(
             orders=orders,
             protocol=protocol,
         )
-        check_settings(how, log_samples)
-        check_items(items, form)
-        check_letters(how, items)
+        check_asked(items, how, log_samples)
         check_orders(items, how)
 
     arguments.setdefault("device", device_of_rank())
