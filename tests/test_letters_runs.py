@@ -215,6 +215,15 @@ def test_records_that_cannot_be_are_refused(tmp_path: Path, change: Any, message
         run.rows()
 
 
+def test_one_question_has_a_page(tmp_path: Path):
+    run = lettered(tmp_path / "run", n=1)
+    found = summarize(run)
+    assert (found["letters"]["n"], found["letters"]["compared"]) == (1, 1)
+    assert all(t["p"] is None for way in found["letters"]["tests"].values() for t in way.values())
+    text = markdown(score_page(found, run.path))
+    assert text.count("is not shown to change anything") == 2 and "on 1 question with" in text
+
+
 def test_no_letter_at_all_is_said_in_a_sentence(tmp_path: Path):
     run = lettered(tmp_path / "run", n=6)
     rows = [json.loads(line) for line in (run.path / "records.jsonl").read_text().splitlines()]

@@ -39,8 +39,8 @@ def asked_words(letters: Entry) -> str:
         f"nothing else, for at most {count(letters['most_steps'])} steps; its probability among "
         "all tokens is the confidence, which this page judges. That happened for "
         f"{of_share(letters['parsed'])} of {plural(letters['n'], 'question')}; "
-        f"{count(letters['unparsed'])} are unparsed: they stand in the records, are in the parse "
-        "rate and in no other number. The first token of all was an option for "
+        f"{count(letters['unparsed'])} are unparsed: they stand in the records and in the shares "
+        "of all questions, and are in no other number. The first token of all was an option for "
         f"{of_share(letters['parsed_at_position'])}."
     )
 
