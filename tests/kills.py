@@ -31,7 +31,7 @@ from calib.tasks import Task
 from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
 
-KINDS = ("score", "sample", "idk", "report", "prompts", "fake score", "fake sample")
+KINDS = ("score", "letters", "sample", "idk", "report", "prompts", "fake score", "fake sample")
 QUESTIONS = 60
 TIMED = ("config.json", "results.json", "report.html", "report.md", "README.md")
 
@@ -51,6 +51,8 @@ def act(kind: str, model: Model | Fake, folder: Path) -> None:
         act(kind.removeprefix("fake "), Fake(), folder)
     elif kind == "score":
         calib.score(model, task(), out=folder, batch_size=4)
+    elif kind == "letters":
+        calib.score(model, task(), out=folder, batch_size=4, protocol="paper")
     elif kind == "sample":
         calib.sample(model, task(), out=folder, samples=4, max_new_tokens=6)
     elif kind == "prompts":
