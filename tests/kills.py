@@ -34,7 +34,10 @@ from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
 from tests.studies.declared import declared
 
-KINDS = ("score", "sample", "idk", "report", "prompts", "study", "fake score", "fake sample")
+KINDS = (
+    *("score", "letters", "sample", "idk", "report", "prompts", "study"),
+    *("fake score", "fake sample"),
+)
 QUESTIONS = 60
 TIMED = ("config.json", "results.json", "report.html", "report.md", "README.md", "done.json")
 
@@ -54,6 +57,8 @@ def act(kind: str, model: Model | Fake, folder: Path) -> None:
         act(kind.removeprefix("fake "), Fake(), folder)
     elif kind == "score":
         calib.score(model, task(), out=folder, batch_size=4)
+    elif kind == "letters":
+        calib.score(model, task(), out=folder, batch_size=4, protocol="paper")
     elif kind == "sample":
         calib.sample(model, task(), out=folder, samples=4, max_new_tokens=6)
     elif kind == "prompts":

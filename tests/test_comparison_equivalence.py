@@ -210,6 +210,33 @@ def test_a_terminal_of_80_columns(three):
     assert any(line.startswith("RMSCE, debiased") and "neither" in line for line in lines)
 
 
+def test_a_margin_of_ones_own(three, tmp_path):
+    """Every test is that of the margin, and page and terminal name it."""
+    found = compare(three, margin=0.05)
+    assert found["margin"] == found["facts"]["margin"] == 0.05
+    for each, run in zip(found["pairs"], three[1:], strict=True):
+        expected = paired_equivalence(
+            GAP, arrays(run, "gap"), arrays(three[0], "gap"), margin=0.05, clusters=np.arange(600)
+        )
+        assert each["equivalences"]["gap"]["p"] == pytest.approx(expected.p, abs=1e-12)
+        assert {test["margin"] for test in each["equivalences"].values()} == {0.05}
+    said = "less than 0.05 (5 points of the gap) to either side"
+    assert said in markdown(comparison_page(found)) and "within 0.02" not in json.dumps(found)
+    command = ["compare", *(str(run.path) for run in three), "--margin", ".05"]
+    ran = CliRunner().invoke(cli.app, [*command, "--output_path", str(tmp_path / "page")])
+    assert ran.exit_code == 0 and "Equivalent: within 0.05." in ran.output
+    assert json.loads((tmp_path / "page/results.json").read_text())["margin"] == 0.05
+
+
+@pytest.mark.parametrize("margin", [0, 1, -0.02, 2.0, float("nan"), float("inf"), "0.1", True])
+def test_what_is_no_margin_is_refused(three, margin):
+    with pytest.raises(calib.InputError, match="margin: expected a number above 0 and below 1"):
+        compare(three, margin=margin)
+    if not isinstance(margin, str | bool):
+        command = ["compare", "nowhere", "either", "--margin", str(margin)]
+        assert CliRunner().invoke(cli.app, command).exit_code == 2
+
+
 def test_a_run_against_itself_is_equivalent_where_questions_are_enough(three, tmp_path):
     for n, shown in ((600, True), (200, False)):
         sides = []
@@ -232,7 +259,7 @@ def test_one_question_has_no_equivalence(tmp_path, make_run):
     assert found["equivalence_tests"] == 0 and pair["refinement"]["p"] is None
     table = equivalence_table(1, pair)
     assert all(row[1] == "neither is shown" and row[-1] == "–" for row in table.rows)
-    assert "less than the margin to either side" in markdown(comparison_page(found))
+    assert "less than 0.02 (2 points of the gap) to either side" in markdown(comparison_page(found))
 
 
 def stated(folder: Path, cluster: Callable[[int], object]) -> list[Run]:

@@ -80,6 +80,14 @@ Thinking = Annotated[
     typer.Option(metavar="MODE", help="Whether it thinks first: off, on, or own (the template's)."),
 ]
 Samples = Annotated[int, typer.Option(min=1, metavar="N", help="Answers per question.")]
+Equivalence = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW",
+        help="Which samples mean the same: exact, normalized, or nli:NAME, a model of entailment "
+        "(a folder or a hub name). Default: normalized.",
+    ),
+]
 Include = Annotated[
     Path | None,
     typer.Option(

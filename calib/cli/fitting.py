@@ -63,6 +63,8 @@ def fit(
     from calib.calibrators.grouped import GroupedTemperature
     from calib.calibrators.registry import CALIBRATORS
     from calib.fields import refuse_irregular
+    from calib.models.letters import PAPER
+    from calib.report.letters import FITTED
     from calib.report.remedies import temperature_lines, temperature_span
     from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
@@ -96,6 +98,8 @@ def fit(
         )
     fitted.save(path, facts=results["facts"])
     by_type = isinstance(fitted, GroupedTemperature)
+    if opened.config.get("protocol") == PAPER:
+        out.print(f"{FITTED}\n")
     if results["reason"] is not None:
         out.print(f"{results['reason']}\n")
     if isinstance(fitted, GroupedTemperature):

@@ -12,6 +12,7 @@ from calib.cli.base import (
     Batch,
     Bins,
     Device,
+    Equivalence,
     Include,
     Limit,
     ModelArgs,
@@ -76,11 +77,21 @@ def score(
     seed: Seed = 0,
     device: Device = None,
     confidence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODE",
+            help="Of an option among the options, or vocab: among all tokens. Default: options, "
+            "or vocab with --protocol paper.",
+        ),
+    ] = None,
+    protocol: Annotated[
         str,
         typer.Option(
-            metavar="MODE", help="Of an option among the options, or vocab: among all tokens."
+            metavar="NAME",
+            help="position reads the options where the answer begins; paper takes the likeliest "
+            "token until one is a letter.",
         ),
-    ] = "options",
+    ] = "position",
     prompt: Prompt = None,
     wording: Wording = None,
     normalize: Annotated[
@@ -115,21 +126,25 @@ def score(
     include_path: Include = None,
 ) -> None:
     """Score a model on a task; write its report."""
+    from calib.models.letters import PAPER, PROTOCOLS, confidence_of, form_of
     from calib.models.protocol import THINKING
     from calib.tasks.prompts import FORMS
 
     name, arguments = model_arguments(model, model_args, device)
     size = batch(batch_size)
+    one_of("--protocol", protocol, PROTOCOLS)
+    confidence = confidence_of(confidence, protocol)
     one_of("--confidence", confidence, ("options", "vocab"))
     one_of("--normalize", normalize, ("sum", "mean"))
     one_of("--thinking", thinking, THINKING)
     one_of("--log_samples", log_samples, ("all", "none"))
     if prompt is not None:
         one_of("--prompt", prompt, FORMS)
+    prompt = form_of(prompt, "", protocol) or None
     selected = chosen(name, tasks, output_path, include_path, wording or (), prompt)
 
     from calib.drive.engine import device_of_rank, here
-    from calib.drive.score import check_items
+    from calib.drive.score import check_asked
     from calib.drive.score import score as run_score
     from calib.models.load import load_model
     from calib.models.orders import check_orders
@@ -144,12 +159,22 @@ def score(
             f"--reason: reasoning is about one order of the options; expected none with {orders} "
             "orders"
         )
+    if reason and protocol == PAPER:
+        raise InputError(
+            f"--reason: expected none with --protocol {PAPER}, whose model is asked for the letter "
+            "directly"
+        )
     for task, _ in selected:  # before a model is loaded
         items, form = task.selection(limit, seed), prompt or task.prompt
         how = Scoring(
-            form, confidence=confidence, normalize=normalize, thinking=thinking, orders=orders
+            form,
+            confidence=confidence,
+            normalize=normalize,
+            thinking=thinking,
+            orders=orders,
+            protocol=protocol,
         )
-        check_items(items, form)
+        check_asked(items, how, log_samples)
         check_orders(items, how)
 
     arguments.setdefault("device", device_of_rank())
@@ -172,6 +197,7 @@ def score(
                 confidence=confidence,
                 normalize=normalize,
                 orders=orders,
+                protocol=protocol,
                 thinking=thinking,
                 thinking_tokens=thinking_tokens,
                 bins=bins,
@@ -202,6 +228,12 @@ def compare(
             help="Where to write; default: compare/ in the last run.",
         ),
     ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            metavar="D", help="Differences below it are called equivalent: above 0, below 1."
+        ),
+    ] = 0.02,
     seed: Seed = 0,
 ) -> None:
     """Compare runs of the same questions with the first of them."""
@@ -217,11 +249,13 @@ def compare(
     from calib.runs import open_run
     from calib.runs.durable import refuse_no_folder
     from calib.summary.compare import compare as compare_runs
+    from calib.summary.equivalence import checked_margin
 
+    checked_margin(margin)
     opened = [open_run(run, "calib compare") for run in runs]
     folder = output_path or runs[-1] / "compare"
     refuse_no_folder(folder)
-    results = compare_runs(opened, seed=seed)
+    results = compare_runs(opened, margin=margin, seed=seed)
     report = write_comparison(results, folder)
     shown = called(results)
     out.print(f"{headline(shown['pairs'][-1], shown['runs'])}\n")
@@ -235,7 +269,10 @@ def compare(
         sides = cut_names([pair["second"], pair["first"]], out.width // 2 - GUTTER)
         out.print(f"\n{' − '.join(sides)}")
         show(("quantity", "what is shown", "questions"), printed(pair))
-    out.print("Questions: about as many as would show equivalence if there were no difference.")
+    out.print(
+        f"Equivalent: within {margin:g}. Questions: about as many as would show it if there were "
+        "no difference."
+    )
     out.print(f"\n{report}", soft_wrap=True)
 
 
@@ -270,6 +307,7 @@ def report(
             help="With a table: its run folder; default: runs/NAME of the file.",
         ),
     ] = None,
+    equivalence: Equivalence = None,
     pictures: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Kept for items.html, at most; default: 2000."),
@@ -278,7 +316,10 @@ def report(
 ) -> None:
     """Write a report again: of a run, a table or a checkpoint."""
     from calib.report.kinds import Sources, write_again
+    from calib.uncertainty.meaning import check_equivalence
 
+    if equivalence is not None:
+        check_equivalence(equivalence)
     if run.is_file():
         run = imported(run, output_path, format_args).path
     elif not run.exists():
@@ -286,5 +327,5 @@ def report(
     elif output_path is not None or format_args:
         raise InputError(f"{run}: --output_path and --format_args go with the file of a table")
     with progress() as tell:
-        page = write_again(Sources(run, answers, scores, tell, pictures))
+        page = write_again(Sources(run, answers, scores, tell, pictures, equivalence))
     out.print(str(page), soft_wrap=True)

@@ -13,6 +13,7 @@ from calib.cli.base import (
     Bins,
     CacheGb,
     Device,
+    Equivalence,
     Include,
     Limit,
     ModelArgs,
@@ -23,6 +24,7 @@ from calib.cli.base import (
     show,
 )
 from calib.cli.progress import progress
+from calib.records import InputError
 
 
 def modality(
@@ -64,6 +66,7 @@ def modality(
     samples: Annotated[
         int, typer.Option(min=0, metavar="N", help="Answers a cell, for semantic entropy; 0: none.")
     ] = 0,
+    equivalence: Equivalence = None,
     side: Annotated[
         int,
         typer.Option(min=1, metavar="PIXELS", help="A picture has at most so many under noise."),
@@ -90,11 +93,18 @@ def modality(
     from calib.modalities.study import modality as study
     from calib.models.load import load_model
     from calib.report.modality import write_modality_report
+    from calib.uncertainty.meaning import DEFAULT, check_equivalence
 
     one_task(tasks)
     name, arguments = model_arguments(model, model_args, device)
     chosen = checked_arms(None if arms is None else parts(arms))
     steps = checked_levels(None if levels is None else [level_in(part) for part in parts(levels)])
+    if equivalence is not None:
+        check_equivalence(equivalence)
+        if samples == 0:
+            raise InputError(
+                "--equivalence: it says which samples mean the same, and --samples is 0"
+            )
     task = load(tasks, include_path)
     with progress() as tell:
         done = study(
@@ -106,6 +116,7 @@ def modality(
             descriptions=descriptions,
             describe=describe,
             samples=samples,
+            equivalence=equivalence or DEFAULT,
             limit=limit,
             prompt=prompt,
             batch_size=batch(batch_size),

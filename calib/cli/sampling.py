@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,6 @@ from calib.cli.base import (
     ModelName,
     Out,
     Prompt,
-    Samples,
     Seed,
     Tasks,
     Thinking,
@@ -26,6 +25,7 @@ from calib.cli.base import (
     out,
 )
 from calib.cli.progress import announcing, progress
+from calib.records import InputError
 
 
 def sample(
@@ -33,7 +33,10 @@ def sample(
     tasks: Tasks,
     model_args: ModelArgs = "",
     output_path: Out = None,
-    samples: Samples = 20,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Answers per question; default: 20."),
+    ] = None,
     gen_kwargs: Annotated[
         str,
         typer.Option(
@@ -55,6 +58,22 @@ def sample(
         ),
     ] = "plan",
     thinking: Thinking = "own",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="semantic-entropy draws as its publication does, and writes the report; default: "
+            "none.",
+        ),
+    ] = None,
+    equivalence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Write the report, with samples that mean the same by exact, normalized or "
+            "nli:NAME. Default: no report, or the recipe's.",
+        ),
+    ] = None,
     include_path: Include = None,
 ) -> None:
     """Draw several answers to each question of a task."""
@@ -71,30 +90,63 @@ def sample(
     for task, _ in selected:
         check(task.selection(limit, seed), prompt or task.prompt)
 
-    from calib.drive.engine import device_of_rank
+    from calib.drive.engine import await_answers, device_of_rank, here
     from calib.drive.sample import sample as run_sample
     from calib.models.load import load_model
     from calib.models.protocol import Sampling
+    from calib.report.measures import write_measures_report
+    from calib.uncertainty.meaning import check_equivalence, meaning_of
+    from calib.uncertainty.recipes import follow, recipe_of
 
-    Sampling(samples=samples, seed=seed, **settings)  # refused before a model is loaded
+    # Refused before a model is loaded.
+    asked = settings if samples is None else {**settings, "samples": samples}
+    if recipe is not None:
+        own = recipe_of(recipe, asked)
+        equivalence = equivalence or own.equivalence
+    Sampling(**{"samples": 20, "seed": seed, **asked})
+    if equivalence is not None:
+        check_equivalence(equivalence)
+        meaning_of(equivalence, device)  # it is loaded again, when there is room for it
+        refuse_single(samples, recipe, equivalence)
+    how = {
+        "limit": limit,
+        "seed": seed,
+        "prompt": prompt,
+        "batching": batching,
+        "thinking": thinking,
+        **asked,
+    }
     arguments.setdefault("device", device_of_rank())
     subject = load_model(name, **arguments)
+    drawn: list[tuple[Any, Any]] = []
     for task, folder in selected:
         with progress() as tell:
-            run = run_sample(
-                subject,
-                task,
-                out=folder,
-                limit=limit,
-                samples=samples,
-                seed=seed,
-                prompt=prompt,
-                batching=batching,
-                thinking=thinking,
-                progress=announcing(tell, folder),
-                **settings,
-            )
-        out.print(f"{run.path}", soft_wrap=True)
+            told = announcing(tell, folder)
+            if recipe is not None:
+                drawn.append(follow(recipe, subject, task, out=folder, progress=told, **how))
+            else:
+                drawn.append((run_sample(subject, task, out=folder, progress=told, **how), None))
+        if equivalence is None:
+            out.print(f"{folder}", soft_wrap=True)
+    if equivalence is None or here().rank > 0:
+        return
+    del subject
+    meaning = meaning_of(equivalence, device)
+    for run, answers in drawn:
+        for one in filter(None, (run, answers)):
+            await_answers(one, int(one.config["questions"]))
+        with progress() as tell:
+            page = write_measures_report(run, answers=answers, equivalence=meaning, progress=tell)
+        out.print(f"{page}", soft_wrap=True)
+
+
+def refuse_single(samples: int | None, recipe: str | None, equivalence: str) -> None:
+    """InputError where there are no two samples whose meanings could be compared."""
+    if recipe is None and samples is not None and samples < 2:
+        raise InputError(
+            f"--equivalence: expected two or more --samples, whose meanings {equivalence} "
+            f"compares, got {samples}"
+        )
 
 
 def p_true(

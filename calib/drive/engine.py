@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from calib.models.letters import POSITION
 from calib.models.load import load_model
 from calib.models.protocol import Model, ScorePlan
 from calib.records import InputError, Item
@@ -115,13 +116,14 @@ def facts_of(model: Model, folder: Path | None = None) -> dict[str, Any]:
 
 
 def as_begun(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """What an earlier version wrote otherwise: a scored run's device by number, which stays, and no
-    ``orders``, of which there was one."""
+    """What an earlier version wrote otherwise: a scored run's device by number, which stays, and
+    neither ``orders`` nor ``protocol``, of which there was one."""
     grown: dict[str, Any] = {}
     if "device" in now and kind_of(before.get("device")) == now["device"]:
         grown["device"] = before["device"]
-    if "orders" not in before and now.get("orders") == 1:
-        grown["orders"] = 1
+    for name, only in (("orders", 1), ("protocol", POSITION)):
+        if name not in before and now.get(name) == only:
+            grown[name] = only
     return grown
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from calib.drive import engine
 from calib.drive.reason import THOUGHTS, thought
+from calib.models.letters import PAPER, POSITION, check_letters, confidence_of, form_of
 from calib.models.orders import planned
 from calib.models.protocol import Model, Row, ScoredBatch, Scoring, one_of
 from calib.records import InputError, Item
@@ -42,10 +43,11 @@ def score(
     limit: int | None = None,
     prompt: str | None = None,
     variants: bool = False,
-    confidence: str = "options",
+    confidence: str | None = None,
     temperature: float = 1.0,
     normalize: str = "sum",
     orders: int = 1,
+    protocol: str = POSITION,
     thinking: str = "off",
     thinking_tokens: int = THOUGHTS,
     bins: int = 15,
@@ -54,22 +56,22 @@ def score(
 ) -> Run:
     """Score every option of every question and keep one record per question in ``out``.
 
-    ``limit`` questions are drawn by ``seed``; ``prompt`` is one of ``calib.tasks.prompts.FORMS``
-    (default: the task's own); ``variants`` lets capitalised and spaced spellings count. Where the
-    chat template lets a model think, ``thinking="off"`` closes its block of thoughts empty, "on"
-    samples it, at most ``thinking_tokens``, "own" leaves it to the template. ``orders``: lettered
-    options are asked for in so many cyclic orders and averaged. ``log_samples="none"``
-    keeps a histogram of ``bins`` bins and no records. Processes of ``torchrun`` divide the batches.
-    The same call goes on where an earlier one was stopped. InputError: what is refused at once.
+    ``limit`` questions are drawn by ``seed``, in form ``prompt`` of ``calib.tasks.prompts.FORMS``.
+    ``variants`` lets capitalised and spaced spellings count. ``thinking="off"`` closes a template's
+    block of thoughts empty, "on" samples ``thinking_tokens`` at most, "own" leaves it as it is.
+    Options are averaged over cyclic ``orders``. ``protocol`` (``calib.models.letters``) decides the
+    default of ``confidence``. ``log_samples="none"`` keeps a histogram of ``bins`` and no records.
+    ``torchrun`` divides the batches; the same call goes on. InputError: what is refused at once.
     """
     # 1. What is asked, and how.
     task = checked(task) if isinstance(task, Task) else load_task(task)
-    form = prompt or task.prompt
-    how = Scoring(form, variants, confidence, temperature, normalize, thinking, batch_size, orders)
-    check_settings(form, log_samples)
+    form, sure = form_of(prompt, task.prompt, protocol), confidence_of(confidence, protocol)
+    how = Scoring(
+        form, variants, sure, temperature, normalize, thinking, batch_size, orders, protocol
+    )
     bins, seed = checked_setting("bins", bins), checked_setting("seed", seed)
     items = task.selection(limit, seed)
-    check_items(items, form)
+    check_asked(items, how, log_samples)
 
     # 2. The model plans it; what is refused of any question is refused before there is a folder.
     model = engine.loaded(model)
@@ -116,10 +118,18 @@ def config_of(
     }
 
 
-def check_settings(form: str, log_samples: str) -> None:
-    """Raise InputError for a setting that no run has."""
-    one_of("prompt", form, FORMS)
+def check_asked(items: Sequence[Item], how: Scoring, log_samples: str) -> None:
+    """Raise InputError for a setting that no run has, and as ``check_items`` and
+    ``calib.models.letters.check_letters`` do."""
+    one_of("prompt", how.prompt, FORMS)
     one_of("log_samples", log_samples, LOG_SAMPLES)
+    if how.protocol == PAPER and log_samples == "none":
+        raise InputError(
+            f"log_samples: expected all with protocol {PAPER}, whose two readings of a question "
+            "are compared by their records, got 'none'"
+        )
+    check_items(items, how.prompt)
+    check_letters(how, items)
 
 
 def check_items(items: Sequence[Item], form: str) -> None:

@@ -19,6 +19,7 @@ from calib.hf.decoding.packing import CannotPack, Packing
 from calib.hf.decoding.sampling import sample_answers
 from calib.hf.encoding import Encoded, encode, refuse_overlong
 from calib.hf.ends import end_tokens, nested
+from calib.hf.letters import Alphabet
 from calib.hf.loading import load
 from calib.hf.memory import Memory, remembered
 from calib.hf.placement import device_map, input_device
@@ -94,6 +95,7 @@ class Model:
             token_logprobs=True,
             seeds=True,
             thinking=self.speakers.end_of_thoughts if self.thinks else None,
+            letters=bool(self.hf.can_generate()),
         )
 
     @contextmanager
@@ -105,6 +107,11 @@ class Model:
                 yield memory
             finally:
                 self.reader.memory = None
+
+    @cached_property
+    def alphabet(self) -> Alphabet:
+        """Which of its tokens are letters. Reads the whole vocabulary."""
+        return Alphabet(self.tokenizer)
 
     @cached_property
     def _own_decision(self) -> list[str]:

@@ -12,7 +12,9 @@ from calib_kernels import CalibrationHistogram
 
 from calib.hf.batching import plan
 from calib.hf.encoding import Encoded
+from calib.hf.letters import Searched, search_letters
 from calib.hf.orders import kind_of, score_orders
+from calib.models.letters import PAPER, STEPS
 from calib.models.orders import sets_of
 from calib.models.protocol import Answering, ScoredBatch, Scoring
 from calib.records import Answer, Item
@@ -35,7 +37,16 @@ class Forwards:
 
     @classmethod
     def of(cls, model: Model, items: Sequence[Item], how: Scoring) -> Self:
-        encoded = model.encode(items, how.prompt, variants=how.variants, thinking=how.thinking)
+        searched = how.protocol == PAPER
+        encoded = model.encode(
+            items,
+            how.prompt,
+            variants=how.variants,
+            new_tokens=STEPS if searched else 0,
+            thinking=how.thinking,
+        )
+        if searched:
+            model.alphabet.check(encoded)
         sets, size = sets_of(items, how.orders), how.batch_size
         batches = plan(
             [sum(encoded[i].length for i in own) for own in sets],
@@ -51,9 +62,17 @@ class Forwards:
     def prompts(self) -> list[str]:
         return [e.text for e in self.encoded]
 
-    def launch(self, number: int, **more: Any) -> Scores:
+    def launch(self, number: int, **more: Any) -> Scores | Searched:
         """The scores of a batch, which its device may still be computing."""
         batch = self.batches[number]
+        if self.how.protocol == PAPER:
+            return search_letters(
+                self.model,
+                [self.encoded[i] for i in batch],
+                [self.answers[i] for i in batch],
+                alphabet=self.model.alphabet,
+                temperature=self.how.temperature,
+            )
         single = self.how.orders == 1
         score = self.model.score_batch if single else partial(score_orders, self.model)
         return score(
@@ -69,11 +88,13 @@ class Forwards:
         """The device computes a batch while the one before is copied and written.
 
         The pass that scores options of one token fills the batch's histogram, too; where they have
-        several tokens, a second step fills it from their scores, on the device as well.
+        several tokens, a second step fills it from their scores, on the device as well. Where a
+        letter is searched for, rows are counted on the host: some have no confidence.
         """
-        before: tuple[int, Scores, CalibrationHistogram | None] | None = None
+        before: tuple[int, Scores | Searched, CalibrationHistogram | None] | None = None
+        counted = None if self.how.protocol == PAPER else bins
         for number in numbers:
-            histogram = CalibrationHistogram(bins, self.model.device) if bins else None
+            histogram = CalibrationHistogram(counted, self.model.device) if counted else None
             scores = self.launch(number, histogram=histogram)
             if before is not None:
                 yield batch_of(*before)
@@ -82,7 +103,9 @@ class Forwards:
             yield batch_of(*before)
 
 
-def batch_of(number: int, scores: Scores, histogram: CalibrationHistogram | None) -> ScoredBatch:
+def batch_of(
+    number: int, scores: Scores | Searched, histogram: CalibrationHistogram | None
+) -> ScoredBatch:
     """What has left the device: the rows in one copy, the histogram in another."""
     return ScoredBatch(number, scores.rows(), None if histogram is None else copied(histogram))
 

@@ -34,7 +34,7 @@ from calib.models.protocol import check_scoring
 Options = Sequence[Sequence[tuple[int, ...]]]
 
 REAL = ("mass", "confidence_options", "confidence_vocab", "entropy", "vocab_entropy")
-WHOLE = ("prediction", "token")
+WHOLE = ("prediction", "token", "step")
 FLAGS = ("correct", "parsed", "valid", "ended")
 
 
@@ -157,6 +157,20 @@ def of_single_tokens(
 ) -> Scores:
     """The scores of options of one token, from the answer position's logits (N, V) alone."""
     ids = padded_ids([[[s[0] for s in o] for o in row] for row in options]).to(logits.device)
+    counts = tuple(len(row) for row in options)
+    scored = of_ids(logits, ids, labels, confidence, temperature, histogram)
+    return Scores(*scored, counts, confidence)
+
+
+def of_ids(
+    logits: Tensor,
+    ids: Tensor,
+    labels: Tensor,
+    confidence: str = "options",
+    temperature: float = 1.0,
+    histogram: CalibrationHistogram | None = None,
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """logprob (N, O), prob (N, O) and the columns of options whose tokens are ``ids`` (N, O, M)."""
     scores = option_scores(
         logits, ids, labels, temperature=temperature, confidence=confidence, histogram=histogram
     )
@@ -175,8 +189,7 @@ def of_single_tokens(
         "valid": scores.valid,
         "ended": torch.zeros_like(scores.valid),
     }
-    counts = tuple(len(row) for row in options)
-    return Scores(scores.logprob, scores.prob, columns, counts, confidence)
+    return scores.logprob, scores.prob, columns
 
 
 def of_longer_options(

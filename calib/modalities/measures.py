@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.intervals import bootstrap
-from calib.records import CalibError
+from calib.records import Answer, CalibError
 from calib.runs import Run
 from calib.summary.rows import Scored, collect
 from calib.summary.table import RESAMPLES, Spec, mean, measure, specs
-from calib.uncertainty.semantic import semantic_entropy
+from calib.uncertainty.meaning import Meaning
+from calib.uncertainty.semantic.estimators import discrete
 
 Floats = NDArray[np.float64]
 
@@ -80,22 +81,23 @@ def measured(run: Run, bins: int, seed: int) -> tuple[dict[str, Any], Answers]:
     return measure(scored, chosen, seed), answers
 
 
-def semantic(run: Run, clusters: NDArray[np.int64], seed: int) -> dict[str, Any]:
-    """The mean discrete semantic entropy of a run's samples: that of the shares of texts that are
-    the same when normalised, in nats. clusters: (N,), of the questions in their order."""
+def semantic(run: Run, clusters: NDArray[np.int64], seed: int, meaning: Meaning) -> dict[str, Any]:
+    """The mean discrete semantic entropy of a run's samples, in nats: that of the shares of those
+    that mean the same. clusters: (N,), of the questions in their order."""
     answers = run.answers()
-    texts: dict[int, list[str]] = {}
+    texts: dict[int, list[Answer]] = {}
     for index, text in zip(answers["index"], answers["text"], strict=True):
-        texts.setdefault(int(index), []).append(str(text))
-    values = np.array(
-        [semantic_entropy(texts[i], estimator="discrete").entropy for i in range(len(clusters))]
-    )
+        texts.setdefault(int(index), []).append(Answer(str(text)))
+    own = [texts[i] for i in range(len(clusters))]
+    together = meaning.of_all(own, [item.question for item in run.items()])
+    values = np.array([discrete(places) for places in together])
     found = bootstrap(
         mean, values, np.zeros(len(values)), clusters=clusters, n=RESAMPLES, seed=seed
     )
     return {
         **asdict(found),
         "label": "semantic entropy",
-        "convention": f"discrete, {run.config['samples']} samples, normalised texts, nats",
+        "convention": f"discrete, {run.config['samples']} samples, the same where {meaning.rule}, "
+        "nats",
         "n": len(values),
     }

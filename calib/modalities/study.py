@@ -45,6 +45,7 @@ from calib.runs.record_rows import lines
 from calib.summary import to_json
 from calib.summary.rows import drawn_whole
 from calib.tasks import Task
+from calib.uncertainty.meaning import DEFAULT, Meaning, meaning_of
 
 CELLS, ANSWERS, DESCRIBED = "cells", "answers", "descriptions"
 DESCRIPTIONS = "descriptions.jsonl"
@@ -68,6 +69,7 @@ def modality(
     descriptions: str | Path | Mapping[str, Any] | None = None,
     describe: bool = False,
     samples: int = 0,
+    equivalence: str | Meaning = DEFAULT,
     limit: int | None = None,
     prompt: str | None = None,
     batch_size: int | str = "auto",
@@ -85,7 +87,8 @@ def modality(
     grid), each with the first 0 to ``sentences`` sentences of the description (default: as many as
     the longest has, at most 4). Descriptions are those of the data, of ``descriptions`` (a file, or
     texts by id), or with ``describe`` the model's own. ``samples``: answers to each question of
-    each cell for its semantic entropy. ``side``: a larger picture is scaled to so many pixels
+    each cell for its semantic entropy, ``equivalence`` which of them mean the same
+    (``calib.uncertainty.meaning``). ``side``: a larger picture is scaled to so many pixels
     before noise is added. ``cache_gb``: of pictures as the model has read them. Other arguments as
     of ``calib.score``.
 
@@ -95,7 +98,7 @@ def modality(
     # 1. What is asked; all that can be refused without a model.
     design = designed(task, arms, noise, limit, prompt, seed, bins, side)
     found, source = described(design.task, descriptions, describe)
-    samples = checked_samples(samples)
+    samples, meaning = checked_samples(samples), meaning_of(equivalence)
     if not describe:
         sentences, found = fitted(design, sentences, found)
     model = engine.loaded(model)
@@ -122,7 +125,7 @@ def modality(
             told = f"{design.task.name}: {cell.name}"
             asked = Task(told, cell.items(design.items, pictures, found), design.form)
             metrics, answers[cell] = in_cell(
-                model, asked, cell.name, folder, design, samples, batch_size, progress
+                model, asked, cell.name, folder, design, samples, meaning, batch_size, progress
             )
             cells.append({**facts_of(cell), "metrics": metrics})
 
@@ -136,6 +139,7 @@ def modality(
             "sentences": sentences,
             "descriptions": source if found else None,
             "samples": samples,
+            "equivalence": meaning.facts if samples else None,
             "clusters": len(set(next(iter(answers.values())).cluster.tolist())),
             "resampled": drawn_whole(
                 [item.meta.get("cluster", item.id) for item in design.items],
@@ -157,6 +161,7 @@ def in_cell(
     folder: Path,
     design: Design,
     samples: int,
+    meaning: Meaning,
     batch_size: int | str,
     progress: Progress | None,
 ) -> tuple[dict[str, Any], Answers]:
@@ -182,7 +187,7 @@ def in_cell(
             seed=design.seed,
             progress=progress,
         )
-        metrics["semantic_entropy"] = semantic(drawn, answers.cluster, design.seed)
+        metrics["semantic_entropy"] = semantic(drawn, answers.cluster, design.seed, meaning)
     return metrics, answers
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from calib.models.letters import refuse_unable
 from calib.models.protocol import Model, Row, ScoredBatch, ScorePlan, Scoring
 from calib.records import InputError, Item
 from calib.tasks.prompts import FORMS
@@ -24,8 +25,10 @@ from calib.tasks.prompts import FORMS
 def planned(model: Model, items: Sequence[Item], how: Scoring) -> ScorePlan:
     """The model's plan for ``items``; with several orders, one that averages over them.
 
-    Raises InputError, naming the item, as ``Model.scores`` and ``check_orders`` do.
+    Raises InputError, naming the item, as ``Model.scores`` and ``check_orders`` do, and for a model
+    that cannot follow the protocol.
     """
+    refuse_unable(model, how)
     if how.orders == 1:
         return model.scores(items, how)
     check_orders(items, how)

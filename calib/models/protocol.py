@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
+from calib.models.letters import POSITION, PROTOCOLS, check_letters
 from calib.records import Answer, InputError, Item
 from calib.runs.histogram import Histogram
 
@@ -53,13 +54,15 @@ FITS: dict[str, tuple[Callable[[Any], bool], str]] = {
 @dataclass(frozen=True)
 class Abilities:
     """What a model can do. ``thinking`` is the text that ends its thoughts, None where it has none;
-    ``seeds``: the same seed, item and sample give the same answer."""
+    ``seeds``: the same seed, item and sample give the same answer; ``letters``: it can go on to a
+    letter (protocol ``paper``)."""
 
     images: bool = False
     option_scores: bool = False
     token_logprobs: bool = False
     seeds: bool = False
     thinking: str | None = None
+    letters: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Scoring:
 
     With ``orders`` above 1, items of one id that follow each other are one question in several
     prompts, as orders of its options (``calib.models.orders``) or wordings (``calib.prompts``), and
-    a batch holds all of them."""
+    a batch holds all of them. ``protocol``: ``calib.models.letters``."""
 
     prompt: str
     variants: bool = False
@@ -79,12 +82,15 @@ class Scoring:
     thinking: str = "off"
     batch_size: int | str = "auto"
     orders: int = 1
+    protocol: str = POSITION
 
     def __post_init__(self) -> None:
         """InputError, naming the setting, for what no score has."""
         check_scoring(self.confidence, self.temperature, self.normalize)
         one_of("thinking", self.thinking, THINKING)
         check_batch_size(self.batch_size)
+        one_of("protocol", self.protocol, PROTOCOLS)
+        check_letters(self)
         check_orders(self.orders, self.confidence, self.normalize, self.thinking)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from calib.intervals.equivalence import MARGIN
 from calib.report.blocks import Section, Table, Text
 from calib.report.comparison_names import label_of
 from calib.report.comparison_tables import TESTED, difference_name, signed, tested
@@ -106,12 +107,8 @@ def needed(pair: Entry) -> Iterator[str]:
 
 
 def told(results: Entry) -> str:
-    margin = next(
-        (e["margin"] for each in results["pairs"] for e in each["equivalences"].values()
-         if e["margin"] is not None),
-        None,
-    )  # fmt: skip
-    within = "the margin" if margin is None else f"{margin} ({100 * margin:g} points of the gap)"
+    margin = results.get("margin", MARGIN)  # comparisons of earlier versions have that one
+    within = f"{margin:g} ({100 * margin:g} points of the gap)"
     return (
         "No difference shown is not the same as shown to be the same. Equivalence is shown where "
         f"p, corrected for the {count(results['equivalence_tests'])} tests of this section, says "

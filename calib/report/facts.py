@@ -19,6 +19,7 @@ NAMES = {
     "limit": "questions at most",
     "normalize": "option score",
     "orders": "orders of the options",
+    "protocol": "protocol of asking",
     "confidence": "confidence among",
     "temperature": "temperature of the run",
     "report seed": "seed of the report",
@@ -62,7 +63,7 @@ def fact(name: str, value: Any) -> str:
 
 def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """What became of every row, in words."""
-    ended = counts.get("ended", 0)
+    ended, unparsed = counts.get("ended", 0), counts.get("unparsed")
     read = []
     if "parsed" in counts:
         read.append(("likeliest token was an option", count(counts["parsed"])))
@@ -76,6 +77,7 @@ def count_facts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
         ("questions scored", count(counts["scored"])),
         ("questions without an answer", count(counts["without_answer"])),
         ("questions with invalid scores (NaN)", count(counts["invalid"])),
+        *([("questions without a letter", count(unparsed))] if unparsed is not None else []),
         *read,
         *([closed] if ended else []),
         ("independent clusters of questions", count(counts["clusters"])),

@@ -57,7 +57,8 @@ from calib.runs.kinds import (
 class Sources:
     """The folder to report on and, of sampled answers, the runs that are read with it.
 
-    ``pictures``: how many items.html keeps; None: as many as it does by itself.
+    ``pictures``: how many items.html keeps; None: as many as it does by itself. ``equivalence``:
+    which samples mean the same (``calib.uncertainty.meaning``); None: as by default.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class Sources:
     scores: Path | None = None
     progress: Progress | None = None
     pictures: int | None = None
+    equivalence: str | None = None
 
     @property
     def items(self) -> dict[str, Any]:
@@ -85,12 +87,17 @@ def sampled(of: Sources) -> Path:
     """Measures side by side; of one sample a question there are none, only its answers."""
     run = open_run(of.folder)
     if run.config["samples"] == 1 and not (of.answers or of.scores):
+        if of.equivalence is not None:
+            raise InputError(
+                f"{of.folder}: --equivalence says which samples mean the same, and this run holds "
+                "one answer to each question"
+            )
         return write_answers_report(run, **of.items)
     sources = {"answers": of.answers, "scores": of.scores}
     opened: dict[str, Any] = {
         name: open_run(path) for name, path in sources.items() if path is not None
     }
-    return write_measures_report(run, **of.items, **opened)
+    return write_measures_report(run, **of.items, **opened, equivalence=of.equivalence)
 
 
 def comparison(of: Sources) -> Path:
@@ -175,14 +182,17 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
 def write_again(of: Sources) -> Path:
     """Write the report of a folder of any kind again; return the page.
 
-    Raises InputError for a folder of no kind, for ``answers`` or ``scores`` with a folder that is
-    no run of sampled answers, and for ``pictures`` with one that holds no questions one by one.
+    Raises InputError for a folder of no kind, for ``answers``, ``scores`` or ``equivalence`` with a
+    folder that is no run of sampled answers, and for ``pictures`` with one that holds no questions
+    one by one.
     """
     kind = kind_of(of.folder)
     if kind is None:
         raise InputError(no_run(of.folder))
     if kind != SAMPLE and (of.answers or of.scores):
         raise InputError(f"{of.folder}: --answers and --scores go with a run of calib sample")
+    if kind != SAMPLE and of.equivalence is not None:
+        raise InputError(f"{of.folder}: --equivalence goes with a run of calib sample")
     if kind not in BY_ITEM and of.pictures is not None:
         raise InputError(
             f"{of.folder}: --pictures goes with a run of questions, and this holds "

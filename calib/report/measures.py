@@ -18,6 +18,7 @@ from calib.report.significance import LEVEL, p_of
 from calib.report.telling import examples_section
 from calib.runs import Run
 from calib.runs.folder import RESULTS, Progress
+from calib.uncertainty.meaning import DEFAULT, meaning_of
 from calib.uncertainty.measures import CHANCE, MEASURES, label
 from calib.uncertainty.side_by_side import side_by_side
 
@@ -30,8 +31,11 @@ def write_measures_report(
     """Write results.json and the page of a sampled run, its measures side by side; and items.html
     with its data, in which at most so many ``pictures`` are kept.
 
-    ``sources`` goes to ``calib.uncertainty.side_by_side.side_by_side``: answers, scores, judge.
+    ``sources`` goes to ``calib.uncertainty.side_by_side.side_by_side``: answers, scores, judge,
+    equivalence.
     """
+    # Read once: it may be a model, and knows what it was asked.
+    sources["equivalence"] = meaning_of(sources.get("equivalence") or DEFAULT)
     results = side_by_side(run, **sources)
     write_file(run.path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     write_items(run, pictures=pictures, progress=progress, **sources)
@@ -75,6 +79,7 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
                 "AURC: the error rate among the surest answers, averaged over their share; lower "
                 "is better, and the error rate itself is chance."
             ),
+            *same_words(results),
             measure_table(results),
             meaning_table(results),
             Figures([curves_figure(results["curves"])]),
@@ -85,6 +90,19 @@ def sections(results: Mapping[str, Any], folder: Path) -> Iterator[Section]:
     # In these facts "samples" is a path; in config.json it is a number.
     facts = {{"samples": "sampled run"}.get(k, k): v for k, v in results["facts"].items()}
     yield facts_section(run_facts(facts))
+
+
+def same_words(results: Mapping[str, Any]) -> list[Text]:
+    """Which samples mean the same; results of earlier versions do not say."""
+    equivalence = results.get("equivalence")
+    if equivalence is None:
+        return []
+    return [
+        Text(
+            f"Two samples mean the same where {equivalence['rule']}; a sample joins the first "
+            "cluster whose first member it matches."
+        )
+    ]
 
 
 def curves_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:

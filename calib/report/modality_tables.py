@@ -96,6 +96,14 @@ def in_grid(results: Results) -> list[Mapping[str, Any]]:
     return sorted(found, key=lambda cell: (rows.index(cell["shown"]), cell["sentences"]))
 
 
+def same(results: Results) -> str:
+    """Which samples mean the same; a study of an earlier version took normalised texts."""
+    equivalence = results.get("equivalence")
+    if equivalence is None:
+        return "texts the same when normalised"
+    return f"two the same where {equivalence['rule']}"
+
+
 def note(results: Results) -> str:
     said = (
         f"ECE in {results['bins']} bins of equal width, and what it would be on average if every "
@@ -104,8 +112,8 @@ def note(results: Results) -> str:
     )
     if results["samples"]:
         said += (
-            f" Semantic entropy: of {results['samples']} samples, discrete, texts the same when "
-            "normalised, in nats."
+            f" Semantic entropy: of {results['samples']} samples, discrete, {same(results)}, in "
+            "nats."
         )
     return said
 

@@ -13,6 +13,7 @@ from calib.report.blocks import Figure, Figures, Key, Link, Page, Quote, Section
 from calib.report.facts import count_facts, facts_section, histogram_facts, run_facts
 from calib.report.formats import beginning, count, fixed, percent, plural, points, printable
 from calib.report.items import PAGE, PICTURES, write_items
+from calib.report.letters import letters_section
 from calib.report.orders import orders_section
 from calib.report.page import write_file, write_page
 from calib.report.pictures import copied, picture
@@ -91,6 +92,8 @@ def sections(
         yield temperature(results["temperature"])
     if results["orders"] is not None:
         yield orders_section(results["orders"])
+    if results.get("letters") is not None:
+        yield letters_section(results["letters"])
     abstain = results["abstain"]
     texts = [Text(abstain_words(abstain)), Text(abstain_note(abstain))]
     yield Section("thresholds", said["letting"], [*texts, abstain_table(abstain)])

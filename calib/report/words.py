@@ -158,11 +158,17 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
         said.append(
             f"{count(left_out)} of {count(counts['total'])} questions are not in these numbers: "
             f"{count(counts['without_answer'])} have no known answer, {count(counts['invalid'])} "
-            "gave no valid scores."
+            f"gave no valid scores{unparsed_words(counts)}."
         )
     if temperature is not None and temperature["degenerate"]:
         said.append(f"The temperature is not a true minimum: {temperature['reason']}.")
     return said
+
+
+def unparsed_words(counts: Mapping[str, Any]) -> str:
+    if "unparsed" not in counts:
+        return ""
+    return f", to {count(counts['unparsed'])} no letter was said"
 
 
 def forced_choice(whose: str, mass: float) -> str:

@@ -41,6 +41,7 @@ SETTINGS: Fields = {
     "runs": ("a list of paths", is_list(is_text)),
     "parts": ("a list of whole numbers that rise", lambda value: is_rising(value)),
     "confidence": ("options or vocab", lambda value: value in ("options", "vocab")),
+    "protocol": ("position or paper", lambda value: value in ("position", "paper")),
     "normalize": ("sum or mean", lambda value: value in ("sum", "mean")),
     "temperature": ("a positive number", lambda value: is_number(value, TINY, math.inf)),
     "model": ("text", is_text),

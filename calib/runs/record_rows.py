@@ -31,6 +31,7 @@ from calib.fields import (
 from calib.records import InputError
 from calib.runs.kinds import IMPORTED, kind_in
 from calib.runs.order_rows import check_orders, is_orders
+from calib.runs.position_rows import check_position, is_position
 from calib.tasks.files.decisions import TYPES
 
 Row = dict[str, Any]
@@ -125,6 +126,7 @@ def check_row(row: Mapping[str, Any], where: str, fields: Fields, optional: Fiel
     for name in ("answer", "prediction"):
         if row[name] is not None and row[name] >= count:
             raise InputError(f"{where}: {name} {row[name]} is none of {count} options")
+    check_position(row, where)
     if row["correct"] is not None and None in (row["answer"], row["prediction"]):
         missing = "answer" if row["answer"] is None else "prediction"
         raise InputError(f"{where}: correct is {row['correct']!r}, but {missing} is null")
@@ -215,6 +217,8 @@ OPTIONAL: Fields = {
     "ended": ("true, false or null", or_null(is_bool)),
     "question_type": ("noul, choice or score", lambda value: value in TYPES),
     "orders": ("a list of objects, one an order", is_orders),
+    "step": ("a whole number from 0 or null", or_null(is_count)),
+    "position": ("an object with prediction, confidences, prob and logprob", is_position),
     "ranked": (
         "a list of numbers or null",
         or_null(is_list(or_null(lambda value: is_number(value, -math.inf, math.inf)))),

@@ -15,6 +15,7 @@ from calib.runs.folder import Progress, Work
 from calib.runs.kinds import need
 from calib.summary.curves import diagram, quantiles, risk_coverage, spread
 from calib.summary.histogram import counted_beside
+from calib.summary.letters import add_parse_rates, of_letters
 from calib.summary.orders import order_free
 from calib.summary.remedies import abstain, kept_because, split, temperature
 from calib.summary.rows import Row, Scored, collect
@@ -23,7 +24,7 @@ from calib.summary.table import measure, specs
 FORMAT = "calib.results/1"
 BINS = 15
 MISTAKES = 10
-STEPS = 16
+STEPS = 17
 BESIDE = "beside"
 """The sub-folder of a run with the runs that its report shows in one line each."""
 
@@ -64,6 +65,7 @@ def summarize(
         "temperature": lambda: temperature(scored, fit, held_out, bins, seed),
         "temperature_kept": lambda: kept_because(scored, fit),
         "orders": lambda: order_free(scored, rows, bins, seed),
+        "letters": lambda: of_letters(every, rows, scored, bins, seed),
         "abstain": lambda: abstain(scored, seed),
         "groups": lambda: [
             {"group": name, **brief(scored.take(scored.group == name), bins, seed)}
@@ -84,6 +86,8 @@ def summarize(
         results["tasks"] = {
             name: measure(scored.take(scored.task == name), table, seed) for name in names
         }
+    if results["letters"] is not None:
+        add_parse_rates(results, every)
     correct_for_number(results)
     plain: dict[str, Any] = to_json(results)
     return plain
@@ -97,8 +101,9 @@ def correct_for_number(results: dict[str, Any]) -> None:
     """
     remedied = (results["temperature"] or {}).get("tests", {})
     ordered = (results["orders"] or {}).get("tests", {})
+    lettered = (results["letters"] or {}).get("tests", {})
     listed = [*results["metrics"].values(), *results["groups"], *results["beside"]]
-    for tests in ordered.values():
+    for tests in (*ordered.values(), *lettered.values()):
         listed += tests.values()
     for task in results.get("tasks", {}).values():
         listed += task.values()

@@ -14,13 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from calib.intervals.equivalence import MARGIN
 from calib.records import CalibError, InputError
 from calib.runs import Run
 from calib.runs.config import checked
 from calib.runs.kinds import need
 from calib.summary import BINS, to_json
 from calib.summary.curves import diagram, quantiles
-from calib.summary.equivalence import claimed, correct_claims, equivalences, parts, refinement
+from calib.summary.equivalence import (
+    checked_margin,
+    claimed,
+    correct_claims,
+    equivalences,
+    parts,
+    refinement,
+)
 from calib.summary.pairs import Side, correct_for_number, groups_of, of_groups, pair, tested
 from calib.summary.remedies import fit_on, rescaled, split
 from calib.summary.rows import Row, Scored, collect, drawn_whole
@@ -33,16 +41,17 @@ SHOWN = (
 FORMAT = "calib.comparison/1"
 
 
-def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
+def compare(runs: Sequence[Run], *, margin: float = MARGIN, seed: int = 0) -> dict[str, Any]:
     """The numbers of two or more runs of ``calib.score`` and the others' minus the first's.
 
     Questions are compared that can be judged in every run. Two rows are the same question where
     id, options and answer are the same; prompt and picture may differ. Plain JSON values: ``runs``
     (each with metrics and a temperature), ``pairs`` (each with differences, equivalences and what
     changed), ``groups`` (the largest groups of questions, with the numbers of every run).
-    Raises InputError where the runs cannot be compared.
+    ``margin``, above 0 and below 1: equivalent are quantities that differ by less, in their own
+    unit. Raises InputError for another margin, and where the runs cannot be compared.
     """
-    seed = checked("seed", seed)
+    seed, margin = checked("seed", seed), checked_margin(margin)
     sides, left_out = aligned(runs)
     bins = int(runs[0].config.get("bins") or BINS)
     has = sides[0].scored.has
@@ -54,7 +63,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     pairs = [
         pair(first, other, table, groups, seed)
         | {
-            "equivalences": equivalences(first.scored, other.scored, table),
+            "equivalences": equivalences(first.scored, other.scored, table, margin),
             "refinement": refinement(first.scored, other.scored, bins),
         }
         for other in others
@@ -71,6 +80,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
             "left_out": left_out,
             "tests": len(tested(pairs)),
             "equivalence_tests": len(claimed(pairs)),
+            "margin": margin,
             "resampled": drawn_whole(
                 first.scored.cluster.tolist(),
                 [tuple(row.get("images") or ()) for row in first.rows],
@@ -102,7 +112,7 @@ def compare(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
                 if 0 < parsed.sum() < len(parsed)
                 else None,
             },
-            "facts": {"seed": seed, "bins": bins, "resamples": RESAMPLES}
+            "facts": {"seed": seed, "bins": bins, "resamples": RESAMPLES, "margin": margin}
             | {side.name: dict(side.run.config) for side in sides},
         }
     )

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from numbers import Real
 from typing import Any
 
 from calib.intervals import add_holm, paired_equivalence
 from calib.intervals.decomposition import brier_parts, paired_refinement
+from calib.intervals.equivalence import MARGIN
+from calib.records import InputError
 from calib.summary.rows import Scored
 from calib.summary.table import Spec
 
@@ -22,17 +25,31 @@ EQUIVALENT = ("gap", "brier", "brier_confidence", "debiased_rmsce")
 REFINEMENT = "refinement"
 
 
-def equivalences(first: Scored, other: Scored, table: Sequence[Spec]) -> dict[str, Any]:
+def checked_margin(value: Any) -> float:
+    """InputError for a margin that is not between 0 and 1: larger differences hardly exist."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 < float(value) < 1:
+        raise InputError(f"margin: expected a number above 0 and below 1, got {value!r}")
+    return float(value)
+
+
+def equivalences(
+    first: Scored, other: Scored, table: Sequence[Spec], margin: float = MARGIN
+) -> dict[str, Any]:
     """The equivalence test of each quantity, other minus first; without one, None and why."""
-    return {spec.name: equivalence(spec, first, other) for spec in table if spec.name in EQUIVALENT}
+    return {
+        spec.name: equivalence(spec, first, other, margin)
+        for spec in table
+        if spec.name in EQUIVALENT
+    }
 
 
-def equivalence(spec: Spec, first: Scored, other: Scored) -> dict[str, Any]:
+def equivalence(spec: Spec, first: Scored, other: Scored, margin: float = MARGIN) -> dict[str, Any]:
     facts = {"label": spec.label, "convention": spec.convention}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:
         found = paired_equivalence(
-            spec.function, (a, right_a), (b, right_b), clusters=first.cluster
+            spec.function, (a, right_a), (b, right_b), margin=margin, clusters=first.cluster
         )
     except ValueError as reason:
         return {**NO_TEST, "method": f"not defined here ({reason})", **facts}

@@ -105,12 +105,16 @@ def collect(
     """
     judgeable = [row for row in rows if can_be_judged(row)]
     unlabelled = sum(map(_unlabelled, rows))
+    unparsed = sum(map(_unparsed, rows))
     if not judgeable:
+        stood = f" (of {unparsed} no letter was said)" if unparsed else ""
         raise CalibError(
-            f"{of} holds {len(rows)} rows; none has both an answer and finite numbers, so "
+            f"{of} holds {len(rows)} rows; none has both an answer and finite numbers{stood}, so "
             "there is nothing to report"
         )
     has = frozenset(name for name in EVERYTHING if all(name in row for row in judgeable))
+    if any("step" in row for row in rows):
+        has -= {"parsed"}  # all that can be judged are: the rate is of all (calib.summary.letters)
     confidence = np.array([row["confidence"] for row in judgeable], dtype=np.float64)
     correct = np.array([bool(row["correct"]) for row in judgeable])
     if "options" in has:
@@ -137,7 +141,8 @@ def collect(
         "total": len(rows),
         "scored": len(judgeable),
         "without_answer": unlabelled,
-        "invalid": len(rows) - len(judgeable) - unlabelled,
+        "invalid": len(rows) - len(judgeable) - unlabelled - unparsed,
+        **({"unparsed": unparsed} if any("step" in row for row in rows) else {}),
         **({"parsed": int(scored.parsed.sum())} if "parsed" in has else {}),
         **({"ties": int(scored.ties().sum())} if "options" in has else {}),
         **({"ended": sum(bool(row.get("ended")) for row in judgeable)} if "parsed" in has else {}),
@@ -193,6 +198,12 @@ def drawn_whole(clusters: Sequence[Any], pictures: Sequence[Any]) -> str:
 
 def _unlabelled(row: Row) -> bool:
     return _missing(row.get("answer") if "answer" in row else row.get("correct"))
+
+
+def _unparsed(row: Row) -> bool:
+    """Whether the model was to say a letter and said none (protocol ``paper``)."""
+    nothing = "step" in row and row["step"] is None
+    return nothing and not _unlabelled(row) and bool(row.get("valid", True))
 
 
 def can_be_judged(row: Row) -> bool:

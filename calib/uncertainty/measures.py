@@ -22,7 +22,7 @@ from calib import metrics
 from calib.intervals import bootstrap, holm, paired_difference
 from calib.records import Answer
 from calib.uncertainty.semantic import LogProbs, semantic_entropy
-from calib.uncertainty.semantic.estimators import ESTIMATORS, lengths, logprob_of
+from calib.uncertainty.semantic.estimators import ESTIMATORS, discrete, lengths, logprob_of
 
 Floats = NDArray[np.float64]
 
@@ -152,19 +152,28 @@ def of_samples(
     ``disagreement`` is the share of samples outside the largest cluster.
     """
     plain = semantic_entropy(answers, estimator="discrete", **semantic)
+    return of_clusters(answers, plain.clusters, logprobs=logprobs)
+
+
+def of_clusters(
+    answers: Sequence[str] | Sequence[Answer],
+    clusters: Sequence[int],
+    *,
+    logprobs: LogProbs | None = None,
+) -> dict[str, float]:
+    """The same of samples (R,) whose ``clusters`` (R,) are known."""
     values = {
         "predictive_entropy": math.nan,
         "semantic_rao": math.nan,
         "semantic_mc": math.nan,
-        "semantic_discrete": plain.entropy,
-        "disagreement": 1 - max(Counter(plain.clusters).values()) / plain.n_samples,
+        "semantic_discrete": discrete(clusters),
+        "disagreement": 1 - max(Counter(clusters).values()) / len(clusters),
     }
     if logprobs is None and None in map(logprob_of, answers):
         return values
-    # The clusters are made once: they may have cost an NLI model's time.
     for name, mean in (("rao", True), ("mc", False)):
         logs = lengths(answers, logprobs, mean)
-        values[f"semantic_{name}"] = ESTIMATORS[name](plain.clusters, logs)
+        values[f"semantic_{name}"] = ESTIMATORS[name](clusters, logs)
     values["predictive_entropy"] = -float(lengths(answers, logprobs, True).mean())
     return values
 

@@ -24,11 +24,12 @@ from calib.runs import Run, open_run
 from calib.runs.kinds import CONFIG, need
 from calib.summary import to_json
 from calib.uncertainty.agreement import agreement, curves_of
+from calib.uncertainty.meaning import DEFAULT, Meaning, meaning_of
 from calib.uncertainty.measures import (
     against_correctness,
     bare,
     label,
-    of_samples,
+    of_clusters,
     paired_tests,
     rank_correlations,
     uncertainties,
@@ -43,16 +44,23 @@ FACTS = ("temperature", "top_p", "max_new_tokens", "prompt", "seed", "versions",
 
 
 def side_by_side(
-    run: Run, *, answers: Run | None = None, scores: Run | None = None, judge: str = AUTO
+    run: Run,
+    *,
+    answers: Run | None = None,
+    scores: Run | None = None,
+    judge: str = AUTO,
+    equivalence: str | Meaning = DEFAULT,
 ) -> dict[str, Any]:
     """AUROC and AURC of every measure with intervals, and their rank correlations.
 
-    Questions without a known answer are left out. Raises InputError where the runs do not hold the
-    same questions, or too few samples to measure anything.
+    ``equivalence``: which samples mean the same (``calib.uncertainty.meaning``). Questions without
+    a known answer are left out. Raises InputError where the runs do not hold the same questions, or
+    too few samples to measure anything.
     """
+    meaning = meaning_of(equivalence)
     items = need(run, "the table of measures").items()
     asked = list(cases(run, judgeable(items, judge), answers, least=1))
-    table = table_of(asked, scores, judge)
+    table = table_of(asked, scores, judge, meaning)
     p_true_run = p_true_of(run if answers is None else answers)
     if p_true_run is not None:
         table = with_p_true(table, p_true_run)
@@ -69,6 +77,7 @@ def side_by_side(
             "samples": run.config["samples"] - (answers is None),
             "accuracy": float(table["correct"].mean()),
             "judged": judged_of(answers),
+            "equivalence": meaning.facts,
             "first": first_of(items, run.path),
             "outcomes": counted(table["outcome"].tolist()),
             "measures": against_correctness(measured, table["correct"], clusters=clusters),
@@ -77,13 +86,16 @@ def side_by_side(
             "correlations": matrix.to_numpy().tolist(),
             "agreement": agreement(measured, matrix),
             "curves": curves_of(measured, table["correct"], clusters),
-            "examples": telling(asked, table["outcome"].tolist(), measured, judge, run.path),
+            "examples": telling(
+                asked, table["outcome"].tolist(), measured, judge, run.path, meaning
+            ),
             "facts": {
                 "samples": str(run.path),
                 "judged": None if answers is None else str(answers.path),
                 "scores": None if scores is None else str(scores.path),
                 "P(True)": None if p_true_run is None else str(p_true_run.path),
                 "judge": judge,
+                "equivalence": meaning.name,
                 **{name: run.config.get(name) for name in FACTS},
             },
         }
@@ -111,30 +123,37 @@ def judged_of(answers: Run | None) -> str:
     return f"Judged is one separate answer to each question ({how}), not among the samples."
 
 
-def table_of(asked: Sequence[Case], scores: Run | None, judge: str) -> pd.DataFrame:
+def table_of(
+    asked: Sequence[Case], scores: Run | None, judge: str, meaning: Meaning | None = None
+) -> pd.DataFrame:
     """One row per question: its measures under the names of ``MEASURES``, correct and outcome."""
     rows = []
-    for item, answer, others in asked:
+    samples = [[bare(sample) for sample in others] for _, _, others in asked]
+    together = (meaning or Meaning()).of_all(samples, [item.question for item, _, _ in asked])
+    for (item, answer, others), clusters in zip(asked, together, strict=True):
         verdict = verdicts(item, [bare(answer)], judge)[0]
         row: dict[str, Any] = {
             "id": item.id,
             "cluster": item.meta.get("cluster", item.id),
             "correct": bool(verdict.correct),
             "outcome": outcome(verdict),
-            **measures_of(answer, others),
+            **measures_of(answer, others, clusters),
         }
         rows.append(row)
     table = pd.DataFrame(rows)
     return table if scores is None else with_scores(table, scores)
 
 
-def measures_of(answer: Answer, others: Sequence[Answer]) -> dict[str, float | None]:
-    """The measures of one question, under the names of ``MEASURES``; ``answer`` is judged."""
+def measures_of(
+    answer: Answer, others: Sequence[Answer], clusters: Sequence[int]
+) -> dict[str, float | None]:
+    """The measures of one question, under the names of ``MEASURES``; ``answer`` is judged, and
+    ``clusters`` (R,) are those of the ``others`` (R,)."""
     stated = stated_of(answer, others)
     return {
         "logprob": answer.logprob,
         "mean_logprob": answer.mean_logprob,
-        **of_samples([bare(sample) for sample in others]),
+        **of_clusters([bare(sample) for sample in others], clusters),
         **({} if stated is None else {"verbalized": stated}),
     }
 

@@ -17,8 +17,8 @@ from calib.judge import answerable, verdicts
 from calib.judge.choice import option_said
 from calib.judge.text import gold_texts
 from calib.records import Answer, ImageRef, Item, Verdict
+from calib.uncertainty.meaning import Meaning
 from calib.uncertainty.measures import bare, label
-from calib.uncertainty.semantic import semantic_entropy
 
 RIGHT, WRONG, REFUSED = "right", "wrong", "refused"
 OUTCOMES = (RIGHT, WRONG, REFUSED)
@@ -44,11 +44,13 @@ def telling(
     uncertainty: pd.DataFrame,
     judge: str,
     folder: Path,
+    meaning: Meaning | None = None,
 ) -> dict[str, Any]:
     """The questions that a page shows, and the measure by which they were chosen.
 
     cases, outcomes: of N questions; uncertainty: their measures (N rows), higher is less sure.
-    Pictures in ``folder`` are named relative to it.
+    ``meaning`` says which samples mean the same, by default normalised texts. Pictures in
+    ``folder`` are named relative to it.
     """
     order = order_of(uncertainty)
     unsure = [0.0] * len(cases) if order is None else uncertainty[order].tolist()
@@ -57,7 +59,7 @@ def telling(
         "label": None if order is None else label(order),
         "items": [
             {
-                **described(cases[k], judge, folder),
+                **described(cases[k], judge, folder, meaning or Meaning()),
                 "measures": {str(name): uncertainty[name].iloc[k] for name in uncertainty.columns},
             }
             for k in chosen(outcomes, unsure)
@@ -90,7 +92,7 @@ def chosen(outcomes: Sequence[str], unsure: Sequence[float]) -> list[int]:
     return [k for name, n in take.items() for k in places[name][:n]]
 
 
-def described(case: Case, judge: str, folder: Path) -> dict[str, Any]:
+def described(case: Case, judge: str, folder: Path, meaning: Meaning) -> dict[str, Any]:
     """A question, the judged answer, and the samples by what they mean, largest cluster first."""
     item, answer, samples = case
     others = [bare(sample) for sample in samples]
@@ -106,18 +108,18 @@ def described(case: Case, judge: str, folder: Path) -> dict[str, Any]:
         "answer": answer.text,
         "said": option_said(judged, item),
         "samples": len(others),
-        "clusters": clusters(others, verdicts_of, item),
+        "clusters": clusters(others, verdicts_of, item, meaning),
     }
 
 
 def clusters(
-    answers: Sequence[Answer], judged: Sequence[Verdict], item: Item
+    answers: Sequence[Answer], judged: Sequence[Verdict], item: Item, meaning: Meaning
 ) -> list[dict[str, Any]]:
     """What means the same, with how many: the first answer's text and verdict stand for all."""
     if not answers:
         return []
     members: dict[int, list[int]] = {}
-    for place, cluster in enumerate(semantic_entropy(answers, estimator="discrete").clusters):
+    for place, cluster in enumerate(meaning.clusters(answers, item.question)):
         members.setdefault(cluster, []).append(place)
     return [
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import calib
+from calib import cli
 from calib.modalities.cells import ARMS
 from calib.modalities.study import Modality
 from calib.records import CalibError, InputError
 from calib.report.items.scored import scored
+from calib.report.modality_tables import note
 from calib.runs import open_run
 from calib.tasks import Task
+from calib.uncertainty.meaning import Meaning
 from tests.fake_model import Fake
 from tests.modalities.seer import Seer, questions
 
@@ -70,6 +75,21 @@ def test_the_numbers_of_a_cell_by_hand(study: Modality):
         shares = texts.groupby("id")["text"].value_counts(normalize=True)
         by_hand = -(shares * np.log(shares)).groupby("id").sum().mean()
         assert metrics["semantic_entropy"] == pytest.approx(by_hand)
+
+
+def test_a_meaning_of_ones_own(study: Modality, pictures: Path):
+    """All samples mean the same to it: the entropies are 0, and results and page say whose rule."""
+    meaning = Meaning("nli:all", lambda pairs: ["entailment"] * len(pairs))
+    how = {"noise": LEVELS, "samples": 4, "out": study.path.parent / "own"}
+    shutil.copytree(study.path, how["out"])
+    own = calib.modality(Seer(), questions(pictures), equivalence=meaning, **how)
+    assert {cell["metrics"]["semantic_entropy"]["value"] for cell in own.results["cells"]} == {0.0}
+    assert own.results["equivalence"]["name"] == "nli:all"
+    assert study.results["equivalence"]["name"] == "normalized"
+    assert "two the same where each entails the other" in note(own.results)
+    unsampled = ["modality", "--model", "x", "--tasks", "easy-vqa", "--equivalence", "exact"]
+    ran = CliRunner().invoke(cli.app, unsampled)
+    assert ran.exit_code == 2 and "--samples is 0" in ran.output
 
 
 def test_what_is_known_makes_it_surer_and_the_tests_say_so(study: Modality):

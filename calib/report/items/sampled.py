@@ -29,8 +29,8 @@ from calib.report.items.question import (
     state_of,
 )
 from calib.runs import Run
+from calib.uncertainty.meaning import DEFAULT, Meaning, meaning_of
 from calib.uncertainty.measures import MEASURES, bare, label
-from calib.uncertainty.semantic import semantic_entropy
 from calib.uncertainty.side_by_side import (
     OF_SCORES,
     by_item,
@@ -58,9 +58,14 @@ class Asked:
 
 
 def sampled(
-    run: Run, *, answers: Run | None = None, scores: Run | None = None, judge: str = AUTO
+    run: Run,
+    *,
+    answers: Run | None = None,
+    scores: Run | None = None,
+    judge: str = AUTO,
+    equivalence: str | Meaning = DEFAULT,
 ) -> Source:
-    items = run.items()
+    items, meaning = run.items(), meaning_of(equivalence)
     known = {item.id for item in judgeable(items, judge)}
     samples = by_item(run)
     judged = None if answers is None else by_item(answers)
@@ -70,7 +75,7 @@ def sampled(
         title=f"{run.config['model']} on {run.config['task']}",
         confidence="samples that agree",
         total=len(asked),
-        questions=questions(run.path, asked, judge, beside),
+        questions=questions(run.path, asked, judge, beside, meaning),
     )
 
 
@@ -99,12 +104,12 @@ def beside_of(judged: Run, scores: Run | None) -> Beside:
 
 
 def questions(
-    folder: Path, asked: Sequence[Asked], judge: str, beside: Beside
+    folder: Path, asked: Sequence[Asked], judge: str, beside: Beside, meaning: Meaning
 ) -> Iterator[Question]:
     prompts = Prompts(folder)
     for one in asked:
         yield question_of(
-            folder, one, judge, prompts.of(one.index, one.item.id), beside(one.item.id)
+            folder, one, judge, prompts.of(one.index, one.item.id), beside(one.item.id), meaning
         )
 
 
@@ -114,11 +119,14 @@ def question_of(
     judge: str,
     prompt: str | None,
     beside: dict[str, float | None],
+    meaning: Meaning,
 ) -> Question:
     item = asked.item
     said = said_of(asked, judge)
-    measures = {**beside, **(measures_of(asked.answer, asked.others) if asked.others else {})}
-    clusters = clusters_of(asked.others, said[1:])
+    places = meaning.clusters([bare(answer) for answer in asked.others], item.question)
+    own = measures_of(asked.answer, asked.others, places) if asked.others else {}
+    measures = {**beside, **own}
+    clusters = clusters_of(places, said[1:])
     golds = gold_texts(item)
     return Question(
         id=item.id,
@@ -152,11 +160,9 @@ def said_of(asked: Asked, judge: str) -> list[Said]:
     return [Said(answer.text, states[answer.text]) for answer in answers]
 
 
-def clusters_of(others: Sequence[Answer], said: Sequence[Said]) -> tuple[tuple[Said, ...], ...]:
-    """The samples that mean the same together, the largest cluster first."""
-    if not others:
-        return ()
-    places = semantic_entropy([bare(answer) for answer in others], estimator="discrete").clusters
+def clusters_of(places: Sequence[int], said: Sequence[Said]) -> tuple[tuple[Said, ...], ...]:
+    """The samples that mean the same together, the largest cluster first; ``places`` (R,) are
+    their clusters."""
     clusters: dict[int, list[Said]] = {}
     for place, one in zip(places, said, strict=True):
         clusters.setdefault(place, []).append(one)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from PIL import Image
 
 from calib.records import Item
-from calib.tasks.builtin.canvas import Canvas
 from calib.tasks.builtin.questions import YES_NO, Question, items_of
 
 SEED, PICTURES = 0, 32
@@ -41,6 +40,8 @@ def chests() -> list[Chest]:
 
 
 def drawing(chest: Chest) -> Image.Image:
+    from calib.tasks.builtin.canvas import Canvas  # numpy: commands list tasks without it
+
     draw = random.Random(f"{SEED} chest {chest.number}")
     canvas = Canvas((18, 18, 18))
     body = draw.uniform(150, 180)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from calib.records import Item
-from calib.tasks.builtin.canvas import Canvas, Colour
 from calib.tasks.builtin.questions import YES_NO, Question, items_of
+
+if TYPE_CHECKING:
+    from calib.tasks.builtin.canvas import Canvas, Colour
 
 SEED, PICTURES = 0, 30
 LIGHTS: dict[str, tuple[float, Colour]] = {
@@ -51,6 +54,8 @@ def roads() -> list[Road]:
 
 
 def drawing(road: Road) -> Image.Image:
+    from calib.tasks.builtin.canvas import Canvas  # numpy: commands list tasks without it
+
     draw = random.Random(f"{SEED} road {road.number}")
     sky = draw.uniform(150, 210)
     canvas = Canvas((sky - 30, sky, 235))
