@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calib.drive.score import check_items, check_settings, score
+from calib.drive.score import check_asked, score
 from calib.models.load import load_model
+from calib.models.protocol import Scoring
 from calib.records import InputError
 from calib.runs import Run, open_run
 from calib.runs.begin import begin
@@ -92,9 +93,8 @@ def trajectory(
         raise InputError("task: expected the questions that the checkpoints are asked, got none")
     own = checked_task(task) if isinstance(task, Task) else load_task(task)
     form, bins = prompt or own.prompt, bins or BINS
-    check_settings(form, "all")
     items = own.selection(limit, seed)
-    check_items(items, form)
+    check_asked(items, Scoring(prompt=form), "all")
     places = checkpoints_in(Path(model))
     folder = Path("runs") / slug(f"{model}-{own.name}-trajectory") if out is None else Path(out)
     refuse_other(folder)
