@@ -117,7 +117,11 @@ def imported(work: Work) -> None:
 
     options = work.options
     run = read_log(
-        work.path(options["file"]), options.get("format"), out=work.folder, seed=work.job.seed
+        work.path(options["file"]),
+        options.get("format"),
+        out=work.folder,
+        seed=work.job.seed,
+        **options.get("arguments", {}),
     )
     write_report(run)
 

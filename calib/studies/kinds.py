@@ -140,6 +140,10 @@ def check_reads(
 
 
 SCORED = ("score", "import")
+ARGUMENTS = Option(
+    "names with texts",
+    lambda value: isinstance(value, dict) and all(map(TEXT.fits, value.values())),
+)
 LEVELS = Option(f"a list, each {LEVEL.expected}", lambda v: v == [] or listing(LEVEL).fits(v))
 KINDS: dict[str, Kind] = {
     "score": Kind(
@@ -223,7 +227,7 @@ KINDS: dict[str, Kind] = {
         "calib import: tables of other tools",
         OVER_FILES,
         calls.imported,
-        {"files": listing(TEXT), "format": TEXT},
+        {"files": listing(TEXT), "format": TEXT, "arguments": ARGUMENTS},
     ),
     "ranking": Kind(
         "calib fit --calibrator all: calibrators cross-fitted and ranked",

@@ -12,7 +12,7 @@ import calib
 from calib.cli import app
 from calib.records import InputError
 
-FOLDER = Path(__file__).parents[1] / "data" / "oracles" / "netcal"
+FOLDER = Path(__file__).parents[2] / "calib" / "studies" / "files" / "classifiers"
 PARTS = {
     "densenet-bc-100-cifar-100": (400, 100, 0.17400),
     "wideresnet-16-4-cifar-10": (1000, 10, 0.06500),
