@@ -21,6 +21,7 @@ from calib.runs import Run, open_run
 from calib.runs.begin import begin
 from calib.runs.config import kind_of, read_config
 from calib.runs.kinds import (
+    BOOK,
     COMPARISON,
     HISTOGRAM,
     IDK_EVALUATION,
@@ -34,6 +35,7 @@ from calib.runs.kinds import (
     RUNS,
     SAMPLE,
     SCORE,
+    STUDY,
     TRAINING,
     TRANSFER,
     need,
@@ -79,6 +81,8 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         TRAINING: checkpoint(root / "checkpoint-10"),
         PROMPT_SEARCH: written(root / "searched", config={"kind": PROMPT_SEARCH, "model": "m"}),
         MODALITY: written(root / "modality", config={"kind": MODALITY, "model": "m"}),
+        STUDY: written(root / "study", results={"format": "calib.study/1"}),
+        BOOK: written(root / "book", results={"format": "calib.book/1"}),
     }
 
 

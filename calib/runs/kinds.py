@@ -21,7 +21,7 @@ COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
 TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
 PROMPT_SEARCH = "prompts"
 MODALITY = "modality"
-STUDY = "study"
+STUDY, BOOK = "study", "book"
 STATE = "trainer_state.json"
 
 
@@ -51,6 +51,7 @@ KINDS: dict[str, Kind] = {
     PROMPT_SEARCH: Kind("a search for a prompt's wording (calib prompts)", "calib report"),
     MODALITY: Kind("a study of images against text (calib modality)", "calib report"),
     STUDY: Kind("a declared study (calib study run)", "calib report"),
+    BOOK: Kind("a book of studies (calib study all)", "calib report"),
 }
 
 RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY)
@@ -79,6 +80,7 @@ FORMATS = {
     "calib.transfer/1": TRANSFER,
     "calib.ranking/1": RANKING,
     "calib.study/1": STUDY,
+    "calib.book/1": BOOK,
 }
 """The ``format`` of results.json in folders that have no config.json."""
 

@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from calib.report.formats import fixed, percent, points
-from calib.report.plots.modality import heat_map
+from calib.report.plots.modality import ROW, heat_map
 from calib.report.plots.overlay import DASHES, ENTRY, MARKERS, overlay
 from calib.report.plots.theme import (
     CSS,
@@ -59,8 +59,8 @@ FORMS: Mapping[str, Callable[[float | None], str]] = {
 TITLES = {"percent": "%", "points": "points"}
 NAMES = 1.5
 """Inches of the names of rows."""
-LINE = 0.155  # inches of a line of a name
-SPACE = 0.075  # inches between two rows
+LINE = 0.17  # inches of a line of a name
+SPACE = 0.07  # inches between two rows
 MANY = 12
 """Of more points a curve has a band, and no marks."""
 
@@ -76,7 +76,7 @@ def forest(data: Data, *, theme: Theme = CSS) -> list[Figure]:
         plain(axes, theme)
         axes.grid(visible=False, axis="y")
         places = [sum(heights[:k]) + height / 2 for k, height in enumerate(heights)]
-        axes.set_yticks(places, names, linespacing=1.0)
+        axes.set_yticks(places, names)
         axes.set(ylim=(sum(heights), 0), xlim=reach(rows, zero), xlabel=TITLES.get(unit, ""))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -178,15 +178,17 @@ def matrix(data: Data, *, theme: Theme = CSS) -> list[Figure]:
         for column, value in zip(columns, own, strict=True)
         if value is not None
     ]
+    names = [wrapped(name, 72 * NAMES - 8) for name in row_names(data)]
+    height = max(ROW, LINE * (1 + max(name.count("\n") for name in names)) + SPACE)
     return [
         heat_map(
-            [wrapped(name, 72 * NAMES - 8) for name in row_names(data)],
+            names,
             heads,
             values,
             digits=digits,
             sided=bool(data.get("signed")),
             marks=data.get("marks"),
-            size=(WIDE, NAMES),
+            size=(WIDE, NAMES, height),
             said="; ".join(known) or "No value is known.",
             theme=theme,
         )
