@@ -16,7 +16,7 @@ from typing import Any
 from calib.fields import read_saved
 from calib.records import InputError
 from calib.report.blocks import Page, Section, Table, Text, Tile
-from calib.report.formats import UNKNOWN, Label, Linked, Shown, count, listed, plural
+from calib.report.formats import UNKNOWN, Label, Linked, count, listed
 from calib.report.page import make_folder, write_file, write_page
 from calib.report.study import jobs_of, read_study_results, seconds_of
 from calib.report.study_tables import time_of
@@ -82,9 +82,8 @@ def write_book(root: str | Path, studies: Sequence[Path], claims: Mapping[str, s
 
 def rewrite_book(root: Path) -> Path:
     """Write the page again from the results of the studies. Raises as ``write_book`` does."""
-    return write_index(
-        root, book_page(read_saved(root / RESULTS, "a book of studies", FORMAT), root)
-    )
+    results = read_saved(root / RESULTS, "a book of studies", FORMAT)
+    return write_index(root, book_page(results, root))
 
 
 def write_index(root: Path, page: Page) -> Path:
@@ -120,9 +119,9 @@ def lead(studies: Sequence[Told]) -> Iterator[Text]:
         "claim of which some are shown is not shown of every model.",
         "caveat",
     )
-    differ = [study.link for study in studies if unstable(study.results["runs"])]
+    differ = [f"“{study.link}”" for study in studies if unstable(study.results["runs"])]
     if differ:
-        yield Text(f"Unstable, since seeds do not agree: {listed(differ)}.", "caveat")
+        yield Text(f"Unstable: in {listed(differ)} the seeds do not agree.", "caveat")
 
 
 def verdicts(claim: str, studies: Sequence[Told]) -> dict[str, int]:
@@ -143,18 +142,18 @@ def book_headline(claims: Mapping[str, str], studies: Sequence[Told]) -> str:
     if not parts:
         return "Tests speak for no claim and against none."
     nothing = f"; of {listed(said[''])} they show nothing" if said[""] else ""
-    return f"Tests speak {listed(parts)}{nothing}."
+    return f"Tests speak {', and '.join(parts)}{nothing}."
 
 
 def claim_tile(claim: str, said: str, studies: Sequence[Told]) -> Tile:
     found = verdicts(claim, studies)
     total = sum(found.values())
     if not total:
-        return Tile(claim, UNKNOWN, f"{said}: no statement bears on it")
+        return Tile(claim, UNKNOWN, f"no statement: {said}")
     return Tile(
         claim,
         f"{count(found[SHOWN])} of {count(total)}",
-        f"{said}: so many statements are shown, {count(found[AGAINST])} contradicted",
+        f"statements shown, {count(found[AGAINST])} contradicted: {said}",
     )
 
 
@@ -178,15 +177,16 @@ def claim_table(claims: Mapping[str, str], studies: Sequence[Told]) -> Table:
         rows += [claim_row(name, claim, study) for study in own]
         if not own:
             rows.append([name, UNKNOWN, "no statement bears on it", *[UNKNOWN] * 4])
-    return Table(
-        "claims",
-        ["claim", "study", "what it found", SHOWN, AGAINST, OPEN, "unstable"],
-        rows,
+    head = ["claim", "study", "what it found", SHOWN, AGAINST, OPEN, "unstable"]
+    note = (
         "Statements of the first seed that tests decide: shown, the contrary shown, neither, which "
-        "is no evidence of no difference. Unstable: of how many another seed concludes otherwise; "
-        "a dash where there was one seed.",
-        prose=(2,),
+        "is no evidence of no difference."
     )
+    if any(len(study.results["runs"]) > 1 for study in studies):
+        note += " Unstable: of how many another seed concludes otherwise; a dash: of one seed."
+    else:
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return Table("claims", head, rows, note, prose=(2,))
 
 
 def claim_row(name: str, claim: str, study: Told) -> list[str]:
