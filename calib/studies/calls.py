@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from calib.tasks import Task
 
 
+MEASURED = ("n", "accuracy", "measures", "tests", "labels", "correlations", "agreement")
+"""What is kept of a table of measures."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A job with all that its call needs. ``inputs`` are the folders of the jobs that it reads;
@@ -123,6 +127,30 @@ def measures(work: Work) -> None:
     write_measures_report(run, scores=scores[0] if scores else None, **work.options)
     work.folder.mkdir(parents=True, exist_ok=True)
     (work.folder / RESULTS).write_bytes((answers / RESULTS).read_bytes())
+
+
+def arms(work: Work) -> None:
+    """Side by side in every arm of a modality study that has samples."""
+    import json
+
+    from calib.fields import read_object
+    from calib.records import CalibError
+    from calib.report.page import make_folder
+    from calib.runs.durable import replace
+    from calib.runs.folder import RESULTS
+    from calib.uncertainty.side_by_side import side_by_side
+
+    (study,) = work.inputs["runs"]
+    named = read_object(study / RESULTS)["arms"]
+    found: dict[str, Any] = {}
+    for arm, cell in named.items():
+        if not (study / "answers" / cell).is_dir():
+            raise CalibError("the modality study has drawn no samples")
+        answers, scores = (open_run(study / part / cell) for part in ("answers", "cells"))
+        sides = side_by_side(answers, scores=scores, **work.options)
+        found[arm] = {name: sides[name] for name in MEASURED}
+    make_folder(work.folder)
+    replace(work.folder / RESULTS, json.dumps({"arms": found}, indent=1) + "\n")
 
 
 def compare(work: Work) -> None:

@@ -234,6 +234,15 @@ KINDS: dict[str, Kind] = {
         by="run",
         concludes=True,
     ),
+    "arms": Kind(
+        "measures of uncertainty side by side, in every arm of a modality study",
+        OVER_RUNS,
+        calls.arms,
+        {"judge": TEXT},
+        {"runs": ("modality",)},
+        by="run",
+        concludes=True,
+    ),
     "compare": Kind(
         "calib compare: runs of the same questions",
         OVER_RUNS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -66,14 +66,16 @@ def run_study(
     quick: bool = False,
     seeds: Sequence[int] | None = None,
     progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> Path:
     """Run a study, one that comes with calib by name or a file; return the path of its page.
 
-    ``out``: its folder (default runs/studies/NAME); ``cache``: the folder of all jobs (default
+    ``out``: its folder (default runs/studies/full/NAME); ``cache``: the folder of all jobs (default
     beside it, so that studies share them). ``quick``: few questions and answers, one seed, a page
     marked as an illustration. ``seeds``: others than the file's; what is concluded is compared
-    between them. The same call goes on where an earlier one was stopped. Raises InputError, naming
-    the line, for a file that means nothing, and CalibError where a model fails.
+    between them. ``announce`` is told of every job that is begun. The same call goes on where an
+    earlier one was stopped. Raises InputError, naming the line, for a file that means nothing, and
+    CalibError where a model fails.
     """
     study = study if isinstance(study, Study) else read_study(find_study(study))
     folder = folder_of(study, out, quick)
@@ -86,7 +88,7 @@ def run_study(
     models = Models(places)
     runs = []
     for seed, jobs in planned.items():
-        outcomes = [outcome_of(job, study, places, models, progress) for job in jobs]
+        outcomes = [outcome_of(job, study, places, models, progress, announce) for job in jobs]
         found = FINDINGS[study.finding].find(outcomes, dict(study.asked), seed)
         runs.append({"seed": seed, "steps": steps_of(outcomes, folder), "found": found.facts})
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,12 +124,19 @@ def cache_of(folder: Path, cache: str | Path | None) -> Path:
 
 
 def outcome_of(
-    job: Job, study: Study, places: Places, models: Models, progress: Progress | None
+    job: Job,
+    study: Study,
+    places: Places,
+    models: Models,
+    progress: Progress | None,
+    announce: Callable[[str], None] | None,
 ) -> Outcome:
     """Do a job, or read that it is done."""
     folder = places.folder(job)
     known = done(folder)
     if known is None:
+        if announce is not None:
+            announce(f"{study.name}: {job.name}")
         known = carry_out(job, study, places, models, progress)
     inputs = {part: [places.folder(each) for each in jobs] for part, jobs in job.inputs.items()}
     return Outcome(job, folder, inputs, known)

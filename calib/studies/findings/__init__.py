@@ -9,10 +9,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from calib.studies.findings import table
+from calib.studies.findings import (
+    before_after,
+    elsewhere,
+    measures,
+    modality,
+    remedies,
+    selective,
+    size_by_prompt,
+    table,
+    temperatures,
+    unknown,
+)
 from calib.studies.findings.found import Found
 from calib.studies.findings.outcome import Outcome
-from calib.studies.options import Option, check_all
+from calib.studies.options import TEXT, Option, check_all, listing, number
 from calib.studies.source import Place, Source
 from calib.studies.study import Step
 
@@ -39,6 +50,33 @@ class Finding:
                 )
 
 
+SCORED = ("score", "import")
+FAMILIES = Option(
+    "names of families, each with a step or model or a list of them",
+    lambda value: (
+        isinstance(value, dict)
+        and all(TEXT.fits(each) or listing(TEXT).fits(each) for each in value.values())
+    ),
+)
 FINDINGS: dict[str, Finding] = {
-    "table": Finding("one table of all runs: are they calibrated?", table.find),
+    "table": Finding(
+        "one table of all runs: is their confidence deserved?",
+        table.find,
+        [SCORED],
+        {"families": FAMILIES},
+    ),
+    "before-after": Finding("does calibration change?", before_after.find, [("compare",)]),
+    "modality": Finding("surer of images, of text, of both?", modality.find, [("modality",)]),
+    "unknown": Finding("does it admit not knowing?", unknown.find, [("idk",)]),
+    "remedies": Finding("what do remedies change?", remedies.find, [("ranking", "prompts")]),
+    "elsewhere": Finding("do remedies hold elsewhere?", elsewhere.find, [("transfer",)]),
+    "temperatures": Finding("do temperatures differ?", temperatures.find, [SCORED]),
+    "size-by-prompt": Finding("do larger models gain more?", size_by_prompt.find, [("score",)]),
+    "measures": Finding("do measures agree?", measures.find, [("measures", "arms")]),
+    "selective": Finding(
+        "does calibration help decisions?",
+        selective.find,
+        [SCORED],
+        {"accuracy": number(0.01, 0.999), "remedies": listing(TEXT)},
+    ),
 }

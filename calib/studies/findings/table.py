@@ -30,9 +30,25 @@ LEVEL = 0.05
 def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> Found:
     runs = of_kind(outcomes, *SCORED)
     tests = tested(runs)
+    families = {run.name: family(run, options.get("families") or {}) for run in runs}
     return Found(
-        conclusions(runs, tests), [table(runs, tests)], [gaps(runs)] if runs else [], cautions(runs)
+        conclusions(runs, tests),
+        [table(runs, tests, families)],
+        [gaps(runs)] if runs else [],
+        cautions(runs),
     )
+
+
+def family(run: Outcome, families: Mapping[str, Any]) -> str:
+    """What kind of model the run is of, as the study says: a name for the steps or models in it."""
+    parts = run.job.name.split("/")
+    return next(
+        (name for name, steps in families.items() if {*parts[:2]} & set(as_list(steps))), ""
+    )
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def tested(runs: Sequence[Outcome]) -> list[dict[str, Any]]:
@@ -66,8 +82,12 @@ def conclusions(runs: Sequence[Outcome], tests: Sequence[Mapping[str, Any]]) -> 
     return said
 
 
-def table(runs: Sequence[Outcome], tests: Sequence[Mapping[str, Any]]) -> Table:
+def table(
+    runs: Sequence[Outcome], tests: Sequence[Mapping[str, Any]], families: Mapping[str, str]
+) -> Table:
+    named = any(families.values())
     columns = [
+        *([Column("family")] if named else []),
         Column("run"),
         Column("n", "count"),
         Column("accuracy", "percents"),
@@ -83,7 +103,10 @@ def table(runs: Sequence[Outcome], tests: Sequence[Mapping[str, Any]]) -> Table:
         "runs",
         "All runs",
         columns,
-        [row(run, test) for run, test in zip(runs, tests, strict=True)],
+        [
+            [*([families[run.name]] if named else []), *row(run, test)]
+            for run, test in zip(runs, tests, strict=True)
+        ],
         "p: of perfect calibration, corrected for the number of runs. The temperature is fitted on "
         "one half of the questions.",
     )

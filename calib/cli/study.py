@@ -1,0 +1,205 @@
+"""``calib study``: list, show and run declared studies, and all of them into one book."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from calib.cli.base import err, out, show
+from calib.cli.progress import progress
+
+if TYPE_CHECKING:
+    from calib.studies.dry import Line
+
+Named = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="One that comes with calib, or a file of one's own.",
+        show_default=False,
+    ),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Few questions, one seed: an illustration. Default: no.")
+]
+Dry = Annotated[
+    bool, typer.Option("--dry_run", help="Print what would be asked; ask nothing. Default: no.")
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBERS", help="As 0,1: all is run for each; default: the file's."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where jobs lie; default: cache/ beside the study's folder."),
+]
+
+
+def list_() -> None:
+    """List the studies that come with calib."""
+    from calib.studies.read import read_study, shipped
+
+    rows = []
+    for name, path in shipped().items():
+        study = read_study(path)
+        rows.append((name, " ".join(study.claims), study.title))
+    show(("study", "claims", "what it asks"), rows)
+    out.print(
+        "\ncalib study show NAME prints a study's file, to be copied and edited; calib study run "
+        "NAME --dry_run says what it would ask."
+    )
+
+
+def show_(name: Named) -> None:
+    """Print a study's file."""
+    from calib.studies.read import find_study, read_study
+
+    path = find_study(name)
+    read_study(path)  # what cannot be run is refused by its line
+    out.print(Text(path.read_text(encoding="utf-8-sig").rstrip()), soft_wrap=True)
+
+
+def run(
+    name: Named,
+    quick: Quick = False,
+    dry_run: Dry = False,
+    seeds: Seeds = None,
+    output_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--output_path",
+            metavar="DIR",
+            help="Its folder; default: runs/studies/full/NAME, with --quick runs/studies/quick/"
+            "NAME.",
+        ),
+    ] = None,
+    cache: Cache = None,
+) -> None:
+    """Run a study; given again, it goes on."""
+    from calib.studies.read import find_study, read_study
+    from calib.studies.run import run_study
+
+    study = read_study(find_study(name))
+    numbers = None if seeds is None else seeds_in(seeds)
+    if dry_run:
+        from calib.studies.dry import dry_run as would
+
+        told(would(study, out=output_path, cache=cache, quick=quick, seeds=numbers))
+        return
+    with progress() as tell:
+        page = run_study(
+            study,
+            out=output_path,
+            cache=cache,
+            quick=quick,
+            seeds=numbers,
+            progress=tell,
+            announce=announced,
+        )
+    say(page)
+
+
+def all_(
+    quick: Quick = False,
+    dry_run: Dry = False,
+    seeds: Seeds = None,
+    output_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--output_path",
+            metavar="DIR",
+            help="Folder of the book; default: runs/studies/full, with --quick runs/studies/quick.",
+        ),
+    ] = None,
+) -> None:
+    """Run every study that comes with calib, into one book."""
+    from calib.studies.book import run_all
+    from calib.studies.read import read_study, shipped
+    from calib.studies.run import ROOT
+
+    root = output_path or ROOT / ("quick" if quick else "full")
+    numbers = None if seeds is None else seeds_in(seeds)
+    if dry_run:
+        from calib.studies.dry import dry_run as would
+
+        studies = list(map(read_study, shipped().values()))
+        told(
+            [
+                line
+                for study in studies
+                for line in would(study, out=root / study.name, quick=quick, seeds=numbers)
+            ]
+        )
+        return
+    with progress() as tell:
+        page = run_all(root, quick=quick, seeds=numbers, progress=tell, announce=announced)
+    out.print(f"\n{page}", soft_wrap=True)
+
+
+def seeds_in(text: str) -> list[int]:
+    from calib.records import InputError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise InputError(f"--seeds: expected different whole numbers, as 0,1, got {text!r}")
+    return list(map(int, parts))
+
+
+def announced(text: str) -> None:
+    err.print(Text(text, style="dim"))
+
+
+def told(lines: Sequence[Line]) -> None:
+    """A dry run: each job, what it asks, how long it may take; then the sum."""
+    from calib.report.formats import count, duration
+    from calib.studies.cost import Cost
+
+    rows = [
+        (
+            line.job.name,
+            str(line.seed),
+            asked(line.cost.prompts, line.cost.at_most),
+            asked(line.cost.answers, False),
+            "done" if line.done else "?" if line.seconds is None else duration(line.seconds),
+        )
+        for line in lines
+    ]
+    show(("job", "seed", "prompts", "answers", "time"), rows)
+    left = [line for line in lines if not line.done]
+    cost = sum((line.cost for line in left), Cost())
+    known = sum(line.seconds for line in left if line.seconds is not None)
+    unknown = sum(line.seconds is None for line in left)
+    out.print(
+        f"\n{count(len(lines) - len(left))} of {count(len(lines))} jobs are done. To do: "
+        f"{'at most ' if cost.at_most else ''}{count(cost.prompts)} prompts, "
+        f"{count(cost.answers)} answers; about {duration(known)}"
+        + (f", and {unknown} jobs of models whose time is not known." if unknown else ".")
+    )
+
+
+def asked(number: int, at_most: bool) -> str:
+    return "" if not number else f"{'≤ ' if at_most else ''}{number:,}"
+
+
+def say(page: Path) -> None:
+    """What the page says first, for a terminal."""
+    from calib.fields import read_object
+    from calib.runs.kinds import RESULTS
+
+    found: dict[str, Any] = read_object(page.parent / RESULTS)["runs"][0]["found"]
+    out.print()
+    for conclusion in found["conclusions"]:
+        out.print(Text(conclusion["said"]))
+    out.print(f"\n{page}", soft_wrap=True)
+
+
+STUDY: dict[Callable[..., None], str] = {
+    list_: "calib study list",
+    show_: "calib study show modality > mine.yaml",
+    run: "calib study run mine.yaml --dry_run",
+    all_: "calib study all --quick",
+}
