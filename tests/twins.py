@@ -110,7 +110,7 @@ def is_head(shown: list[str], head: list[str]) -> bool:
     """Whether a CSV's header is that of a table.
 
     There an interval has two columns, a number with one three, names are whole and shares in points
-    are shares of 1.
+    are shares of 1; times are seconds.
     """
     names = [one_line(name.removesuffix(", low")) for name in head if not name.endswith(", high")]
     columns = [name for k, name in enumerate(names) if not k or name != names[k - 1]]
@@ -120,4 +120,4 @@ def is_head(shown: list[str], head: list[str]) -> bool:
 def is_of(shown: str, name: str) -> bool:
     """Whether ``shown`` is the name, the middle of a long one perhaps left out."""
     parts = map(re.escape, shown.removesuffix(", points").split("…"))
-    return bool(re.fullmatch(".+".join(parts), name))
+    return bool(re.fullmatch(".+".join(parts), name.removesuffix(", seconds")))

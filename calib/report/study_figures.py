@@ -24,9 +24,10 @@ def figures_of(found: Sequence[Data]) -> list[Figures]:
 
 def figure(found: Data, name: str) -> Iterator[Figure]:
     """The drawings of one figure: several where one has no room for all."""
-    draw, data = DRAWINGS.get(found["kind"]), shortened(found["data"])
+    draw, data = DRAWINGS.get(found["kind"]), found["data"]
     if draw is None or not (data.get("rows") or data.get("series")) or data.get("columns") == []:
         return
+    data = shortened(data)
     drawn = draw(data)
     for k, each in enumerate(drawn, 1):
         title = found["title"] if len(drawn) == 1 else f"{found['title']} ({k} of {len(drawn)})"

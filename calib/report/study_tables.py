@@ -160,7 +160,7 @@ def step_table(runs: Sequence[Results]) -> Table:
     ]
     return Table(
         "steps",
-        [*head, "prompts", "answers", Label("time", "seconds"), "date"],
+        [*head, "prompts", "answers", Label("time", "time, seconds"), "date"],
         rows,
         "Prompts that the model read and answers that it wrote. The time is that of the day when "
         "the step was done; steps that another study had done were read.",

@@ -14,6 +14,8 @@ SHOWN, AGAINST, OPEN = "shown", "against", "not shown"
 """Verdicts of conclusions in results.json: tests show the statement, show its contrary, or neither.
 """
 ILLUSTRATION = "An illustration: few questions; conclusions need the full study."
+FEW = 2
+"""Statements that a headline says as they are."""
 LINES = 5
 """Sentences of which an answer has no more."""
 NAMED = 4
@@ -26,15 +28,26 @@ def headline(found: Results) -> str:
     """What is concluded: one or two statements as they are, else how many say the same."""
     conclusions = found["conclusions"]
     if not conclusions:
-        return "No test decides anything here"
-    if len(conclusions) <= 2:
+        return "No test decides anything here."
+    if len(conclusions) <= FEW:
         return " ".join(each["said"] for each in conclusions)
     groups = said_alike(conclusions)
     if len(groups) > GROUPS or not all(map(can_be_plural, groups)):
-        return of_verdicts(conclusions)
+        return first_said(conclusions)
     said = [f"{count(len(names))} {of_many(words, len(names))}" for words, names in groups.items()]
     things = noun(conclusions, found["tables"])
     return f"Of {count(len(conclusions))} {things} {listed(said)}."
+
+
+def first_said(conclusions: Sequence[Conclusion]) -> str:
+    """What tests show where that is one or two statements, else how many they are."""
+    decided = [each for each in conclusions if each["verdict"] != OPEN]
+    of = plural(len(conclusions), "statement")
+    if not decided:
+        return f"Of {of} none is shown."
+    if len(decided) <= FEW:
+        return f"{' '.join(each['said'] for each in decided)} Of {of} no other is shown."
+    return of_verdicts(conclusions)
 
 
 def of_verdicts(conclusions: Sequence[Conclusion]) -> str:
@@ -92,13 +105,16 @@ def noun(conclusions: Sequence[Conclusion], tables: Sequence[Results]) -> str:
 
 
 def answers(found: Results) -> list[str]:
-    """What is concluded, a line for all of which the same is said; what is shown comes first."""
-    conclusions = found["conclusions"]
-    if len(conclusions) <= 2:
-        return []  # the headline has said it
+    """What is concluded, a line for all of which the same is said; what is shown comes first, and
+    what the headline has said is left out."""
+    told = headline(found)
     lines = []
     for verdict in (SHOWN, AGAINST, OPEN):
-        own = [each for each in conclusions if each["verdict"] == verdict]
+        own = [
+            each
+            for each in found["conclusions"]
+            if each["verdict"] == verdict and each["said"] not in told
+        ]
         lines += [line_of(words, names) for words, names in said_alike(own).items()]
     more = len(lines) - LINES
     if more > 0:
