@@ -219,7 +219,15 @@ def study_table(studies: Sequence[Told]) -> Table:
         )
     return Table(
         "studies",
-        ["study", "what it found", "run", "seeds", "prompts", "answers", Label("time", "time, seconds")],
+        [
+            "study",
+            "what it found",
+            "run",
+            "seeds",
+            "prompts",
+            "answers",
+            Label("time", "time, seconds"),
+        ],
         rows,
         "Steps that studies share were done once and are counted in each.",
         prose=(1,),

@@ -30,7 +30,7 @@ def headline(found: Results) -> str:
     if not conclusions:
         return "No test decides anything here."
     if len(conclusions) <= FEW:
-        return " ".join(each["said"] for each in conclusions)
+        return " ".join(lines_of(conclusions))
     groups = said_alike(conclusions)
     if len(groups) > GROUPS or not all(map(can_be_plural, groups)):
         return first_said(conclusions)
@@ -46,7 +46,7 @@ def first_said(conclusions: Sequence[Conclusion]) -> str:
     if not decided:
         return f"Of {of} none is shown."
     if len(decided) <= FEW:
-        return f"{' '.join(each['said'] for each in decided)} Of {of} no other is shown."
+        return f"{' '.join(lines_of(decided))} Of {of} no other is shown."
     return of_verdicts(conclusions)
 
 
@@ -69,13 +69,13 @@ def be(number: int) -> str:
 
 
 def said_alike(conclusions: Sequence[Conclusion]) -> dict[str, list[str]]:
-    """What is said, without its subject, and of which subjects; a whole sentence where it does not
-    begin with the subject that ``about`` names."""
+    """What is said behind its subject, " is shown ..." or ": it is ...", and of which subjects; a
+    whole sentence where it does not begin with the subject that ``about`` names."""
     groups: dict[str, list[str]] = {}
     for each in conclusions:
-        subject = subject_of(each)
-        begins = each["said"].startswith(f"{subject} ")
-        words = each["said"].removeprefix(subject).strip() if begins else each["said"]
+        subject, said = subject_of(each), str(each["said"])
+        begins = said.startswith((f"{subject} ", f"{subject}: "))
+        words = said.removeprefix(subject) if begins else said
         groups.setdefault(words, []).append(subject if begins else "")
     return groups
 
@@ -87,12 +87,12 @@ def subject_of(conclusion: Conclusion) -> str:
 
 
 def can_be_plural(words: str) -> bool:
-    return words.startswith("is ")
+    return words.startswith(" is ")
 
 
 def of_many(words: str, number: int) -> str:
     """The words behind a number of subjects, without their full stop."""
-    return be(number) + words.removeprefix("is").removesuffix(".")
+    return be(number) + words.removeprefix(" is").removesuffix(".")
 
 
 def noun(conclusions: Sequence[Conclusion], tables: Sequence[Results]) -> str:
@@ -110,24 +110,25 @@ def answers(found: Results) -> list[str]:
     told = headline(found)
     lines = []
     for verdict in (SHOWN, AGAINST, OPEN):
-        own = [
-            each
-            for each in found["conclusions"]
-            if each["verdict"] == verdict and each["said"] not in told
-        ]
-        lines += [line_of(words, names) for words, names in said_alike(own).items()]
+        own = [each for each in found["conclusions"] if each["verdict"] == verdict]
+        lines += [line for line in lines_of(own) if line not in told]
     more = len(lines) - LINES
     if more > 0:
         lines[LINES:] = [f"{count(more)} more {'line' if more == 1 else 'lines'} stand below."]
     return lines
 
 
-def line_of(words: str, names: Sequence[str]) -> str:
-    if not names[0]:
-        return words
-    if len(names) == 1 or not can_be_plural(words):
-        return " ".join(f"{name} {words}" for name in names[:NAMED])
-    return f"{some(names)} {of_many(words, len(names))}."
+def lines_of(conclusions: Sequence[Conclusion]) -> list[str]:
+    """Each statement in a line, those in one that say the same of several subjects."""
+    lines = []
+    for words, names in said_alike(conclusions).items():
+        if len(names) > 1 and can_be_plural(words):
+            lines.append(f"{some(names)} {of_many(words, len(names))}.")
+        elif words.startswith(": "):
+            lines.append(f"{some(names)}{words}")
+        else:
+            lines += [f"{name}{words}" for name in names]
+    return lines
 
 
 def some(names: Sequence[str], most: int = NAMED) -> str:

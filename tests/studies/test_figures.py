@@ -100,6 +100,13 @@ def test_a_forest_draws_values_intervals_and_groups():
     assert "stage1/words: +24.0, +7.0 to +38.0." in said and "no interval: +10.0." in said
 
 
+def test_differences_have_a_sign_and_other_numbers_none():
+    rows = [["a", 0.0221, 0.01, 0.03], ["b", -0.5, -1.0, 0.5], ["c", 0.0, None, None]]
+    for zero, told in ((0.0, ["+0.022", "−0.500", "0.000"]), (1.0, ["0.022", "−0.500", "0.000"])):
+        (one,) = drawn("forest", forest(rows, unit="fixed", zero=zero))
+        assert [text.get_text() for text in one.axes[0].texts] == told
+
+
 def test_groups_are_named_once_where_they_begin():
     rows = [["a", 1, 0, 2], ["b", 1, 0, 2], ["c", 1, 0, 2]]
     named = [name for name, row in in_groups(rows, ["x", "x", "y"]) if row is None]

@@ -157,6 +157,19 @@ def test_the_headline(conclusions: list[dict[str, Any]], said: str):
     assert headline(found(conclusions=conclusions, tables=[])) == said
 
 
+def test_statements_behind_a_colon_are_said_of_all():
+    same = "a temperature is not shown to change it."
+    told = [conclusion(f"{name}: it", "not shown", f"{name}: {same}") for name in "ab"]
+    assert headline(found(conclusions=told)) == f"a and b: {same}"
+    told = [conclusion(f"{name}: it", "shown", f"{name} lowers it.") for name in "ab"]
+    assert headline(found(conclusions=told)) == "a lowers it. b lowers it."
+    others = [over("c"), *(conclusion(str(k), "not shown", f"{k}: no.") for k in range(3))]
+    assert headline(found(conclusions=told + others)).startswith("Of 6 statements 3 are shown")
+    assert answers(found(conclusions=told + others))[:3] == [
+        *("a lowers it.", "b lowers it.", "c is shown to be over-confident."),
+    ]
+
+
 def test_the_headline_calls_runs_what_the_table_does():
     assert headline(found()).startswith("Of 4 runs 2 are shown to be over-confident and 2 are not")
 
@@ -169,9 +182,9 @@ def test_the_answer_names_what_the_headline_counts():
     many = [over(f"run {k}") for k in range(9)]
     (line,) = answers(found(conclusions=many))
     assert line == "run 0, run 1, run 2, run 3 and 5 more are shown to be over-confident."
-    told = [conclusion(str(k), "shown", f"{k}: it helps.") for k in range(8)]
+    told = [conclusion(str(k), "shown", f"{k}: it helps (p = 0.00{k}).") for k in range(8)]
     assert answers(found(conclusions=told)) == [
-        *(f"{k}: it helps." for k in range(5)),
+        *(f"{k}: it helps (p = 0.00{k})." for k in range(5)),
         "3 more lines stand below.",
     ]
     assert answers(found(conclusions=told[:2])) == []

@@ -50,7 +50,8 @@ from calib.report.plots.theme import (
 )
 
 Data = Mapping[str, Any]
-FORMS: Mapping[str, Callable[[float | None], str]] = {
+Form = Callable[[float | None], str]
+FORMS: Mapping[str, Form] = {
     "fixed": lambda value: fixed(value),
     "percent": lambda value: percent(value, 1),
     "points": points,
@@ -88,7 +89,8 @@ def forest(data: Data, *, theme: Theme = CSS) -> list[Figure]:
                 label.set(color=theme.muted, fontweight="bold")
             else:
                 _draw_row(axes, place, row, zero, unit, theme)
-        figure.set_label(" ".join(_told(row, unit) for row in rows))
+        form = form_of(unit, zero)
+        figure.set_label(" ".join(_told(row, form) for row in rows))
     return [figure]
 
 
@@ -113,7 +115,7 @@ def _draw_row(
     axes.text(
         1.03,
         place,
-        FORMS[unit](value),
+        form_of(unit, zero)(value),
         transform=axes.get_yaxis_transform(),
         color=theme.ink if value is not None else theme.muted,
         va="center",
@@ -157,8 +159,17 @@ def ticks(axis: Any, unit: str) -> None:
         )
 
 
-def _told(row: Sequence[Any], unit: str) -> str:
-    form, (name, value, low, high) = FORMS[unit], row
+def form_of(unit: str, zero: float | None) -> Form:
+    """How a row's number is written: with its sign where 0 is what it is compared with."""
+    return signed if unit == "fixed" and zero == 0 else FORMS[unit]
+
+
+def signed(value: float | None) -> str:
+    return f"+{fixed(value)}" if value is not None and value > 0 else fixed(value)
+
+
+def _told(row: Sequence[Any], form: Form) -> str:
+    name, value, low, high = row
     between = f", {form(low)} to {form(high)}" if low is not None and high is not None else ""
     return f"{name}: {form(value)}{between}."
 
