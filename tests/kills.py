@@ -23,17 +23,20 @@ from pathlib import Path
 import torch
 
 import calib
+import calib.models.load
 from calib.hf.model import Model
 from calib.idk.folder import build_set
 from calib.records import Item
 from calib.report.scores import write_report
+from calib.studies.run import run_study
 from calib.tasks import Task
 from tests.fake_model import Fake
 from tests.hf.conftest import make_llama, make_tokenizer
+from tests.studies.declared import declared
 
-KINDS = ("score", "sample", "idk", "report", "prompts", "fake score", "fake sample")
+KINDS = ("score", "sample", "idk", "report", "prompts", "study", "fake score", "fake sample")
 QUESTIONS = 60
-TIMED = ("config.json", "results.json", "report.html", "report.md", "README.md")
+TIMED = ("config.json", "results.json", "report.html", "report.md", "README.md", "done.json")
 
 
 def task() -> Task:
@@ -59,12 +62,21 @@ def act(kind: str, model: Model | Fake, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*options are several tokens")
             calib.optimize_prompts(model, letters, out=folder, **how)
+    elif kind == "study":
+        study(model, folder)
     elif kind == "idk":
         build_set(model, task(), folder, samples=4, max_new_tokens=4, limit=None)
     else:
         if not (folder / "records.jsonl").exists():
             calib.score(model, task(), out=folder, batch_size=4)
         write_report(calib.open_run(folder))
+
+
+def study(model: Model | Fake, folder: Path) -> None:
+    """A study whose every model is ``model``; its jobs lie in the folder, too."""
+    calib.models.load.load_model = lambda *_, **__: model  # of this process, which ends with it
+    folder.mkdir(exist_ok=True)
+    run_study(declared(folder), out=folder / "study", quick=True)
 
 
 def forked(job: Callable[[], None], kill_after: float | None = None) -> bool:

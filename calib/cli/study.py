@@ -46,8 +46,9 @@ def list_() -> None:
     rows = []
     for name, path in shipped().items():
         study = read_study(path)
-        rows.append((name, " ".join(study.claims), study.title))
-    show(("study", "claims", "what it asks"), rows)
+        claims = f" ({', '.join(study.claims)})" if study.claims else ""
+        rows.append((name, f"{study.title}{claims}"))
+    show(("study", "what it asks"), rows)
     out.print(
         "\ncalib study show NAME prints a study's file, to be copied and edited; calib study run "
         "NAME --dry_run says what it would ask."

@@ -19,8 +19,9 @@ from calib.studies.study import Job, Study
 
 EMBEDDED = "embedded:"
 SECONDS = {"prompts": 0.11, "answers": 0.16}
-"""Of a prompt and of an answer of some words: embedded:stage2 on two cores of an AMD EPYC (Zen 4),
-float32, 2026-11."""
+SEARCHED = 0.012
+"""Of a prompt, an answer of some words, and a prompt of a search's whole pool, of which a third is
+read: embedded:stage2 on two cores of an AMD EPYC (Zen 4), float32, 2026-11."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +82,6 @@ def time_of(job: Job, cost: Cost, known: dict[tuple[str, str], float]) -> float 
         return rate * (cost.prompts + cost.answers)
     if not job.model.model.startswith(EMBEDDED):
         return None
+    if job.kind == "prompts":
+        return cost.prompts * SEARCHED
     return cost.prompts * SECONDS["prompts"] + cost.answers * SECONDS["answers"]

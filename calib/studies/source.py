@@ -120,11 +120,16 @@ def value_of(node: yaml.Node, place: Place, lines: dict[Place, int], path: Path)
     """The node's value; ``lines`` gets the line of every value in it."""
     line = node.start_mark.line + 1
     lines.setdefault(place, line)
+    if not node.tag.startswith(TAGS) or "python" in node.tag:
+        raise InputError(
+            f"{path}, line {line}: expected text, a number, true, false or null, got a value with "
+            f"the tag {node.tag}"
+        )
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
         for key, value in node.value:
             at = key.start_mark.line + 1
-            name = scalar(key, path) if isinstance(key, yaml.ScalarNode) else None
+            name = scalar(key) if isinstance(key, yaml.ScalarNode) else None
             if not isinstance(name, str):
                 raise InputError(f"{path}, line {at}: expected a name, got {told(name)}")
             if name in found:
@@ -134,18 +139,13 @@ def value_of(node: yaml.Node, place: Place, lines: dict[Place, int], path: Path)
         return found
     if isinstance(node, yaml.SequenceNode):
         return [value_of(v, (*place, k), lines, path) for k, v in enumerate(node.value)]
-    return scalar(node, path)
+    return scalar(node)
 
 
-def scalar(node: yaml.Node, path: Path) -> Any:
+def scalar(node: yaml.Node) -> Any:
     """Text, a number, true, false or null, as they are written: what YAML 1.1 makes of off, of 1:30
     and of 1e-3 is not what people mean by them."""
     text = str(node.value)
-    if not node.tag.startswith(TAGS) or "python" in node.tag:
-        raise InputError(
-            f"{path}, line {node.start_mark.line + 1}: expected text, a number, true, false or "
-            f"null, got a value with the tag {node.tag}"
-        )
     if node.style is not None:  # in quotes, or a text of several lines
         return text
     if text in WORDS:

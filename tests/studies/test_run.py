@@ -1,0 +1,114 @@
+"""A study is run, goes on, shares its work, and says what failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calib.records import CalibError, InputError
+from calib.runs import open_run
+from calib.studies.dry import dry_run
+from calib.studies.run import run_study
+from tests.studies.declared import SMALL, declared, load_fakes
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return load_fakes(monkeypatch)
+
+
+def results(page: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((page.parent / "results.json").read_text())
+    return found
+
+
+def test_a_study_runs_and_is_read_again(tmp_path: Path, loaded: list[str]):
+    study = declared(tmp_path)
+    page = run_study(study, out=tmp_path / "out")
+    # Each model once a seed; of all questions the second seed draws none.
+    assert loaded == ["fake-one", "fake-two"] * 2
+    found = results(page)
+    assert [run["seed"] for run in found["runs"]] == [0, 1]
+    first = found["runs"][0]
+    assert [step["name"] for step in first["steps"]][:2] == ["scored/one/mine", "scored/one/all"]
+    for step in first["steps"]:
+        assert step["refused"] or (page.parent / step["page"]).is_file()
+    told = []
+    run_study(study, out=tmp_path / "out", announce=told.append)
+    assert told == [] and len(loaded) == 4 and results(page) == found
+
+
+def test_the_table_is_that_of_the_runs(tmp_path: Path, loaded: list[str]):
+    page = run_study(declared(tmp_path), out=tmp_path / "out", seeds=[3])
+    (run,) = results(page)["runs"]
+    table = run["found"]["tables"][0]
+    for row, step in zip(table["rows"], run["steps"][:4], strict=True):
+        rows = open_run((page.parent / step["page"]).parent).scores()
+        named = dict(zip([name for name, _ in table["columns"]], row, strict=True))
+        assert named["n"] == len(rows)
+        assert named["accuracy"][0] == pytest.approx(rows["correct"].mean())
+        assert named["mean confidence"] == pytest.approx(rows["confidence"].mean())
+    assert len(run["found"]["conclusions"]) == 4
+
+
+def test_studies_share_their_work(tmp_path: Path, loaded: list[str]):
+    run_study(declared(tmp_path), out=tmp_path / "studies" / "small", seeds=[0])
+    other = declared(tmp_path, SMALL.replace("small", "other").replace("  moved:", "  carried:"))
+    told: list[str] = []
+    run_study(other, out=tmp_path / "studies" / "other", seeds=[0], announce=told.append)
+    assert told == [] and len(loaded) == 2
+
+
+def test_what_fails_is_named_and_what_is_done_stays(tmp_path: Path, monkeypatch: Any):
+    loaded = load_fakes(monkeypatch)
+    study = declared(tmp_path)
+
+    def fails(name: str, **arguments: Any) -> Any:
+        if name == "fake-two":
+            raise CalibError("the weights are gone")
+        return real(name, **arguments)
+
+    import calib.models.load
+
+    real = calib.models.load.load_model
+    monkeypatch.setattr("calib.models.load.load_model", fails)
+    with pytest.raises(CalibError, match="step scored/two/mine: the weights are gone"):
+        run_study(study, out=tmp_path / "out", seeds=[0])
+    monkeypatch.setattr("calib.models.load.load_model", real)
+    told: list[str] = []
+    run_study(study, out=tmp_path / "out", seeds=[0], announce=told.append)
+    assert told[0] == "small: scored/two/mine" and loaded == ["fake-one", "fake-two"]
+
+
+def test_steps_without_a_conclusion_are_told_with_their_reason(tmp_path: Path, loaded: list[str]):
+    text = SMALL.replace("  moved:\n    transfer", "  ranked:\n    ranking")
+    page = run_study(declared(tmp_path, text), out=tmp_path / "out", seeds=[0])
+    ranked = [s for s in results(page)["runs"][0]["steps"] if s["kind"] == "ranking"]
+    assert len(ranked) == 2
+    assert all("calibrators are ranked on" in step["refused"] for step in ranked)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, loaded: list[str]):
+    study = declared(tmp_path)
+    run_study(study, out=tmp_path / "out", seeds=[0])
+    score = next((tmp_path / "cache").glob("score-*/*"))
+    with pytest.raises(InputError, match="something else than a study"):
+        run_study(study, out=score)
+
+
+def test_a_dry_run_counts_and_loads_nothing(tmp_path: Path, loaded: list[str]):
+    study = declared(tmp_path)
+    lines = dry_run(study, out=tmp_path / "out")
+    assert loaded == [] and not (tmp_path / "out").exists() and not any(x.done for x in lines)
+    asked = [line.cost.prompts for line in lines if line.seed == 0]
+    assert asked == [30, 40, 30, 40, 0, 0, 0]
+    # The second seed asks 30 other questions; all 40 of the file are asked once.
+    assert [line.cost.prompts for line in lines if line.seed == 1] == [30, 30, 0, 0, 0]
+    assert all(line.seconds is None for line in lines if line.cost.prompts)
+    run_study(study, out=tmp_path / "out", seeds=[0])
+    after = dry_run(study, out=tmp_path / "out")
+    assert [line.done for line in after if line.seed == 0] == [True] * 7
+    assert all(line.seconds is not None for line in after)
