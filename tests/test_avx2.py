@@ -37,11 +37,15 @@ ELSEWHERE = [
             *("browser", "pages", "items", "items_page", "lost_pictures", "own_text", "captions"),
             *("compare_page", "idk_page", "samples_page", "training_page", "reliability_plots"),
             *("conformal", "cost", "drift", "deploying_page", "transfer_page", "ranking_page"),
+            "sorted_tables",
         )
     ),
     *(
         f"tests/{folder}"
-        for folder in ("judge", "logs", "task_files", "summary", "metrics", "prompts", "modalities")
+        for folder in (
+            *("judge", "logs", "task_files", "summary", "metrics"),
+            *("prompts", "modalities", "studies"),
+        )
     ),
 ]
 USED = """

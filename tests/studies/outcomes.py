@@ -47,7 +47,9 @@ def of_table(
         out = csv.writer(file)
         out.writerow(["id", "group", "label", *(f"logprob_{k}" for k in range(logits.shape[1]))])
         for k, (row, label) in enumerate(zip(logprob, labels, strict=True)):
-            out.writerow([k, groups[k] if groups else "all", int(label), *(f"{x:.17g}" for x in row)])
+            out.writerow(
+                [k, groups[k] if groups else "all", int(label), *(f"{x:.17g}" for x in row)]
+            )
     run = read_log(path, out=folder / path.stem)
     write_report(run)
     return Outcome(job(name, "score", size), run.path, {}, KNOWN)
