@@ -35,6 +35,7 @@ CALIB_LAYERS = [
     {"uncertainty", "idk"},
     {"prompts", "modalities"},
     {"report"},
+    {"studies"},
     {"checks"},
     {"demo"},
     {"cli"},

@@ -128,7 +128,7 @@ STEPS = [
         page=None,
         prompts=0,
         seconds=0.06,
-        refused="/home/me/cache/score-1/stage2: transfer is judged on 50 questions, got 40",
+        refused="/runs/cache/score-1/stage2: transfer is judged on 50 questions, got 40",
     ),
 ]
 

@@ -56,7 +56,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told = [over(HOSTILE), open_(LONG), open_("x")]
     steps = [
         step(HOSTILE, page=f"../cache/{HOSTILE}/report.html", options={HOSTILE: HOSTILE}),
-        step("gone", page=None, refused=f"/tmp/{HOSTILE}/run: {HOSTILE}"),
+        step("gone", page=None, refused=f"/runs/{HOSTILE}/run: {HOSTILE}"),
         step("odd", page="javascript:alert(1)//report.html"),
         step("far", page="//example.org/report.html"),
     ]
