@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 class Page(HTMLParser):
     """Every tag with its attributes, and whether all that opened was closed."""
 
-    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect"})
+    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect", "wbr"})
 
     def __init__(self):
         super().__init__()

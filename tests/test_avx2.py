@@ -37,13 +37,14 @@ ELSEWHERE = [
             *("browser", "pages", "items", "items_page", "lost_pictures", "own_text", "captions"),
             *("compare_page", "idk_page", "samples_page", "training_page", "reliability_plots"),
             *("conformal", "cost", "drift", "deploying_page", "transfer_page", "ranking_page"),
+            "sorted_tables",
         )
     ),
     *(
         f"tests/{folder}"
         for folder in (
             *("judge", "logs", "task_files", "summary", "metrics", "prompts", "modalities"),
-            *("trajectories", "twin_sets"),
+            *("trajectories", "twin_sets", "studies"),
         )
     ),
 ]

@@ -35,6 +35,7 @@ CALIB_LAYERS = [
     {"uncertainty", "idk"},
     {"prompts", "modalities", "trajectories", "twin_sets"},
     {"report"},
+    {"studies"},
     {"checks"},
     {"demo"},
     {"cli"},

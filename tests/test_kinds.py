@@ -21,6 +21,7 @@ from calib.runs import Run, open_run
 from calib.runs.begin import begin
 from calib.runs.config import kind_of, read_config
 from calib.runs.kinds import (
+    BOOK,
     COMPARISON,
     HISTOGRAM,
     IDK_COMPARISON,
@@ -35,6 +36,7 @@ from calib.runs.kinds import (
     RUNS,
     SAMPLE,
     SCORE,
+    STUDY,
     TRAINING,
     TRAJECTORY,
     TRANSFER,
@@ -85,6 +87,8 @@ def folders(tmp_path_factory, make_run) -> dict[str, Path]:
         TRAJECTORY: written(root / "trajectory", config={"kind": TRAJECTORY, "model": "m"}),
         TWINS: written(root / "twins", config={"kind": TWINS, "model": "m"}),
         IDK_COMPARISON: written(root / "idks", results={"format": "calib.idk.comparison/1"}),
+        STUDY: written(root / "study", results={"format": "calib.study/1"}),
+        BOOK: written(root / "book", results={"format": "calib.book/1"}),
     }
 
 

@@ -34,8 +34,9 @@ class Key:
 class Table:
     """Rows of cells, each as long as ``head``; the first cell names its row.
 
-    ``name`` is that of its CSV file. A cell is text or a ``calib.report.formats.Shown``, whose mark
-    colours it. ``prose`` are the columns that hold sentences, which wrap and stand to the left.
+    ``name`` is that of its CSV file. A cell is text, a ``calib.report.formats.Shown``, whose mark
+    colours it, or a ``Linked``. ``prose`` are the columns that hold sentences, which wrap and stand
+    to the left. In a browser a press on a column's head sorts the rows by it.
     """
 
     kind: ClassVar[str] = "table"

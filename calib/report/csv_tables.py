@@ -1,4 +1,5 @@
-"""Every table of a page as a CSV file: numbers and names in full, intervals in two columns.
+"""Every table of a page as a CSV file: numbers and names in full, intervals in two columns, and
+numbers with their intervals in three.
 
 A share is one of 1, also where the page shows it in percent or in points.
 """
@@ -35,22 +36,36 @@ def file_of(table: Table) -> str:
 
 
 def csv_text(table: Table) -> str:
-    """The table: a header, then its rows; a column of intervals becomes two."""
+    """The table: a header, then its rows; a column of intervals becomes two, with numbers three."""
     columns = range(len(table.head))
-    pairs = [any(isinstance(value_of(row[k]), tuple) for row in table.rows) for k in columns]
+    widths = [max((width(row[k]) for row in table.rows), default=1) for k in columns]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head: list[str] = []
-    for name, pair in zip(table.head, pairs, strict=True):
+    for name, wide in zip(table.head, widths, strict=True):
         told = name.in_csv if isinstance(name, Label) else name
-        head += [f"{told}, low", f"{told}, high"] if pair else [told]
+        head += [told, f"{told}, low", f"{told}, high"][-wide:] if wide > 1 else [told]
     writer.writerow(head)
     for row in table.rows:
         cells: list[str] = []
-        for cell, pair in zip(row, pairs, strict=True):
-            cells += both(cell) if pair else [plain(cell)]
+        for cell, wide in zip(row, widths, strict=True):
+            cells += spread(cell, wide)
         writer.writerow(cells)
     return out.getvalue()
+
+
+def width(cell: str) -> int:
+    """How many columns it takes."""
+    value = value_of(cell)
+    return len(value) if isinstance(value, tuple) else 1
+
+
+def spread(cell: str, wide: int) -> list[str]:
+    """The cell in so many columns: of an interval none where it is not known."""
+    value = value_of(cell)
+    if isinstance(value, tuple):
+        return list(map(repr, value))
+    return ["", ""] if wide == 2 else [plain(cell), *[""] * (wide - 1)]
 
 
 def plain(cell: str) -> str:
@@ -63,12 +78,7 @@ def plain(cell: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) and not is_numeral(text) else text
 
 
-def both(cell: str) -> list[str]:
-    value = value_of(cell)
-    return [repr(bound) for bound in value] if isinstance(value, tuple) else ["", ""]
-
-
-def value_of(cell: str) -> float | tuple[float, float] | None:
+def value_of(cell: str) -> float | tuple[float, ...] | None:
     return cell.value if isinstance(cell, Shown) else None
 
 

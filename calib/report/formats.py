@@ -7,8 +7,9 @@ share of 1 even where the page shows percent or points.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
+from urllib.parse import quote
 
 UNKNOWN = "–"
 FLAG = "\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"
@@ -25,11 +26,11 @@ class Shown(str):
     """A number as text. ``value`` is the number, or the two bounds of an interval; None where it
     is not known. ``mark`` names its colour: "over", "under", "differs" or ""."""
 
-    value: float | tuple[float, float] | None
+    value: float | tuple[float, ...] | None
     mark: str
 
     def __new__(
-        cls, text: str, value: float | tuple[float, float] | None = None, mark: str = ""
+        cls, text: str, value: float | tuple[float, ...] | None = None, mark: str = ""
     ) -> Self:
         shown = super().__new__(cls, text)
         shown.value, shown.mark = value, mark
@@ -46,6 +47,29 @@ class Label(str):
         label = super().__new__(cls, text)
         label.in_csv, label.hint = in_csv, hint
         return label
+
+
+class Bounded(Shown):
+    """A number with its interval in one cell; ``value`` has all three, of which CSV makes columns.
+
+    ``middle`` and ``bounds`` are the two parts of its text.
+    """
+
+    middle: str
+    bounds: str
+
+
+class Linked(str):
+    """A name that leads to a page. ``address`` is that page's, relative to the one that holds the
+    name; "" where the path is absolute or None, and then it is a name alone."""
+
+    address: str
+
+    def __new__(cls, text: str, path: str | None) -> Self:
+        linked = super().__new__(cls, text)
+        own = path is not None and not path.startswith("/")
+        linked.address = quote(path) if path is not None and own else ""  # a colon is no scheme
+        return linked
 
 
 def in_points(name: str) -> Label:
@@ -88,6 +112,23 @@ def interval(low: float | None, high: float | None, form: str = "fixed", digits:
         between = f"{100 * low:.{digits}f} … {percent(high, digits)}"
         return Shown(between, (low, high))
     return Shown(f"{fixed(low, digits)} … {fixed(high, digits)}", (low, high))
+
+
+def bounded(
+    value: float | None, low: float | None, high: float | None, form: Callable[[float], str]
+) -> str:
+    """A number with its interval, each as ``form`` shows it: "0.710 (0.574 … 0.857)"."""
+    if value is None:
+        return UNKNOWN
+    if low is None or high is None:
+        return form(value)
+    # The sign of a share stands once, behind the interval.
+    ends = [form(bound) for bound in (low, high)]
+    sign = "\N{NO-BREAK SPACE}%"
+    bounds = f"{ends[0].removesuffix(sign)} … {ends[1]}"
+    cell = Bounded(f"{form(value)} ({bounds})", (value, low, high))
+    cell.middle, cell.bounds = form(value), bounds
+    return cell
 
 
 def share(value: float, digits: int = 0) -> str:

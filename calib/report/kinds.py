@@ -13,6 +13,7 @@ from typing import Any
 
 from calib.records import InputError
 from calib.report.answers import write_answers_report
+from calib.report.book import rewrite_book
 from calib.report.comparison import rewrite_comparison
 from calib.report.histogram import write_histogram_report
 from calib.report.idk import write_idk_report
@@ -32,6 +33,7 @@ from calib.runs import open_run
 from calib.runs.config import kind_of
 from calib.runs.folder import Progress
 from calib.runs.kinds import (
+    BOOK,
     COMPARISON,
     HISTOGRAM,
     IDK_COMPARISON,
@@ -159,6 +161,10 @@ def twins(of: Sources) -> Path:
     return write_twins_report(of.folder)
 
 
+def book(of: Sources) -> Path:
+    return rewrite_book(of.folder)
+
+
 REPORTS: dict[str, Callable[[Sources], Path]] = {
     SCORE: questions,
     IMPORTED: questions,
@@ -176,6 +182,7 @@ REPORTS: dict[str, Callable[[Sources], Path]] = {
     STUDY: study,
     TRAJECTORY: trajectory,
     TWINS: twins,
+    BOOK: book,
 }
 
 

@@ -22,7 +22,7 @@ from calib.report.blocks import (
     Text,
     Tile,
 )
-from calib.report.formats import printable
+from calib.report.formats import Linked, printable
 
 SPECIAL = re.compile(r"[\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_])|!(?=\[)")
 """What Markdown may act on anywhere in a line; an underscore inside a word is text."""
@@ -80,7 +80,13 @@ def table(block: Table) -> str:
 
 
 def row_of(cells: Any) -> str:
-    return f"| {' | '.join(map(escaped, cells))} |"
+    return f"| {' | '.join(map(cell, cells))} |"
+
+
+def cell(value: str) -> str:
+    if isinstance(value, Linked) and value.address:
+        return f"[{escaped(value)}]({value.address})"
+    return escaped(value)
 
 
 def tile_table(tiles: Any) -> str:

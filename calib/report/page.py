@@ -22,6 +22,7 @@ from calib.report.markdown import markdown
 from calib.runs.durable import replace
 
 TEMPLATES = Path(__file__).with_name("templates")
+PART = re.compile(r"(?<=[/_])(?=\w)")
 TIED = re.compile(r"(?<=\bp) (?=[=<≤])|(?<=[=<≤]) (?=\d)|(?<=\d) (?=%)")
 
 
@@ -66,13 +67,18 @@ def templates() -> jinja2.Environment:
         keep_trailing_newline=True,
         finalize=as_seen,
     )
-    environment.filters |= {"csv_file": file_of, "short": short, "tied": tied}
+    environment.filters |= {"csv_file": file_of, "short": short, "tied": tied, "parts": parts}
     return environment
 
 
 def tied(text: str) -> str:
     """The text, its numbers tied to their signs and units, so that no line ends between them."""
     return TIED.sub("\N{NO-BREAK SPACE}", text)
+
+
+def parts(text: str) -> list[str]:
+    """The parts of a name, between which a line may end: behind a slash or an underscore."""
+    return PART.split(text)
 
 
 def as_seen(value: Any) -> Any:

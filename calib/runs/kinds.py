@@ -21,10 +21,10 @@ COMPARISON, IDK_SET, IDK_EVALUATION = "comparison", "idk set", "idk evaluation"
 TRAINING, TRANSFER, RANKING = "training", "transfer", "ranking"
 PROMPT_SEARCH = "prompts"
 MODALITY = "modality"
-STUDY = "study"
 TRAJECTORY = "trajectory"
 TWINS = "twins"
 IDK_COMPARISON = "idk comparison"
+STUDY, BOOK = "study", "book"
 STATE = "trainer_state.json"
 
 
@@ -63,6 +63,7 @@ KINDS: dict[str, Kind] = {
     STUDY: Kind("a declared study (calib study run)", "calib report"),
     TRAJECTORY: Kind("calibration over checkpoints (calib trajectory)", "calib report"),
     TWINS: Kind("answers to pairs of twins (calib twins evaluate)", "calib report"),
+    BOOK: Kind("a book of studies (calib study all)", "calib report"),
 }
 
 RUNS = (SCORE, IMPORTED, HISTOGRAM, SAMPLE, PROMPT_SEARCH, MODALITY, TRAJECTORY, TWINS)
@@ -93,6 +94,7 @@ FORMATS = {
     "calib.transfer/1": TRANSFER,
     "calib.ranking/1": RANKING,
     "calib.study/1": STUDY,
+    "calib.book/1": BOOK,
 }
 """The ``format`` of results.json in folders that have no config.json."""
 

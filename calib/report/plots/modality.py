@@ -20,6 +20,8 @@ STRONGEST = 0.35
 """Strength of the colour of the largest value; text stays readable on it in both themes."""
 NUMBERED = 6
 """Of more columns the squares have no room for two figures behind the point."""
+MOST_NUMBERED = 14
+"""And of more for none."""
 LINES = (("run1", "o", "-"), ("run2", "s", (0, (4, 2))))
 """Colour, marker and dashes of the two lines, which differ without colour too."""
 
@@ -31,32 +33,41 @@ def heat_map(
     *,
     digits: int = 2,
     sided: bool = False,
+    marks: Sequence[Sequence[bool]] | None = None,
+    size: tuple[float, float, float] = (PANEL, NAMES, ROW),
     said: str,
     theme: Theme = CSS,
 ) -> Figure:
     """A square for each value (R, C), the larger the stronger its shade; its number stands in it.
 
     ``sided``: values lie about 0, and a value above has the colour of over-confidence, one below
-    that of under-confidence. None is left out. ``said`` is what a screen reader says of it all.
+    that of under-confidence. None is left out. Those of ``marks`` are outlined. ``size``: inches
+    that the whole and the rows' names are wide and a row is high. ``said`` is what a screen reader
+    says of it all.
     """
-    side = (PANEL - NAMES) / len(columns)
+    width, names, height = size
+    side = (width - names) / len(columns)
     known = [value for row in values for value in row if value is not None]
     low = 0.0 if sided else min(known, default=0.0)
     reach = max((abs(value - low) for value in known), default=0.0) or 1.0
-    with drawing(PANEL, HEAD + ROW * len(rows), theme) as figure:
-        axes = grid(figure, rows, columns, (side, ROW), names=NAMES, head=HEAD, theme=theme)
+    with drawing(width, HEAD + height * len(rows), theme) as figure:
+        axes = grid(figure, rows, columns, (side, height), names=names, head=HEAD, theme=theme)
         for row, own in enumerate(values):
             for column, value in enumerate(own):
                 if value is None:
                     continue
                 colour = theme.ink if not sided else theme.over if value > 0 else theme.under
                 strength = STRONGEST * abs(value - low) / reach
-                box = (column * side + 0.02, row * ROW + 0.02), side - 0.04, ROW - 0.04
+                box = (column * side + 0.02, row * height + 0.02), side - 0.04, height - 0.04
                 axes.add_patch(Rectangle(*box, color=colour, alpha=strength, linewidth=0))
-                axes.add_patch(Rectangle(*box, fill=False, edgecolor=theme.grid, linewidth=0.8))
+                edge = ("ink", 1.4) if marks is not None and marks[row][column] else ("grid", 0.8)
+                outline = {"edgecolor": getattr(theme, edge[0]), "linewidth": edge[1]}
+                axes.add_patch(Rectangle(*box, fill=False, **outline))
+                if len(columns) > MOST_NUMBERED:
+                    continue
                 axes.text(
                     (column + 0.5) * side,
-                    (row + 0.5) * ROW,
+                    (row + 0.5) * height,
                     written(value, digits if len(columns) <= NUMBERED else 1, sided),
                     color=theme.ink,
                     ha="center",

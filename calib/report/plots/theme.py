@@ -6,6 +6,7 @@ import html
 import io
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,16 +136,38 @@ def entry(name: str) -> str:
     return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
 
 
-def wrapped(text: str, width: float) -> str:
-    """A legend's entry in lines of at most ``width`` points; names have no spaces to break at."""
+BREAKS = " /-_"
+"""Behind these a name may end its line."""
+
+
+def width_of(text: str) -> float:
+    """Points that a small text is wide."""
     font = FontProperties(family=RC["font.family"], size=SMALL)
+    with as_text():
+        wide: float = text_to_path.get_text_width_height_descent(text, font, False)[0]
+    return wide
+
+
+@contextmanager
+def as_text() -> Iterator[None]:
+    """Names of any script without a warning: an SVG keeps them, and a browser has their letters."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def wrapped(text: str, width: float) -> str:
+    """A name in lines of at most ``width`` points, which end between its parts or anywhere: names
+    have no spaces to break at."""
     lines = [""]
     for character in text:
-        longer = lines[-1] + character
-        if lines[-1] and text_to_path.get_text_width_height_descent(longer, font, False)[0] > width:
-            lines.append(character)
+        line = lines[-1]
+        if line and width_of(line + character) > width:
+            last = 1 + max(map(line.rfind, BREAKS))
+            cut = last if 2 * last > len(line) else len(line)
+            lines[-1:] = [line[:cut], line[cut:] + character]
         else:
-            lines[-1] = longer
+            lines[-1] = line + character
     return "\n".join(lines)
 
 
@@ -154,7 +177,7 @@ def svg(figure: Figure, *, name: str, label: str) -> str:
     ``label`` and the figure's own words are what a screen reader says.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context(RC):
+    with matplotlib.rc_context(RC), as_text():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
