@@ -182,6 +182,13 @@ def compare(work: Work) -> None:
     write_comparison(compare(runs, seed=work.job.seed, **work.options), work.folder)
 
 
+def compare_idk(work: Work) -> None:
+    from calib.idk.comparison import compare_idk
+    from calib.report.idk_comparison import write_idk_comparison
+
+    write_idk_comparison(compare_idk(work.inputs["runs"], seed=work.job.seed), work.folder)
+
+
 def trajectory(work: Work) -> None:
     """In the order in which the study names the models."""
     from calib.report.trajectory import write_trajectory_report

@@ -267,6 +267,16 @@ KINDS: dict[str, Kind] = {
         least=2,
         concludes=True,
     ),
+    "compare-idk": Kind(
+        "calib compare of IDK sets: the same questions put to several models",
+        OVER_RUNS,
+        calls.compare_idk,
+        {},
+        {"runs": ("idk",)},
+        by="task",
+        least=2,
+        concludes=True,
+    ),
     "trajectory": Kind(
         "calib trajectory: checkpoints in the order of their models, and where calibration changes",
         OVER_RUNS,

@@ -3,7 +3,8 @@
 Of each IDK set two things are concluded: whether it admits fewer than half of what it does not know
 when asked plainly, by the interval of that rate; and whether an arm changes that rate, by paired
 tests, p corrected over all arms and models (Holm). Of twins: whether it abstains more often from a
-question that nobody can answer than from its twin that can be answered; a family of their own.
+question that nobody can answer than from its twin that can be answered; a family of their own, as
+are differences between models.
 """
 
 from __future__ import annotations
@@ -49,7 +50,17 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
     pairs = of_kind(outcomes, "twins")
     apart = corrected({**test, "of": each.name} for each in pairs for test in each.results["tests"])
     told = [told_apart(test) for test in apart if test["measure"] == ABSTENTION]
+    between = corrected(
+        {**test, "of": f"{pair['second']} against {pair['first']}"}
+        for each in of_kind(outcomes, "compare-idk")
+        for pair in each.results["pairs"]
+        for test in pair["tests"]
+        if test["value"] is not None
+    )
+    told += [of_models(test) for test in between if test["rate"] in SHARED]
     tables = [arms(sets), differences(tests), labels(sets)] if sets else []
+    if between:
+        tables.append(models(between))
     twins = [ways(pairs), twin_differences(apart)] if pairs else []
     return Found(
         [*plain, *changed, *told],
@@ -102,6 +113,32 @@ def told_apart(test: Test) -> Conclusion:
     name = f"{test['of']}, {test['how']}"
     return Conclusion(
         name, {1: AGAINST, -1: SHOWN, 0: OPEN}[found], f"{name}: it {does}{tail}.", "C4"
+    )
+
+
+SHARED = {
+    "admit_shared": "admits what neither knows",
+    "refusal_shared": "refuses what both know",
+}
+
+
+def of_models(test: Test) -> Conclusion:
+    """One model against another, on the questions of which both have the same label."""
+    found = sign(test)
+    name = f"{test['of']}, {test['arm']}: {SHARED[test['rate']]}"
+    does = {1: "more often", -1: "less often", 0: "no difference is shown"}[found]
+    tail = f" ({said(test)})" if found else ""
+    return Conclusion(name, SHOWN if found else OPEN, f"{name}: {does}{tail}.")
+
+
+def models(between: Sequence[Test]) -> Table:
+    told = {**RATES, **SHARED, "known": "knows"}
+    return Table(
+        "models",
+        "Models on the questions that they share",
+        [Column("models"), Column("arm"), Column("rate"), *TESTED],
+        [[t["of"], t["arm"], told.get(t["rate"], t["rate"]), *cells(t)] for t in between],
+        "A label is one of the model that it is of; what neither or both know is told apart.",
     )
 
 
