@@ -41,10 +41,12 @@ COMMANDS = [
     "crosscheck",
     "idk",
     "twins",
+    "study",
 ]
 EVERY = [
-    *COMMANDS[:-2],
+    *COMMANDS[:-3],
     *("idk build", "idk label", "idk evaluate", "twins make", "twins evaluate"),
+    *("study list", "study show", "study run", "study all"),
 ]
 runner = CliRunner()
 

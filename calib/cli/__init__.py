@@ -64,17 +64,6 @@ app.add_typer(idk_app, name="idk")
 for _command, _example in idk.IDK.items():
     idk_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
-study_app = typer.Typer(
-    help="Run declared experiments; put the paper's claims to a test.",
-    epilog="Example: calib study list && calib study run modality --quick",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    subcommand_metavar="list|show|run|all",
-)
-app.add_typer(study_app, name="study")
-for _command, _example in study.STUDY.items():
-    _name = _command.__name__.rstrip("_")
-    study_app.command(_name, cls=Command, epilog=f"Example: {_example}")(readable(_command))
 twins_app = typer.Typer(
     help="Ask twins that nobody can answer; see whether it abstains.",
     epilog="Example: calib twins make --tasks easy-vqa-letters --output_path twins\n"
@@ -86,6 +75,18 @@ twins_app = typer.Typer(
 app.add_typer(twins_app, name="twins")
 for _command, _example in twins.TWINS.items():
     twins_app.command(cls=Command, epilog=f"Example: {_example}")(readable(_command))
+
+study_app = typer.Typer(
+    help="Run declared experiments; put the paper's claims to a test.",
+    epilog="Example: calib study list && calib study run modality --quick",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    subcommand_metavar="list|show|run|all",
+)
+app.add_typer(study_app, name="study")
+for _command, _example in study.STUDY.items():
+    _name = _command.__name__.rstrip("_")
+    study_app.command(_name, cls=Command, epilog=f"Example: {_example}")(readable(_command))
 
 
 def main() -> None:

@@ -200,7 +200,7 @@ def say(page: Path) -> None:
 
 STUDY: dict[Callable[..., None], str] = {
     list_: "calib study list",
-    show_: "calib study show modality > mine.yaml",
+    show_: "calib study show modality",
     run: "calib study run mine.yaml --dry_run",
     all_: "calib study all --quick",
 }

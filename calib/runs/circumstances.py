@@ -43,7 +43,9 @@ def known(package: str) -> str | None:
 
 def revision() -> str | None:
     """The git revision this code was checked out at, if it was."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    # Without locks: a describe that is ended for its time would leave the index locked.
+    where = ["git", "--no-optional-locks", "-C", str(Path(__file__).parent)]
+    command = [*where, "describe", "--always", "--dirty"]
     try:
         completed = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

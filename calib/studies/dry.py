@@ -14,7 +14,7 @@ from calib.fields import read_object
 from calib.studies.cost import Cost
 from calib.studies.keys import Places
 from calib.studies.plan import plan
-from calib.studies.run import DONE, cache_of, cost_of, done, folder_of
+from calib.studies.run import DONE, cache_of, chosen_seeds, cost_of, done, folder_of
 from calib.studies.study import Job, Study
 
 EMBEDDED = "embedded:"
@@ -45,7 +45,7 @@ def dry_run(
 ) -> list[Line]:
     """Every job of the study with its cost. Loads no model. Raises as ``run_study`` does."""
     places = Places(cache_of(folder_of(study, out, quick), cache), study.path.parent)
-    chosen = list(seeds) if seeds is not None else list(study.seeds)[: 1 if quick else None]
+    chosen = chosen_seeds(study, seeds, quick)
     known = rates(places.cache)
     lines, seen = [], set()
     for seed in chosen:

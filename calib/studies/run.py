@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from calib.fields import read_object
 from calib.records import CalibError, InputError
 from calib.report.study import FORMAT, write_study_report
-from calib.runs.config import kind_of
+from calib.runs.circumstances import circumstances
+from calib.runs.config import checked, kind_of
 from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import CONFIG, RESULTS, Progress
 from calib.runs.kinds import STUDY
@@ -82,7 +83,7 @@ def run_study(
         raise InputError(f"study {study.name}: {why}")
     folder = folder_of(study, out, quick)
     places = Places(cache_of(folder, cache), study.path.parent)
-    chosen = list(seeds) if seeds is not None else list(study.seeds)[: 1 if quick else None]
+    chosen = chosen_seeds(study, seeds, quick)
     planned = {seed: plan(study, seed, quick=quick) for seed in chosen}
     for jobs in planned.values():
         for job in jobs:
@@ -105,11 +106,22 @@ def run_study(
         "finding": study.finding,
         "quick": quick,
         "runs": runs,
+        "facts": {name: value for name, value in circumstances().items() if name != "started"},
         "file": study.path.read_text(encoding="utf-8-sig"),
         "name of file": study.path.name,
     }
     replace(folder / RESULTS, json.dumps(to_json(results), indent=1, ensure_ascii=False) + "\n")
     return write_study_report(folder)
+
+
+def chosen_seeds(study: Study, seeds: Sequence[int] | None, quick: bool) -> list[int]:
+    """The file's, of which a quick run takes the first, or others. InputError for what are none."""
+    if seeds is None:
+        return list(study.seeds)[: 1 if quick else None]
+    chosen = [checked("seed", seed) for seed in seeds]
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise InputError(f"seeds: expected different whole numbers, got {list(seeds)}")
+    return chosen
 
 
 def folder_of(study: Study, out: str | Path | None, quick: bool) -> Path:
