@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from calib.records import CalibError, InputError
 from calib.report.book import write_book
 from calib.runs.folder import Progress
 from calib.studies.read import missing, read_study, shipped
@@ -22,26 +24,32 @@ def run_all(
 ) -> Path:
     """Run all studies below ``root``, sharing one cache, and write the book; return its page.
 
-    The book is written after every study, with those that are done; one that requires what is
-    not there is left out. The same call goes on where an
-    earlier one was stopped. Raises as ``run_study`` does.
+    The book is written after every study, with those that are done; one that requires what is not
+    there is left out. The same call goes on where an earlier one was stopped. Raises CalibError for
+    studies that failed, behind all others.
     """
-    root, folders = Path(root), []
-    page = root
+    root, page = Path(root), Path(root)
+    folders: list[Path] = []
+    failed: list[str] = []
     for name, path in shipped().items():
         study = read_study(path)
         if why := missing(study):
             if announce is not None:
                 announce(f"{name} is left out: {why}")
             continue
-        run_study(
-            study,
-            out=root / name,
-            quick=quick,
-            seeds=seeds,
-            progress=progress,
-            announce=announce,
-        )
+        how: dict[str, Any] = {
+            "quick": quick,
+            "seeds": seeds,
+            "progress": progress,
+            "announce": announce,
+        }
+        try:
+            run_study(study, out=root / name, **how)
+        except (CalibError, InputError) as error:
+            failed.append(f"{name}: {error}")
+            continue
         folders.append(root / name)
         page = write_book(root, folders, CLAIMS)
+    if failed:
+        raise CalibError(f"studies that failed: {'; '.join(failed)}")
     return page
