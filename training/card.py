@@ -61,6 +61,13 @@ def main() -> None:
     (WEIGHTS / "README.md").write_text(card(facts))
 
 
+def keep_admits(admits: dict[str, Any]) -> None:
+    """Put what ``training.admit`` measured beside the facts of the other states, and the card."""
+    facts = {**json.loads((WEIGHTS / "facts.json").read_text()), "admits": admits}
+    (WEIGHTS / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (WEIGHTS / "README.md").write_text(card(facts))
+
+
 def by_kind(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Accuracy, mean confidence and ECE (15 bins) per kind of question and over all."""
     parts = {kind: scores[scores["group"] == kind] for kind in KINDS} | {"all": scores}
