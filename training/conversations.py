@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,10 @@ def train(
     torch.manual_seed(seed)
     model.hf.requires_grad_(False)
     lora = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=TARGETS)
-    tuned = get_peft_model(model.hf, lora)
+    with warnings.catch_warnings():
+        # peft reads an attribute that transformers has renamed.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        tuned = get_peft_model(model.hf, lora)
     parameters = [p for p in tuned.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
     schedule = Schedule(
@@ -77,10 +81,11 @@ def train(
         optimizer,
         steps,
         warmup=min(10, steps),
-        start=resume(checkpoint, parameters, optimizer),
         pause_every=pause_every,
         on_pause=lambda done: save(checkpoint, done, parameters, optimizer),
     )
+    # After the schedule has read the learning rate: a checkpoint holds that of its own step.
+    schedule.start = resume(checkpoint, parameters, optimizer)
     tuned.train()
     for step in schedule:
         # Seeded by the step, so that a resumed run draws what an uninterrupted one would have.

@@ -1,4 +1,4 @@
-"""What prompting and what training do to admission: the answers of two models to the same questions.
+"""What prompting and what training do to admission: two models' answers to the same questions.
 
 Labels are those of the model before training, for both: whether the trained one should have
 admitted is asked of what its origin did not know. Arms, answers, rates and intervals are those of
@@ -49,8 +49,10 @@ def effects(
         if rate in MEASURED and difference is not None
     ]
     add_holm(comparisons)
+    told = report_of(labelled, list(arms.values()), seed, out)
     results = {
-        **report_of(labelled, list(arms.values()), seed, out),
+        **told,
+        "task": f"{told['task']}, before and after training",
         "comparisons": comparisons,
         "evaluation": how,
         "after": after.name,

