@@ -52,10 +52,10 @@ class Plan:
     shifted: tuple[tuple[str, int], ...] = (("easy-vqa-idk", 90), ("capitals", 40))
     samples: int = 10
     max_new_tokens: int = 12
-    steps: int = 100
+    steps: int = 60
     batch: int = 8
     rank: int = 4
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     seed: int = 0
 
 
