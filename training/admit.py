@@ -17,7 +17,6 @@ import argparse
 import dataclasses
 import json
 import shutil
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +119,6 @@ def build(subject: Subject, task: Task, out: Path, plan: Plan, limit: int | None
 def learn(model: str, idk_set: Path, adapter: Path, plan: Plan) -> None:
     """Train on the rows of ``idk_set`` and write the adapter; its facts come last."""
     rows = read_rows(idk_set)
-    began = time.monotonic()
     learnt, facts = train(
         calib.load_model(model),
         rows,
@@ -133,9 +131,8 @@ def learn(model: str, idk_set: Path, adapter: Path, plan: Plan) -> None:
     )
     learnt.to(torch.bfloat16).save_pretrained(adapter)
     (adapter / "README.md").unlink(missing_ok=True)  # peft's empty card; ours lies above
-    facts |= {"rows": len(rows), "seconds": round(time.monotonic() - began)}
-    facts |= {"threads": torch.get_num_threads()}
-    replace(adapter / FACTS, json.dumps(facts, indent=1) + "\n")
+    told = {**facts, "rows": len(rows), "threads": torch.get_num_threads()}
+    replace(adapter / FACTS, json.dumps(told, indent=1) + "\n")
 
 
 def tuned(model: str, adapter: Path) -> Model:

@@ -32,7 +32,6 @@ def section(facts: Mapping[str, Any]) -> Iterator[str]:
         f"{training['rows']} rows that `calib idk build` exports for `{facts['model']}`:",
         f"{labels['known']} known (its own right answer) and {labels['unknown']} unknown (“I don't",
         f"know.”); {plan['steps']} steps of {plan['batch']}, last loss {training['loss']:.3f};",
-        f"{training['seconds'] / 60:.0f} minutes of wall-clock beside other work on two cores,",
         f"threads: {training['threads']}. The questions ask for a colour or a shape in easy-VQA's",
         f"pictures, {plan['trained']} of the training split, each as it is and under three levels",
         "of noise; known are those right in all of ten samples. Labels below are those of",
