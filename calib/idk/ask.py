@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,22 @@ def ask_set(
     }  # every refusal comes before the first question
     path = Path(out) if out is not None else Path(folder) / EVALUATION
     refuse_no_folder(path)
-    settings: dict[str, Any] = {
+    how = settings_of(config, seed, temperature=temperature, greedy=greedy)
+    answered_arms = [
+        in_arm(subject, labelled, name, worded[name], path / "arms", how, progress)
+        for name in names
+    ]
+    keep_outcomes(path, labelled, answered_arms)
+    results = {**report_of(labelled, answered_arms, seed, path), "evaluation": how}
+    replace(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return results
+
+
+def settings_of(
+    config: Mapping[str, Any], seed: int, *, temperature: float = TEMPERATURE, greedy: bool = False
+) -> dict[str, Any]:
+    """How the one answer of each arm is drawn; ``config`` is that of the build's samples."""
+    return {
         "samples": 1,
         "temperature": temperature,
         "greedy": greedy,
@@ -103,14 +118,6 @@ def ask_set(
         "rows": ROWS,
         "seed": stream(int(config["seed"]), seed),
     }
-    answered_arms = [
-        in_arm(subject, labelled, name, worded[name], path / "arms", settings, progress)
-        for name in names
-    ]
-    keep_outcomes(path, labelled, answered_arms)
-    results = {**report_of(labelled, answered_arms, seed, path), "evaluation": settings}
-    replace(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    return results
 
 
 def default_arms(items: Sequence[Item]) -> list[str]:

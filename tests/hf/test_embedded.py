@@ -1,4 +1,4 @@
-"""The embedded model: three states over one base, as the card says they are."""
+"""The embedded model: its states over one base, as the card says they are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from calib.hf import embedded
+from calib.images import open_image
+from calib.modalities.noise import noisy
 from calib.records import InputError
 from calib.tasks import load_task
 from calib.tasks.builtin.easy_vqa import load
@@ -24,7 +26,8 @@ def states() -> dict[str, tuple[Any, Any]]:
 
 
 def test_an_unknown_state_is_refused() -> None:
-    with pytest.raises(InputError, match="base, embedded:stage1, embedded:stage2; got 'stage3'"):
+    known = "base, embedded:stage1, embedded:stage2, embedded:admits"
+    with pytest.raises(InputError, match=f"{known}; got 'stage3'"):
         embedded.load_embedded("stage3")
 
 
@@ -74,12 +77,15 @@ def test_stage1_answers_text_exactly_as_the_base_does(
             assert torch.equal(base(**inputs).logits, stage1(**inputs).logits)
 
 
-def test_stage2_is_tuned(states: dict[str, tuple[Any, Any]]) -> None:
+@pytest.mark.parametrize(("origin", "tuned"), [("stage1", "stage2"), ("stage2", "admits")])
+def test_a_tuned_state_is_another_than_its_origin(
+    states: dict[str, tuple[Any, Any]], origin: str, tuned: str
+) -> None:
     _, tokenizer = states["base"]
     inputs = tokenizer(TEXT, return_tensors="pt")
     with torch.no_grad():
-        stage1, stage2 = (states[s][0](**inputs).logits for s in ("stage1", "stage2"))
-    assert (stage1 - stage2).abs().max() > 0.1
+        before, after = (states[s][0](**inputs).logits for s in (origin, tuned))
+    assert (before - after).abs().max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -108,3 +114,34 @@ def test_stage2_answers_in_the_format_asked_for(
         )
         right += answer.strip().endswith(reply.format(colour=picture.colour))
     assert right >= 7  # colours are read right 99 times in 100
+
+
+def test_admits_says_that_it_does_not_know_what_it_cannot_see(
+    states: dict[str, tuple[Any, Any]],
+) -> None:
+    """The same questions about the same pictures, as they are and under noise that hides them."""
+    model, processor = states["admits"]
+    refused = {0: 0, 900: 0}
+    pictures = [p for p in load("test") if p.colour and p.shape][:8]
+    for picture in pictures:
+        text = processor.apply_chat_template(
+            [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image"},
+                        {"type": "text", "text": "what shape is it?\nAnswer with one word."},
+                    ],
+                }
+            ],
+            add_generation_prompt=True,
+        )
+        for level in refused:
+            image = open_image(picture.path)
+            image = noisy(image, level, seed=5, question=str(picture.id), number=0, side=48)
+            inputs = processor(text=[text], images=[image], return_tensors="pt")
+            with torch.no_grad():
+                ids = model.generate(**inputs, max_new_tokens=8, do_sample=False)
+            answer = processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :])
+            refused[level] += answer.startswith("I don't know")
+    assert refused[900] > refused[0]
