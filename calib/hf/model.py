@@ -323,8 +323,8 @@ def load_model(
 ) -> Model:
     """A multimodal model or a text LLM, in evaluation mode on ``device``.
 
-    ``embedded:base|stage1|stage2|admits`` names the embedded model; anything else is a folder or hub
-    name, and ``model_args`` go to ``from_pretrained``. ``dtype="auto"`` is bfloat16 on CUDA and
+    ``embedded:base|stage1|stage2|admits`` names the embedded model; anything else is a folder or
+    hub name, and ``model_args`` go to ``from_pretrained``. ``dtype="auto"`` is bfloat16 on CUDA and
     float32 elsewhere: on CPUs without matrix units bfloat16 is the slower of the two. ``peft`` is
     the folder or hub name of an adapter to put on the model; an adapter's folder may also be named
     itself, and its base is read from it. With ``device_map`` parts may lie on several devices.
