@@ -128,13 +128,11 @@ def all_(
         from calib.studies.dry import dry_run as would
 
         studies = [s for s in map(read_study, shipped().values()) if missing(s) is None]
-        told(
-            [
-                line
-                for study in studies
-                for line in would(study, out=root / study.name, quick=quick, seeds=numbers)
-            ]
-        )
+        by_key: dict[str, Line] = {}  # a job that two studies share is done once
+        for study in studies:
+            for line in would(study, out=root / study.name, quick=quick, seeds=numbers):
+                by_key.setdefault(line.key, line)
+        told(list(by_key.values()))
         return
     with progress() as tell:
         page = run_all(root, quick=quick, seeds=numbers, progress=tell, announce=announced)

@@ -26,9 +26,11 @@ read: embedded:stage2 on two cores of an AMD EPYC (Zen 4), float32, 2026-11."""
 
 @dataclass(frozen=True)
 class Line:
-    """A job that would run or is done; ``seconds`` None where nothing is known of its model."""
+    """A job that would run or is done, by the ``key`` of its folder; ``seconds`` None where nothing is
+    known of its model."""
 
     job: Job
+    key: str
     seed: int
     done: bool
     cost: Cost
@@ -56,7 +58,7 @@ def dry_run(
             cost = cost_of(job, places)
             finished = done(places.folder(job)) is not None
             lines.append(
-                Line(job, seed, finished, cost, 0.0 if finished else time_of(job, cost, known))
+                Line(job, key, seed, finished, cost, 0.0 if finished else time_of(job, cost, known))
             )
     return lines
 
