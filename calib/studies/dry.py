@@ -26,8 +26,8 @@ read: embedded:stage2 on two cores of an AMD EPYC (Zen 4), float32, 2026-11."""
 
 @dataclass(frozen=True)
 class Line:
-    """A job that would run or is done, by the ``key`` of its folder; ``seconds`` None where nothing is
-    known of its model."""
+    """A job that would run or is done, by the ``key`` of its folder; ``seconds`` is None where
+    nothing is known of its model."""
 
     job: Job
     key: str
