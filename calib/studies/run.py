@@ -23,6 +23,7 @@ from calib.runs.circumstances import circumstances
 from calib.runs.config import checked, kind_of
 from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import CONFIG, RESULTS, Progress
+from calib.runs.folder import Work as Counted
 from calib.runs.kinds import STUDY
 from calib.studies.calls import Work
 from calib.studies.cost import Cost
@@ -171,7 +172,7 @@ def carry_out(
         whole=partial(places.whole, job),
         elsewhere=lambda name: places.chosen(task_named(study, name), job.seed),
         path=places.path,
-        progress=progress,
+        progress=told_of(job, progress),
     )
     began, refused = time.monotonic(), None
     try:
@@ -192,6 +193,17 @@ def carry_out(
     }
     replace(folder.parent / DONE, json.dumps(known, indent=1) + "\n")
     return known
+
+
+def told_of(job: Job, progress: Progress | None) -> Progress | None:
+    """``progress``, told of the job besides: two jobs may ask one task, and are counted apart."""
+    if progress is None:
+        return None
+
+    def tell(done: int, total: int, what: str) -> None:
+        progress(done, total, Counted(f"{job.name}: {what}", getattr(what, "unit", "questions")))
+
+    return tell
 
 
 def no_model() -> Any:

@@ -112,3 +112,17 @@ def test_a_dry_run_counts_and_loads_nothing(tmp_path: Path, loaded: list[str]):
     after = dry_run(study, out=tmp_path / "out")
     assert [line.done for line in after if line.seed == 0] == [True] * 7
     assert all(line.seconds is not None for line in after)
+
+
+def test_progress_names_the_job(tmp_path: Path, loaded: list[str]):
+    """Two jobs that ask one task are counted apart, in questions."""
+    told: list[Any] = []
+    run_study(
+        declared(tmp_path),
+        out=tmp_path / "out",
+        seeds=[0],
+        progress=lambda *news: told.append(news),
+    )
+    whats = {what: getattr(what, "unit", None) for _, _, what in told}
+    assert "scored/one/mine: questions" in whats and "scored/two/mine: questions" in whats
+    assert set(whats.values()) == {"questions"}
