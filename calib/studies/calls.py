@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calib.records import InputError
 from calib.runs import open_run
 from calib.runs.folder import Progress
 from calib.studies.study import Job
@@ -58,10 +60,14 @@ def score(work: Work) -> None:
 def sample(work: Work) -> None:
     from calib.drive.sample import sample
     from calib.report.answers import write_answers_report
+    from calib.report.measures import write_measures_report
 
     run = sample(work.model(), work.task(), out=work.folder, **work.asked)
     if run.config["samples"] == 1:
         write_answers_report(run)
+        return
+    with suppress(InputError):  # questions without answers have no measure to be judged
+        write_measures_report(run)
 
 
 def modality(work: Work) -> None:

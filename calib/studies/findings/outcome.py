@@ -70,7 +70,13 @@ class Outcome:
 
     def page(self, base: Path) -> str | None:
         """Where its page lies from the folder ``base``; None where it has none."""
-        for place in (self.folder / "evaluation" / PAGE, self.folder / PAGE):
+        # Measures are on the page of the samples that they are of.
+        beside = self.inputs.get("runs", ())[:1] if self.job.kind == "measures" else ()
+        for place in (
+            self.folder / "evaluation" / PAGE,
+            self.folder / PAGE,
+            *(b / PAGE for b in beside),
+        ):
             if place.is_file():
                 return Path(os.path.relpath(place, base)).as_posix()
         return None
