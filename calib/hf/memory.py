@@ -10,6 +10,7 @@ that a question's prompts share (``calib.hf.orders``).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -99,6 +100,8 @@ def remembering(encode: Callable[..., Any], number: int, memory: Memory) -> Call
     A picture is encoded alone, so that what it gives does not depend on what was kept.
     """
 
+    # ``generate`` reads the signature to know which inputs the encoder takes off the forward.
+    @functools.wraps(encode)
     def encoded(*arguments: Any, **named: Any) -> Any:
         if torch.is_grad_enabled():  # gradients would go into another call's graph
             return encode(*arguments, **named)

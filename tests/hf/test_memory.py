@@ -169,3 +169,16 @@ def test_families_give_the_same_with_what_is_kept(name: str, tmp_path: Path):
             for _ in range(2):
                 agree(asked(model, items, CUES), expected)
     assert memory.found > 0 or name in ("qwen2", "mllama"), "the others have get_image_features"
+
+
+def test_answers_are_the_same_with_what_is_kept(llava: Model, encoded: list[int], tmp_path: Path):
+    """``generate`` takes the pictures' inputs by the encoder's signature; so has the memory."""
+    task = Task("asked", tuple(questions()[:6]), "options")
+    how: dict[str, Any] = {"samples": 3, "max_new_tokens": 4, "seed": 5}
+    alone = calib.sample(llava, task, out=tmp_path / "alone", **how).answers()
+    with llava.remembering(1.0):
+        kept = calib.sample(llava, task, out=tmp_path / "kept", **how).answers()
+        encoded.clear()
+        again = calib.sample(llava, task, out=tmp_path / "again", **how).answers()
+    assert encoded == []
+    assert alone["text"].tolist() == kept["text"].tolist() == again["text"].tolist()
