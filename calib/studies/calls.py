@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from calib.records import InputError
 from calib.runs import open_run
-from calib.runs.folder import Progress
+from calib.runs.durable import replace
+from calib.runs.folder import RESULTS, Progress
 from calib.studies.study import Job
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 MEASURED = ("n", "accuracy", "measures", "tests", "labels", "correlations", "agreement")
 """What is kept of a table of measures."""
+RESAMPLES = 4000
+"""Of the tests of measures: the p of three tables of ten measures could else never be small."""
 
 
 @dataclass(frozen=True)
@@ -144,27 +148,26 @@ def ranking(work: Work) -> None:
 
 
 def measures(work: Work) -> None:
-    """Side by side, in the folder of the samples, whose page it is."""
+    """Side by side; the page is that of the samples."""
     from calib.report.measures import write_measures_report
-    from calib.runs.folder import RESULTS
+    from calib.report.page import make_folder
+    from calib.uncertainty.side_by_side import side_by_side
 
     (answers,) = work.inputs["runs"]
-    scores = [open_run(path) for path in work.inputs.get("scores", ())]
-    run = open_run(answers)
-    write_measures_report(run, scores=scores[0] if scores else None, **work.options)
-    work.folder.mkdir(parents=True, exist_ok=True)
-    (work.folder / RESULTS).write_bytes((answers / RESULTS).read_bytes())
+    run, scores = open_run(answers), [open_run(path) for path in work.inputs.get("scores", ())]
+    how = {"scores": scores[0] if scores else None, **work.options}
+    sides = side_by_side(run, **how, resamples=RESAMPLES)
+    write_measures_report(run, **how)
+    make_folder(work.folder)
+    found = {name: sides[name] for name in MEASURED}
+    replace(work.folder / RESULTS, json.dumps(found, indent=1) + "\n")
 
 
 def arms(work: Work) -> None:
     """Side by side in every arm of a modality study that has samples."""
-    import json
-
     from calib.fields import read_object
     from calib.records import CalibError
     from calib.report.page import make_folder
-    from calib.runs.durable import replace
-    from calib.runs.folder import RESULTS
     from calib.uncertainty.side_by_side import side_by_side
 
     (study,) = work.inputs["runs"]
@@ -174,7 +177,7 @@ def arms(work: Work) -> None:
         if not (study / "answers" / cell).is_dir():
             raise CalibError("the modality study has drawn no samples")
         answers, scores = (open_run(study / part / cell) for part in ("answers", "cells"))
-        sides = side_by_side(answers, scores=scores, **work.options)
+        sides = side_by_side(answers, scores=scores, **work.options, resamples=RESAMPLES)
         found[arm] = {name: sides[name] for name in MEASURED}
     make_folder(work.folder)
     replace(work.folder / RESULTS, json.dumps({"arms": found}, indent=1) + "\n")

@@ -50,11 +50,13 @@ def side_by_side(
     scores: Run | None = None,
     judge: str = AUTO,
     equivalence: str | Meaning = DEFAULT,
+    resamples: int = 1000,
 ) -> dict[str, Any]:
     """AUROC and AURC of every measure with intervals, and their rank correlations.
 
-    ``equivalence``: which samples mean the same (``calib.uncertainty.meaning``). Questions without
-    a known answer are left out. Raises InputError where the runs do not hold the same questions, or
+    ``equivalence``: which samples mean the same (``calib.uncertainty.meaning``). ``resamples``: of
+    the tests, whose p is 2 / (resamples + 1) at least. Questions without a known answer are left
+    out. Raises InputError where the runs do not hold the same questions, or
     too few samples to measure anything.
     """
     meaning = meaning_of(equivalence)
@@ -81,7 +83,7 @@ def side_by_side(
             "first": first_of(items, run.path),
             "outcomes": counted(table["outcome"].tolist()),
             "measures": against_correctness(measured, table["correct"], clusters=clusters),
-            "tests": paired_tests(measured, table["correct"], clusters=clusters),
+            "tests": paired_tests(measured, table["correct"], clusters=clusters, n=resamples),
             "labels": [label(name) for name in measured.columns],
             "correlations": matrix.to_numpy().tolist(),
             "agreement": agreement(measured, matrix),
