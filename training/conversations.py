@@ -76,16 +76,17 @@ def train(
         tuned = get_peft_model(model.hf, lora)
     parameters = [p for p in tuned.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
+    start, losses = resume(checkpoint, parameters, optimizer, {})
     schedule = Schedule(
         "admits",
         optimizer,
         steps,
         warmup=min(10, steps),
+        start=start,
         pause_every=pause_every,
-        on_pause=lambda done: save(checkpoint, done, parameters, optimizer),
+        on_pause=lambda done: save(checkpoint, done, parameters, optimizer, schedule.losses),
     )
-    # After the schedule has read the learning rate: a checkpoint holds that of its own step.
-    schedule.start = resume(checkpoint, parameters, optimizer)
+    schedule.losses.extend(losses)
     tuned.train()
     for step in schedule:
         # Seeded by the step, so that a resumed run draws what an uninterrupted one would have.
