@@ -133,3 +133,13 @@ def test_answers_of_one_kind_have_parts_without_intervals(right):
 def test_what_has_no_parts_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_interval_holds_its_value():
+    """The debiased error of few answers may lie far below 0, where no interval of errors does."""
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        confidence = rng.uniform(0.2, 0.9, 30)
+        found = brier_parts(confidence, rng.uniform(size=30) < confidence, bins=5).calibration
+        if found.low is not None:
+            assert found.low <= found.value <= found.high

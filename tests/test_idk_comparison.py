@@ -191,6 +191,8 @@ def test_the_command_compares_sets_and_evaluations(tmp_path: Path):
     assert results["n"] == 9 and results["pairs"][0]["labels"]["first_only"] == 0
     assert results["pairs"][0]["arms"] == [] and "known" in done.output
     assert "On 9 questions that all share; not shared: set 3, other 0." in done.output
+    again = CliRunner().invoke(cli.app, ["compare", *both, "--margin", "0.1"])
+    assert again.exit_code == 2 and "--margin: rates of IDK sets" in again.stderr
     kept = rows_of(tmp_path / "set" / "evaluation")
     labelled = labels_of(tmp_path / "set")
     assert [row["known"] for row in kept.values()] == labelled.known

@@ -229,17 +229,21 @@ def compare(
         ),
     ] = None,
     margin: Annotated[
-        float,
+        float | None,
         typer.Option(
-            metavar="D", help="Differences below it are called equivalent: above 0, below 1."
+            metavar="D",
+            help="Differences below it are called equivalent: above 0, below 1. Default: 0.02.",
         ),
-    ] = 0.02,
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Compare runs of the same questions with the first of them."""
     from calib.cli.idk import compared, of_idk
+    from calib.intervals.equivalence import MARGIN
 
     if of_idk(runs):
+        if margin is not None:
+            raise InputError("--margin: rates of IDK sets are not tested for equivalence")
         compared(runs, output_path, seed)
         return
     from calib.report.comparison import headline, write_comparison
@@ -251,7 +255,7 @@ def compare(
     from calib.summary.compare import compare as compare_runs
     from calib.summary.equivalence import checked_margin
 
-    checked_margin(margin)
+    margin = checked_margin(MARGIN if margin is None else margin)
     opened = [open_run(run, "calib compare") for run in runs]
     folder = output_path or runs[-1] / "compare"
     refuse_no_folder(folder)

@@ -191,6 +191,12 @@ def say(page: Path) -> None:
 
     found: dict[str, Any] = read_object(page.parent / RESULTS)["runs"][0]["found"]
     out.print()
+    steps = read_object(page.parent / RESULTS)["runs"][0]["steps"]
+    reasons = [f"{step['name']}: {step['refused']}" for step in steps if step["refused"]]
+    for line in dict.fromkeys([*reasons, *found["cautions"]]):
+        err.print(Text(line))
+    if not found["conclusions"]:
+        out.print("No statement is decided by a test.")
     for conclusion in found["conclusions"]:
         out.print(Text(conclusion["said"]))
     out.print(f"\n{page}", soft_wrap=True)

@@ -73,9 +73,13 @@ def brier_parts(
     spread = debiased.Spread.of(side.cells, side.square, debiased.error_of(side.squares))
     refinement = side.brier - side.square
     reach = debiased.REACH * debiased.error_of(side.refinements)
+    low, high = spread.bounds(side.square)
+    # They invert tests of errors, none of which is below 0 by chance alone as far as an estimate
+    # may be: an interval that does not hold its value is widened to it.
+    ends = min(low, side.square), max(high, side.square)
     return Parts(
         side.brier,
-        Interval(side.square, *spread.bounds(side.square), "debiased squared error, jackknife"),
+        Interval(side.square, *ends, "debiased squared error, jackknife"),
         Interval(refinement, refinement - reach, refinement + reach, HOW),
     )
 

@@ -26,7 +26,6 @@ from calib.report.study_words import (
     OPEN,
     SHOWN,
     answers,
-    by_seed,
     headline,
     stability,
     unstable,
@@ -117,7 +116,7 @@ def sections(results: Results) -> Iterator[Section]:
     """The page's sections, in reading order."""
     runs = results["runs"]
     yield from found_sections(runs)
-    if len(runs) > 1 and by_seed(runs):
+    if len(runs) > 1:
         yield Section("seeds", "The same with another seed?", list(seed_blocks(runs)))
     yield Section("asked", "How it was asked", list(asked_blocks(results)))
     if (refused := refused_table(runs)) is not None:
@@ -149,8 +148,9 @@ def found_sections(runs: Sequence[Results]) -> Iterator[Section]:
 
 def seed_blocks(runs: Sequence[Results]) -> Iterator[Block]:
     """The verdicts by seed, and the tables of the other seeds."""
-    yield Text(stability(runs))
-    yield seed_table(runs)
+    if said := stability(runs):
+        yield Text(said)
+        yield seed_table(runs)
     taken = [*OWN_SECTIONS, *table_names(runs[0]["found"]["tables"], OWN_SECTIONS)]
     for run in runs[1:]:
         tables = [

@@ -144,6 +144,12 @@ def by_seed(runs: Sequence[Results]) -> dict[str, list[str | None]]:
     return {about: [own.get(about) for own in verdicts] for about in every}
 
 
+def pages_of(run: Results) -> set[str]:
+    """The runs that a seed has read or made, which lie where what decides them says."""
+    asking = [step for step in run["steps"] if step["prompts"] or step["answers"]]
+    return {str(step["page"]) for step in asking}
+
+
 def unstable(runs: Sequence[Results]) -> list[str]:
     """What seeds do not agree on."""
     return [about for about, verdicts in by_seed(runs).items() if len(set(verdicts)) > 1]
@@ -155,6 +161,10 @@ def stability(runs: Sequence[Results]) -> str:
         return ""
     seeds = listed([str(run["seed"]) for run in runs])
     differ = unstable(runs)
-    if not differ:
-        return f"The seeds {seeds} conclude the same."
-    return f"Unstable: the seeds {seeds} do not conclude the same of {some(differ, 2 * NAMED)}."
+    if differ:
+        return f"Unstable: the seeds {seeds} do not conclude the same of {some(differ, 2 * NAMED)}."
+    if all(pages_of(run) == pages_of(runs[0]) for run in runs):
+        return (
+            f"No question or answer is drawn anew with the seeds {seeds}: they read the same runs."
+        )
+    return f"The seeds {seeds} conclude the same."

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from calib.fields import read_object
 from calib.studies.cost import Cost
+from calib.studies.early import refuse_early
 from calib.studies.keys import Places
 from calib.studies.plan import plan
 from calib.studies.run import DONE, cache_of, chosen_seeds, cost_of, done, folder_of
@@ -52,6 +53,7 @@ def dry_run(
     lines, seen = [], set()
     for seed in chosen:
         for job in plan(study, seed, quick=quick):
+            refuse_early(job, places)
             if (key := places.key(job)) in seen:
                 continue  # another seed asks the same
             seen.add(key)

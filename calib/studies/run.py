@@ -27,6 +27,7 @@ from calib.runs.folder import Work as Counted
 from calib.runs.kinds import STUDY
 from calib.studies.calls import Work
 from calib.studies.cost import Cost
+from calib.studies.early import refuse_early
 from calib.studies.findings import FINDINGS
 from calib.studies.findings.outcome import Outcome
 from calib.studies.keys import Places
@@ -88,13 +89,15 @@ def run_study(
     planned = {seed: plan(study, seed, quick=quick) for seed in chosen}
     for jobs in planned.values():
         for job in jobs:
-            places.key(job)  # reads every task, and so refuses a broken one, before any model
+            refuse_early(job, places)  # reads every task, and so refuses a broken one, too
     models = Models(places)
     runs = []
     for seed, jobs in planned.items():
         outcomes = [outcome_of(job, study, places, models, progress, announce) for job in jobs]
+        name_apart(outcomes)
         found = FINDINGS[study.finding].find(outcomes, dict(study.asked), seed)
-        runs.append({"seed": seed, "steps": steps_of(outcomes, folder), "found": found.facts})
+        facts = bearing_on(found.facts, study.claims)
+        runs.append({"seed": seed, "steps": steps_of(outcomes, folder), "found": facts})
     folder.mkdir(parents=True, exist_ok=True)
     results = {
         "format": FORMAT,
@@ -113,6 +116,20 @@ def run_study(
     }
     replace(folder / RESULTS, json.dumps(to_json(results), indent=1, ensure_ascii=False) + "\n")
     return write_study_report(folder)
+
+
+def name_apart(outcomes: Sequence[Outcome]) -> None:
+    """Where two steps of a kind ask the same of the same, tables call their jobs by the whole."""
+    names = [(each.job.kind, each.name) for each in outcomes]
+    for each, name in zip(outcomes, names, strict=True):
+        each.whole = names.count(name) > 1
+
+
+def bearing_on(found: dict[str, Any], claims: Sequence[str]) -> dict[str, Any]:
+    """What was found, its conclusions on the claims that the study names and on no other."""
+    for each in found["conclusions"]:
+        each["claim"] = each["claim"] if each["claim"] in claims else ""
+    return found
 
 
 def chosen_seeds(study: Study, seeds: Sequence[int] | None, quick: bool) -> list[int]:

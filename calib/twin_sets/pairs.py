@@ -43,7 +43,7 @@ def pairs_in(items: Iterable[Item]) -> tuple[list[Pair], LeftOut]:
     members: dict[str, list[Item]] = {}
     left_out: LeftOut = {}
     for item in items:
-        if item.meta.get(PAIR) is None:
+        if not str("" if (named := item.meta.get(PAIR)) is None else named).strip():
             left_out.setdefault("the question names no pair", []).append(item.id)
         else:
             members.setdefault(str(item.meta[PAIR]), []).append(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ def job(name: str, kind: str, size: float | None = None) -> Job:
     return Job(name, parts[0], kind, model, TaskOf(parts[2] or "task", "fake"), {}, 0)
 
 
-def by_hand(name: str, kind: str, results: Mapping[str, Any], **known: Any) -> Outcome:
-    """An outcome that holds ``results``."""
-    outcome = Outcome(job(name, kind), Path("nowhere"), {}, {**KNOWN, **known})
+def by_hand(
+    name: str, kind: str, results: Mapping[str, Any], reads: Sequence[str] = (), **known: Any
+) -> Outcome:
+    """An outcome that holds ``results``; ``reads`` are the names of the runs behind it."""
+    own = replace(job(name, kind), inputs={"runs": [job(each, "score") for each in reads]})
+    outcome = Outcome(own, Path("nowhere"), {}, {**KNOWN, **known})
     outcome.__dict__["results"] = dict(results)
     return outcome
 

@@ -11,9 +11,11 @@ import pytest
 
 from calib.calibrators.temperature import TemperatureScaling
 from calib.studies.findings import FINDINGS
+from calib.studies.findings.before_after import inside
 from calib.studies.findings.found import AGAINST, OPEN, SHOWN, Found
 from calib.studies.findings.outcome import Outcome
 from calib.studies.findings.temperatures import log_ratio
+from calib.studies.run import bearing_on, name_apart
 from tests.studies.outcomes import by_hand, difference, drawn, of_table
 
 
@@ -167,8 +169,12 @@ def compared(gap: Any, rmsce: Any, equal: float) -> dict[str, Any]:
 )
 def test_before_and_after(gap: Any, equal: float, verdict: str):
     results = compared(gap, difference(0.0, 0.9), equal)
-    found = find("before-after", [by_hand("pairs/one/task", "compare", results)])
-    assert verdicts(found) == {"task: second − first": verdict}
+    reads = ("scored/one/task", "scored/two/task")
+    found = find("before-after", [by_hand("pairs/task", "compare", results, reads)])
+    # By the study's names of the models, which the comparison does not know.
+    assert verdicts(found) == {"task: two − one": verdict}
+    assert [row[0] for row in found.tables[1].rows] == ["task: one", "task: two"]
+    assert found.tables[1].rows[0][-1] == 1.0 and inside(1000.0) is inside(None) is None
     assert {each.claim for each in found.conclusions} == {"C2"}
 
 
@@ -188,8 +194,13 @@ def moved(value: float, p: float) -> dict[str, Any]:
     ("value", "p", "verdict"), [(-0.1, 0.01, SHOWN), (0.1, 0.01, AGAINST), (-0.1, 0.03, OPEN)]
 )
 def test_elsewhere_counts_what_is_carried(value: float, p: float, verdict: str):
-    found = find("elsewhere", [by_hand("carried", "transfer", moved(value, p))])
-    assert verdicts(found) == {"x to y": verdict, "y to x": verdict}
+    reads = ("scored/one/task", "scored/one/other")
+    found = find("elsewhere", [by_hand("carried", "transfer", moved(value, p), reads)])
+    assert verdicts(found) == {
+        "one/task to one/other": verdict,
+        "one/other to one/task": verdict,
+    }
+    assert found.figures[0].data["rows"] == ["one/task", "one/other"]
     assert found.figures[0].data["values"] == [[value, value], [value, value]]
 
 
@@ -281,3 +292,44 @@ def test_measures_look_for_the_best_and_pay_for_it():
     arms = {"text": table(0.01), "image": table(0.06)}
     found = find("measures", [by_hand("arms/one/task", "arms", {"arms": arms})])
     assert [each.verdict for each in found.conclusions] == [SHOWN, OPEN]
+
+
+def test_a_trajectory_says_no_more_than_its_page():
+    """A change that no single step describes is not called one between two checkpoints."""
+    change = difference(0.4, 0.001, 0.1, label="confidence − accuracy", after=2, splits=[])
+    metric = {"value": 0.5, "low": 0.4, "high": 0.6, "label": "m"}
+    rows = [
+        {"name": f"folder-{k}", "step": None, "metrics": {"gap": metric, "accuracy": metric}}
+        for k in range(3)
+    ]
+    best = {"label": "Brier", "lowest": 2, "kept": [1, 2]}
+    results = {
+        "changes": {"gap": change},
+        "best": {"brier": best},
+        "checkpoints": rows,
+        "untested": None,
+    }
+    reads = [f"scored/step-{k}/task" for k in range(3)]
+    found = find("trajectory", [by_hand("followed/task", "trajectory", results, reads)])
+    first, second = (each.said for each in found.conclusions)
+    assert "rises by 40.0 points after step-1, mean to mean" in first
+    assert "it changes elsewhere, too: no single step describes it" in first
+    assert second.endswith("step-1 is not shown to be worse; step-1 is the earliest.")
+    assert found.tables[0].rows[0][2:4] == ["step-1", ""]
+
+
+def test_two_steps_that_ask_the_same_are_told_apart():
+    outcomes = [
+        by_hand("with/one/task", "measures", {}),
+        by_hand("without/one/task", "measures", {}),
+        by_hand("scored/one/task", "score", {}),
+    ]
+    name_apart(outcomes)
+    assert [each.name for each in outcomes] == ["with/one/task", "without/one/task", "one/task"]
+
+
+def test_conclusions_bear_on_the_claims_of_the_study_alone():
+    conclusion = {"about": "x", "verdict": SHOWN, "said": "x.", "claim": "C2"}
+    for claims, claim in ((["C1"], ""), (["C2"], "C2"), ([], "")):
+        found = bearing_on({"conclusions": [dict(conclusion)]}, claims)
+        assert found["conclusions"][0]["claim"] == claim

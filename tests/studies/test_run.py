@@ -126,3 +126,25 @@ def test_progress_names_the_job(tmp_path: Path, loaded: list[str]):
     whats = {what: getattr(what, "unit", None) for _, _, what in told}
     assert "scored/one/mine: questions" in whats and "scored/two/mine: questions" in whats
     assert set(whats.values()) == {"questions"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (
+            "limit: 30",
+            "limit: 30, prompt: letterz",
+            "step scored/one/mine: prompt: expected one of",
+        ),
+        ("fake-one", "./gone", "step scored/one/mine: model './gone': there is no such folder"),
+    ],
+)
+def test_what_a_call_would_refuse_is_refused_before_a_model(
+    tmp_path: Path, loaded: list[str], before: str, after: str, why: str
+):
+    study = declared(tmp_path, SMALL.replace(before, after))
+    for call in (run_study, dry_run):
+        with pytest.raises(InputError) as caught:
+            call(study, out=tmp_path / "out")
+        assert why in str(caught.value)
+    assert loaded == []

@@ -163,6 +163,7 @@ TWIN = replace(QUESTION, id="b", answer=None, meta={"pair": "p", "answerable": F
         ([QUESTION, replace(TWIN, options=())], "one has options and another has none"),
         ([replace(QUESTION, answer=None), TWIN], "its question has no answer"),
         ([replace(QUESTION, meta={}), TWIN], "the question names no pair"),
+        ([replace(QUESTION, meta={"pair": " "}), TWIN], "the question names no pair"),
         (
             [replace(QUESTION, options=("x", "I don't know")), TWIN],
             "right answer is not to know",

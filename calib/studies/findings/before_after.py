@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calib.calibrators.temperature import COLDEST, HOTTEST
 from calib.report.formats import listed
 from calib.report.significance import shown
 from calib.studies.findings.found import (
@@ -61,9 +62,10 @@ def names(pairs: Sequence[Pair]) -> list[str]:
 def pairs_of(compared: Sequence[Outcome]) -> list[Pair]:
     """Every pair and measure, each family corrected over all of them."""
     places = [
-        (f"{each.task}: {pair['second']} − {pair['first']}", name, each.results["n"], pair)
+        (f"{each.task}: {second} − {first}", name, each.results["n"], pair)
         for each in compared
-        for pair in each.results["pairs"]
+        for first, *others in [each.inputs_named]
+        for second, pair in zip(others, each.results["pairs"], strict=True)
         for name in MEASURES
         if name in pair["differences"]
     ]
@@ -133,7 +135,7 @@ def parts(compared: Sequence[Outcome]) -> Table:
     ]
     rows = [
         [
-            f"{each.task}: {run['name']}",
+            f"{each.task}: {name}",
             bounds(run["metrics"]["accuracy"]),
             run["metrics"]["confidence"]["value"],
             run["metrics"]["ece"]["value"],
@@ -141,16 +143,22 @@ def parts(compared: Sequence[Outcome]) -> Table:
             run["parts"]["brier"],
             bounds(run["parts"]["calibration"]),
             bounds(run["parts"]["refinement"]),
-            run["temperature"],
+            inside(run["temperature"]),
         ]
         for each in compared
-        for run in each.results["runs"]
+        for name, run in zip(each.inputs_named, each.results["runs"], strict=True)
     ]
     note = (
         "The Brier score of the confidence is calibration plus refinement: a sharper model is "
         "better in the second, and not in the first."
     )
     return Table("parts", "Every run", columns, rows, note)
+
+
+def inside(temperature: float | None) -> float | None:
+    """A temperature, but none at the ends of what is searched: there no finite one is best."""
+    known = temperature is not None and COLDEST < temperature < HOTTEST
+    return temperature if known else None
 
 
 def forest(pairs: Sequence[Pair]) -> Figure:
@@ -171,7 +179,8 @@ def diagrams(compared: Outcome) -> Figure:
         "Accuracy over confidence; on the diagonal confidence is deserved.",
         {
             "series": [
-                {"name": run["name"], "rows": run["diagram"]} for run in compared.results["runs"]
+                {"name": name, "rows": run["diagram"]}
+                for name, run in zip(compared.inputs_named, compared.results["runs"], strict=True)
             ]
         },
     )

@@ -19,7 +19,7 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
     moved = of_kind(outcomes, "transfer")
     tests = corrected(test for each in moved for test in carried(each))
     reasons = [
-        f"{cell['fitted']} to {cell['judged']}: {cell['why']}"
+        f"{called(each)[cell['fitted']]} to {called(each)[cell['judged']]}: {cell['why']}"
         for each in moved
         for cell in each.results["cells"]
         if cell["why"] is not None
@@ -32,13 +32,20 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
     )
 
 
+def called(moved: Outcome) -> dict[str, str]:
+    """The study's name of each run, by the transfer's."""
+    own = [row["name"] for row in moved.results["fitted"]]
+    names = [job.name.partition("/")[2] or job.name for job in moved.job.inputs.get("runs", ())]
+    return dict(zip(own, names if len(names) == len(own) else own, strict=True))
+
+
 def carried(moved: Outcome) -> list[dict[str, Any]]:
     """The tests of cells that carry what was fitted to another run."""
     return [
         {
             **cell["tests"]["measure"],
-            "from": cell["fitted"],
-            "to": cell["judged"],
+            "from": called(moved)[cell["fitted"]],
+            "to": called(moved)[cell["judged"]],
             "ece": [cell["before"]["ece"], cell["after"]["ece"]],
         }
         for cell in moved.results["cells"]
@@ -76,7 +83,7 @@ def fitted(moved: Sequence[Outcome]) -> Table:
         "What was fitted",
         [Column("run"), Column("n", "count"), Column("temperature", "interval")],
         [
-            [row["name"], row["n"], bounds(row["temperature"])]
+            [called(each)[row["name"]], row["n"], bounds(row["temperature"])]
             for each in moved
             for row in each.results["fitted"]
             if row.get("temperature")
@@ -101,8 +108,8 @@ def matrix(moved: Outcome) -> Figure:
         "Change of NLL",
         "Rows: fitted on. Columns: judged on. Below 0: better; the diagonal is cross-fitted.",
         {
-            "rows": rows,
-            "columns": columns,
+            "rows": [called(moved)[row] for row in rows],
+            "columns": [called(moved)[column] for column in columns],
             "values": [[change(row, column) for column in columns] for row in rows],
             "digits": 3,
             "signed": True,

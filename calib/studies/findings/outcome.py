@@ -27,6 +27,8 @@ class Outcome:
     folder: Path
     inputs: Mapping[str, Sequence[Path]]
     known: Mapping[str, Any]
+    whole: bool = False
+    """Whether tables call it by the whole name of its job."""
 
     @property
     def refused(self) -> str | None:
@@ -58,6 +60,15 @@ class Outcome:
         return "" if self.job.task is None else self.job.task.name
 
     @property
+    def inputs_named(self) -> list[str]:
+        """The runs that it reads, by their models where these differ, else by their jobs."""
+        jobs = self.job.inputs.get("runs", ())
+        models = [job.model.name for job in jobs if job.model is not None]
+        if len(models) == len(jobs) == len(set(models)):
+            return models
+        return [job.name.partition("/")[2] or job.name for job in jobs]
+
+    @property
     def form(self) -> str:
         """The prompt form, where the step names several."""
         parts = self.job.name.split("/")
@@ -65,8 +76,8 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """As tables call it: the job's name without that of its step."""
-        return self.job.name.partition("/")[2] or self.job.name
+        """As tables call it: the job's name, as a rule without that of its step."""
+        return self.job.name if self.whole else self.job.name.partition("/")[2] or self.job.name
 
     def page(self, base: Path) -> str | None:
         """Where its page lies from the folder ``base``; None where it has none."""

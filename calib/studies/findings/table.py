@@ -108,7 +108,7 @@ def table(
             for run, test in zip(runs, tests, strict=True)
         ],
         "p: of perfect calibration, corrected for the number of runs. The temperature is fitted on "
-        "one half of the questions.",
+        "one half of the questions; a dash where none is best. Brier: over all options.",
     )
 
 
@@ -124,7 +124,7 @@ def row(run: Outcome, test: Mapping[str, Any]) -> list[Any]:
         test.get("expected"),
         p_of(test),
         bounds(metrics["brier"]) if "brier" in metrics else [None, None, None],
-        bounds(fitted) if fitted else [None, None, None],
+        bounds(fitted) if fitted and not fitted["degenerate"] else [None, None, None],
     ]
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from calib.report.formats import listed
 from calib.report.significance import shown
+from calib.report.trajectory_words import best_line, change_line, names_of
 from calib.studies.findings.found import (
     OPEN,
     SHOWN,
@@ -22,13 +22,13 @@ from calib.studies.findings.found import (
     bounds,
 )
 from calib.studies.findings.outcome import Outcome, of_kind
-from calib.studies.findings.tests import TESTED, Test, cells, corrected, said
+from calib.studies.findings.tests import TESTED, Test, cells, corrected
 
 
 def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> Found:
     followed = of_kind(outcomes, "trajectory")
     tests = corrected(
-        {**change, "of": each.name, "measure": name}
+        {**change, "of": each.name, "measure": name, "results": named(each)}
         for each in followed
         for name, change in (each.results["changes"] or {}).items()
     )
@@ -40,24 +40,32 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
     )
 
 
+def named(each: Outcome) -> dict[str, Any]:
+    """The results, each checkpoint by the study's name of its model."""
+    rows = each.results["checkpoints"]
+    names = each.inputs_named if len(each.inputs_named) == len(rows) else [r["name"] for r in rows]
+    return {
+        **each.results,
+        "checkpoints": [{**row, "name": name} for row, name in zip(rows, names, strict=True)],
+    }
+
+
 def conclusion(test: Test) -> Conclusion:
-    name = f"{test['of']}: {test['label']}"
-    if not shown(test):
-        return Conclusion(name, OPEN, f"{name}: no change is shown.")
-    way = "rises" if test["value"] > 0 else "falls"
-    told = f"{name} {way} between {test['before']} and {test['first']} ({said(test)})."
-    return Conclusion(f"{name} {way}", SHOWN, told)
+    found = shown(test)
+    way = ("rises" if test["value"] > 0 else "falls") if found else OPEN
+    said = change_line(test["measure"], test, test["results"])
+    about = f"{test['of']}: {test['label']} {way}"
+    return Conclusion(about, SHOWN if found else OPEN, f"{test['of']}: {said}")
 
 
 def stops(each: Outcome) -> list[Conclusion]:
     """The earliest checkpoint that is not shown to be worse than the best, by each measure."""
     found = []
-    for best in each.results["best"].values():
-        told = (
-            f"{each.name}: {best['lowest_name']} has the lowest {best['label']}; not shown to be "
-            f"worse: {listed(best['kept_names'])}; the earliest is {best['earliest_name']}."
-        )
-        about = f"{each.name}: {best['label']}, earliest {best['earliest_name']}"
+    results = named(each)
+    for measure, best in results["best"].items():
+        names = names_of(results)
+        about = f"{each.name}: {best['label']}, earliest {names[best['kept'][0]]}"
+        told = f"{each.name}: {best_line(measure, best, names)}."
         found.append(Conclusion(about, OPEN, told))
     return found
 
@@ -66,11 +74,19 @@ def changes(tests: Sequence[Test]) -> Table:
     return Table(
         "changes",
         "Where it changes most",
-        [Column("run"), Column("of"), Column("before"), Column("after"), *TESTED],
-        [[t["of"], t["label"], t["before"], t["first"], *cells(t)] for t in tests],
-        "The difference of the means behind and before the place; intervals hold for all places at "
-        "once.",
+        [Column("run"), Column("of"), Column("after"), Column("not excluded after"), *TESTED],
+        [[t["of"], t["label"], *places(t), *cells(t)] for t in tests],
+        "The place where the shift is largest for its error; the difference is that of the means "
+        "behind and before it, and its interval holds for all places at once. Where every place is "
+        "excluded, there is more than one change.",
     )
+
+
+def places(test: Test) -> list[str]:
+    """The checkpoint before the change, and all after which a single one is not excluded."""
+    names = names_of(test["results"])
+    splits = test["splits"] or []
+    return [names[test["after"] - 1], ", ".join(names[split - 1] for split in splits)]
 
 
 MEASURES = {
@@ -86,7 +102,7 @@ MEASURES = {
 
 
 def table(each: Outcome) -> Table:
-    checkpoints = each.results["checkpoints"]
+    checkpoints = named(each)["checkpoints"]
     known = [name for name in MEASURES if name in checkpoints[0]["metrics"]]
     columns = [Column("checkpoint"), Column("step", "count")]
     for name in known:

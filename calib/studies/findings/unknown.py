@@ -51,9 +51,10 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
     apart = corrected({**test, "of": each.name} for each in pairs for test in each.results["tests"])
     told = [told_apart(test) for test in apart if test["measure"] == ABSTENTION]
     between = corrected(
-        {**test, "of": f"{pair['second']} against {pair['first']}"}
+        {**test, "of": f"{each.task}: {second} against {first}"}
         for each in of_kind(outcomes, "compare-idk")
-        for pair in each.results["pairs"]
+        for first, *others in [each.inputs_named]
+        for second, pair in zip(others, each.results["pairs"], strict=True)
         for test in pair["tests"]
         if test["value"] is not None
     )
@@ -86,7 +87,9 @@ def admitting(each: Outcome, asked: Mapping[str, Any]) -> Conclusion | None:
     told = f"Asked plainly, {each.name} admits {percent(rate['value'])} of what it does not know"
     span = f"95 % interval {percent(rate['low'])} to {percent(rate['high'])}"
     found = SHOWN if rate["high"] < 0.5 else AGAINST if rate["low"] > 0.5 else OPEN
-    return Conclusion(f"{each.name}: plain", found, f"{told} ({span}).", "C4")
+    half = {SHOWN: "fewer than half", AGAINST: "more than half", OPEN: ""}[found]
+    tail = f", which is shown to be {half}" if half else ""
+    return Conclusion(f"{each.name}: plain", found, f"{told} ({span}){tail}.", "C4")
 
 
 def changing(test: Test) -> Conclusion:
