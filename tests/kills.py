@@ -39,7 +39,11 @@ KINDS = (
     *("fake score", "fake sample"),
 )
 QUESTIONS = 60
-TIMED = ("config.json", "results.json", "report.html", "report.md", "README.md", "done.json")
+TIMED = (
+    *("config.json", "results.json", "report.html", "report.md", "README.md", "done.json"),
+    *("facts.csv", "steps.csv"),
+)
+"""Files that tell when a run was begun, or how long it took."""
 
 
 def task() -> Task:
@@ -102,7 +106,7 @@ def forked(job: Callable[[], None], kill_after: float | None = None) -> bool:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder but for those that tell when the run was begun."""
+    """The files of a folder but for ``TIMED``."""
     own = str(folder).encode()
     return {
         str(path.relative_to(folder)): path.read_bytes().replace(own, b"FOLDER")
