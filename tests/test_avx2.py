@@ -37,7 +37,7 @@ ELSEWHERE = [
             *("browser", "pages", "items", "items_page", "lost_pictures", "own_text", "captions"),
             *("compare_page", "idk_page", "samples_page", "training_page", "reliability_plots"),
             *("conformal", "cost", "drift", "deploying_page", "transfer_page", "ranking_page"),
-            "sorted_tables",
+            *("sorted_tables", "drawn_tasks", "text_tasks", "idk_comparison", "meaning"),
         )
     ),
     *(
