@@ -40,7 +40,9 @@ Cache = Annotated[
 
 
 def list_() -> None:
-    """List the studies that come with calib."""
+    """List the studies that come with calib, and what a file may ask for."""
+    from calib.studies.findings import FINDINGS
+    from calib.studies.kinds import KINDS
     from calib.studies.read import read_study, shipped
 
     rows = []
@@ -49,6 +51,10 @@ def list_() -> None:
         claims = f" ({', '.join(study.claims)})" if study.claims else ""
         rows.append((name, f"{study.title}{claims}"))
     show(("study", "what it asks"), rows)
+    out.print()
+    show(("step", "what it is"), [(name, kind.about) for name, kind in KINDS.items()])
+    out.print()
+    show(("finding", "what it asks"), [(name, each.about) for name, each in FINDINGS.items()])
     out.print(
         "\ncalib study show NAME prints a study's file, to be copied and edited; calib study run "
         "NAME --dry_run says what it would ask."

@@ -38,7 +38,7 @@ class Work:
     model: Callable[[], Model]
     task: Callable[[], Task]
     whole: Callable[[], Task]
-    elsewhere: Callable[[str], Task]
+    elsewhere: Callable[[], Sequence[Task]]
     path: Callable[[str], str]
     progress: Progress | None
 
@@ -116,8 +116,8 @@ def prompts(work: Work) -> None:
     from calib.report.prompts import write_prompts_report
 
     asked = work.asked
-    asked["elsewhere"] = [work.elsewhere(name) for name in asked.get("elsewhere", ())]
-    optimize_prompts(work.model(), work.task(), out=work.folder, **asked)
+    elsewhere = work.elsewhere()
+    optimize_prompts(work.model(), work.task(), out=work.folder, elsewhere=elsewhere, **asked)
     write_prompts_report(work.folder)
 
 

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from calib.fields import read_object
 from calib.studies.cost import Cost
 from calib.studies.early import refuse_early
 from calib.studies.keys import Places
 from calib.studies.plan import plan
-from calib.studies.run import DONE, cache_of, chosen_seeds, cost_of, done, folder_of
+from calib.studies.run import DONE, cache_of, chosen_seeds, cost_of, done, folder_of, read_done
 from calib.studies.study import Job, Study
 
 EMBEDDED = "embedded:"
@@ -69,7 +68,7 @@ def rates(cache: Path) -> dict[tuple[str, str], float]:
     """Seconds of a prompt or answer, by kind and model, of the finished jobs in a cache."""
     sums: dict[tuple[str, str], tuple[float, int]] = {}
     for path in sorted(cache.glob(f"*/{DONE}")):
-        known = read_object(path)
+        known = read_done(path)
         asked = int(known["prompts"]) + int(known["answers"])
         if asked:
             place = str(known["kind"]), str(known["model"])

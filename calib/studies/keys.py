@@ -102,6 +102,7 @@ class Places:
         return said | {
             "model": [job.model.model, dict(job.model.arguments), self.weights(job.model)],
             "items": digest(items),
+            "elsewhere": [digest(self.chosen(e, job.seed).items) for e in job.elsewhere],
             "prompt": job.task.prompt or self.task(job.task).prompt,
             # Of all questions of a task the seed draws none; that of draws always counts.
             "seed": None if whole and job.kind not in DRAWING else job.seed,

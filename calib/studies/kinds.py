@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from calib.calibrators.registry import CALIBRATORS
 from calib.studies import calls
 from calib.studies.cost import Cost, answers_of, cells_of, half_known, paired, prompts_of, searched
 from calib.studies.options import (
@@ -27,6 +28,7 @@ from calib.studies.study import ModelOf, Step, TaskOf
 
 OVER_MODELS, OVER_RUNS, OVER_FILES = "models", "runs", "files"
 BY = ("all", "task", "model", "run")
+ELSEWHERE = "elsewhere"
 PRODUCT = {"models": listing(TEXT), "tasks": listing(TEXT), "prompts": listing(TEXT)}
 
 
@@ -47,6 +49,8 @@ class Kind:
     """Runs that a job needs."""
     cost: Callable[[Mapping[str, Any], int], Cost] = lambda options, questions: Cost()
     concludes: bool = False
+    samples: int = 0
+    """Answers to a question that are drawn where the option does not say."""
     draws: bool = False
     """Whether the call itself draws the questions of a task's limit."""
 
@@ -81,6 +85,8 @@ class Kind:
         if self.over == OVER_MODELS:
             for part, known in (("models", models), ("tasks", tasks)):
                 check_names(source, step, part, known)
+            if ELSEWHERE in step.options:
+                check_names(source, step, ELSEWHERE, tasks)
         for part, kinds in self.reads.items():
             check_reads(source, step, part, kinds, part in self.optional, before)
         if self.over == OVER_FILES and "files" not in step.options:
@@ -95,10 +101,6 @@ def singly(option: Option) -> Option:
     return Option(
         f"text or {option.expected}", lambda value: option.fits(value) or TEXT.fits(value)
     )
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def check_names(source: Source, step: Step, part: str, known: Mapping[str, Any]) -> None:
@@ -140,6 +142,7 @@ def check_reads(
 
 
 SCORED = ("score", "import")
+CALIBRATOR = one_of(*CALIBRATORS)
 ARGUMENTS = Option(
     "names with texts",
     lambda value: isinstance(value, dict) and all(map(TEXT.fits, value.values())),
@@ -171,6 +174,7 @@ KINDS: dict[str, Kind] = {
             "max_new_tokens": whole(1),
         },
         cost=answers_of,
+        samples=20,
     ),
     "modality": Kind(
         "calib modality: images against text",
@@ -198,6 +202,7 @@ KINDS: dict[str, Kind] = {
             "arms": listing(TEXT),
         },
         cost=half_known,
+        samples=10,
     ),
     "twins": Kind(
         "calib twins: questions beside twins that nobody can answer",
@@ -233,7 +238,7 @@ KINDS: dict[str, Kind] = {
         "calib fit --calibrator all: calibrators cross-fitted and ranked",
         OVER_RUNS,
         calls.ranking,
-        {"calibrators": listing(TEXT)},
+        {"calibrators": listing(CALIBRATOR)},
         {"runs": SCORED},
         by="run",
         concludes=True,
@@ -291,7 +296,7 @@ KINDS: dict[str, Kind] = {
         "calib transfer: what is fitted on one run, judged on others",
         OVER_RUNS,
         calls.transfer,
-        {"calibrator": TEXT},
+        {"calibrator": CALIBRATOR},
         {"runs": SCORED},
         least=2,
         concludes=True,

@@ -51,6 +51,11 @@ TEXT = Option("text", lambda value: isinstance(value, str) and bool(value.strip(
 LEVEL = Option("none or a whole number", lambda value: value == "none" or is_whole(value, 0))
 
 
+def listed(value: Any) -> list[Any]:
+    """A list as it is, anything else as the one of a list."""
+    return value if isinstance(value, list) else [value]
+
+
 def positive(source: Source, place: Place, value: Any, what: str) -> None:
     check(source, place, value, what, whole(1))
 

@@ -8,12 +8,12 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
-from calib.records import InputError
-from calib.studies.kinds import KINDS, OVER_FILES, OVER_MODELS, PRODUCT, listed
+from calib.studies.kinds import ELSEWHERE, KINDS, OVER_FILES, OVER_MODELS, PRODUCT
+from calib.studies.options import listed
 from calib.studies.study import Job, Step, Study, TaskOf
 
 QUICK_QUESTIONS, QUICK_SAMPLES = 60, 5
-LEFT_OUT = ("by", *PRODUCT, "files")
+LEFT_OUT = ("by", *PRODUCT, "files", ELSEWHERE)
 """Options that say which jobs there are, and are none of a job's own."""
 
 
@@ -22,9 +22,7 @@ def plan(study: Study, seed: int, *, quick: bool = False) -> list[Job]:
     made: dict[str, list[Job]] = {}
     without = list(study.quick.get("without") or []) if quick else []
     for step in study.steps.values():
-        gone = {name for name in without if name not in made}
-        if step.name in gone or reads_only(step, gone):
-            gone.add(step.name)
+        if step.name in without or reads_only(step, without):
             without.append(step.name)
             continue
         options = {**step.options, **quick_options(study, step)} if quick else dict(step.options)
@@ -37,12 +35,12 @@ def plan(study: Study, seed: int, *, quick: bool = False) -> list[Job]:
     return [job for jobs in made.values() for job in jobs]
 
 
-def reads_only(step: Step, gone: set[str]) -> bool:
+def reads_only(step: Step, gone: Sequence[str]) -> bool:
     """Whether a part that the step needs comes from steps that are left out."""
     kind = KINDS[step.kind]
     for part in kind.reads:
         names = {name.partition("/")[0] for name in listed(step.options.get(part) or [])}
-        if names and names <= gone and part not in kind.optional:
+        if names and names <= set(gone) and part not in kind.optional:
             return True
     return False
 
@@ -50,11 +48,8 @@ def reads_only(step: Step, gone: set[str]) -> bool:
 def quick_options(study: Study, step: Step) -> dict[str, Any]:
     """What a quick run asks less of: answers, and what the file says of the step."""
     own = dict((study.quick.get("steps") or {}).get(step.name) or {})
-    samples = int(study.quick.get("samples", QUICK_SAMPLES))
-    if step.options.get("samples", 20) and "samples" in KINDS[step.kind].options:
-        drawn = step.kind in ("sample", "idk") or step.options.get("samples")
-        if drawn:
-            own.setdefault("samples", min(samples, int(step.options.get("samples", samples))))
+    if drawn := int(step.options.get("samples", KINDS[step.kind].samples)):
+        own.setdefault("samples", min(drawn, int(study.quick.get("samples", QUICK_SAMPLES))))
     return own
 
 
@@ -79,14 +74,26 @@ def over_models(
     models = listed(step.options.get("models", list(study.models)))
     tasks = listed(step.options.get("tasks", list(study.tasks)))
     forms = step.options.get("prompts")
+    most = int(study.quick.get("limit", QUICK_QUESTIONS)) if quick else None
     for model, task, form in product(models, tasks, [None] if forms is None else listed(forms)):
         asked = study.tasks[task]
-        asked = replace(asked, prompt=form or asked.prompt)
-        if quick:
-            most = int(study.quick.get("limit", QUICK_QUESTIONS))
-            asked = replace(asked, limit=min(most, asked.limit or most))
+        asked = fewer(replace(asked, prompt=form or asked.prompt), most)
         name = "/".join([step.name, model, task, *([form] if form else [])])
-        yield Job(name, step.name, step.kind, study.models[model], asked, own, seed)
+        yield Job(
+            name,
+            step.name,
+            step.kind,
+            study.models[model],
+            asked,
+            own,
+            seed,
+            elsewhere=[fewer(study.tasks[e], most) for e in step.options.get(ELSEWHERE, ())],
+        )
+
+
+def fewer(asked: TaskOf, most: int | None) -> TaskOf:
+    """The task with at most so many questions; None: with as many as it has."""
+    return asked if most is None else replace(asked, limit=min(most, asked.limit or most))
 
 
 def over_runs(
@@ -136,12 +143,3 @@ def same_question(one: Job, other: Job) -> bool:
 
 def stem(file: str) -> str:
     return file.rpartition("/")[2].rpartition(".")[0] or file
-
-
-def task_named(study: Study, name: str) -> TaskOf:
-    """A task of the study. InputError where it names none so."""
-    if name not in study.tasks:
-        raise InputError(
-            f"{study.path}: there is no task {name!r}; it names {', '.join(study.tasks)}"
-        )
-    return study.tasks[name]

@@ -8,6 +8,7 @@ read.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib.fields import read_object
+from calib.fields import (
+    Fields,
+    check_fields,
+    is_count,
+    is_number,
+    is_text,
+    or_null,
+    read_object,
+)
 from calib.records import CalibError, InputError
 from calib.report.study import FORMAT, write_study_report
 from calib.runs.circumstances import circumstances
@@ -24,7 +33,7 @@ from calib.runs.config import checked, kind_of
 from calib.runs.durable import refuse_no_folder, replace
 from calib.runs.folder import CONFIG, RESULTS, Progress
 from calib.runs.folder import Work as Counted
-from calib.runs.kinds import STUDY
+from calib.runs.kinds import STUDY, fields_of
 from calib.studies.calls import Work
 from calib.studies.cost import Cost
 from calib.studies.early import refuse_early
@@ -32,7 +41,7 @@ from calib.studies.findings import FINDINGS
 from calib.studies.findings.outcome import Outcome
 from calib.studies.keys import Places
 from calib.studies.kinds import KINDS, OVER_MODELS
-from calib.studies.plan import plan, task_named
+from calib.studies.plan import plan
 from calib.studies.read import find_study, missing, read_study
 from calib.studies.study import Job, ModelOf, Study
 from calib.summary import to_json
@@ -41,6 +50,16 @@ if TYPE_CHECKING:
     from calib.models.protocol import Model
 
 DONE = "done.json"
+KNOWN: Fields = {
+    "job": ("text", is_text),
+    "kind": ("text", is_text),
+    "model": ("text or null", or_null(is_text)),
+    "seconds": ("a number from 0", lambda value: is_number(value, 0, math.inf)),
+    "prompts": ("a whole number from 0", is_count),
+    "answers": ("a whole number from 0", is_count),
+    "refused": ("text or null", or_null(is_text)),
+    "date": ("text", is_text),
+}
 ROOT = Path("runs/studies")
 CACHE = "cache"
 
@@ -148,6 +167,14 @@ def folder_of(study: Study, out: str | Path | None, quick: bool) -> Path:
     refuse_no_folder(folder)
     if kind_of(folder) not in (None, STUDY):
         raise InputError(f"{folder}: it holds something else than a study; choose another folder")
+    there = fields_of(folder / RESULTS)
+    ours = {"study": study.name, "name of file": study.path.name, "quick": quick}
+    for name, value in ours.items():
+        if there and there.get(name) != value:
+            raise InputError(
+                f"{folder}: it holds a study whose {name} is {there.get(name)!r} and not "
+                f"{value!r}; choose another folder"
+            )
     return folder
 
 
@@ -169,13 +196,13 @@ def outcome_of(
     if known is None:
         if announce is not None:
             announce(f"{study.name}: {job.name}")
-        known = carry_out(job, study, places, models, progress)
+        known = carry_out(job, places, models, progress)
     inputs = {part: [places.folder(each) for each in jobs] for part, jobs in job.inputs.items()}
     return Outcome(job, folder, inputs, known)
 
 
 def carry_out(
-    job: Job, study: Study, places: Places, models: Models, progress: Progress | None
+    job: Job, places: Places, models: Models, progress: Progress | None
 ) -> dict[str, Any]:
     folder = places.folder(job)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +214,7 @@ def carry_out(
         model=partial(models.load, job.model) if job.model is not None else no_model,
         task=partial(places.asked, job),
         whole=partial(places.whole, job),
-        elsewhere=lambda name: places.chosen(task_named(study, name), job.seed),
+        elsewhere=lambda: [places.chosen(each, job.seed) for each in job.elsewhere],
         path=places.path,
         progress=told_of(job, progress),
     )
@@ -195,7 +222,8 @@ def carry_out(
     try:
         KINDS[job.kind].call(work)
     except (InputError, CalibError) as error:
-        if not KINDS[job.kind].concludes:
+        # A full disk is no finding: what could not be written is not called concluded.
+        if not KINDS[job.kind].concludes or isinstance(error.__cause__, OSError):
             raise type(error)(f"step {job.name}: {error}") from error
         refused = str(error)
     known = {
@@ -232,9 +260,19 @@ def done(folder: Path) -> dict[str, Any] | None:
     path = folder.parent / DONE
     if not path.is_file():
         return None
-    known = read_object(path)
+    known = read_done(path)
     there = any((folder / name).is_file() for name in (RESULTS, CONFIG))
     return known if there or known["refused"] is not None else None
+
+
+def read_done(path: Path) -> dict[str, Any]:
+    """A done.json. InputError, saying what to delete, for one that was damaged."""
+    try:
+        known = read_object(path)
+        check_fields(known, str(path), KNOWN)
+    except InputError as error:
+        raise InputError(f"{error}; delete {path.parent}, and its job is done again") from error
+    return known
 
 
 def cost_of(job: Job, places: Places) -> Cost:

@@ -89,3 +89,5 @@ class Job:
     options: Mapping[str, Any]
     seed: int
     inputs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
+    elsewhere: Sequence[TaskOf] = ()
+    """Tasks that it is judged on besides."""

@@ -94,6 +94,18 @@ def test_a_seed_decides_which_questions_are_asked_and_what_is_drawn(tmp_path: Pa
     assert keys(drawn, 0)["drawn/one/all"] != keys(drawn, 1)["drawn/one/all"]
 
 
+def test_what_a_search_is_judged_on_elsewhere_decides(tmp_path: Path):
+    text = SMALL.partition("steps:")[0] + (
+        "steps:\n  found:\n    prompts: {models: one, tasks: mine, elsewhere: [all]}\n"
+        "finding: remedies\n"
+    )
+    before = keys(declared(tmp_path, text))["found/one/mine"]
+    less = text.replace("all: questions.jsonl", "all: {task: questions.jsonl, limit: 9}")
+    assert keys(declared(tmp_path, less))["found/one/mine"] != before
+    renamed = text.replace("all:", "every:").replace("[all]", "[every]")
+    assert keys(declared(tmp_path, renamed))["found/one/mine"] == before
+
+
 def test_questions_and_weights_decide(tmp_path: Path):
     before = keys(declared(tmp_path))
     path = tmp_path / "questions.jsonl"

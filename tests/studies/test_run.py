@@ -148,3 +148,44 @@ def test_what_a_call_would_refuse_is_refused_before_a_model(
             call(study, out=tmp_path / "out")
         assert why in str(caught.value)
     assert loaded == []
+
+
+def test_no_page_of_another_study_is_written_over(tmp_path: Path, loaded: list[str]):
+    study = declared(tmp_path)
+    run_study(study, out=tmp_path / "out", seeds=[0])
+    with pytest.raises(InputError, match="it holds a study whose quick is False and not True"):
+        run_study(study, out=tmp_path / "out", quick=True)
+    other = declared(tmp_path, SMALL.replace("small", "other"))
+    with pytest.raises(InputError, match="it holds a study whose study is 'small'"):
+        run_study(other, out=tmp_path / "out")
+
+
+def test_a_damaged_note_of_a_job_says_what_to_delete(tmp_path: Path, loaded: list[str]):
+    study = declared(tmp_path)
+    run_study(study, out=tmp_path / "out", seeds=[0])
+    note = next((tmp_path / "cache").glob("score-*/done.json"))
+    for text in ("", "{}", '{"job": 3}'):
+        note.write_text(text)
+        for call in (run_study, dry_run):
+            with pytest.raises(
+                InputError, match=f"delete {note.parent}, and its job is done again"
+            ):
+                call(study, out=tmp_path / "out", seeds=[0])
+
+
+def test_what_cannot_be_written_is_not_called_concluded(tmp_path: Path, monkeypatch: Any):
+    """A comparison that a full disk stopped is done again, and no finding of the page."""
+    load_fakes(monkeypatch)
+
+    def full(*arguments: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    study = declared(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("calib.report.page.replace", full)
+        patched.setattr("calib.report.scores.write_page", lambda *_: None)
+        with pytest.raises(CalibError, match=r"could not be written \(No space left"):
+            run_study(study, out=tmp_path / "out", seeds=[0])
+    page = run_study(study, out=tmp_path / "out", seeds=[0])
+    steps = {step["name"]: step["refused"] for step in results(page)["runs"][0]["steps"]}
+    assert steps["pairs/mine"] is None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from calib.calibrators.registry import CALIBRATORS
 from calib.studies.findings import (
     before_after,
     elsewhere,
@@ -24,7 +25,7 @@ from calib.studies.findings import (
 )
 from calib.studies.findings.found import Found
 from calib.studies.findings.outcome import Outcome
-from calib.studies.options import TEXT, Option, check_all, listing, number
+from calib.studies.options import TEXT, Option, check_all, listing, number, one_of
 from calib.studies.source import Place, Source
 from calib.studies.study import Step
 
@@ -79,6 +80,6 @@ FINDINGS: dict[str, Finding] = {
         "does calibration help decisions?",
         selective.find,
         [SCORED],
-        {"accuracy": number(0.01, 0.999), "remedies": listing(TEXT)},
+        {"accuracy": number(0.01, 0.999), "remedies": listing(one_of(*CALIBRATORS))},
     ),
 }

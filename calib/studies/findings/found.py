@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SHOWN, AGAINST, OPEN = "shown", "against", "not shown"
-VERDICTS = (SHOWN, AGAINST, OPEN)
 """What tests say of a claim: it is shown, the contrary is shown, or neither is."""
 
 

@@ -10,7 +10,7 @@ remedies (Holm). One temperature changes no answer, and of two questions it may 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -117,9 +117,7 @@ def changes(judged: Sequence[Judged], seed: int) -> list[dict[str, Any]]:
             n=RESAMPLES,
             seed=seed,
         )
-        names = ("value", "low", "high", "p", "least_p")
-        test = {name: getattr(found, name) for name in names}
-        tests.append({**test, "of": each.run, "remedy": each.remedy})
+        tests.append({**asdict(found), "of": each.run, "remedy": each.remedy})
     return tests
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def interaction(scored: Sequence[Scored], measure: str, seed: int) -> dict[str, 
     """Of four runs on the same questions: (0 - 1) - (2 - 3), question by question."""
     values = [values_of(each, measure) for each in scored]
     zeros = np.zeros(len(values[0]))
-    return vars_of(
+    return asdict(
         paired_difference(
             mean,
             (values[0] + values[3], zeros),
@@ -107,11 +108,6 @@ def interaction(scored: Sequence[Scored], measure: str, seed: int) -> dict[str, 
             seed=seed,
         )
     )
-
-
-def vars_of(difference: Any) -> dict[str, Any]:
-    names = ("value", "low", "high", "p", "least_p")
-    return {name: getattr(difference, name) for name in names}
 
 
 def values_of(scored: Scored, measure: str) -> Any:
@@ -243,15 +239,12 @@ def curves(runs: Sequence[Outcome], task: str) -> Figure:
     series = []
     own = [run for run in runs if run.task == task]
     for form in dict.fromkeys(map(form_of, own)):
-        points = (
-            sorted(
-                (size, run.results["metrics"]["gap"])
-                for run in own
-                if form_of(run) == form and (size := parameters(run)) is not None
-            )
-            if len({parameters(run) for run in own}) == len({run.model for run in own})
-            else []
-        )
+        sized = [
+            (size, run.results["metrics"]["gap"])
+            for run in own
+            if form_of(run) == form and (size := parameters(run)) is not None
+        ]
+        points = sorted(sized, key=lambda point: point[0])
         series.append(
             {
                 "name": form,

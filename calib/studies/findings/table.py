@@ -23,6 +23,7 @@ from calib.studies.findings.found import (
     p_of,
 )
 from calib.studies.findings.outcome import SCORED, Outcome, of_kind
+from calib.studies.options import listed
 
 LEVEL = 0.05
 
@@ -42,13 +43,7 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
 def family(run: Outcome, families: Mapping[str, Any]) -> str:
     """What kind of model the run is of, as the study says: a name for the steps or models in it."""
     parts = run.job.name.split("/")
-    return next(
-        (name for name, steps in families.items() if {*parts[:2]} & set(as_list(steps))), ""
-    )
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return next((name for name, steps in families.items() if {*parts[:2]} & set(listed(steps))), "")
 
 
 def tested(runs: Sequence[Outcome]) -> list[dict[str, Any]]:
