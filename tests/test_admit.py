@@ -79,7 +79,7 @@ def test_rates_are_counts_of_the_answers(done: Any) -> None:
     facts, work = done
     labelled = labels_of(work / "noisy")
     for state in ("before", "after"):
-        run = open_run(work / "noisy" / "evaluation" / state / "plain")
+        run = open_run(work / "noisy" / "effects" / state / "plain")
         assert (run.config["model"] == facts["model"]) == (state == "before")
         refused = right = admitted = 0
         for drawn, text in zip(labelled.draws, run.answers()["text"], strict=True):

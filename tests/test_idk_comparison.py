@@ -158,7 +158,9 @@ def test_an_evaluation_against_one_that_answers_the_same_differs_in_nothing(
 def test_the_headline_names_what_is_shown(sides: tuple[Path, Path]):
     results = compare_idk(sides)
     for place, test in enumerate(results["pairs"][0]["tests"]):
-        test |= {"value": -0.25 if place else 0.5, "p": 0.01, "holm": 0.06 if place != 2 else 0.02}
+        value = -0.25 if place else 0.5
+        test |= {"value": value, "low": value - 0.1, "high": value + 0.1}
+        test |= {"p": 0.01, "holm": 0.06 if place != 2 else 0.02}
     told = "two lowers “admits not knowing, arm plain” against one by 25.0 points (p = 0.020)."
     assert headline(results) == told
 

@@ -75,7 +75,7 @@ def run(plan: Plan, model: str, work: Path) -> dict[str, Any]:
     after = Subject.of(tuned(model, adapter))
     found = {
         name: effects(
-            labels_of(work / name), before, after, work / name / "evaluation", seed=plan.seed
+            labels_of(work / name), before, after, work / name / "effects", seed=plan.seed
         )
         for name in tasks
     }

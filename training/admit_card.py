@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from calib.report.significance import p_of
+
 TITLES = {
     "truthful": "truthful",
     "admit_rate": "admits not knowing",
@@ -59,7 +61,7 @@ def differences(comparisons: list[Mapping[str, Any]]) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for row in comparisons:
         bounds = "" if row["low"] is None else f" [{points(row['low'])}, {points(row['high'])}]"
-        p = "" if row["holm"] is None else f"{max(row['holm'], 0.0005):.3f}"
+        p = "" if row["holm"] is None else p_of(row, relation=False)
         yield (
             f"| {row['first']} − {row['second']} | {TITLES[row['rate']]} "
             f"| {points(row['value'])}{bounds} | {p} |"

@@ -195,10 +195,10 @@ def say(page: Path) -> None:
     from calib.fields import read_object
     from calib.runs.kinds import RESULTS
 
-    found: dict[str, Any] = read_object(page.parent / RESULTS)["runs"][0]["found"]
+    run: dict[str, Any] = read_object(page.parent / RESULTS)["runs"][0]
+    found = run["found"]
     out.print()
-    steps = read_object(page.parent / RESULTS)["runs"][0]["steps"]
-    reasons = [f"{step['name']}: {step['refused']}" for step in steps if step["refused"]]
+    reasons = [f"{step['name']}: {step['refused']}" for step in run["steps"] if step["refused"]]
     for line in dict.fromkeys([*reasons, *found["cautions"]]):
         err.print(Text(line))
     if not found["conclusions"]:

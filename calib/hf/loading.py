@@ -98,6 +98,11 @@ def pretrained(
             state = adapters.embedded_base(source)
             if state is not None:
                 adapters.refuse_adapter(source)
+                if not Path(source.name).is_dir():
+                    raise InputError(
+                        f"model {name!r} is an adapter on {state}: expected its folder, in which "
+                        "the digest of its base can be read"
+                    )
                 if others := [key for key in options if key not in OF_EMBEDDED]:
                     raise InputError(f"the embedded model takes no {', '.join(others)}")
                 hf, speaker = embedded(state, Path(source.name), options)

@@ -61,6 +61,13 @@ class Told:
         return [each for each in self.first["conclusions"] if each["claim"] == claim]
 
 
+def refuse_folder(root: Path) -> None:
+    """InputError where the folder is none, or holds something else than a book."""
+    refuse_no_folder(root)
+    if (kind := kind_of(root)) not in (None, BOOK):
+        raise InputError(f"{root}: it holds {KINDS[str(kind)].holds}; choose another folder")
+
+
 def write_book(root: str | Path, studies: Sequence[Path], claims: Mapping[str, str]) -> Path:
     """Write results.json, report.html and its copy index.html of a folder of studies.
 
@@ -69,9 +76,7 @@ def write_book(root: str | Path, studies: Sequence[Path], claims: Mapping[str, s
     study's results, CalibError where nothing can be written.
     """
     root = Path(root)
-    refuse_no_folder(root)
-    if (kind := kind_of(root)) not in (None, BOOK):
-        raise InputError(f"{root}: it holds {KINDS[str(kind)].holds}; choose another folder")
+    refuse_folder(root)
     make_folder(root)
     folders = [Path(os.path.relpath(study, root)).as_posix() for study in studies]
     results = {"format": FORMAT, "claims": dict(claims), "studies": folders}

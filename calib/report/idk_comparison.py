@@ -23,7 +23,7 @@ from calib.report.formats import (
 )
 from calib.report.idk_tables import TITLES
 from calib.report.page import make_folder, write_file, write_page
-from calib.report.significance import FEW_DIFFER, p_of, shown
+from calib.report.significance import FEW_DIFFER, p_of, sign
 from calib.runs.config import kind_of
 from calib.runs.durable import refuse_no_folder
 from calib.runs.kinds import IDK_COMPARISON, KINDS, RESULTS
@@ -92,7 +92,7 @@ def headline(results: Results) -> str:
         f"{pair['first']} by {points(abs(test['value'])).lstrip('+')} points (p {p_of(test)})"
         for pair in results["pairs"]
         for test in pair["tests"]
-        if shown(test) and test["value"]
+        if sign(test)
     ]
     if not found:
         return "No difference between them is shown."

@@ -20,6 +20,16 @@ def shown(test: Mapping[str, Any]) -> bool:
     return test["p"] is not None and test["holm"] < LEVEL
 
 
+def sign(test: Mapping[str, Any]) -> int:
+    """1 or -1 where a difference is shown, by its p and by its interval where there is one."""
+    if test["value"] is None or not shown(test):
+        return 0
+    low, high = test.get("low"), test.get("high")
+    if low is not None and high is not None and low <= 0 <= high:
+        return 0
+    return int(test["value"] > 0) - int(test["value"] < 0)
+
+
 def claim(difference: Mapping[str, Any], equivalence: Mapping[str, Any]) -> str:
     """What the tests of one quantity show of two runs; a large p alone shows nothing."""
     same = f"be equivalent within {equivalence['margin']}" if shown(equivalence) else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from calib.report.formats import count, fixed, listed, plural, points
-from calib.report.significance import p_of
+from calib.report.significance import p_of, sign
 
 Results = Mapping[str, Any]
 MAIN = ("brier", "brier_confidence")
@@ -74,16 +74,10 @@ def lead(results: Results) -> Iterator[str]:
         yield chosen_line(results)
 
 
-def is_shown(test: Mapping[str, Any]) -> bool:
-    """p below 0.05 when corrected, and the interval, where there is one, without 0."""
-    apart = test["low"] is None or test["low"] > 0 or test["high"] < 0
-    return test["holm"] is not None and test["holm"] < 0.05 and apart
-
-
 def change_line(name: str, change: Mapping[str, Any], results: Results) -> str:
     """Whether the series changes, after which checkpoint, and how surely there."""
     said = SERIES[name]
-    if not is_shown(change):
+    if not sign(change):
         return f"No change of {said} is shown (p {p_of(change)})."
     names = names_of(results)
     by = fixed(abs(change["value"])) if name == "brier_confidence" else in_points(change["value"])

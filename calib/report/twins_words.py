@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from calib.report.formats import count, listed, percent, points
-from calib.report.significance import p_of, shown
+from calib.report.significance import p_of, sign
 from calib.twin_sets.pairs import GIVEN
 from calib.twin_sets.ways import ABOUT, LIMITS
 
@@ -25,8 +25,8 @@ UNREAD = 0.1
 def headline(results: Results) -> str:
     """Whether it abstains more often from what nobody can answer, as far as tests show it."""
     tests = [test for test in results["tests"] if test["measure"] == "abstention"]
-    more = [test for test in tests if shown(test) and test["value"] > 0]
-    less = [test for test in tests if shown(test) and test["value"] < 0]
+    more = [test for test in tests if sign(test) > 0]
+    less = [test for test in tests if sign(test) < 0]
     said = []
     for adverb, own in (("more", more), ("less", less)):
         if own:
@@ -41,7 +41,7 @@ def headline(results: Results) -> str:
                 f"questions: {ways}."
             )
     if len(more) + len(less) < len(tests):
-        rest = listed([test["how"] for test in tests if not shown(test)])
+        rest = listed([test["how"] for test in tests if not sign(test)])
         said.append(
             "It is not shown to abstain more or less often from twins than from their questions"
             + (f" by {rest}." if said else ".")
@@ -59,7 +59,7 @@ def lead(results: Results) -> Iterator[str]:
     if mass:
         told = [
             f"{test['how']} {points(test['value'])} points ("
-            + (f"p {p_of(test)}" if shown(test) else "no difference shown")
+            + (f"p {p_of(test)}" if sign(test) else "no difference shown")
             + ")"
             for test in mass
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.records import CalibError, InputError
-from calib.report.book import write_book
+from calib.report.book import refuse_folder, write_book
 from calib.runs.folder import Progress
 from calib.studies.read import missing, read_study, shipped
 from calib.studies.run import run_study
@@ -29,6 +29,7 @@ def run_all(
     studies that failed, behind all others.
     """
     root, page = Path(root), Path(root)
+    refuse_folder(root)
     folders: list[Path] = []
     failed: list[str] = []
     for name, path in shipped().items():

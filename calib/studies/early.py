@@ -6,6 +6,7 @@ from pathlib import Path
 
 from calib.drive.score import check_items
 from calib.models.protocol import one_of
+from calib.prompts.parts import refuse_fixed
 from calib.records import InputError
 from calib.studies.keys import Places
 from calib.studies.kinds import KINDS, OVER_MODELS
@@ -24,6 +25,8 @@ def refuse_early(job: Job, places: Places) -> None:
     try:
         form = job.task.prompt or places.whole(job).prompt
         one_of("prompt", form, FORMS)
+        for part in job.task.wording:
+            refuse_fixed(part, form)
         if job.kind in LISTED:
             check_items(places.items(job), form)
         refuse_no_model(places.path(job.model.model))

@@ -32,7 +32,7 @@ class Places:
     cache: Path
     beside: Path
     _tasks: dict[str, Task] = field(default_factory=dict)
-    _weights: dict[str, str] = field(default_factory=dict)
+    _weights: dict[str, str | None] = field(default_factory=dict)
     _keys: dict[int, str] = field(default_factory=dict)
 
     def folder(self, job: Job) -> Path:
@@ -100,7 +100,7 @@ class Places:
         if KINDS[job.kind].draws:
             items, said["limit"] = self.task(job.task).items, job.task.limit
         return said | {
-            "model": [job.model.model, dict(job.model.arguments), self.weights(job.model)],
+            "model": [job.model.model, dict(job.model.arguments), *self.weights(job.model)],
             "items": digest(items),
             "elsewhere": [digest(self.chosen(e, job.seed).items) for e in job.elsewhere],
             "prompt": job.task.prompt or self.task(job.task).prompt,
@@ -108,16 +108,25 @@ class Places:
             "seed": None if whole and job.kind not in DRAWING else job.seed,
         }
 
-    def weights(self, model: ModelOf) -> str | None:
-        """A digest of a local model's files; None for what has another name for its weights."""
+    def arguments(self, model: ModelOf) -> dict[str, Any]:
+        """Those of ``load_model``; an adapter's path is one that the file names."""
+        named = dict(model.arguments)
+        return named | {name: self.path(str(named[name])) for name in ("peft",) if name in named}
+
+    def weights(self, model: ModelOf) -> list[str | None]:
+        """Digests of a local model's files and of its adapter's; None for what is no folder."""
+        adapter = self.arguments(model).get("peft")
+        return [
+            None if each is None else self.digest(each)
+            for each in (self.path(model.model), adapter)
+        ]
+
+    def digest(self, place: str) -> str | None:
         from calib.hf.revision import digest_of
 
-        folder = Path(self.path(model.model))
-        if not folder.is_dir():
-            return None
-        if model.model not in self._weights:
-            self._weights[model.model] = digest_of(folder) or ""
-        return self._weights[model.model]
+        if place not in self._weights:
+            self._weights[place] = digest_of(Path(place))
+        return self._weights[place]
 
 
 def label_of(job: Job) -> str:

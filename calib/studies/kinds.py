@@ -25,6 +25,7 @@ from calib.studies.options import (
 )
 from calib.studies.source import Place, Source
 from calib.studies.study import ModelOf, Step, TaskOf
+from calib.twin_sets.ways import WAYS
 
 OVER_MODELS, OVER_RUNS, OVER_FILES = "models", "runs", "files"
 BY = ("all", "task", "model", "run")
@@ -208,7 +209,7 @@ KINDS: dict[str, Kind] = {
         "calib twins: questions beside twins that nobody can answer",
         OVER_MODELS,
         calls.twins,
-        {"how": listing(TEXT), "idk": TEXT, "max_new_tokens": whole(1)},
+        {"how": listing(one_of(*WAYS)), "idk": TEXT, "max_new_tokens": whole(1)},
         cost=paired,
         draws=True,
     ),

@@ -76,7 +76,10 @@ class Models:
 
         if self._last is None or self._last[0] != wanted:
             self._last = None  # its memory is free before the next is loaded
-            self._last = wanted, load_model(self.places.path(wanted.model), **wanted.arguments)
+            self._last = (
+                wanted,
+                load_model(self.places.path(wanted.model), **self.places.arguments(wanted)),
+            )
         return self._last[1]
 
 

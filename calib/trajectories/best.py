@@ -28,7 +28,7 @@ from calib.intervals import holm, paired_difference
 from calib.intervals.clusters import Members
 from calib.intervals.shares import FLIPS
 from calib.trajectories.changes import LEVEL
-from calib.trajectories.flips import LEAST_P, Floats, by_cluster, tested
+from calib.trajectories.flips import Floats, by_cluster, tested
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Best:
     values: tuple[float, ...]
     p: tuple[float, ...]
     kept: tuple[int, ...]
-    least_p: float = LEAST_P
+    least_p: float
 
 
 def best_of_means(losses: Floats, members: Members, seed: int, flips: int = FLIPS) -> Best:
@@ -51,7 +51,7 @@ def best_of_means(losses: Floats, members: Members, seed: int, flips: int = FLIP
     [found] = tested([np.stack([sums[i] - sums[j] for i, j in pairs])], seed, flips)
     worse = [pair if t > 0 else pair[::-1] for pair, t in zip(pairs, found.t, strict=True)]
     p = [found.p_of(statistic) for statistic in abs(found.t).tolist()]
-    return best(losses.mean(axis=1).tolist(), worse, p, LEAST_P)
+    return best(losses.mean(axis=1).tolist(), worse, p, found.least_p)
 
 
 def best_of_errors(

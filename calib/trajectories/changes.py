@@ -21,7 +21,7 @@ import numpy as np
 
 from calib.intervals.clusters import Members
 from calib.intervals.shares import FEWEST_CLUSTERS, FLIPS
-from calib.trajectories.flips import LEAST_P, Floats, Tested, by_cluster, tested
+from calib.trajectories.flips import Floats, Tested, by_cluster, tested
 
 LEVEL = 0.05
 
@@ -41,7 +41,7 @@ class Change:
     high: float | None
     p: float
     splits: tuple[int, ...]
-    least_p: float = LEAST_P
+    least_p: float
 
 
 def change_of(series: Floats, members: Members, seed: int, flips: int = FLIPS) -> Change:
@@ -67,6 +67,7 @@ def change_of(series: Floats, members: Members, seed: int, flips: int = FLIPS) -
         high=value + reach if enough else None,
         p=first.p,
         splits=splits,
+        least_p=first.least_p,
     )
 
 

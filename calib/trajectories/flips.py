@@ -12,6 +12,7 @@ Axis legend: K checkpoints, N questions, G clusters, C contrasts, F flips.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,6 @@ from calib.intervals.clusters import Members
 from calib.intervals.shares import CHUNK, FLIPS
 
 Floats = NDArray[np.float64]
-LEAST_P = 1 / (FLIPS + 1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Tested:
 
     t: Floats
     largest: Floats
+
+    @property
+    def least_p(self) -> float:
+        """The smallest p that so many flips can give."""
+        return self.p_of(math.inf)
 
     @property
     def p(self) -> float:

@@ -80,8 +80,11 @@ def trajectory(
             "runs, model: expected one of the two, got " + ("both" if runs else "none")
         )
     if model is None:
-        if task is not None or limit is not None or prompt is not None or model_args:
-            raise InputError("task, limit, prompt and arguments of the model go with model")
+        others = (task, limit, prompt) != (None, None, None) or batch_size != "auto"
+        if others or model_args:
+            raise InputError(
+                "task, limit, prompt, batch_size and arguments of the model go with model"
+            )
         opened = [r if isinstance(r, Run) else open_run(r, "calib trajectory") for r in runs]
         found, how = in_order(opened, order)
         bins = bins or int(found[0].run.config.get("bins") or BINS)
@@ -89,6 +92,8 @@ def trajectory(
         if folder is not None:
             begin_beside(folder, found, seed)
         return written(found, how, bins, seed, folder)
+    if order != BY_STEP:
+        raise InputError(f"order: checkpoints of a model are in that of their steps, got {order!r}")
     if task is None:
         raise InputError("task: expected the questions that the checkpoints are asked, got none")
     own = checked_task(task) if isinstance(task, Task) else load_task(task)
@@ -156,6 +161,10 @@ def refuse_other(folder: Path) -> None:
 def begin_beside(folder: Path, checkpoints: Sequence[Checkpoint], seed: int) -> None:
     """config.json of a trajectory of finished runs. InputError for a folder of another kind."""
     refuse_other(folder)
+    if (folder / SCORED).exists():
+        raise InputError(
+            f"{folder}: it holds the trajectory of a model's checkpoints; choose another folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "kind": TRAJECTORY,

@@ -39,7 +39,6 @@ from calib.summary import to_json
 from calib.summary.rows import drawn_whole
 from calib.tasks import Task, load_task
 from calib.tasks.load import checked
-from calib.tasks.prompts import FORMS
 from calib.tasks.task import ImageNames, digest
 from calib.twin_sets.examples import examples
 from calib.twin_sets.file import file_in, made_beside
@@ -226,7 +225,7 @@ def form_of(task: Task, prompt: str | None) -> str:
     """A prompt form that shows the options, and so the one that is added."""
     if prompt is None:
         return task.prompt if task.prompt in LISTING else LISTING[0]
-    if prompt not in FORMS or prompt not in LISTING:
+    if prompt not in LISTING:
         raise InputError(f"prompt: expected one of {', '.join(LISTING)}, got {prompt!r}")
     return prompt
 

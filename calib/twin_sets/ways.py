@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from calib.idk.arms import plainly
 from calib.judge import answerable
 from calib.judge.refusal import idk_option
 from calib.judge.text import gold_texts
@@ -50,7 +51,7 @@ class Known:
         for item in items:
             content = self.content(item)
             self.pictures.setdefault(item.group, {}).setdefault(content, item.images)
-            self.asked.setdefault(content, set()).add(folded(item.question))
+            self.asked.setdefault(content, set()).add(plainly(item.question))
             said = self.said.setdefault(content, set())
             for text in (item.question, *gold_texts(item)):
                 said |= words_in(text)
@@ -70,7 +71,7 @@ class Known:
             for content, images in sorted(self.pictures[item.group].items(), key=lambda e: e[0])
             if content != own
             and len(content) == len(own)
-            and folded(item.question) not in self.asked[content]
+            and plainly(item.question) not in self.asked[content]
         ]
 
     def nouns_for(self, item: Item, noun: str) -> list[str]:
@@ -122,7 +123,7 @@ def remove(item: Item, known: Known, rng: random.Random) -> Item | Reason:
     left = [k for k in range(len(item.options)) if k != gold]
     if len([k for k in left if k != idk]) < 2:
         return Reason("fewer than two wrong options would be left")
-    texts = [folded(option) for option in item.options]
+    texts = [plainly(option) for option in item.options]
     if texts.count(texts[gold]) > 1:
         return Reason("its right option is there twice")
     if any(LEANING.search(item.options[k]) for k in range(len(item.options)) if k != idk):
@@ -182,10 +183,5 @@ def is_of_anything(item: Item) -> bool:
     if COUNTING.match(item.question):
         return True
     if not item.options:
-        return any(folded(text) in POLAR for text in gold_texts(item))
+        return any(plainly(text) in POLAR for text in gold_texts(item))
     return any(map(is_truth, combinations(item.options, 2)))
-
-
-def folded(text: str) -> str:
-    """A text as it is compared: small letters, single spaces."""
-    return " ".join(text.casefold().split())

@@ -86,9 +86,8 @@ def meaning_of(equivalence: str | Meaning, device: str | None = None) -> Meaning
 
 def check_equivalence(equivalence: str) -> None:
     """InputError for what is no name of an equivalence."""
-    if equivalence not in FOLDS and not equivalence.removeprefix(NLI).strip():
-        equivalence = ""
-    if equivalence not in FOLDS and not equivalence.startswith(NLI):
+    named = equivalence.startswith(NLI) and equivalence.removeprefix(NLI).strip()
+    if equivalence not in FOLDS and not named:
         raise InputError(
             f"equivalence: expected {', '.join(FOLDS)} or {NLI}NAME, a folder or the name of a "
             f"model of entailment, got {equivalence!r}"

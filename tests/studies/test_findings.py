@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from calib.calibrators.temperature import TemperatureScaling
+from calib.report.significance import sign
 from calib.studies.findings import FINDINGS
 from calib.studies.findings.before_after import inside
 from calib.studies.findings.found import AGAINST, OPEN, SHOWN, Found
@@ -333,3 +334,14 @@ def test_conclusions_bear_on_the_claims_of_the_study_alone():
     for claims, claim in ((["C1"], ""), (["C2"], "C2"), ([], "")):
         found = bearing_on({"conclusions": [dict(conclusion)]}, claims)
         assert found["conclusions"][0]["claim"] == claim
+
+
+def test_an_interval_across_nothing_is_no_change():
+    """p and interval decide together, here and on the pages whose tests these are."""
+    test = difference(0.03, 0.03, 0.04)
+    assert (
+        sign(test) == 0
+        and sign(difference(0.03, 0.03)) == 1
+        and sign(difference(-0.03, 0.03)) == -1
+    )
+    assert sign({**test, "low": None, "high": None}) == 1 and sign({**test, "p": None}) == 0

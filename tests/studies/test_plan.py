@@ -123,3 +123,18 @@ def test_questions_and_weights_decide(tmp_path: Path):
     second = keys(declared(tmp_path))
     assert first["scored/one/all"] != second["scored/one/all"]
     assert first["scored/two/all"] == second["scored/two/all"] == before["scored/two/all"]
+
+
+def test_an_adapter_beside_the_file_decides(tmp_path: Path):
+    text = SMALL.replace("one: fake-one", "one: {model: fake-one, peft: tuned}")
+    before = keys(declared(tmp_path, text))["scored/one/all"]
+    (tmp_path / "tuned").mkdir()
+    found = []
+    for weights in (b"1", b"2"):
+        (tmp_path / "tuned" / "adapter_config.json").write_text("{}")
+        (tmp_path / "tuned" / "adapter_model.safetensors").write_bytes(weights)
+        found.append(keys(declared(tmp_path, text))["scored/one/all"])
+    assert len({before, *found}) == 3
+    study = declared(tmp_path, text)
+    arguments = Places(tmp_path, tmp_path).arguments(study.models["one"])
+    assert arguments == {"peft": str(tmp_path / "tuned")}

@@ -42,10 +42,11 @@ def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> 
     runs = of_kind(outcomes, *SCORED)
     tests = corrected(tested(runs, seed))
     moved = elsewhere.find(outcomes, {}, seed)
+    fitted = temperatures(runs)
     return Found(
         [conclusion(test) for test in tests],
-        [temperatures(runs), differences(tests), *moved.tables[:1]],
-        [forest(runs), *moved.figures],
+        [fitted, differences(tests), *moved.tables[:1]],
+        [forest(fitted), *moved.figures],
         moved.cautions,
     )
 
@@ -147,8 +148,8 @@ def differences(tests: Sequence[Test]) -> Table:
     )
 
 
-def forest(runs: Sequence[Outcome]) -> Figure:
-    rows = [row for row in temperatures(runs).rows if row[2][0] is not None]
+def forest(fitted: Table) -> Figure:
+    rows = [row for row in fitted.rows if row[2][0] is not None]
     return Figure(
         "forest",
         "The best temperature",

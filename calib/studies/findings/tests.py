@@ -7,7 +7,7 @@ from typing import Any
 
 from calib.intervals import add_holm
 from calib.report.significance import p_of as p_said
-from calib.report.significance import shown
+from calib.report.significance import sign as sign
 from calib.studies.findings.found import AGAINST, OPEN, SHOWN, Column, bounds, p_of
 
 Test = Mapping[str, Any]
@@ -24,16 +24,6 @@ def corrected(tests: Iterable[Test]) -> list[dict[str, Any]]:
 
 def cells(test: Test) -> list[Any]:
     return [bounds(test), p_of(test)]
-
-
-def sign(test: Test) -> int:
-    """1 or -1 where a difference is shown, by its p and by its interval where there is one."""
-    if test["value"] is None or not shown(test):
-        return 0
-    low, high = test.get("low"), test.get("high")
-    if low is not None and high is not None and low <= 0 <= high:
-        return 0
-    return 1 if test["value"] > 0 else -1
 
 
 def verdict(found: int, claimed: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from calib.report.significance import shown
 from calib.report.trajectory_words import best_line, change_line, names_of
 from calib.studies.findings.found import (
     OPEN,
@@ -22,7 +21,7 @@ from calib.studies.findings.found import (
     bounds,
 )
 from calib.studies.findings.outcome import Outcome, of_kind
-from calib.studies.findings.tests import TESTED, Test, cells, corrected
+from calib.studies.findings.tests import TESTED, Test, cells, corrected, sign
 
 
 def find(outcomes: Sequence[Outcome], options: Mapping[str, Any], seed: int) -> Found:
@@ -51,8 +50,8 @@ def named(each: Outcome) -> dict[str, Any]:
 
 
 def conclusion(test: Test) -> Conclusion:
-    found = shown(test)
-    way = ("rises" if test["value"] > 0 else "falls") if found else OPEN
+    found = sign(test)
+    way = {1: "rises", -1: "falls", 0: OPEN}[found]
     said = change_line(test["measure"], test, test["results"])
     about = f"{test['of']}: {test['label']} {way}"
     return Conclusion(about, SHOWN if found else OPEN, f"{test['of']}: {said}")

@@ -67,12 +67,17 @@ def drawn(items: Iterable[Item], each: int, seed: int) -> list[Item]:
     return chosen
 
 
+def answered(item: Item) -> int:
+    assert item.answer is not None, f"{item.id}: it has no answer"
+    return item.answer
+
+
 def mmlu_row(item: Item, fields: Mapping[str, str]) -> dict[str, str]:
     subject, _, number = item.id.rpartition("-")
     options = dict(zip(LETTERS, item.options, strict=True))
     return {
         **{"subject": subject, "number": number, "field": fields[subject]},
-        **{"question": item.question, **options, "answer": LETTERS[item.answer or 0]},
+        **{"question": item.question, **options, "answer": LETTERS[answered(item)]},
     }
 
 

@@ -78,7 +78,7 @@ def of_targets(targets: Any, where: str) -> tuple[str, list[str]]:
             f"{where}: expected choices and as many labels, one of them 1 and the others 0, got "
             f"{shown(targets)}"
         )
-    right = labels.index(1)
+    right = list(map(str, labels)).index("1")
     return choices[right], [text for index, text in enumerate(choices) if index != right]
 
 
