@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 import calib
-from calib.hf.embedded import WEIGHTS, merged
+from calib.hf.embedded import STAGE1, WEIGHTS, digest_of, merged
 from calib.hf.model import Model
 from calib.idk.draw import Subject
 from calib.idk.folder import build_set, labels_of
@@ -93,7 +93,10 @@ def run(plan: Plan, model: str, work: Path) -> dict[str, Any]:
 
 def begin(plan: Plan, model: str, work: Path) -> None:
     """Note what the folder is for. InputError where it is for something else."""
-    settings = json.loads(json.dumps({"model": model, **asdict(plan)}))
+    # Sets and adapter are those of these weights: of a model trained anew they say nothing.
+    own = [WEIGHTS / STAGE1, WEIGHTS / "stage2" / "adapter_model.safetensors"]
+    weights = [digest_of(path) for path in own] if model == MODEL else None
+    settings = json.loads(json.dumps({"model": model, "weights": weights, **asdict(plan)}))
     path = work / SETTINGS
     if path.exists():
         if (earlier := json.loads(path.read_text())) != settings:

@@ -68,18 +68,25 @@ def refuse_folder(root: Path) -> None:
         raise InputError(f"{root}: it holds {KINDS[str(kind)].holds}; choose another folder")
 
 
-def write_book(root: str | Path, studies: Sequence[Path], claims: Mapping[str, str]) -> Path:
+def write_book(
+    root: str | Path,
+    studies: Sequence[Path],
+    claims: Mapping[str, str],
+    left_out: Mapping[str, str] | None = None,
+) -> Path:
     """Write results.json, report.html and its copy index.html of a folder of studies.
 
-    ``studies``: their folders; ``claims``: the short name of each claim and what it says. Returns
-    index.html. Raises InputError for a folder that holds something else and for one without a
-    study's results, CalibError where nothing can be written.
+    ``studies``: their folders; ``claims``: the short name of each claim and what it says;
+    ``left_out``: the name of each study that is not in it, and why. Returns index.html. Raises
+    InputError for a folder that holds something else and for one without a study's results,
+    CalibError where nothing can be written.
     """
     root = Path(root)
     refuse_folder(root)
     make_folder(root)
     folders = [Path(os.path.relpath(study, root)).as_posix() for study in studies]
     results = {"format": FORMAT, "claims": dict(claims), "studies": folders}
+    results["left_out"] = dict(left_out or {})
     page = book_page(results, root)  # what cannot be read is refused before anything is written
     write_file(root / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return write_index(root, page)
@@ -107,14 +114,14 @@ def book_page(results: Results, root: Path) -> Page:
     return Page(
         title="Studies of calibration",
         headline=book_headline(claims, studies),
-        lead=list(lead(studies)),
+        lead=list(lead(studies, results.get("left_out", {}))),
         tiles=[claim_tile(claim, said, studies) for claim, said in claims.items()],
         sections=list(sections(claims, studies)),
         footer="The numbers of each study are in its results.json.",
     )
 
 
-def lead(studies: Sequence[Told]) -> Iterator[Text]:
+def lead(studies: Sequence[Told], left_out: Mapping[str, str]) -> Iterator[Text]:
     """What the numbers are, and are not."""
     if any(study.results["quick"] for study in studies):
         yield Text(ILLUSTRATION, "caveat")
@@ -124,6 +131,8 @@ def lead(studies: Sequence[Told]) -> Iterator[Text]:
         "claim of which some are shown is not shown of every model.",
         "caveat",
     )
+    for name, why in left_out.items():
+        yield Text(f"The study {name} is not in this book: {why}", "caveat")
     differ = [f"“{study.link}”" for study in studies if unstable(study.results["runs"])]
     if differ:
         yield Text(f"Unstable: in {listed(differ)} the seeds do not agree.", "caveat")

@@ -31,10 +31,12 @@ def run_all(
     root, page = Path(root), Path(root)
     refuse_folder(root)
     folders: list[Path] = []
-    failed: list[str] = []
+    left_out: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for name, path in shipped().items():
         study = read_study(path)
         if why := missing(study):
+            left_out[name] = why
             if announce is not None:
                 announce(f"{name} is left out: {why}")
             continue
@@ -47,10 +49,13 @@ def run_all(
         try:
             run_study(study, out=root / name, **how)
         except (CalibError, InputError) as error:
-            failed.append(f"{name}: {error}")
+            failed[name] = str(error)
             continue
         folders.append(root / name)
-        page = write_book(root, folders, CLAIMS)
+        page = write_book(root, folders, CLAIMS, left_out | failed)
+    if folders:
+        page = write_book(root, folders, CLAIMS, left_out | failed)
     if failed:
-        raise CalibError(f"studies that failed: {'; '.join(failed)}")
+        told = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        raise CalibError(f"studies that failed: {told}")
     return page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from calib.drive.score import check_items
+from calib.idk.arms import arm
 from calib.models.protocol import one_of
 from calib.prompts.parts import refuse_fixed
 from calib.records import InputError
@@ -27,6 +28,8 @@ def refuse_early(job: Job, places: Places) -> None:
         one_of("prompt", form, FORMS)
         for part in job.task.wording:
             refuse_fixed(part, form)
+        for name in job.options.get("arms", ()) if job.kind == "idk" else ():
+            arm(str(name))
         if job.kind in LISTED:
             check_items(places.items(job), form)
         refuse_no_model(places.path(job.model.model))

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calib.calibrators.registry import CALIBRATORS
+from calib.judge import JUDGES
+from calib.judge.choice import AUTO
+from calib.modalities.cells import ARMS
 from calib.studies import calls
 from calib.studies.cost import Cost, answers_of, cells_of, half_known, paired, prompts_of, searched
 from calib.studies.options import (
@@ -182,7 +185,7 @@ KINDS: dict[str, Kind] = {
         OVER_MODELS,
         calls.modality,
         {
-            "arms": listing(TEXT),
+            "arms": listing(one_of(*ARMS)),
             "noise": LEVELS,
             "sentences": whole(0),
             "samples": whole(0),
@@ -248,7 +251,7 @@ KINDS: dict[str, Kind] = {
         "calib report of samples: measures of uncertainty side by side",
         OVER_RUNS,
         calls.measures,
-        {"judge": TEXT},
+        {"judge": one_of(AUTO, *JUDGES)},
         {"runs": ("sample",), "scores": SCORED},
         ("scores",),
         by="run",
@@ -258,7 +261,7 @@ KINDS: dict[str, Kind] = {
         "measures of uncertainty side by side, in every arm of a modality study",
         OVER_RUNS,
         calls.arms,
-        {"judge": TEXT},
+        {"judge": one_of(AUTO, *JUDGES)},
         {"runs": ("modality",)},
         by="run",
         concludes=True,

@@ -51,10 +51,14 @@ def make_twins(
     try:
         out.mkdir(parents=True, exist_ok=True)
         rows = [row_of(item, copies) for item in found.task.items]
-        lines = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         replace(out / FILE, lines)
         facts = {"format": FORMAT, **facts_of(found, seed)}
         replace(out / MADE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    except TypeError as error:
+        raise InputError(
+            f"task {found.task.name}: what an item holds is no JSON ({error})"
+        ) from error
     except OSError as error:
         raise CalibError(f"{error.filename or out}: writing failed ({error.strerror})") from error
     return facts

@@ -45,6 +45,10 @@ def test_all_that_can_run_is_in_the_book(tmp_path: Path, files: dict[str, Path])
     assert "later is left out: nowhere is not there; it is made by make it" in told
     results: dict[str, Any] = json.loads((root / "results.json").read_text())
     assert [Path(each).name for each in results["studies"]] == ["small", "last"]
+    assert list(results["left_out"]) == ["later", "broken"]
+    assert "The study later is not in this book: nowhere is not there" in (
+        (root / "index.html").read_text()
+    )
     assert (root / "index.html").read_bytes() == (root / "report.html").read_bytes()
     del files["broken"]
     assert book.run_all(root, seeds=[0]) == root / "index.html"

@@ -136,6 +136,11 @@ def test_progress_names_the_job(tmp_path: Path, loaded: list[str]):
             "limit: 30, prompt: letterz",
             "step scored/one/mine: prompt: expected one of",
         ),
+        (
+            "  pairs:",
+            "  asked:\n    idk: {arms: [plian]}\n  pairs:",
+            "step asked/one/mine: arm 'plian': expected one of",
+        ),
         ("fake-one", "./gone", "step scored/one/mine: model './gone': there is no such folder"),
     ],
 )
