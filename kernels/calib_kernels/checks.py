@@ -95,23 +95,15 @@ def host_option_ids(ids: Tensor, columns: int) -> None:
         )
 
 
-def labels(value: Tensor | None, rows: int) -> Tensor | None:
-    """(N,) int32 or int64."""
-    if value is None:
+def labels(value: Any, rows: int, *, required: bool = False) -> Tensor | None:
+    """(N,) int32 or int64; None where none are given, unless they are required."""
+    if value is None and not required:
         return None
     if not isinstance(value, Tensor) or value.dtype not in INTEGERS:
         raise TypeError(f"labels must be an integer tensor, got {_kind(value)}")
     if tuple(value.shape) != (rows,):
         raise ValueError(f"labels must be (N={rows},), got shape {tuple(value.shape)}")
     return value if value.dtype in (torch.int32, torch.int64) else value.to(torch.int64)
-
-
-def required_labels(value: Any, rows: int) -> Tensor:
-    """The same where there must be some."""
-    given = labels(value, rows)
-    if given is None:
-        raise TypeError("labels must be an integer tensor, got None")
-    return given
 
 
 def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]:

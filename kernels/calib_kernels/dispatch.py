@@ -13,28 +13,13 @@ from torch import Tensor
 from calib_kernels import transforms
 
 LOG2_E = math.log2(math.e)
-_MODULES = {
-    ("native", "cross_entropy"): "calib_kernels.native",
-    ("native", "histogram_delta"): "calib_kernels.native",
-    ("native", "logits_gradient"): "calib_kernels.native",
-    ("native", "option_scores"): "calib_kernels.native",
-    ("native", "row_stats"): "calib_kernels.native",
-    ("native", "sample"): "calib_kernels.native",
-    ("native", "temperature_sweep"): "calib_kernels.native",
-    ("triton", "cross_entropy"): "calib_kernels.gpu.loss",
-    ("triton", "histogram_delta"): "calib_kernels.gpu.histogram",
-    ("triton", "logits_gradient"): "calib_kernels.gpu.gradient",
-    ("triton", "option_scores"): "calib_kernels.gpu.options",
-    ("triton", "row_stats"): "calib_kernels.gpu.rows",
-    ("triton", "sample"): "calib_kernels.gpu.sampling",
-    ("triton", "temperature_sweep"): "calib_kernels.gpu.sweep",
-}
 
 
 @cache
 def launcher(backend: str, op: str) -> Any:
     """The function that runs an op on ``native`` or ``triton``, imported at its first use."""
-    return getattr(importlib.import_module(_MODULES[backend, op]), op)
+    module = "calib_kernels.native" if backend == "native" else f"calib_kernels.gpu.{op}"
+    return getattr(importlib.import_module(module), op)
 
 
 def register(

@@ -17,7 +17,7 @@ from torch import Tensor
 from calib_kernels import bins as binning
 from calib_kernels import checks, coarse, transforms
 from calib_kernels.coarse import CoarseBins
-from calib_kernels.delta import histogram_delta
+from calib_kernels.ops.histogram_delta import histogram_delta
 
 
 class CalibrationHistogram:

@@ -1,6 +1,6 @@
 """Launchers of the C++ core: tensors in, addresses and strides on.
 
-They write into what they are given (see ``ops`` for the arguments). Threads are the core's own, as
+What each is given is written in its op's file (``ops``). Threads are the core's own, as
 many as ``torch.get_num_threads()`` says; results do not depend on their number.
 """
 
@@ -15,12 +15,14 @@ from torch import Tensor
 from calib_kernels import _native, grid
 
 if TYPE_CHECKING:
-    from calib_kernels.loss import Losses
-    from calib_kernels.ops import OptionScores
-    from calib_kernels.reference.loss import Shape
-    from calib_kernels.rows import RowStats
-    from calib_kernels.sampling import Addresses, Filters, Sample
-    from calib_kernels.sweep import Sums
+    from calib_kernels.ops.cross_entropy import Losses
+    from calib_kernels.ops.logits_gradient import Saved, Upstream
+    from calib_kernels.ops.option_scores import OptionScores
+    from calib_kernels.ops.row_stats import RowStats
+    from calib_kernels.ops.sample import Addresses, Filters, Sample
+    from calib_kernels.ops.temperature_sweep import Sums
+    from calib_kernels.reference.cross_entropy import LossTerms
+    from calib_kernels.rows import Launch
 
 # Multiples of one base that the core takes together.
 _MULTIPLES = (range(1, 9),)
@@ -37,14 +39,9 @@ def _addresses(fields: Iterable[Tensor | None]) -> Any:
     return tuple([0 if field is None else field.data_ptr() for field in fields])
 
 
-def _rows(
-    logits: Tensor,
-    labels: Tensor | None,
-    ignore_index: int,
-    scale: float,
-    temperature: Tensor | None,
-) -> tuple[Any, Any, Any]:
+def _rows(rows: Launch) -> tuple[Any, Any, Any]:
     """Logits, labels and temperature as the core takes them."""
+    logits, labels, scale, temperature, ignore_index, _edges, _seen = rows
     # Calls are few and conditions are inline: on short rows, Python is what a call costs.
     return (
         (logits.data_ptr(), _DTYPES[logits.dtype], *logits.shape, logits.stride(0)),
@@ -63,142 +60,95 @@ def _bins(edges: Tensor | None, seen: Tensor | None) -> tuple[int, int, int]:
     return edges.data_ptr(), edges.shape[0] + 1, seen.data_ptr()
 
 
+def _ids(option_ids: Tensor | None) -> tuple[Any, ...]:
+    if option_ids is None:
+        return 0, True, 0, 0
+    return option_ids.data_ptr(), option_ids.shape[0] == 1, *option_ids.shape[1:]
+
+
 def simd() -> str:
     """The instruction-set variant in use: v4 (AVX-512), v3 (AVX2) or baseline."""
     name: str = _native.simd()
     return name
 
 
-def option_scores(
-    logits: Tensor,
-    option_ids: Tensor,
-    labels: Tensor | None,
-    scale: float,
-    temperature: Tensor | None,
-    vocab_mode: bool,
-    ignore_index: int,
-    edges: Tensor | None,
-    out: OptionScores,
-    seen: Tensor | None,
-) -> None:
-    rows, wanted, temperatures = _rows(logits, labels, ignore_index, scale, temperature)
+def option_scores(rows: Launch, option_ids: Tensor, vocab_mode: bool, out: OptionScores) -> None:
+    logits, labels, temperature = _rows(rows)
     _native.option_scores(
-        rows,
-        (option_ids.data_ptr(), option_ids.shape[0] == 1, *option_ids.shape[1:]),
-        wanted,
-        temperatures,
+        logits,
+        _ids(option_ids),
+        labels,
+        temperature,
         vocab_mode,
-        _bins(edges, seen),
+        _bins(rows.edges, rows.seen),
         _addresses(out),
         torch.get_num_threads(),
     )
 
 
-def row_stats(
-    logits: Tensor,
-    labels: Tensor | None,
-    scale: float,
-    temperature: Tensor | None,
-    ignore_index: int,
-    edges: Tensor | None,
-    out: RowStats,
-    seen: Tensor | None,
-    log2_d: Tensor | None,
-) -> None:
+def row_stats(rows: Launch, out: RowStats, log2_d: Tensor | None) -> None:
     _native.row_stats(
-        *_rows(logits, labels, ignore_index, scale, temperature),
-        _bins(edges, seen),
+        *_rows(rows),
+        _bins(rows.edges, rows.seen),
         (*_addresses(out), _address(log2_d)),
         torch.get_num_threads(),
     )
 
 
-def cross_entropy(
-    logits: Tensor,
-    labels: Tensor,
-    scale: float,
-    temperature: Tensor | None,
-    ignore_index: int,
-    edges: Tensor | None,
-    shape: Shape,
-    reduction: str,
-    out: Losses,
-    seen: Tensor | None,
-) -> None:
+def cross_entropy(rows: Launch, terms: LossTerms, reduction: str, out: Losses) -> None:
     _native.cross_entropy(
-        *_rows(logits, labels, ignore_index, scale, temperature),
-        shape,
+        *_rows(rows),
+        terms,
         _REDUCTIONS[reduction],
-        _bins(edges, seen),
+        _bins(rows.edges, rows.seen),
         _addresses(out),
         torch.get_num_threads(),
     )
 
 
 def logits_gradient(
-    logits: Tensor,
-    labels: Tensor | None,
-    scale: float,
-    temperature: Tensor | None,
-    ignore_index: int,
-    shape: Shape,
-    top: Tensor,
-    log2_d: Tensor,
-    entropy: Tensor | None,
-    d_loss: Tensor | None,
-    d_lse: Tensor | None,
-    d_entropy: Tensor | None,
+    rows: Launch,
+    terms: LossTerms,
+    saved: Saved,
+    upstream: Upstream,
     d_logits: Tensor,
     variance: Tensor | None,
 ) -> None:
+    loss, lse, entropy = upstream
     _native.logits_gradient(
-        *_rows(logits, labels, ignore_index, scale, temperature),
-        shape,
-        (top.data_ptr(), log2_d.data_ptr(), _address(entropy)),
-        (
-            _address(d_loss),
-            0 if d_loss is None else d_loss.stride(0),
-            _address(d_lse),
-            _address(d_entropy),
-        ),
+        *_rows(rows),
+        terms,
+        _addresses(saved),
+        (_address(loss), 0 if loss is None else loss.stride(0), _address(lse), _address(entropy)),
         (d_logits.data_ptr(), d_logits.stride(0), _address(variance)),
         torch.get_num_threads(),
     )
 
 
 def temperature_sweep(
-    logits: Tensor,
+    rows: Launch,
     option_ids: Tensor | None,
-    labels: Tensor,
     temperatures: tuple[float, ...] | Tensor,
-    ignore_index: int,
     derivatives: int,
-    edges: Tensor | None,
     out: Sums,
-    seen: Tensor | None,
 ) -> None:
     scales = grid.scales(list(temperatures))
-    rows, wanted, _ = _rows(logits, labels, ignore_index, 1.0, None)
-    ids = (0, True, 0, 0)
-    if option_ids is not None:
-        ids = (option_ids.data_ptr(), option_ids.shape[0] == 1, *option_ids.shape[1:])
+    logits, labels, _ = _rows(rows)
     _native.temperature_sweep(
-        rows,
-        ids,
-        wanted,
+        logits,
+        _ids(option_ids),
+        labels,
         scales,
         grid.groups(scales, _MULTIPLES) if option_ids is None else (),
         derivatives,
-        _bins(edges, seen),
+        _bins(rows.edges, rows.seen),
         _addresses(out),
         torch.get_num_threads(),
     )
 
 
 def sample(
-    logits: Tensor,
-    scale: float,
-    temperature: Tensor | None,
+    rows: Launch,
     addresses: Addresses | None,
     uniforms: Tensor | None,
     filters: Filters,
@@ -212,7 +162,7 @@ def sample(
         one_item, one_step = item.shape[0] == 1, step.shape[0] == 1
         noise = (seed, item.data_ptr(), one_item, index.data_ptr(), step.data_ptr(), one_step)
     _native.sample(
-        *_rows(logits, None, 0, scale, temperature),
+        *_rows(rows),
         (*noise, _address(uniforms), out.token.shape[1], *filters, greedy),
         _addresses(out),
         torch.get_num_threads(),

@@ -8,12 +8,12 @@
 #include <tuple>
 #include <vector>
 
-#include "loss.hpp"
-#include "options.hpp"
-#include "sample.hpp"
-#include "statistics.hpp"
-#include "sweep.hpp"
-#include "variant.hpp"
+#include "cross_entropy/cross_entropy.hpp"
+#include "option_scores/option_scores.hpp"
+#include "sample/sample.hpp"
+#include "row_stats/row_stats.hpp"
+#include "temperature_sweep/temperature_sweep.hpp"
+#include "simd/variant.hpp"
 
 namespace nb = nanobind;
 
@@ -112,7 +112,7 @@ void row_stats(const Logits& logits, const Labels& labels, const Temperature& te
   calib::row_stats(in, out, histogram.bins ? &histogram : nullptr, threads);
 }
 
-calib::LossShape shape_of(const Shape& shape) {
+calib::LossTerms shape_of(const Shape& shape) {
   const auto [cap, smoothing, z_loss] = shape;
   return {static_cast<float>(cap), smoothing, z_loss};
 }

@@ -12,7 +12,7 @@ import torch
 from calib_kernels import use_backend
 
 from tests.gate import verify
-from tests.gate.loss import loss_checks
+from tests.gate.cross_entropy import loss_checks
 
 # Where the trouble of the smaller kernels' ``hard_rows`` is put: a seam of their blocks.
 ROW_STATS_BLOCK = 1024

@@ -30,7 +30,7 @@ from calib_kernels import (
 from torch import Tensor
 
 from tests.gate.agreement import compare, compare_sweeps, differing_bits
-from tests.gate.rows import hard_rows, laid_out, option_sets, row_labels
+from tests.gate.row_stats import hard_rows, laid_out, option_sets, row_labels
 from tests.gate.truth import row_truth_of, sweep_truth_of, truth_of
 
 # Where the trouble of ``hard_rows`` is put: a seam of the sampler's blocks.

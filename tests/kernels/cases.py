@@ -8,7 +8,7 @@ import torch
 from calib_kernels import Sample, sample
 from torch import Tensor
 
-from tests.gate.rows import hard_rows
+from tests.gate.row_stats import hard_rows
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 # Around the lanes (64), the blocks (4096) and the chunks (32768) of the C++ core.

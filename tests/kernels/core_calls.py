@@ -17,8 +17,8 @@ from calib_kernels import (
 )
 from torch import Tensor
 
-from tests.gate.loss import outcome
-from tests.gate.rows import hard_rows, option_sets, row_labels
+from tests.gate.cross_entropy import outcome
+from tests.gate.row_stats import hard_rows, option_sets, row_labels
 
 # Three chunks, the last of them no multiple of anything; for 16 bits a few blocks, whose loops
 # differ in their loads alone.

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.gate.rows import laid_out
+from tests.gate.row_stats import laid_out
 
 INF = math.inf
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

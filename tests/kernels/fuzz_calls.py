@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.gate.agreement import compare
-from tests.gate.loss import Outcome, disagreements
+from tests.gate.cross_entropy import Outcome, disagreements
 from tests.kernels import fuzz
 from tests.kernels.fuzz import Case, any_size, any_upstream, in_float64, least_temperature, names_of
 from tests.kernels.fuzz_heads import (

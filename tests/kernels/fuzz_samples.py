@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from calib_kernels import Sample, reference, sample, use_backend
+from calib_kernels import Sample, sample, use_backend
+from calib_kernels.reference.sample import BLOCK, filtered
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -71,7 +72,7 @@ def within_rounding(case: Case, i: int, s: int, found: Sample) -> bool:
     kept = []
     for nudge in (-ROUNDING, 0.0, ROUNDING):
         top_p = a["top_p"] * (1 + nudge) if a["top_p"] < 1 else 1.0
-        kept.append(reference.sampling.filtered(x, own, a["top_k"], top_p, a["min_p"]))
+        kept.append(filtered(x, own, a["top_k"], top_p, a["min_p"]))
     p = float((kept[1].z - kept[1].log_norm)[0, token])
     if abs(float(found.logprob_unfiltered) - p) > 2e-6 + 4e-7 * abs(p):
         return False
@@ -91,8 +92,8 @@ def within_rounding(case: Case, i: int, s: int, found: Sample) -> bool:
 
 def _near(weight: Tensor, token: int, u: list[float]) -> bool:
     """Whether ``token`` is where u points in the weights (V,), give or take ROUNDING."""
-    start = token // reference.sampling.BLOCK * reference.sampling.BLOCK
-    block = weight[start : start + reference.sampling.BLOCK]
+    start = token // BLOCK * BLOCK
+    block = weight[start : start + BLOCK]
     inside = token - start
     before, own, whole = float(weight[:start].sum()), float(block.sum()), float(weight.sum())
     first = float(block[:inside].sum())

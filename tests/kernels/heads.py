@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from calib_kernels import lm_head_tiles, reference
+from calib_kernels import reference, tiles
 from torch import Tensor
 
 # One of each; one row; a row more than a chunk of ``few_at_once`` holds; odd; H of one; no tile
@@ -44,9 +44,10 @@ def head(n: int = 17, hidden: int = 16, columns: int = 101, dtype: Any = torch.f
 
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four rows of 101 logits, none stored; tiles of a few columns and rows; sums in groups."""
-    monkeypatch.setattr(lm_head_tiles, "STORED_BYTES", 0)
-    few = lm_head_tiles.Budget(*[4 * 101 * 4 + 3] * 2, weight=9 * 16 * 4, hidden=6 * 16 * 4)
-    monkeypatch.setitem(lm_head_tiles.BUDGETS, "cpu", few)
+    monkeypatch.setitem(tiles.FORMED_BYTES, "cpu", 4 * 128 * 4 + 3)
+    monkeypatch.setattr(tiles, "STORED_BYTES", 0)
+    few = tiles.Budget(*[4 * 101 * 4 + 3] * 2, weight=9 * 16 * 4, hidden=6 * 16 * 4)
+    monkeypatch.setitem(tiles.BUDGETS, "cpu", few)
 
 
 def truth(given: Head, t: float | Tensor = 1.0, ignore_index: int = -100) -> Tensor:

@@ -15,7 +15,7 @@ from calib_kernels import CalibrationHistogram, OptionScores, option_scores, use
 from torch import Tensor
 
 from tests.gate.agreement import compare, same_bits
-from tests.gate.rows import laid_out, option_sets
+from tests.gate.row_stats import laid_out, option_sets
 from tests.kernels.cases import COLUMNS, DTYPES, permuted_spellings, rows_of
 
 

@@ -24,7 +24,7 @@ from calib_kernels import (
 from torch import Tensor
 
 from tests.gate.agreement import same_bits
-from tests.gate.rows import laid_out
+from tests.gate.row_stats import laid_out
 from tests.kernels.cases import DTYPES, rows_of
 
 Call = Callable[..., list[Tensor]]

@@ -23,7 +23,7 @@ from calib_kernels import (
 )
 
 from tests.gate.agreement import compare, compare_sweeps, same_bits
-from tests.gate.loss import Outcome, disagreements, truth
+from tests.gate.cross_entropy import Outcome, disagreements, truth
 from tests.kernels.core_calls import (
     BITS,
     DTYPES,

@@ -14,14 +14,24 @@ HERE = Path(__file__).parent
 
 
 READERS = {
-    "option_scores": ("contract", "ops", "options", "compiled"),
-    "row_stats": ("rows", "row_ops", "row_reference", "compiled"),
-    "cross_entropy": ("loss", "loss_ops", "loss_compiled"),
-    "temperature_sweep": ("sweep", "sweep_counted", "sweep_ops"),
-    "sample": ("sampling", "sampling_draws", "sampling_ops", "philox"),
-    "linear": ("lm_head", "lm_head_special", "lm_head_ops", "lm_head_options"),
+    "option_scores": ("contract", "option_scores", "compiled"),
+    "row_stats": ("row_stats", "row_stats_ops", "row_stats_reference", "compiled"),
+    "cross_entropy": ("cross_entropy", "cross_entropy_ops", "cross_entropy_compiled"),
+    "temperature_sweep": (
+        "temperature_sweep",
+        "temperature_sweep_counted",
+        "temperature_sweep_ops",
+    ),
+    "sample": ("sample", "sample_draws", "sample_ops", "philox"),
+    "linear": (
+        "linear_cross_entropy",
+        "linear_cross_entropy_special",
+        "linear_formed",
+        "linear_ops",
+        "linear_option_scores",
+    ),
 }
-FILES = {**READERS, "histogram": ("histogram", "bins", "coarse")}
+FILES = {**READERS, "histogram": ("histogram", "histogram_delta", "bins", "coarse")}
 OF_ALL = ("every_op", "far_rows", "native", "variants")
 
 
@@ -89,8 +99,8 @@ def test_a_trap_is_tested_or_excused(trap: Trap, op: str) -> None:
 
 def test_every_test_file_is_of_an_op_or_of_all() -> None:
     others = {
-        "backend", "checks", "counted", "fuzz", "lm_head_memory", "reference", "sanitized",
-        "transforms", "traps", "tuning",
+        "backend", "checks", "counted_cross_entropy", "fuzz", "linear_memory", "reference",
+        "sanitized", "transforms", "traps", "tuning",
     }  # fmt: skip
     found = {path.stem[5:] for path in HERE.rglob("test_*.py")}
     assert found == others.union(OF_ALL, *FILES.values())

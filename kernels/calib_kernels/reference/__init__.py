@@ -8,18 +8,18 @@ any NaN or a row of -inf only.
 
 from __future__ import annotations
 
-from calib_kernels.reference.histogram import histogram_delta
-from calib_kernels.reference.lm_head import (
-    head_logits,
+from calib_kernels.reference.cross_entropy import cross_entropy, cross_entropy_backward
+from calib_kernels.reference.histogram_delta import histogram_delta
+from calib_kernels.reference.linear_cross_entropy import (
     linear_cross_entropy,
     linear_cross_entropy_backward,
-    linear_option_scores,
 )
-from calib_kernels.reference.loss import cross_entropy, cross_entropy_backward
-from calib_kernels.reference.options import option_scores
-from calib_kernels.reference.rows import row_stats, row_stats_backward
-from calib_kernels.reference.sampling import sample
-from calib_kernels.reference.sweep import temperature_sweep
+from calib_kernels.reference.linear_option_scores import linear_option_scores
+from calib_kernels.reference.option_scores import option_scores
+from calib_kernels.reference.row_stats import row_stats, row_stats_backward
+from calib_kernels.reference.sample import sample
+from calib_kernels.reference.temperature_sweep import temperature_sweep
+from calib_kernels.reference.vocabulary import head_logits
 
 __all__ = [
     "cross_entropy",

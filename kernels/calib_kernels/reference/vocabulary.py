@@ -60,3 +60,10 @@ def label_columns(labels: Tensor, ignore_index: int, columns: int) -> tuple[Tens
     """Rows (N,) to ignore, rows whose label is a column, and a column (N, 1) safe to read."""
     there = (labels >= 0) & (labels < columns)
     return labels == ignore_index, there, labels.clamp(0, columns - 1).to(torch.int64)[:, None]
+
+
+def head_logits(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """hidden (N, H) weight (V, H)^T + bias (V,): (N, V) float32, float64 for float64."""
+    wide = torch.float64 if hidden.dtype == torch.float64 else torch.float32
+    logits = hidden.to(wide) @ weight.to(wide).T
+    return logits if bias is None else logits + bias.to(wide)

@@ -16,17 +16,35 @@ from typing import Any
 
 import calib_kernels
 import torch
-from calib_kernels import bins, sweep
-from calib_kernels.gpu import gradient, histogram, options, rows, tuning
-from calib_kernels.gpu import sweep as gpu_sweep
+from calib_kernels import bins
+from calib_kernels.dispatch import launcher
+from calib_kernels.gpu import tuning
 from calib_kernels.gpu.tuning import RowTuning
+from calib_kernels.ops.temperature_sweep import Sums
+from calib_kernels.rows import Launch
 
-from tests.gate.loss import Outcome, outcome
+from tests.gate.cross_entropy import Outcome, outcome
 from tests.gate.poisoned import Poisoned
-from tests.gate.rows import LOG2_E
+from tests.gate.row_stats import LOG2_E
 
 # numpy reports each NaN and infinity of the rows that are made of them.
 warnings.simplefilter("ignore", RuntimeWarning)
+
+
+def launch(
+    logits: torch.Tensor,
+    labels: torch.Tensor | None,
+    temperature: float | torch.Tensor,
+    bin_count: int,
+    seen: torch.Tensor,
+) -> Launch:
+    """Rows as launchers take them; with a histogram if they have labels."""
+    host = isinstance(temperature, float)
+    edges = bins.edges(bin_count, torch.float32, torch.device("cpu"))
+    return Launch(
+        logits, labels, LOG2_E / temperature if host else 1.0, None if host else temperature, -100,
+        None if labels is None else edges, None if labels is None else seen,
+    )  # fmt: skip
 
 
 def option_scores(
@@ -42,12 +60,8 @@ def option_scores(
     """The launcher on poisoned outputs."""
     result = Poisoned.of(logits.shape[0], ids.shape[1], bin_count, "cpu")
     out = result.out if labels is not None else result.out._replace(correct=None)
-    host = isinstance(temperature, float)
-    options.option_scores(
-        logits, ids, labels, LOG2_E / temperature if host else 1.0,
-        None if host else temperature, vocab_mode, -100,
-        None if labels is None else bins.edges(bin_count, torch.float32, torch.device("cpu")),
-        out, None if labels is None else result.seen,
+    launcher("triton", "option_scores")(
+        launch(logits, labels, temperature, bin_count, result.seen), ids, vocab_mode, out,
         tune=RowTuning(**tune), split=split, slow=result.slow,
     )  # fmt: skip
     return result
@@ -64,11 +78,9 @@ def row_stats(
     """The launcher on poisoned outputs."""
     result = Poisoned.of_rows(logits.shape[0], bin_count, "cpu")
     unlabelled = result.out._replace(label_logprob=None, correct=None)
-    host = isinstance(temperature, float)
-    rows.row_stats(
-        logits, labels, LOG2_E / temperature if host else 1.0, None if host else temperature, -100,
-        None if labels is None else bins.edges(bin_count, torch.float32, torch.device("cpu")),
-        unlabelled if labels is None else result.out, None if labels is None else result.seen,
+    launcher("triton", "row_stats")(
+        launch(logits, labels, temperature, bin_count, result.seen),
+        unlabelled if labels is None else result.out,
         tune=RowTuning(**tune), split=split, slow=result.slow,
     )  # fmt: skip
     return replace(result, out=unlabelled) if labels is None else result
@@ -111,11 +123,10 @@ def loss_outcome(
 
 
 def gradient_of(
-    given: dict[str, Any], d_logits: torch.Tensor, tune: dict[str, int]
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+    given: tuple[Any, ...], d_logits: torch.Tensor, variance: torch.Tensor, tune: dict[str, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(gradient, variance) of the launcher, written into memory laid out as d_logits is."""
-    variance = given.get("variance")
-    gradient.logits_gradient(**given, d_logits=d_logits, tune=RowTuning(**tune))
+    launcher("triton", "logits_gradient")(*given, d_logits, variance, tune=RowTuning(**tune))
     return d_logits, variance
 
 
@@ -125,13 +136,12 @@ def temperature_sweep(
     """The launcher with both derivatives: (sums, the last read's second readings, histograms)."""
     host = not isinstance(temperatures, torch.Tensor)
     k = len(temperatures)
-    out = sweep.Sums(*(torch.full((k,), -77.0).double() for _ in range(3)), torch.tensor(-77))
+    out = Sums(*(torch.full((k,), -77.0).double() for _ in range(3)), torch.tensor(-77))
     seen = torch.zeros((k, bins.length(15)), dtype=torch.int64)
     slow = torch.full((logits.shape[0],), -77, dtype=torch.int32)
-    gpu_sweep.temperature_sweep(
-        logits, None, labels, tuple(temperatures) if host else temperatures, -100, 2,
-        bins.edges(15, torch.float32, torch.device("cpu")), out, seen,
-        tune=RowTuning(**tune), slow=slow,
+    launcher("triton", "temperature_sweep")(
+        launch(logits, labels, 1.0, 15, seen), None,
+        tuple(temperatures) if host else temperatures, 2, out, tune=RowTuning(**tune), slow=slow,
     )  # fmt: skip
     return tuple(out), slow, seen
 
@@ -173,7 +183,7 @@ def histogram_delta(
 ) -> torch.Tensor:
     seen = torch.zeros(bins.length(bin_count), dtype=torch.int64)
     edges = bins.edges(bin_count, torch.float32, torch.device("cpu"))
-    histogram.histogram_delta(confidence, correct, valid, edges, seen)
+    launcher("triton", "histogram_delta")(confidence, correct, valid, edges, seen)
     return seen
 
 

@@ -11,20 +11,20 @@ import re
 from typing import Any
 
 import pytest
-from calib_kernels.gpu import histogram, options, rows, tuning
+from calib_kernels.gpu import histogram_delta, option_scores, row_stats, tuning
 
 from tests.kernels.gpu.cases import ARCHITECTURES, HOPPER, TARGETS
 from tests.kernels.gpu.conftest import per_element
 
 KERNELS = {
-    "option_scores": options.option_scores_kernel,
-    "partition": options.partition_kernel,
-    "combine": options.combine_kernel,
+    "option_scores": option_scores.option_scores_kernel,
+    "partition": option_scores.partition_kernel,
+    "combine": option_scores.combine_kernel,
 }
 ROWS = {
-    "row_stats": rows.row_stats_kernel,
-    "row_partition": rows.row_partition_kernel,
-    "row_combine": rows.row_combine_kernel,
+    "row_stats": row_stats.row_stats_kernel,
+    "row_partition": row_stats.row_partition_kernel,
+    "row_combine": row_stats.row_combine_kernel,
 }
 # Instructions per logit of the main loop, sm_90: memory is the limit up to about 15 for the
 # 16-bit types and 30 for float32.
@@ -108,10 +108,12 @@ def test_labels_and_temperatures_may_be_absent(compiled: Any, spellings: int) ->
     absent = dict.fromkeys(
         ("labels_ptr", "t_ptr", "edges_ptr", "correct_ptr", "seen_ptr", "slow_ptr")
     )
-    code = compiled(options.option_scores_kernel, HOPPER, "*bf16", constants(spellings, **absent))
+    code = compiled(
+        option_scores.option_scores_kernel, HOPPER, "*bf16", constants(spellings, **absent)
+    )
     absent["label_logprob_ptr"] = None
     rows_code = compiled(
-        rows.row_stats_kernel, HOPPER, "*bf16", row_constants(**absent), tuning.ROW_STATS
+        row_stats.row_stats_kernel, HOPPER, "*bf16", row_constants(**absent), tuning.ROW_STATS
     )
     for made in (code, rows_code):
         assert made.resources["STACK"] == 0
@@ -121,9 +123,9 @@ def test_labels_and_temperatures_may_be_absent(compiled: Any, spellings: int) ->
 def test_the_histogram_needs_no_answer(compiled: Any) -> None:
     """Relaxed integer reductions: nothing is sent back, nothing waits."""
     for kernel, values, tune in (
-        (options.option_scores_kernel, constants(), tuning.ROW),
-        (rows.row_stats_kernel, row_constants(), tuning.ROW_STATS),
-        (histogram.histogram_delta_kernel, {"BLOCK": tuning.HISTOGRAM.block}, tuning.ROW),
+        (option_scores.option_scores_kernel, constants(), tuning.ROW),
+        (row_stats.row_stats_kernel, row_constants(), tuning.ROW_STATS),
+        (histogram_delta.histogram_delta_kernel, {"BLOCK": tuning.HISTOGRAM.block}, tuning.ROW),
     ):
         code = compiled(kernel, HOPPER, "*bf16", values, tune)
         assert code.resources["STACK"] == 0
@@ -137,7 +139,9 @@ def test_the_histogram_needs_no_answer(compiled: Any) -> None:
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_the_histogram_kernel_spills_nothing(compiled: Any, arch: int) -> None:
     tune = tuning.HISTOGRAM
-    code = compiled(histogram.histogram_delta_kernel, arch, "*fp32", {"BLOCK": tune.block}, tune)
+    code = compiled(
+        histogram_delta.histogram_delta_kernel, arch, "*fp32", {"BLOCK": tune.block}, tune
+    )
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
     assert code.resources["REG"] <= tuning.registers(tune, arch)
 

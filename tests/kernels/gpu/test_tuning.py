@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from calib_kernels.gpu import (
-    gradient,
-    histogram,
-    loss,
-    options,
-    rows,
-    sampling,
-    survivors,
-    sweep,
+    cross_entropy,
+    histogram_delta,
+    logits_gradient,
+    option_scores,
+    row_stats,
+    sample,
+    sample_survivors,
+    temperature_sweep,
     tuning,
 )
 
@@ -28,24 +28,24 @@ SWEPT = {"FIRST": 5, "TERMS": 4, "slow_ptr": None}
 # Row of the table -> kernel and constants beside BLOCK and PARTITION.
 FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ROW": (
-        options.option_scores_kernel,
+        option_scores.option_scores_kernel,
         {"VOCAB_CONFIDENCE": False, "TILE_O": TILE_O, "TILE_M": TILE_M, "slow_ptr": None},
     ),
     "ROW_STATS": (
-        rows.row_stats_kernel,
+        row_stats.row_stats_kernel,
         {"SQUARES": True, "LINEAR": False, "cap": None, "slow_ptr": None},
     ),
-    "LOSS": (loss.cross_entropy_kernel, {"SMOOTHED": True, "cap": None, "slow_ptr": None}),
-    "LOSS_CAPPED": (loss.cross_entropy_kernel, {"SMOOTHED": True, "slow_ptr": None}),
-    "GRADIENT": (gradient.logits_gradient_kernel, NO_STATISTICS),
-    "GRADIENT_ENTROPY": (gradient.logits_gradient_kernel, {"cap": None}),
-    "SWEEP": (sweep.sweep_kernel, {**SWEPT, "ORDER": 0}),
-    "SWEEP_DERIVATIVES": (sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
-    "SWEEP_DERIVATIVES_100": (sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
-    "BLOCK_SUMS": (sampling.block_sums_kernel, SAMPLER),
-    "CUT": (survivors.cut_kernel, SAMPLER),
-    "DRAW": (sampling.draw_kernel, SAMPLER),
-    "HISTOGRAM": (histogram.histogram_delta_kernel, {}),
+    "LOSS": (cross_entropy.cross_entropy_kernel, {"SMOOTHED": True, "cap": None, "slow_ptr": None}),
+    "LOSS_CAPPED": (cross_entropy.cross_entropy_kernel, {"SMOOTHED": True, "slow_ptr": None}),
+    "GRADIENT": (logits_gradient.logits_gradient_kernel, NO_STATISTICS),
+    "GRADIENT_ENTROPY": (logits_gradient.logits_gradient_kernel, {"cap": None}),
+    "SWEEP": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 0}),
+    "SWEEP_DERIVATIVES": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
+    "SWEEP_DERIVATIVES_100": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
+    "BLOCK_SUMS": (sample.block_sums_kernel, SAMPLER),
+    "CUT": (sample_survivors.cut_kernel, SAMPLER),
+    "DRAW": (sample.draw_kernel, SAMPLER),
+    "HISTOGRAM": (histogram_delta.histogram_delta_kernel, {}),
 }
 REGISTER_FILE = 65_536
 

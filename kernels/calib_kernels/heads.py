@@ -1,0 +1,113 @@
+"""Hidden states and a language model's head, as ``rows``: what the ops ``linear_*`` are given.
+
+logits = hidden weight^T + bias        hidden (N, H), weight (V, H), bias (V,)
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from calib_kernels import checks, rows, tiles
+from calib_kernels.rows import Rows
+
+SCHEMA = rows.SCHEMA.replace("Tensor logits", "Tensor hidden, Tensor weight, Tensor? bias")
+
+
+class Head(NamedTuple):
+    """Checked, and on one device; the registered ops begin with these fields, in this order."""
+
+    hidden: Tensor  # (N, H)
+    weight: Tensor  # (columns, H); rows from vocab_size on belong to padding
+    bias: Tensor | None  # (columns,)
+    labels: Tensor | None  # from here on as in ``Rows``
+    temperature: float
+    row_temperature: Tensor | None
+    ignore_index: int
+    vocab_size: int
+    bins: int
+
+    def cut(self) -> Head:
+        """Without padding, and a temperature for each row where there is a tensor of them."""
+        t, size = self.row_temperature, self.vocab_size
+        return self._replace(
+            weight=self.weight[:size],
+            bias=None if self.bias is None else self.bias[:size],
+            row_temperature=None if t is None else t.expand(self.hidden.shape[0]),
+        )
+
+    def histogram(self) -> Tensor | None:
+        return rows.histogram(self.hidden, self.bins)
+
+    def rows(self, logits: Tensor, some: slice | Tensor) -> Rows:
+        """``some`` rows of a head without padding, whose ``logits`` these are."""
+        t = self.row_temperature
+        return Rows(
+            logits,
+            None if self.labels is None else self.labels[some],
+            self.temperature,
+            None if t is None else t[some],
+            self.ignore_index,
+            logits.shape[1],
+            self.bins,
+        )
+
+
+def given(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    labels: Tensor | None,
+    temperature: float | Tensor,
+    ignore_index: int,
+    vocab_size: int | None,
+    bins: int,
+    *,
+    labelled: bool = False,
+    gradients: bool = False,
+) -> tuple[Head, bool]:
+    """As ``rows.given``; under torch.autocast the head is cast as F.linear casts it."""
+    hidden, weight, bias = cast(hidden, weight, bias)
+    count = hidden.shape[0]
+    size = checks.vocab_size(vocab_size, weight.shape[0])
+    wanted = checks.labels(labels, count, required=labelled)
+    number, row_temperature = checks.temperature(temperature, count)
+    if wanted is not None:
+        wanted = wanted.to(hidden.device)
+    elif bins:
+        raise ValueError("histogram needs labels, got labels=None")
+    differentiated = (
+        gradients
+        and torch.is_grad_enabled()
+        and any(
+            isinstance(x, Tensor) and x.requires_grad for x in (hidden, weight, bias, temperature)
+        )
+    )
+    if not gradients:
+        hidden, weight = hidden.detach(), weight.detach()
+        bias = None if bias is None else bias.detach()
+    if isinstance(temperature, Tensor):
+        own = temperature if differentiated else temperature.detach()
+        row_temperature = own.reshape(-1).to(hidden.device, tiles.sums_dtype(weight))
+    head = Head(
+        hidden, weight, bias, wanted, number, row_temperature, ignore_index, size, bins
+    )  # fmt: skip
+    return head, differentiated
+
+
+def cast(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The head, checked; under torch.autocast as it casts what F.linear is given."""
+    device = hidden.device.type if isinstance(hidden, Tensor) else "cpu"
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+
+        def low(x: Any) -> Any:
+            return x.to(dtype) if isinstance(x, Tensor) and x.dtype != torch.float64 else x
+
+        hidden, weight, bias = low(hidden), low(weight), low(bias)
+    checks.head(hidden, weight, bias)
+    return hidden, weight, bias
