@@ -32,6 +32,9 @@ class Table(Generic[T]):
         assert tuple(fields) == kind._fields
         self.kind = kind
         self.fields = fields
+        alike = list(dict.fromkeys(fields.values()))
+        self._plan = [(name, alike.index(field), *field) for name, field in fields.items()]
+        self._kinds_of_field = len(alike)
 
     def schema(self, more: int = 0) -> str:
         """What a registered op returns: the fields, and so many tensors after them."""
@@ -39,15 +42,23 @@ class Table(Generic[T]):
 
     def empty(self, like: Tensor, absent: Collection[str] = (), **sizes: int) -> T:
         """Allocated on the device of ``like``, None where absent."""
-        real = dispatch.real_dtype(like)
-        return self.kind(  # type: ignore[no-any-return]
-            *[
-                None
-                if name in absent
-                else like.new_empty([sizes[axis] for axis in shape], dtype=dtype or real)
-                for name, (shape, dtype) in self.fields.items()
-            ]
-        )
+        # Of one shape and dtype the first is made, and others after it: on short rows, allocating
+        # is much of what a call costs.
+        first: list[Tensor | None] = [None] * self._kinds_of_field
+        made: list[Tensor | None] = []
+        for name, place, shape, dtype in self._plan:
+            if name in absent:
+                made.append(None)
+                continue
+            tensor = first[place]
+            if tensor is None:
+                dtype = dtype or dispatch.real_dtype(like)
+                tensor = like.new_empty([sizes[axis] for axis in shape], dtype=dtype)
+                first[place] = tensor
+            else:
+                tensor = torch.empty_like(tensor)
+            made.append(tensor)
+        return self.kind._make(made)  # type: ignore[no-any-return]
 
     def flat(self, like: Tensor, result: T) -> tuple[Tensor, ...]:
         """As a registered op returns it."""

@@ -1,4 +1,4 @@
-// The power sums of a row of float32 or float16 logits: counted in narrow cells, then summed.
+// The power sums of a row of logits: counted in narrow cells, then summed.
 //
 // A row holds more values than can be counted one by one. Of the logits of a cell, which is a 32nd
 // to a 64th of the coldest temperature wide, count, mean and variance are kept. What that leaves

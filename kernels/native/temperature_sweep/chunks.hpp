@@ -91,22 +91,20 @@ inline PowerSums taken(WideSums& wide) {
   return sums;
 }
 
-// Adds to sums (slots) those of n <= BLOCK logits about ref; times as in SweepKernels. Meanwhile
-// `ahead` bytes behind them are fetched.
+// Adds to sums (slots) those of n <= BLOCK logits about ref. Meanwhile `ahead` bytes behind them
+// are fetched.
 inline void sum_sweep_block(const SweepKernels& kernels, const SweepPlan& plan, const void* x,
-                            const float* times, DType type, int64_t n, float ref, int64_t ahead,
-                            WideSums* sums) {
+                            DType type, int64_t n, float ref, int64_t ahead, WideSums* sums) {
   const int t = static_cast<int>(type), derivatives = plan.derivatives;
   const int64_t share = ahead / std::max<int64_t>(1, plan.groups.size());
   SweepAhead next = {reinterpret_cast<uintptr_t>(offset(x, type, n)), share};
   for (const SweepGroup& group : plan.groups) {
     if (group.base > 0.0f) {
-      kernels.grid[derivatives][t](x, times, n, ref, plan.low, group.base, next, sums);
+      kernels.grid[derivatives][t](x, n, ref, plan.low, group.base, next, sums);
       sums += GRID;
     } else {
       const int count = static_cast<int>(plan.loose.size());
-      kernels.each[derivatives][t](x, times, n, ref, plan.low, plan.loose.data(), count, next,
-                                   sums);
+      kernels.each[derivatives][t](x, n, ref, plan.low, plan.loose.data(), count, next, sums);
       sums += count;
     }
     next.at += static_cast<uintptr_t>(share);
@@ -117,7 +115,7 @@ inline void sum_sweep_block(const SweepKernels& kernels, const SweepPlan& plan, 
 inline bool holds_nan(const SweepKernels& kernels, const void* x, DType type, int64_t n) {
   const float one = 1.0f;
   WideSums sums = {};
-  kernels.each[0][static_cast<int>(type)](x, nullptr, n, 0.0f, -1.0f, &one, 1, {}, &sums);
+  kernels.each[0][static_cast<int>(type)](x, n, 0.0f, -1.0f, &one, 1, {}, &sums);
   return std::isnan(taken(sums).d);
 }
 
@@ -163,7 +161,7 @@ inline void sum_sweep_chunk(const SweepKernels& kernels, const SweepPlan& plan, 
       out->seen = true;
       out->ref = own;
     }
-    sum_sweep_block(kernels, plan, from, nullptr, type, length, out->ref, length * size_of(type),
+    sum_sweep_block(kernels, plan, from, type, length, out->ref, length * size_of(type),
                     since.data());
   }
   settle();

@@ -3,7 +3,6 @@
 
 #include "counting/cell_loops.hpp"
 #include "simd/lanes.hpp"
-#include "counting/value_loops.hpp"
 
 namespace calib::CALIB_VARIANT {
 namespace {
@@ -91,8 +90,8 @@ struct Sums {
 
 // y holds the first register of each of `groups` groups, then the second, and so on.
 template <int DERIVATIVES, int N>
-CALIB_INLINE void sum_each(const float* y, const float* times, int64_t groups, const float* c,
-                           Fetch& fetch, WideSums* to) {
+CALIB_INLINE void sum_each(const float* y, int64_t groups, const float* c, Fetch& fetch,
+                           WideSums* to) {
   Lanes lanes[N];
   for (int lane = 0; lane < LANES; lane += Floats::W) {
     Sums<DERIVATIVES, N> sums;
@@ -101,8 +100,7 @@ CALIB_INLINE void sum_each(const float* y, const float* times, int64_t groups, c
       fetch.next();
 #pragma GCC unroll 4
       for (int k = 0; k < N; ++k) {
-        Floats e = power_of_2(Floats::all(c[k]) * v);
-        if (times) e = e * Floats::load(times + i * LANES + lane);
+        const Floats e = power_of_2(Floats::all(c[k]) * v);
         sums.d[k] = sums.d[k] + e;
         if (DERIVATIVES > 0) sums.w[k] = madd(e, v, sums.w[k]);
         if (DERIVATIVES > 1) sums.s[k] = madd(e, vv, sums.s[k]);
@@ -113,20 +111,9 @@ CALIB_INLINE void sum_each(const float* y, const float* times, int64_t groups, c
   for (int k = 0; k < N; ++k) add_lanes<DERIVATIVES>(lanes[k], to[k]);
 }
 
-template <int DERIVATIVES>
-CALIB_INLINE void sum_all(const float* y, const float* times, int64_t groups, const float* c,
-                          int count, SweepAhead ahead, WideSums* to) {
-  const int calls = count / TEMPERATURES + count % TEMPERATURES;
-  Fetch fetch(ahead, groups * REGISTERS * calls);
-  int k = 0;
-  for (; k + TEMPERATURES <= count; k += TEMPERATURES)
-    sum_each<DERIVATIVES, TEMPERATURES>(y, times, groups, c + k, fetch, to + k);
-  for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, times, groups, c + k, fetch, to + k);
-}
-
 template <int DERIVATIVES, class X>
-void each(const void* x, const float* times, int64_t n, float ref, float low, const float* c,
-          int count, SweepAhead ahead, WideSums* to) {
+void each(const void* x, int64_t n, float ref, float low, const float* c, int count,
+          SweepAhead ahead, WideSums* to) {
   alignas(64) float y[BLOCK];
   const int64_t groups = (n + LANES - 1) / LANES;
   const Centred centred(ref, low);
@@ -134,10 +121,12 @@ void each(const void* x, const float* times, int64_t n, float ref, float low, co
     for_groups<X>(x, n, lane, [&](Floats logits, int64_t i) {
       centred(logits).store(y + lane * groups + i * Floats::W);
     });
-  if (times)
-    sum_all<DERIVATIVES>(y, times, groups, c, count, ahead, to);
-  else
-    sum_all<DERIVATIVES>(y, nullptr, groups, c, count, ahead, to);
+  const int calls = count / TEMPERATURES + count % TEMPERATURES;
+  Fetch fetch(ahead, groups * REGISTERS * calls);
+  int k = 0;
+  for (; k + TEMPERATURES <= count; k += TEMPERATURES)
+    sum_each<DERIVATIVES, TEMPERATURES>(y, groups, c + k, fetch, to + k);
+  for (; k < count; ++k) sum_each<DERIVATIVES, 1>(y, groups, c + k, fetch, to + k);
 }
 
 // With p = e^a y^m and q = e^b y^n, p q belongs to multiple a + b: every multiple up to 8 is a sum
@@ -151,11 +140,10 @@ struct Powers {
   alignas(64) float y[MOST], e[MOST];
 };
 
-// N multiples from FIRST + 1. With TIMES, those of the register's logits stand at times[lane],
-// times[lane + LANES], ..
-template <int DERIVATIVES, int FIRST, int N, bool TIMES>
-CALIB_INLINE void sum_multiples(const Powers& powers, const float* times, int64_t groups, int lane,
-                                Fetch& fetch, Lanes* lanes) {
+// N multiples from FIRST + 1.
+template <int DERIVATIVES, int FIRST, int N>
+CALIB_INLINE void sum_multiples(const Powers& powers, int64_t groups, int lane, Fetch& fetch,
+                                Lanes* lanes) {
   Sums<DERIVATIVES, N> sums;
   for (int64_t i = 0; i < groups; ++i) {
     const Floats v = Floats::load(powers.y + i * Floats::W);
@@ -165,14 +153,11 @@ CALIB_INLINE void sum_multiples(const Powers& powers, const float* times, int64_
     const Floats one = Floats::all(1.0f);
     const Floats power[] = {one, e1, e2, e3, e4};
     const Floats moment[] = {v, e1 * v, e2 * v, e3 * v, e4 * v};
-    const auto weighed = [&](Floats x) {
-      return TIMES ? x * Floats::load(times + i * LANES + lane) : x;
-    };
 #pragma GCC unroll 8
     for (int k = 0; k < N; ++k) {
       const int a = SUMMANDS[FIRST + k][0], b = SUMMANDS[FIRST + k][1];
       Floats &d = sums.d[k], &w = sums.w[k], &s = sums.s[k];
-      const Floats p = weighed(power[b]), m = weighed(moment[b]);
+      const Floats p = power[b], m = moment[b];
       d = a ? madd(power[a], p, d) : d + p;
       if (DERIVATIVES > 0) w = a ? madd(power[a], m, w) : w + m;
       if (DERIVATIVES > 1) s = madd(moment[a], m, s);
@@ -181,17 +166,9 @@ CALIB_INLINE void sum_multiples(const Powers& powers, const float* times, int64_
   sums.store(lanes + FIRST, lane);
 }
 
-template <int DERIVATIVES, int N, bool TIMES>
-CALIB_INLINE void sum_powers(const Powers& powers, const float* times, int64_t groups, int lane,
-                             Fetch& fetch, Lanes* lanes) {
-  sum_multiples<DERIVATIVES, 0, N, TIMES>(powers, times, groups, lane, fetch, lanes);
-  if constexpr (N < GRID)
-    sum_multiples<DERIVATIVES, N, N, TIMES>(powers, times, groups, lane, fetch, lanes);
-}
-
 template <int DERIVATIVES, class X>
-void grid(const void* x, const float* times, int64_t n, float ref, float low, float c,
-          SweepAhead ahead, WideSums* to) {
+void grid(const void* x, int64_t n, float ref, float low, float c, SweepAhead ahead,
+          WideSums* to) {
   const int64_t groups = (n + LANES - 1) / LANES;
   const Centred centred(ref, low);
   const Floats scale = Floats::all(c);
@@ -204,10 +181,9 @@ void grid(const void* x, const float* times, int64_t n, float ref, float low, fl
       y.store(powers.y + i * Floats::W);
       power_of_2(scale * y).store(powers.e + i * Floats::W);
     });
-    if (times)
-      sum_powers<DERIVATIVES, TERMS, true>(powers, times, groups, lane, fetch, lanes);
-    else
-      sum_powers<DERIVATIVES, TERMS, false>(powers, nullptr, groups, lane, fetch, lanes);
+    sum_multiples<DERIVATIVES, 0, TERMS>(powers, groups, lane, fetch, lanes);
+    if constexpr (TERMS < GRID)
+      sum_multiples<DERIVATIVES, TERMS, TERMS>(powers, groups, lane, fetch, lanes);
   }
   for (int k = 0; k < GRID; ++k) add_lanes<DERIVATIVES>(lanes[k], to[k]);
 }
@@ -222,8 +198,6 @@ extern const SweepKernels sweep_kernels = {
     {{grid<0, F32>, grid<0, BF16>, grid<0, F16>},
      {grid<1, F32>, grid<1, BF16>, grid<1, F16>},
      {grid<2, F32>, grid<2, BF16>, grid<2, F16>}},
-    count,
-    drain,
     {add_to_cells<F32>, add_to_cells<BF16>, add_to_cells<F16>},
     drain_cells,
     {sum_cells<0>, sum_cells<1>, sum_cells<2>},

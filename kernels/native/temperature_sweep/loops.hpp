@@ -43,32 +43,16 @@ struct SweepAhead {
 
 constexpr int GRID = 8;  // multiples 1 .. GRID of a base share one exponential
 
-constexpr int KEYS = 1 << 16;  // the key of a logit of sixteen bits: its bits
-// Neighbours are counted in tables of their own: where they are equal, an addition would wait for
-// the one before it.
-constexpr int TABLES = 2;
-
-// Keys that occur lie in [from, to): those without the sign, and those with it.
-struct KeyRanges {
-  int from[2], to[2];
-};
-
 struct SweepKernels {
   // The largest of n logits, passing over NaN. By dtype.
   float (*largest[3])(const void* x, int64_t n);
-  // Adds to `sums` those of n <= BLOCK logits at each of count c, y being max(low, x - ref). With
-  // times, n is a multiple of LANES and x[i] stands for times[i] equal ones. By derivatives and
-  // dtype.
-  void (*each[3][3])(const void* x, const float* times, int64_t n, float ref, float low,
-                     const float* c, int count, SweepAhead ahead, WideSums* sums);
-  // The same at c, 2 c, .. GRID c.
-  void (*grid[3][3])(const void* x, const float* times, int64_t n, float ref, float low, float c,
+  // Adds to `sums` those of n <= BLOCK logits at each of count c, y being max(low, x - ref). By
+  // derivatives and dtype.
+  void (*each[3][3])(const void* x, int64_t n, float ref, float low, const float* c, int count,
                      SweepAhead ahead, WideSums* sums);
-  // Counts n logits of sixteen bits in tally (TABLES, KEYS). Returns where their keys lie.
-  KeyRanges (*count)(const uint16_t* x, int64_t n, uint32_t* tally);
-  // Moves what was counted of LANES keys from there, the first of which tally[0] belongs to, to
-  // times. Returns whether there is any.
-  bool (*drain)(uint32_t* tally, float* times);
+  // The same at c, 2 c, .. GRID c.
+  void (*grid[3][3])(const void* x, int64_t n, float ref, float low, float c, SweepAhead ahead,
+                     WideSums* sums);
   // Adds n logits to cells at z = max(low, (x - ref) * scale). Returns the largest of them, passing
   // over NaN. By dtype.
   float (*add_to_cells[3])(const void* x, int64_t n, float ref, float scale, float low,

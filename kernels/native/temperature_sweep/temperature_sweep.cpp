@@ -10,7 +10,6 @@
 
 #include "counting/sweep_in_cells.hpp"
 #include "temperature_sweep/chunks.hpp"
-#include "counting/sweep_by_value.hpp"
 #include "rows/walk.hpp"
 
 namespace calib {
@@ -91,38 +90,29 @@ void finish_columns(const SweepInput& in, const SweepPlan& plan, int64_t row, co
 
 // Whether to count a row's logits first, as its temperatures then sum over fewer. In the time that
 // a logit takes at a temperature of no grid with both derivatives: a grid takes 3.5, either half of
-// it without, finding the maximum 0.7, counting 2.3 or 2.5 by dtype. What is counted then takes, by
-// value, what a logit does and 3.5 once, and a cell 0.4 at each temperature and 4 once.
+// it without, finding the maximum 0.7, counting 2.5. A cell takes 0.4 at each temperature and 4
+// once (bench/findings/sweeps-and-memory.md).
 bool worth_counting(const SweepInput& in, const SweepPlan& plan) {
-  const bool in_cells = in.type != DType::bf16;
-  if (plan.slots.empty() || (in_cells && in.columns > CELL_LOGITS)) return false;
-  const double logits = in.columns;
+  constexpr double GRID_COST = 3.5, LARGEST_COST = 0.7, COUNT_COST = 2.5, CELL_COST = 4.0;
+  constexpr double CELL_COST_EACH = 0.4;
+  constexpr double CELLS_OF_A_ROW = 1250.0;  // by 1 / T, of logits as models give them
+  if (plan.slots.empty() || in.columns > CELL_LOGITS) return false;
+  const double logits = in.columns, cells = CELLS_OF_A_ROW * plan.most * LN2;
   double at_once = 0.0;
   for (const SweepGroup& group : plan.groups)
-    at_once += group.base > 0.0f ? 3.5 : group.places.size();
+    at_once += group.base > 0.0f ? GRID_COST : group.places.size();
   at_once *= 0.5 + 0.25 * plan.derivatives;
-  // Of logits as models give them; cells are the narrower the colder.
-  const double values = 4e3, cells = 1250.0 * plan.most * LN2;
-  const double counted = in_cells ? logits * 2.5 + cells * (0.4 * plan.slots.size() + 4.0)
-                                  : logits * 2.3 + values * (at_once + 3.5);
-  return logits * (at_once + 0.7) > counted;
+  const double counted =
+      logits * COUNT_COST + cells * (CELL_COST_EACH * plan.slots.size() + CELL_COST);
+  return logits * (at_once + LARGEST_COST) > counted;
 }
 
 // The sums of a row that is worth counting. Returns false if it has to be summed as it is.
 bool sum_counted_row(const SweepInput& in, const SweepPlan& plan, int64_t row, PowerSums* sums,
                      SweepRow* found) {
-  const SweepKernels& kernels = *variant().sweep;
   const FlushSubnormals flushed;
-  const void* x = row_of(in, row);
-  if (in.type != DType::bf16) {
-    Cells& cells = Cells::own();
-    if (sum_row_in_cells(kernels, plan, x, in.type, in.columns, cells, sums, found)) return true;
-    if (in.type == DType::f32) return false;
-  }
-  static thread_local Tally tally;
-  const auto* keys = static_cast<const uint16_t*>(x);
-  *found = sum_tallied_row(kernels, plan, keys, in.type, in.columns, tally, sums);
-  return true;
+  return sum_row_in_cells(*variant().sweep, plan, row_of(in, row), in.type, in.columns,
+                          Cells::own(), sums, found);
 }
 
 void sweep_columns(const SweepInput& in, int threads, Results& results) {
