@@ -1,4 +1,4 @@
-"""Peak memory of ``linear_cross_entropy`` on a CPU, measured in a process of its own.
+"""Peak memory of ``linear_cross_entropy(memory=2**28)`` on a CPU, in a process of its own.
 
     python -m bench.memory ROWS COLUMNS HIDDEN DTYPE
 
@@ -72,7 +72,8 @@ def in_a_child(case: Case) -> dict[str, Any]:
 def main(words: list[str]) -> None:
     rows, columns, hidden = map(int, words[:3])
     dtype = getattr(torch, words[3])
-    print(json.dumps(measured(Case("linear_cross_entropy", rows, columns, dtype, hidden=hidden))))
+    case = Case("linear_cross_entropy", rows, columns, dtype, "256 MiB", hidden=hidden)
+    print(json.dumps(measured(case)))
 
 
 if __name__ == "__main__":

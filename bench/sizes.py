@@ -47,7 +47,7 @@ def cpu_default() -> list[Case]:
         *product((("sample", ""), ("sample", "top-p 0.9")), (KEY,)),
         Case("ece", 1_000_000, 0, FP32, threads=2),
         *product((("linear_cross_entropy", ""), ("training_step", "")), (HEAD,)),
-        *product((("linear_option_scores", ""),), (HEAD,)),
+        *product((("linear_option_scores", ""), ("linear_sample", "")), (HEAD,)),
         Case("scoring", 16, 49_152, FP32, "SmolLM2-135M", threads=2),
         Case("answers", 32, 49_152, FP32, "SmolLM2-135M", threads=2),
         Case("orders", 4, 49_152, FP32, "SmolLM2-135M", threads=2),
@@ -63,7 +63,12 @@ def cpu_all() -> list[Case]:
     ]
     of_heads = [
         (name, mode)
-        for name in ("linear_cross_entropy", "linear_option_scores", "training_step")
+        for name in (
+            "linear_cross_entropy",
+            "linear_option_scores",
+            "linear_sample",
+            "training_step",
+        )
         for mode in OPS[name].modes
     ]
     further = [
@@ -97,14 +102,15 @@ def gpu() -> list[Case]:
     losses = [("cross_entropy", mode) for mode in OPS["cross_entropy"].modes]
     scores = [("row_stats", ""), ("option_scores", "histogram")]
     samples = [("sample", mode) for mode in OPS["sample"].modes]
-    products = [("linear_cross_entropy", ""), ("linear_cross_entropy", "forward")]
+    products = [("linear_cross_entropy", mode) for mode in OPS["linear_cross_entropy"].modes]
+    few_hidden = [("linear_option_scores", ""), ("linear_sample", "")]
     few = [("row_stats", ""), ("option_scores", ""), ("cross_entropy", ""), ("sample", "")]
     return list(dict.fromkeys([
         *product(scores + losses[:3], (key,), (BF16,), (0,)),
         *product(sweeps[2:] + samples[:1], (key,), (BF16,), (0,)),
         *product(products, (head,), (BF16,), (0,)),
         *product([("training_step", "")], ((8192, 128_256, 2048),), (BF16,), (0,)),
-        *product([("linear_option_scores", "")], ((64, 128_256, 4096),), (BF16,), (0,)),
+        *product(few_hidden, ((64, 128_256, 4096),), (BF16,), (0,)),
         Case("scoring", 64, 151_936, BF16, "Qwen2.5-0.5B"),
         Case("answers", 64, 32_064, BF16, "LLaVA-7B"),
         Case("orders", 16, 151_936, BF16, "Qwen2.5-0.5B"),

@@ -24,6 +24,7 @@ from calib_kernels.ops.cross_entropy import cross_entropy
 from calib_kernels.ops.histogram_delta import histogram_delta
 from calib_kernels.ops.linear_cross_entropy import linear_cross_entropy
 from calib_kernels.ops.linear_option_scores import linear_option_scores
+from calib_kernels.ops.linear_sample import linear_sample
 from calib_kernels.ops.option_scores import OptionScores, option_scores
 from calib_kernels.ops.row_stats import RowStats, row_stats
 from calib_kernels.ops.sample import Sample, sample
@@ -46,6 +47,7 @@ __all__ = [
     "histogram_delta",
     "linear_cross_entropy",
     "linear_option_scores",
+    "linear_sample",
     "option_scores",
     "row_stats",
     "sample",

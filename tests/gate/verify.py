@@ -285,6 +285,10 @@ def head_checks(
         if not error <= unit * right.abs().max() + 1e-5:
             problems.append(f"the gradient of {name} is off by {float(error):.2e}")
     yield f"linear_cross_entropy {short(dtype)} {n} x {columns}", problems
+    yield (
+        f"linear_cross_entropy of a sum, {short(dtype)} {n} x {columns}",
+        formed_problems(leaves, labels.to(device)),
+    )
     ids = option_sets(n, columns)["letters"]
     answers = labels_for(n, ids.shape[1], torch.device("cpu"))
     logits = reference.head_logits(*wide)
@@ -296,6 +300,21 @@ def head_checks(
         )  # fmt: skip
         name = f"linear_option_scores {short(dtype)} {n} x {columns}, vocabulary={vocabulary}"
         yield name, brief(compare(found, right_scores, [str(i) for i in range(n)]))
+
+
+def formed_problems(leaves: list[Tensor], labels: Tensor) -> list[str]:
+    """Gradients formed in the forward pass, against those of rows with one upstream gradient."""
+    found = []
+    for reduction in ("sum", "none"):
+        loss = linear_cross_entropy(*leaves[:2], labels, bias=leaves[2], reduction=reduction)
+        total = loss.where(~loss.isnan(), 0.0).sum()
+        found.append(torch.autograd.grad(total, leaves))
+    unit = 4 * torch.finfo(leaves[0].dtype).eps
+    return [
+        f"the gradient of {name} is not that of its rows"
+        for name, one, other in zip(("hidden", "weight", "bias"), *found, strict=True)
+        if not (one - other).abs().max() <= unit * other.abs().max() + 1e-5
+    ]
 
 
 def confidences(n: int, bin_count: int) -> Tensor:

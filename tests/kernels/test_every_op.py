@@ -16,6 +16,7 @@ from calib_kernels import (
     cross_entropy,
     linear_cross_entropy,
     linear_option_scores,
+    linear_sample,
     option_scores,
     row_stats,
     sample,
@@ -77,6 +78,12 @@ def head_scores(x: Tensor, labels: Tensor, **options: Any) -> list[Tensor]:
     return tensors(linear_option_scores(x, unit, ids, labels, **options))
 
 
+def head_draws(x: Tensor, labels: Tensor, **options: Any) -> list[Tensor]:
+    places = labels.long().remainder(2**20)[:, None] + torch.arange(3)
+    unit = torch.eye(x.shape[1], dtype=x.dtype)
+    return tensors(linear_sample(x, unit, seed=4, item=7, sample=places, step=2, **options))
+
+
 CALLS: dict[str, Call] = {
     "option_scores": scores,
     "row_stats": lambda x, labels, **options: tensors(row_stats(x, labels, **options)),
@@ -85,6 +92,7 @@ CALLS: dict[str, Call] = {
     "sample": draws,
     "linear_cross_entropy": head_loss,
     "linear_option_scores": head_scores,
+    "linear_sample": head_draws,
 }
 # A row of a GEMM may be summed in another order where it lies otherwise; with a weight of units
 # there is nothing to sum, but NaN and infinities meet zeros.
@@ -184,6 +192,9 @@ def test_the_first_of_equal_maxima(backend: str, op: str) -> None:
     firsts = torch.tensor([places[0] for places in ties])
     if op == "sample":
         found = sample(x, seed=1, item=0, sample=firsts, step=0, greedy=True).token
+    elif op == "linear_sample":
+        unit = torch.eye(columns)
+        found = linear_sample(x, unit, seed=1, item=0, sample=firsts, step=0, greedy=True).token
     elif op == "temperature_sweep":
         swept = temperature_sweep(x, firsts, [1.0], bins=1)
         assert swept.histograms is not None and int(swept.histograms[0].correct) == 3

@@ -1,8 +1,4 @@
-"""temperature_sweep over rows that the C++ core counts before it sums.
-
-bfloat16 is counted by value, float32 in cells, and float16 in cells or, where they cannot tell it,
-by value.
-"""
+"""temperature_sweep over rows that the C++ core counts in cells before it sums."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from calib_kernels import (
     histogram_delta,
     linear_cross_entropy,
     linear_option_scores,
+    linear_sample,
     option_scores,
     row_stats,
     sample,
@@ -44,6 +45,10 @@ DIFFERENTIABLE: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, int]]] = 
 CONSTANT: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = {
     "option_scores": (lambda x: option_scores(x, [1, 2]).prob, (N, V)),
     "linear_option_scores": (lambda x: linear_option_scores(x, WEIGHT, [1, 2]).prob, (N, H)),
+    "linear_sample": (
+        lambda x: linear_sample(x, WEIGHT, seed=0, item=1, sample=torch.arange(N), step=0).logprob,
+        (N, H),
+    ),
     "temperature_sweep": (lambda x: temperature_sweep(x, LABELS, [1.0, 2.0]).nll, (N, V)),
     "sample": (
         lambda x: sample(x, seed=0, item=1, sample=torch.arange(N), step=0).logprob,

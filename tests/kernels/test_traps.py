@@ -29,6 +29,7 @@ READERS = {
         "linear_formed",
         "linear_ops",
         "linear_option_scores",
+        "linear_sample",
     ),
 }
 FILES = {**READERS, "histogram": ("histogram", "histogram_delta", "bins", "coarse")}

@@ -36,8 +36,9 @@ import torch
 from torch import Tensor
 
 from calib_kernels import checks, dispatch, philox, reference
+from calib_kernels import rows as all_rows
 from calib_kernels.results import BOOL, INT, Field, Table
-from calib_kernels.rows import SCHEMA, Rows, given, ready
+from calib_kernels.rows import Rows, given, ready
 
 NO_LABELS = -100  # an ignore_index that nothing is compared with
 
@@ -61,6 +62,36 @@ class Addresses(NamedTuple):
     step: Tensor  # (1 or N,) int64
 
 
+class Draws(NamedTuple):
+    """What is drawn of each row, and how; the last arguments of a registered op, in this order."""
+
+    sample: Tensor  # (N, S) int64
+    item: Tensor  # (1 or N,) int64
+    step: Tensor  # (1 or N,) int64
+    uniforms: Tensor | None  # (N, S, 2) float64 in place of the addresses
+    seed: int  # 64 bits as a signed number
+    top_k: int
+    top_p: float
+    min_p: float
+    greedy: bool
+
+    def at(self, some: slice) -> Draws:
+        """Those of some rows."""
+        item, step, uniforms = self.item, self.step, self.uniforms
+        return self._replace(
+            sample=self.sample[some],
+            item=item if item.shape[0] == 1 else item[some],
+            step=step if step.shape[0] == 1 else step[some],
+            uniforms=None if uniforms is None else uniforms[some],
+        )
+
+
+SCHEMA = (
+    "Tensor sample, Tensor item, Tensor step, Tensor? uniforms, int seed, SymInt top_k, "
+    "float top_p, float min_p, bool greedy"
+)
+
+
 class Filters(NamedTuple):
     top_k: int  # 0: off
     top_p: float  # 1.0: off
@@ -77,50 +108,94 @@ TABLE: Table[Sample] = Table(
 )
 
 
-def _outputs(rows: Rows, sample: Tensor) -> Sample:
-    return TABLE.empty(rows.logits, N=sample.shape[0], S=sample.shape[1])
+def outputs(like: Tensor, sample: Tensor) -> Sample:
+    """Room for the draws (N, S), on the device of ``like``."""
+    return TABLE.empty(like, N=sample.shape[0], S=sample.shape[1])
 
 
-def _sample(*arguments: Any) -> tuple[Tensor, ...]:
-    *row_arguments, sample, item, step, uniforms, seed, top_k, top_p, min_p, greedy = arguments
-    rows = Rows(*row_arguments)
-    checks.host_range("sample", sample, 32)
-    checks.host_range("step", step, philox.STEP_BITS)
-    logits = rows.logits
-    item, sample, step = (dispatch.beside(logits, value) for value in (item, sample, step))
-    addresses = Addresses(seed, item.contiguous(), sample.contiguous(), step.contiguous())
+def read(rows: Rows, draws: Draws) -> Sample:
+    """Draw from rows of logits."""
+    checks.host_range("sample", draws.sample, 32)
+    checks.host_range("step", draws.step, philox.STEP_BITS)
+    logits, uniforms = rows.logits, draws.uniforms
+    item, sample, step = (
+        dispatch.beside(logits, x).contiguous() for x in (draws.item, draws.sample, draws.step)
+    )
     if uniforms is not None:
         uniforms = dispatch.beside(logits, uniforms).contiguous()
     if sample.numel() == 0:
-        return _outputs(rows, sample)
-    name = rows.backend
+        return outputs(logits, sample)
+    name, filters = rows.backend, draws[5:8]
     if name == "reference":
-        where = (addresses.sample, addresses.item, addresses.step, uniforms, seed)
-        return reference.sample(rows.cut(), *where, rows.t, top_k, top_p, min_p, greedy)
-    out = _outputs(rows, sample)
+        where = (sample, item, step, uniforms, draws.seed)
+        return Sample(*reference.sample(rows.cut(), *where, rows.t, *filters, draws.greedy))
+    out = outputs(logits, sample)
+    top_k, top_p, min_p = filters
     log_min_p = math.log(min_p) if min_p > 0 else -math.inf
-    filters = Filters(
-        top_k if 0 < top_k < rows.vocab_size else 0,
-        min(top_p, 1.0),
-        rows.temperature * log_min_p,
+    dispatch.launcher(name, "sample")(
+        ready(rows),
+        Addresses(draws.seed, item, sample, step) if uniforms is None else None,
+        uniforms,
+        Filters(
+            top_k if 0 < top_k < rows.vocab_size else 0,
+            min(top_p, 1.0),
+            rows.temperature * log_min_p,
+        ),
+        draws.greedy,
+        out,
     )
-    launch = dispatch.launcher(name, "sample")
-    launch(ready(rows), addresses if uniforms is None else None, uniforms, filters, greedy, out)
     return out
 
 
+def _sample(*arguments: Any) -> tuple[Tensor, ...]:
+    count = len(Rows._fields)
+    return read(Rows(*arguments[:count]), Draws(*arguments[count:]))
+
+
 def _fake_sample(*arguments: Any) -> tuple[Tensor, ...]:
-    rows = Rows(*arguments[: len(Rows._fields)])
-    return _outputs(rows, arguments[len(Rows._fields)])
+    return outputs(arguments[0], arguments[len(Rows._fields)])
 
 
 _sample_op = dispatch.register(
     "sample",
-    f"({SCHEMA}, Tensor sample, Tensor item, Tensor step, Tensor? uniforms, int seed, "
-    f"SymInt top_k, float top_p, float min_p, bool greedy) -> {TABLE.schema()}",
+    f"({all_rows.SCHEMA}, {SCHEMA}) -> {TABLE.schema()}",
     _sample,
     _fake_sample,
 )
+
+
+def drawn(
+    count: int,
+    device: torch.device,
+    sample: Tensor,
+    item: int | Tensor,
+    step: int | Tensor,
+    uniforms: Tensor | None,
+    seed: int,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    greedy: bool,
+) -> Draws:
+    """What a public op is to draw from ``count`` rows, checked."""
+    indices = checks.sample_indices(sample, count)
+    seed = checks.whole("seed", seed, 0, 2**64 - 1)
+    return Draws(
+        indices,
+        _tensor(checks.address("item", item, count, 64), device),
+        _tensor(checks.address("step", step, count, philox.STEP_BITS), device),
+        checks.uniforms(uniforms, sample.shape),
+        seed - 2**64 if seed >= 2**63 else seed,
+        checks.whole("top_k", top_k, -(2**63), 2**63 - 1),
+        checks.share("top_p", top_p, math.inf),
+        checks.share("min_p", min_p, 1.0),
+        bool(greedy),
+    )
+
+
+def shaped(found: tuple[Tensor, ...], sample: Tensor) -> Sample:
+    """In the shape of ``sample``, (N,) or (N, S)."""
+    return Sample(*(found if sample.dim() == 2 else [field.squeeze(1) for field in found]))
 
 
 def sample(
@@ -151,22 +226,12 @@ def sample(
     largest logits instead of a draw. No gradient flows.
     """
     rows, _ = given("sample", logits, None, temperature, NO_LABELS, vocab_size, 0)
-    count, device = rows.logits.shape[0], rows.logits.device
-    indices = checks.sample_indices(sample, count)
-    seed = checks.whole("seed", seed, 0, 2**64 - 1)
-    found = (_sample_op if dispatch.traced(logits) else _sample)(
-        *rows,
-        indices,
-        _tensor(checks.address("item", item, count, 64), device),
-        _tensor(checks.address("step", step, count, philox.STEP_BITS), device),
-        checks.uniforms(uniforms, sample.shape),
-        seed - 2**64 if seed >= 2**63 else seed,
-        checks.whole("top_k", top_k, -(2**63), 2**63 - 1),
-        checks.share("top_p", top_p, math.inf),
-        checks.share("min_p", min_p, 1.0),
-        bool(greedy),
-    )
-    return Sample(*(found if sample.dim() == 2 else [field.squeeze(1) for field in found]))
+    draws = drawn(
+        rows.logits.shape[0], rows.logits.device, sample, item, step, uniforms, seed, top_k, top_p,
+        min_p, greedy,
+    )  # fmt: skip
+    call = _sample_op if dispatch.traced(logits) else _sample
+    return shaped(call(*rows, *draws), sample)
 
 
 def _tensor(value: int | Tensor, device: torch.device) -> Tensor:

@@ -15,6 +15,7 @@ from calib_kernels.reference.linear_cross_entropy import (
     linear_cross_entropy_backward,
 )
 from calib_kernels.reference.linear_option_scores import linear_option_scores
+from calib_kernels.reference.linear_sample import linear_sample
 from calib_kernels.reference.option_scores import option_scores
 from calib_kernels.reference.row_stats import row_stats, row_stats_backward
 from calib_kernels.reference.sample import sample
@@ -29,6 +30,7 @@ __all__ = [
     "linear_cross_entropy",
     "linear_cross_entropy_backward",
     "linear_option_scores",
+    "linear_sample",
     "option_scores",
     "row_stats",
     "row_stats_backward",
