@@ -29,6 +29,8 @@ from calib_kernels.ops.option_scores import OptionScores, option_scores
 from calib_kernels.ops.row_stats import RowStats, row_stats
 from calib_kernels.ops.sample import Sample, sample
 from calib_kernels.ops.temperature_sweep import Sweep, temperature_sweep
+from calib_kernels.ops.vocab_parallel_cross_entropy import vocab_parallel_cross_entropy
+from calib_kernels.ops.vocab_parallel_option_scores import vocab_parallel_option_scores
 
 __version__ = "0.1.0"
 
@@ -53,4 +55,6 @@ __all__ = [
     "sample",
     "temperature_sweep",
     "use_backend",
+    "vocab_parallel_cross_entropy",
+    "vocab_parallel_option_scores",
 ]

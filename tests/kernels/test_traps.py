@@ -101,7 +101,7 @@ def test_a_trap_is_tested_or_excused(trap: Trap, op: str) -> None:
 def test_every_test_file_is_of_an_op_or_of_all() -> None:
     others = {
         "backend", "checks", "counted_cross_entropy", "fuzz", "linear_memory", "reference",
-        "sanitized", "transforms", "traps", "tuning",
+        "sanitized", "transforms", "traps", "tuning", "vocab_parallel",
     }  # fmt: skip
     found = {path.stem[5:] for path in HERE.rglob("test_*.py")}
     assert found == others.union(OF_ALL, *FILES.values())

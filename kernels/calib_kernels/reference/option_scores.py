@@ -8,6 +8,7 @@ from torch import Tensor
 from calib_kernels.reference.histogram_delta import histogram_delta
 from calib_kernels.reference.vocabulary import (
     INF,
+    Vocabulary,
     beside,
     entropy_of,
     scaled_gap,
@@ -34,20 +35,43 @@ def option_scores(
     ignore_index: int,
     bins: int,
 ) -> tuple[Tensor, ...]:
-    """Scores of the options of each row; the fields of ``ops.OptionScores``, then the histogram.
+    """Scores of the options of each row; the fields of ``OptionScores``, then the histogram.
 
     logits (N, V); option_ids (1 or N, O, M); labels (N,) or None; temperature a float or (1,) or
     (N,); bins 0 for no histogram. Without labels ``correct`` is empty.
     """
     rows, columns = logits.shape
     x, t, bad_t = widened(logits, temperature)
-    token, top, z, log_norm, broken = vocabulary(x, t, bad_t)
-    vocab_entropy = entropy_of(z - log_norm, 1)
-
-    # The options, relative to the best of them, so that a tiny mass costs no digits.
+    row = vocabulary(x, t, bad_t)
     ids = option_ids.expand(rows, -1, -1)
     live, wrong = live_ids(ids, columns)
     picked = x.gather(1, ids.clamp(0, columns - 1).flatten(1)).view(ids.shape)
+    vocab_entropy = entropy_of(row.z - row.log_norm, 1)
+    *found, counted = scores_of(
+        picked, live, wrong, t, row, vocab_entropy, labels, vocab_mode, ignore_index
+    )
+    seen = histogram_delta(found[3], found[8], None, bins, counted)
+    return *found, seen
+
+
+def scores_of(
+    picked: Tensor,
+    live: Tensor,
+    wrong: Tensor,
+    t: float | Tensor,
+    row: Vocabulary,
+    vocab_entropy: Tensor,
+    labels: Tensor | None,
+    vocab_mode: bool,
+    ignore_index: int,
+) -> tuple[Tensor, ...]:
+    """The fields of ``OptionScores``, then which rows (N,) a histogram counts.
+
+    picked (N, O, M): logits of the tokens that spell the options, of which those count that are
+    ``live``; of ``row`` its z is not read. Rows that are ``wrong`` hold an id that there is not.
+    """
+    token, top, _z, log_norm, broken = row
+    # The options, relative to the best of them, so that a tiny mass costs no digits.
     picked = torch.where(live, picked, -INF)
     best = picked.amax((1, 2), keepdim=True)
     # In order, so that options with the same logits tie however their spellings stand.
@@ -78,15 +102,14 @@ def option_scores(
 
     valid = ~hopeless
     if labels is None:
-        correct = torch.empty(0, dtype=torch.bool, device=x.device)
+        correct = torch.empty(0, dtype=torch.bool, device=picked.device)
         counted = valid
     else:
         ignored = labels == ignore_index
-        valid = valid & (ignored | ((labels >= 0) & (labels < ids.shape[1])))
+        valid = valid & (ignored | ((labels >= 0) & (labels < live.shape[1])))
         correct = valid & ~ignored & (prediction == labels)
         counted = ~ignored
     confidence = confidence.masked_fill(~valid, nan)
-    seen = histogram_delta(confidence, correct, None, bins, counted)
     return (
         logprob,
         prob,
@@ -98,5 +121,5 @@ def option_scores(
         token,
         correct,
         valid,
-        seen,
+        counted,
     )

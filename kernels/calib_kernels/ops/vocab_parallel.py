@@ -1,0 +1,139 @@
+"""Rows whose columns are divided among the ranks of a process group: what the ops share.
+
+Each rank reads its slice once, with the kernel of ``row_stats``. One all-gather of a few float64
+numbers per row then tells every rank all that there is to know; what they make of it is computed by
+each rank, from the same numbers in the order of ranks, so to the same bits:
+
+    D = sum_r w_r      H = ln D - sum_r w_r (m_r + top_r - top) / D      w_r = D_r exp(top_r - top)
+
+with u = logits / T, top the largest u, and of rank r top_r the largest, D_r = sum exp(u - top_r)
+and m_r = E_r[u - top_r] = ln D_r - H_r. Nothing is subtracted that an offset common to the row
+makes large.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from calib_kernels import checks
+from calib_kernels.ops import row_stats
+from calib_kernels.ops.histogram_delta import histogram_delta
+from calib_kernels.reference.vocabulary import INF, LN2, scaled_gap
+from calib_kernels.rows import Rows, given
+
+NUMBERS = 4  # of a row, that each rank tells the others, beside what its op adds
+
+
+class Slice(NamedTuple):
+    """This rank's columns of the whole vocabulary."""
+
+    rows: Rows  # without labels; no padding
+    first: int  # column of the whole that the slice begins with
+    columns: int  # of the whole
+
+    def inside(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Where columns of the whole are in the slice, and whether they are (any shape)."""
+        at = columns - self.first
+        there = (at >= 0) & (at < self.rows.logits.shape[1])
+        return at.clamp(0, self.rows.logits.shape[1] - 1), there
+
+    def logits_at(self, columns: Tensor) -> Tensor:
+        """(N, K) float64 logits of columns (N, K) of the whole; -inf of those elsewhere."""
+        at, there = self.inside(columns)
+        return self.rows.logits.gather(1, at).double().masked_fill(~there, -INF)
+
+
+class Whole(NamedTuple):
+    """Of the whole rows (N,), float64; NaN where nothing can be said but of top and token."""
+
+    top: Tensor  # largest logit; NaN if the row holds one
+    token: Tensor  # int64, its first column
+    log_d: Tensor  # ln D
+    entropy: Tensor  # H
+    lost: Tensor  # bool
+    more: Tensor  # (N, K): what ranks told beside, the largest over ranks
+
+
+def bins_of(confidence: Tensor, correct: Tensor, counted: Tensor, bins: int) -> Tensor:
+    """What the rows (N,) that are ``counted`` add to a histogram; NaN is invalid."""
+    nan = confidence.masked_fill(~counted, torch.nan)
+    delta = histogram_delta(nan, correct & counted, bins=bins)
+    delta[-1] -= (~counted).sum()
+    return delta
+
+
+def slice_of(
+    op: str,
+    logits: Tensor,
+    temperature: float | Tensor,
+    first: int | None,
+    vocab_size: int | None,
+    group: dist.ProcessGroup | None,
+    *,
+    gradients: bool = False,
+) -> tuple[Slice, bool]:
+    """Arguments checked; ``first`` and ``vocab_size`` of None are those of equal slices."""
+    columns = checks.logits(logits).shape[1]
+    ranks, rank = dist.get_world_size(group), dist.get_rank(group)
+    start = rank * columns if first is None else checks.whole("first", first, 0, 2**31 - 1)
+    size = ranks * columns
+    if vocab_size is not None:
+        size = checks.whole("vocab_size", vocab_size, 1, 2**31 - 1)
+    if start >= size:
+        raise ValueError(
+            f"first must be below vocab_size={size}, got {start}: rank {rank} has no column"
+        )
+    own = min(columns, size - start)
+    rows, differentiated = given(op, logits, None, temperature, -100, own, 0, gradients=gradients)
+    cut = rows._replace(logits=rows.logits[:, :own])
+    return Slice(cut, start, size), differentiated
+
+
+def whole_of(part: Slice, more: Tensor, group: dist.ProcessGroup | None) -> Whole:
+    """Tell the other ranks of this slice, and ``more`` (N, K) with it; combine what all told."""
+    rows = part.rows
+    stats, _, log2_d = row_stats.read(rows._replace(logits=rows.logits.detach()), keep=True)
+    assert log2_d is not None
+    top = rows.logits.detach().gather(1, stats.prediction[:, None])[:, 0].double()
+    # Of a row of -inf alone, only that: its other columns may hold something.
+    told = [top, log2_d.double() * LN2, stats.entropy.double(), stats.prediction.double()]
+    told[3] += part.first
+    own = torch.cat((torch.stack(told, 1), more.double()), 1).contiguous()
+    all_told = own.new_empty((dist.get_world_size(group), *own.shape))
+    dist.all_gather(list(all_told.unbind(0)), own, group=group)
+    return _combined(all_told, rows.t)
+
+
+def _combined(told: Tensor, t: float | Tensor) -> Whole:
+    """``told`` (P, N, 4 + K)."""
+    tops, log_ds, entropies, tokens = told[..., :NUMBERS].unbind(-1)
+    nothing = tops == -INF
+    known = tops.nan_to_num(INF, posinf=INF, neginf=-INF)
+    top = tops.amax(0)  # NaN if one is
+    # The first rank that has it: argmax takes the first of equal ones.
+    owner = torch.where(top.isnan(), tops.isnan(), tops == top).to(torch.uint8).argmax(0)
+    token = tokens.gather(0, owner[None])[0].long()
+    scale = t.double() if isinstance(t, Tensor) else t
+    best = known.amax(0)
+    away = scaled_gap(known, best, scale)  # (P, N), at most 0
+    weight = torch.where(nothing, 0.0, (log_ds + away).exp())
+    weight = weight.where(weight > 0, 0.0)  # also of a NaN, whose row is lost
+    d = weight.sum(0)
+    mean = log_ds - entropies + away
+    moment = torch.where(weight == 0, 0.0, weight * mean).sum(0) / d
+    log_d = d.log().clamp(min=0.0)  # below by rounding alone
+    broken = (entropies.isnan() & ~nothing).any(0)
+    lost = broken | nothing.all(0) | ((tops == INF).sum(0) > 1)
+    nan = float("nan")
+    return Whole(
+        top,
+        token,
+        log_d.masked_fill(lost, nan),
+        (log_d - moment).clamp(min=0.0).masked_fill(lost, nan),
+        lost,
+        told[..., NUMBERS:].amax(0),
+    )

@@ -1,0 +1,57 @@
+"""One rank of ``test_vocab_parallel``: calls on its slice of the rows; what came is saved.
+
+vocab_parallel_worker.py RANK RANKS FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import calib_kernels
+import torch
+from calib_kernels import CalibrationHistogram, use_backend
+from torch import Tensor, distributed
+
+
+def losses(mine: slice, logits: Tensor, **options: Any) -> list[Tensor]:
+    """Loss, gradients of the slice and of the temperature, histogram."""
+    x = logits[:, mine].clone().requires_grad_()
+    t, upstream = options.pop("temperature"), options.pop("upstream")
+    t = t.clone().requires_grad_() if isinstance(t, Tensor) else t
+    histogram = CalibrationHistogram(7)
+    loss = calib_kernels.vocab_parallel_cross_entropy(
+        x, temperature=t, first=mine.start, histogram=histogram, **options
+    )
+    loss.backward(upstream)
+    assert x.grad is not None
+    slope = t.grad if isinstance(t, Tensor) and t.grad is not None else torch.zeros(1)
+    return [loss.detach(), x.grad, slope, histogram.state_dict()["sums"]]
+
+
+def scores(mine: slice, logits: Tensor, **options: Any) -> list[Tensor]:
+    histogram = None if options["labels"] is None else CalibrationHistogram(7)
+    found = calib_kernels.vocab_parallel_option_scores(
+        logits[:, mine], first=mine.start, histogram=histogram, **options
+    )
+    sums = [] if histogram is None else [histogram.state_dict()["sums"]]
+    return [*(field for field in found if field is not None), *sums]
+
+
+def main(rank: int, ranks: int, folder: Path) -> None:
+    distributed.init_process_group(
+        "gloo", f"file://{folder / 'store'}", rank=rank, world_size=ranks
+    )
+    found = []
+    for backend, op, bounds, arguments in torch.load(folder / "calls"):
+        mine = slice(bounds[rank], bounds[rank + 1])
+        with use_backend(backend):
+            found.append({"losses": losses, "scores": scores}[op](mine, **arguments))
+    torch.save(found, folder / f"found-{rank}")
+    distributed.barrier()  # ranks leave together
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
