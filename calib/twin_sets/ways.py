@@ -14,7 +14,7 @@ from itertools import combinations
 
 from calib.idk.arms import plainly
 from calib.judge import answerable
-from calib.judge.refusal import idk_option
+from calib.judge.refusal import idk_options
 from calib.judge.text import gold_texts
 from calib.modalities.pictures import blank
 from calib.records import ImageRef, Item, MadeImage
@@ -138,16 +138,16 @@ def mask(item: Item, known: Known, rng: random.Random) -> Item | Reason:
 
 def remove(item: Item, known: Known, rng: random.Random) -> Item | Reason:
     """Its options without the right one."""
-    gold, idk = item.answer, idk_option(item)
+    gold, idk = item.answer, idk_options(item)
     if not item.options or gold is None:
         return Reason("it has no options")
     left = [k for k in range(len(item.options)) if k != gold]
-    if len([k for k in left if k != idk]) < 2:
+    if len([k for k in left if k not in idk]) < 2:
         return Reason("fewer than two wrong options would be left")
     texts = [plainly(option) for option in item.options]
     if texts.count(texts[gold]) > 1:
         return Reason("its right option is there twice")
-    if any(LEANING.search(item.options[k]) for k in range(len(item.options)) if k != idk):
+    if any(LEANING.search(item.options[k]) for k in range(len(item.options)) if k not in idk):
         return Reason('an option is about the others, as "none of the above" is')
     meta = dict(item.meta)
     if meta.get("spellings"):
@@ -194,7 +194,7 @@ def twin_of(item: Item, how: str, known: Known, seed: int) -> Item | Reason:
         return Reason("nobody can answer it as it is")
     if not gold_texts(item):
         return Reason("it has no answer")
-    if item.answer is not None and item.answer == idk_option(item):
+    if item.answer in idk_options(item):
         return Reason("its right answer is not to know")
     return WAYS[how](item, known, random.Random(f"{seed} {how} {item.id}"))
 

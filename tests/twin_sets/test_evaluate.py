@@ -16,6 +16,7 @@ import calib
 from calib.records import InputError, Item
 from calib.runs import open_run
 from calib.tasks import Task, load_task
+from calib.twin_sets.evaluate import scored_answers
 from calib.twin_sets.file import make_twins
 from calib.twin_sets.make import make
 from calib.twin_sets.measures import Outcome, by_way
@@ -200,6 +201,21 @@ def test_the_option_is_added_once_and_is_right_of_twins_alone():
     assert len(with_idk(own, "none of the above").options) == 3
     known = replace(TWIN, options=("x", "I don't know", "y"))
     assert with_idk(known, "Cannot be told").options == known.options
+
+
+@pytest.mark.parametrize("own", ["I cannot tell", "Cannot be determined", "unknown"])
+def test_an_abstention_that_a_question_lists_is_the_one_that_counts(own: str):
+    asked = with_idk(replace(QUESTION, options=("x", "y", own)), "I don't know")
+    assert asked.options == ("x", "y", own)
+    row = {"id": asked.id, "confidence": 0.5, "prob": [0.2, 0.3, 0.5], "prediction": 2}
+    said = scored_answers([row], {asked.id: asked})[asked.id]
+    assert (said.abstains, said.right, said.mass) == (True, False, 0.5)
+    several = replace(asked, options=("x", "I don't know", own))
+    said = scored_answers([row], {asked.id: several})[asked.id]
+    assert said.abstains and said.mass == pytest.approx(0.8)
+    named = with_idk(replace(asked, options=("x", own, "None of them")), "none of them")
+    said = scored_answers([row], {asked.id: named})[asked.id]
+    assert said.abstains and said.mass == pytest.approx(0.8)
 
 
 FREE = {
