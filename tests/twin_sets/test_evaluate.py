@@ -14,6 +14,7 @@ from scipy import stats
 
 import calib
 from calib.records import InputError, Item
+from calib.report.twins_tables import rate_table
 from calib.runs import open_run
 from calib.tasks import Task, load_task
 from calib.twin_sets.evaluate import scored_answers
@@ -226,6 +227,16 @@ FREE = {
         f"{k}t", "What is the capital?", (), (), None, None, {"pair": str(k), "answerable": False}
     ),
 }
+
+
+def test_a_way_without_mass_says_why():
+    own = [Outcome("a", "mask", "a", True, False, True, 0.1, 0.2)]
+    own += [Outcome("b", "mask", "b", True, False, True), replace(own[0], how="swap")]
+    rows, _ = by_way(own, 0)
+    table = rate_table({"ways": rows, "idk": "I don't know"})
+    assert table.note.endswith("By mask there is none: 1 of 2 pairs have no options.")
+    rows, _ = by_way(own[1:2], 0)
+    assert "there is none" not in rate_table({"ways": rows, "idk": None}).note
 
 
 def test_questions_without_options_are_asked_in_words(folder: Path, tmp_path: Path):
