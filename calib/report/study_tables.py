@@ -182,16 +182,19 @@ def options_of(options: Results) -> str:
 
 
 def refused_table(runs: Sequence[Results]) -> Table | None:
-    """Steps that concluded nothing, and why; None where there is none."""
-    refused = {
-        step["name"]: why(step["refused"])
-        for run in runs
-        for step in run["steps"]
-        if step["refused"] is not None
-    }
+    """Steps that concluded nothing, with which seeds and why; None where there is none."""
+    refused: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        for step in run["steps"]:
+            if step["refused"] is not None:
+                told = (step["name"], why(step["refused"]))
+                refused.setdefault(told, []).append(str(run["seed"]))
     if not refused:
         return None
-    return Table("nothing", ["step", "why"], list(map(list, refused.items())), prose=(1,))
+    if len(runs) == 1:
+        return Table("nothing", ["step", "why"], list(map(list, refused)), prose=(1,))
+    rows = [[name, ", ".join(seeds), reason] for (name, reason), seeds in refused.items()]
+    return Table("nothing", ["step", "with seed", "why"], rows, prose=(2,))
 
 
 def why(reason: str) -> str:

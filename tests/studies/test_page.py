@@ -187,6 +187,7 @@ def test_the_answer_names_what_the_headline_counts():
         *(f"{k}: it helps (p = 0.00{k})." for k in range(5)),
         "3 more lines stand below.",
     ]
+    assert answers(found(conclusions=told[:6]))[-1] == "1 more line stands below."
     assert answers(found(conclusions=told[:2])) == []
 
 
@@ -237,8 +238,11 @@ def test_steps_and_what_they_came_to(tmp_path: Path):
     (nothing,) = table_of(folder, "nothing")
     assert nothing == {
         "step": "moved",
+        "with seed": "0, 1",
         "why": "stage2: transfer is judged on 50 questions, got 40",
     }
+    (alone,) = table_of(page_of(tmp_path / "one", results(run(1))), "nothing")
+    assert list(alone) == ["step", "why"]
 
 
 def test_a_study_without_conclusions_tables_and_figures(tmp_path: Path):
