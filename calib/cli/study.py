@@ -168,7 +168,7 @@ def told(lines: Sequence[Line]) -> None:
             line.job.name,
             str(line.seed),
             asked(line.cost.prompts, line.cost.at_most),
-            asked(line.cost.answers, False),
+            asked(line.cost.answers, line.cost.at_most),
             "done" if line.done else "?" if line.seconds is None else duration(line.seconds),
         )
         for line in lines

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.fields import told
+from calib.prompts.parts import checked
 from calib.records import InputError
 from calib.studies.findings import FINDINGS
 from calib.studies.kinds import KINDS
@@ -173,7 +174,12 @@ def task_of(source: Source, name: str, value: Any) -> TaskOf:
     for part, text in (
         source.mapping((*place, "wording"), wording, "wording").items() if wording else ()
     ):
-        source.text((*place, "wording", part), text, f"wording {part}")
+        at = (*place, "wording", part)
+        source.text(at, text, f"wording {part}")
+        try:
+            checked(part, text)
+        except InputError as error:
+            source.refuse(at, f"wording: {error}")
     task = source.text((*place, "task"), found["task"], f"task {name}")
     return TaskOf(name, task, limit, prompt, dict(wording))
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from calib.fields import (
     Fields,
     check_fields,
+    is_bool,
     is_count,
     is_number,
     is_text,
@@ -60,6 +61,8 @@ KNOWN: Fields = {
     "refused": ("text or null", or_null(is_text)),
     "date": ("text", is_text),
 }
+LATER: Fields = {"at_most": ("true or false", is_bool)}
+"""What notes of an earlier version do not say."""
 ROOT = Path("runs/studies")
 CACHE = "cache"
 
@@ -200,6 +203,7 @@ def outcome_of(
         if announce is not None:
             announce(f"{study.name}: {job.name}")
         known = carry_out(job, places, models, progress)
+    known = {"at_most": cost_of(job, places).at_most, **known}  # which earlier notes do not say
     inputs = {part: [places.folder(each) for each in jobs] for part, jobs in job.inputs.items()}
     return Outcome(job, folder, inputs, known)
 
@@ -236,6 +240,7 @@ def carry_out(
         "seconds": round(time.monotonic() - began, 3),
         "prompts": cost.prompts,
         "answers": cost.answers,
+        "at_most": cost.at_most,
         "refused": refused,
         "date": datetime.now(UTC).date().isoformat(),
     }
@@ -272,7 +277,7 @@ def read_done(path: Path) -> dict[str, Any]:
     """A done.json. InputError, saying what to delete, for one that was damaged."""
     try:
         known = read_object(path)
-        check_fields(known, str(path), KNOWN)
+        check_fields(known, str(path), KNOWN, LATER)
     except InputError as error:
         raise InputError(f"{error}; delete {path.parent}, and its job is done again") from error
     return known

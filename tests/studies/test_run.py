@@ -54,6 +54,23 @@ def test_the_table_is_that_of_the_runs(tmp_path: Path, loaded: list[str]):
     assert len(run["found"]["conclusions"]) == 4
 
 
+def test_what_is_counted_before_is_not_called_read(tmp_path: Path, loaded: list[str]):
+    """Not every question has a twin; notes of an earlier version do not say so."""
+    text = SMALL.replace("  pairs:", "  asked:\n    twins: {how: [remove], models: one}\n  pairs:")
+    study = declared(tmp_path, text)
+    for _ in range(2):
+        steps = results(run_study(study, out=tmp_path / "out", seeds=[0]))["runs"][0]["steps"]
+        at_most = {step["name"]: step["at_most"] for step in steps}
+        assert [name for name, most in at_most.items() if most] == [
+            "asked/one/mine",
+            "asked/one/all",
+        ]
+        for path in (tmp_path / "cache").glob("*/done.json"):
+            known = json.loads(path.read_text())
+            assert known.pop("at_most", known["kind"] == "twins") == (known["kind"] == "twins")
+            path.write_text(json.dumps(known))
+
+
 def test_studies_share_their_work(tmp_path: Path, loaded: list[str]):
     run_study(declared(tmp_path), out=tmp_path / "studies" / "small", seeds=[0])
     other = declared(tmp_path, SMALL.replace("small", "other").replace("  moved:", "  carried:"))
