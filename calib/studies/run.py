@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,9 +113,8 @@ def run_study(
     places = Places(cache_of(folder, cache), study.path.parent)
     chosen = chosen_seeds(study, seeds, quick)
     planned = {seed: plan(study, seed, quick=quick) for seed in chosen}
-    for jobs in planned.values():
-        for job in jobs:
-            refuse_early(job, places)  # reads every task, and so refuses a broken one, too
+    # Reads every task, and so refuses a broken one, too.
+    refuse_early(chain.from_iterable(planned.values()), study, places)
     models = Models(places)
     runs = []
     for seed, jobs in planned.items():

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.studies.dry import dry_run
 from calib.studies.run import run_study
-from tests.studies.declared import SMALL, declared, load_fakes
+from tests.studies.declared import SMALL, declared, load_fakes, questions
 
 
 @pytest.fixture
@@ -151,14 +152,23 @@ def test_progress_names_the_job(tmp_path: Path, loaded: list[str]):
         (
             "limit: 30",
             "limit: 30, prompt: letterz",
-            "step scored/one/mine: prompt: expected one of",
+            "line 13: step scored/one/mine: prompt: expected one of",
         ),
         (
             "  pairs:",
             "  asked:\n    idk: {arms: [plian]}\n  pairs:",
-            "step asked/one/mine: arm 'plian': expected one of",
+            "line 15: step asked/one/mine: arm 'plian': expected one of",
         ),
-        ("fake-one", "./gone", "step scored/one/mine: model './gone': there is no such folder"),
+        (
+            "fake-one",
+            "./gone",
+            "line 6: step scored/one/mine: model './gone': there is no such folder",
+        ),
+        (
+            "{model: fake-two, parameters: 7000}",
+            "\n    model: embedded:stage2\n    dtype: float33",
+            "line 9: step scored/two/mine: dtype 'float33': expected one of auto",
+        ),
     ],
 )
 def test_what_a_call_would_refuse_is_refused_before_a_model(
@@ -169,6 +179,20 @@ def test_what_a_call_would_refuse_is_refused_before_a_model(
         with pytest.raises(InputError) as caught:
             call(study, out=tmp_path / "out")
         assert why in str(caught.value)
+    assert loaded == []
+
+
+def test_pictures_are_refused_before_a_model_that_sees_none(tmp_path: Path, loaded: list[str]):
+    questions(tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    row = {"id": "q", "question": "What?", "options": ["a", "b"], "answer": 0, "image": "a.png"}
+    (tmp_path / "seen.jsonl").write_text(json.dumps(row) + "\n")
+    text = SMALL.replace("fake-two", "embedded:base").replace(
+        "  all:", "  seen: seen.jsonl\n  all:"
+    )
+    for call in (run_study, dry_run):
+        with pytest.raises(InputError, match=r"line 7: step scored/two/seen: .* text only"):
+            call(declared(tmp_path, text), out=tmp_path / "out")
     assert loaded == []
 
 
