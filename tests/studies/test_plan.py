@@ -55,7 +55,15 @@ def test_quick_draws_fewer_answers(tmp_path: Path):
 
 def test_a_step_that_comes_to_nothing_is_refused(tmp_path: Path):
     text = SMALL.replace("scored/*/mine", "scored/one/mine")
-    with pytest.raises(InputError, match="line 17: step moved: what it reads comes to too few"):
+    with pytest.raises(
+        InputError, match=r"line 17: step moved: .* transfer takes 2 or more, got 1$"
+    ):
+        plan(declared(tmp_path, text), 0)
+    text = SMALL.replace('"scored/*/mine"', '"scored/*/mine", by: model')
+    with pytest.raises(InputError, match=r"2 or more of one model, got 1 in one, 1 in two$"):
+        plan(declared(tmp_path, text), 0)
+    text = SMALL.replace("scored/*/mine", "scored/*/none")
+    with pytest.raises(InputError, match=r"2 or more, got none$"):
         plan(declared(tmp_path, text), 0)
 
 
