@@ -96,7 +96,7 @@ class Places:
         if over == OVER_FILES:
             return said | {"file": contents(Path(self.path(str(job.options["file"]))))}
         if over != OVER_MODELS:
-            return said | {"seed": job.seed}
+            return said | {"seed": job.seed} | ({"names": names} if (names := called(job)) else {})
         assert job.model is not None and job.task is not None
         items = self.items(job)
         whole = len(items) == len(self.task(job.task))
@@ -144,6 +144,16 @@ class Places:
                     f"model {place!r}: {error.filename or folder} cannot be read ({error.strerror})"
                 ) from error
         return self._weights[known]
+
+
+def called(job: Job) -> list[str] | None:
+    """The study's names of the runs that a job reads; None where their labels tell them apart, and
+    the study's names decide nothing."""
+    jobs = job.inputs.get("runs", ())
+    if len(set(map(label_of, jobs))) == len(jobs):
+        return None
+    names = [each.name.partition("/")[2] for each in jobs]
+    return names if len(set(names)) == len(names) else [each.name for each in jobs]
 
 
 def label_of(job: Job) -> str:

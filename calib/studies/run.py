@@ -41,7 +41,7 @@ from calib.studies.cost import Cost
 from calib.studies.early import refuse_early
 from calib.studies.findings import FINDINGS
 from calib.studies.findings.outcome import Outcome
-from calib.studies.keys import Places
+from calib.studies.keys import Places, called
 from calib.studies.kinds import KINDS, OVER_MODELS
 from calib.studies.plan import plan
 from calib.studies.read import find_study, missing, read_study
@@ -223,6 +223,7 @@ def carry_out(
         whole=partial(places.whole, job),
         elsewhere=lambda: [places.chosen(each, job.seed) for each in job.elsewhere],
         path=places.path,
+        called=called(job),
         progress=told_of(job, progress),
     )
     began, refused = time.monotonic(), None

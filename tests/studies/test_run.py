@@ -72,6 +72,28 @@ def test_what_is_counted_before_is_not_called_read(tmp_path: Path, loaded: list[
             path.write_text(json.dumps(known))
 
 
+def test_tasks_of_one_file_name_have_the_studys_names(tmp_path: Path, loaded: list[str]):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        questions(tmp_path / name, 60 if name == "a" else 61)
+    tasks, rest = SMALL.partition("tasks:")[0], SMALL.partition("steps:")[2]
+    text = (
+        f"{tasks}tasks:\n  first: a/questions.jsonl\n  second: b/questions.jsonl\n"
+        f"steps:{rest.replace('scored/*/mine', 'scored/one')}"
+    )
+    page = run_study(declared(tmp_path, text), out=tmp_path / "out", seeds=[0])
+    steps = {step["name"]: step for step in results(page)["runs"][0]["steps"]}
+    moved = (page.parent / steps["moved"]["page"]).parent
+    found = json.loads((moved / "results.json").read_text())
+    assert [each["name"] for each in found["fitted"]] == ["one/first", "one/second"]
+    tables = [p for p in (moved / "tables").glob("*.csv") if not p.name.startswith("facts")]
+    assert tables and not any("score-" in path.read_text() for path in tables)
+    told: list[str] = []
+    other = text.replace("first", "erste").replace("small", "other")
+    run_study(declared(tmp_path, other), out=tmp_path / "b", seeds=[0], announce=told.append)
+    assert told == ["other: moved"]  # whose page has the names
+
+
 def test_studies_share_their_work(tmp_path: Path, loaded: list[str]):
     run_study(declared(tmp_path), out=tmp_path / "studies" / "small", seeds=[0])
     other = declared(tmp_path, SMALL.replace("small", "other").replace("  moved:", "  carried:"))
