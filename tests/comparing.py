@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib import metrics
 from calib.intervals import mean_of, paired_difference, paired_equivalence
+from calib.intervals.equivalence import needs_at
+from calib.intervals.shares import holm
+from calib.summary.equivalence import add_needs
 
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
@@ -100,6 +104,29 @@ def equivalences(
         assert test.p is not None
         found += test.p < 0.05
     return found
+
+
+def shown_together(two: Two, n: int, runs: int, seed: int = 0) -> dict[str, int]:
+    """Of ``runs`` sets of n rows, how many show each equivalence as a comparison does, with p
+    corrected (Holm) for all three."""
+    rng = np.random.default_rng(seed)
+    found = dict.fromkeys(METRICS, 0)
+    for _ in range(runs):
+        sides = two.rows(n, rng)
+        ps = [paired_equivalence(metric, *sides).p for metric in METRICS.values()]
+        for name, p in zip(METRICS, holm([1.0 if p is None else p for p in ps]), strict=True):
+            found[name] += p < 0.05
+    return found
+
+
+def family(two: Two, n: int, seed: int = 1) -> dict[str, dict[str, Any]]:
+    """The equivalences of one set of n rows, each with what it ``needs`` among the three."""
+    sides, tests = two.rows(n, np.random.default_rng(seed)), {}
+    for name, metric in METRICS.items():
+        found, at = needs_at(metric, *sides, tests=len(METRICS))
+        tests[name] = {**asdict(found), "needs_at": at}
+    add_needs(list(tests.values()))
+    return tests
 
 
 def needed(two: Two, n: int, runs: int, seed: int = 0) -> list[int]:

@@ -84,6 +84,7 @@ def act(kind: str, model: Model | Fake, folder: Path) -> None:
 def study(model: Model | Fake, folder: Path) -> None:
     """A study whose every model is ``model``; its jobs lie in the folder, too."""
     calib.models.load.load_model = lambda *_, **__: model  # of this process, which ends with it
+    calib.models.load.foresee = lambda *_, **__: None
     folder.mkdir(exist_ok=True)
     run_study(declared(folder), out=folder / "study", quick=True)
 

@@ -8,7 +8,17 @@ import pytest
 from scipy.stats import binom
 
 from calib.intervals import paired_equivalence
-from tests.comparing import APART, AT_MARGIN, EQUAL, METRICS, NULLS, equivalences, rejections
+from tests.comparing import (
+    APART,
+    AT_MARGIN,
+    EQUAL,
+    METRICS,
+    NULLS,
+    equivalences,
+    family,
+    rejections,
+    shown_together,
+)
 
 RUNS = 200
 MOST = int(binom.ppf(0.999, RUNS, 0.05))
@@ -61,3 +71,21 @@ def test_so_many_rows_show_equivalence_four_times_of_five(name, most):
     two = EQUAL[".08 and .08"]
     n = paired_equivalence(METRICS[name], *two.rows(50_000, np.random.default_rng(1))).needs
     assert 0.73 <= equivalences(two, n, 300, name) / 300 <= most
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("gap", 0.92),  # 80 % and three standard errors of 100 runs, below as well
+        ("Brier", 0.92),
+        pytest.param("calibration error", 1.0, marks=pytest.mark.slow),  # as above
+    ],
+)
+def test_so_many_rows_show_it_by_the_rule_of_a_comparison(name, most):
+    """Of the three tests of a comparison, corrected for each other."""
+    two = EQUAL[".08 and .08"]
+    tests = family(two, 50_000)
+    n = tests[name]["needs"]
+    shown = shown_together(two, n, 100)
+    assert 0.68 <= shown[name] / 100 <= most
+    assert n > tests[name]["needs_at"][0] or name == "calibration error"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from calib.report.markdown import markdown
 from calib.report.significance import claim
 from calib.runs import Run, open_run
 from calib.summary.compare import compare
+from calib.summary.equivalence import add_needs
 from tests.altered import altered, answer_first_option
 from tests.browser import axe, measured
 from tests.house import ROOT
@@ -87,7 +89,8 @@ def test_every_pair_has_its_equivalences(three, found):
             own = paired_equivalence(functions[name], arrays(other, name), arrays(three[0], name))
             for field in ("value", "low", "high", "p"):
                 assert test[field] == pytest.approx(getattr(own, field), rel=1e-9), (name, field)
-            assert test["needs"] == pytest.approx(own.needs, rel=1e-6) and test["margin"] == 0.02
+            assert test["needs_at"][0] == pytest.approx(own.needs, rel=1e-6)
+            assert test["margin"] == 0.02 and test["needs"] >= test["needs_at"][0]
     near, far = (pair["equivalences"] for pair in found["pairs"])
     assert near["gap"]["holm"] < 0.05 and near["brier"]["holm"] < 0.05
     assert all(test["p"] > 0.05 for test in far.values())
@@ -238,7 +241,8 @@ def test_what_is_no_margin_is_refused(three, margin):
 
 
 def test_a_run_against_itself_is_equivalent_where_questions_are_enough(three, tmp_path):
-    for n, shown in ((600, True), (200, False)):
+    needs = math.ceil(math.log(0.05 / 3) / math.log1p(-0.01 * 0.999))  # the third test shows less
+    for n, shown in ((600, True), (needs, True), (needs - 1, False), (200, False)):
         sides = []
         for name in ("one", "two"):
             run = altered(three[0], tmp_path / f"{name}{n}", lambda row: None, model=name)
@@ -250,6 +254,31 @@ def test_a_run_against_itself_is_equivalent_where_questions_are_enough(three, tm
             assert pair["differences"][name]["holm"] == 1
             said = claim(pair["differences"][name], pair["equivalences"][name])
             assert said == ("shown to be equivalent within 0.02" if shown else "neither is shown")
+            assert pair["equivalences"][name]["needs"] == needs == 408
+
+
+def test_what_is_needed_is_reckoned_as_holm_shows_one_after_another():
+    def tests(*each):
+        return [
+            {"p": 0.5, "value": value, "margin": 0.02, "needs": 1, "needs_at": at}
+            for value, at in each
+        ]
+
+    def needs(family):
+        add_needs(family)
+        return [test["needs"] for test in family]
+
+    quick, slow, slowest = [100, 120, 140], [300, 350, 390], [900, 950, 990]
+    assert needs(tests((0, slow), (0, quick), (0, slowest))) == [350, 140, 900]
+    # What is beyond the margin is never shown, but would be if there were no difference in it.
+    assert needs(tests((0, slow), (0.1, quick), (0, slowest))) == [390, 140, 950]
+    assert needs(tests((0, [299, 368, 408]), (0, [299, 368, 408]), (0, slowest))) == [408, 408, 900]
+    assert needs(tests((0, [None] * 3), (0, quick))) == [None, 120]
+    assert needs(tests(*[(0, [10, 20])] * 3)) == [20] * 3  # the last that is known
+    without = [{"p": None, "value": None, "margin": None, "needs": None, "needs_at": None}]
+    assert needs([*tests((0, quick)), *without]) == [100, None]
+    earlier = {"p": 0.5, "value": 0.0, "margin": 0.02, "needs": 7}
+    assert needs([earlier, *tests((0, quick))]) == [7, 100]
 
 
 def test_one_question_has_no_equivalence(tmp_path, make_run):

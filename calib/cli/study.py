@@ -133,12 +133,17 @@ def all_(
     if dry_run:
         from calib.studies.dry import dry_run as would
 
-        studies = [s for s in map(read_study, shipped().values()) if missing(s) is None]
-        by_key: dict[str, Line] = {}  # a job that two studies share is done once
-        for study in studies:
+        by_key: dict[str, tuple[str, Line]] = {}  # a job that two studies share is done once
+        left_out = []
+        for study in map(read_study, shipped().values()):
+            if why := missing(study):
+                left_out.append(f"{study.name} is left out: {why}")
+                continue
             for line in would(study, out=root / study.name, quick=quick, seeds=numbers):
-                by_key.setdefault(line.key, line)
-        told(list(by_key.values()))
+                by_key.setdefault(line.key, (study.name, line))
+        told([line for _, line in by_key.values()], [name for name, _ in by_key.values()])
+        for text in left_out:
+            out.print(Text(text))
         return
     with progress() as tell:
         page = run_all(root, quick=quick, seeds=numbers, progress=tell, announce=announced)
@@ -158,32 +163,58 @@ def announced(text: str) -> None:
     err.print(Text(text, style="dim"))
 
 
-def told(lines: Sequence[Line]) -> None:
-    """A dry run: each job, what it asks, how long it may take; then the sum."""
+def told(lines: Sequence[Line], studies: Sequence[str] = ()) -> None:
+    """A dry run: each job, what it asks, how long it may take; then the sum. ``studies``: that of
+    each line, where they are several."""
     from calib.report.formats import count, duration
     from calib.studies.cost import Cost
 
     rows = [
         (
+            *([studies[k]] if studies else []),
             line.job.name,
             str(line.seed),
             asked(line.cost.prompts, line.cost.at_most),
-            asked(line.cost.answers, False),
-            "done" if line.done else "?" if line.seconds is None else duration(line.seconds),
+            asked(line.cost.answers, line.cost.at_most),
+            time_told(line),
         )
-        for line in lines
+        for k, line in enumerate(lines)
     ]
-    show(("job", "seed", "prompts", "answers", "time"), rows)
+    show((*(["study"] if studies else []), "job", "seed", "prompts", "answers", "time"), rows)
     left = [line for line in lines if not line.done]
     cost = sum((line.cost for line in left), Cost())
     known = sum(line.seconds for line in left if line.seconds is not None)
     unknown = sum(line.seconds is None for line in left)
+    tests = sum(not asks(line) for line in left)
     out.print(
         f"\n{count(len(lines) - len(left))} of {count(len(lines))} jobs are done. To do: "
         f"{'at most ' if cost.at_most else ''}{count(cost.prompts)} prompts, "
         f"{count(cost.answers)} answers; about {duration(known)}"
-        + (f", and {unknown} jobs of models whose time is not known." if unknown else ".")
+        + (f", and {jobs(unknown)} of models whose time is not known" if unknown else "")
+        + (f"; the time of {jobs(tests)} that ask no model is not counted." if tests else ".")
     )
+
+
+def asks(line: Line) -> bool:
+    """Whether the job asks its model anything."""
+    return bool(line.cost.prompts + line.cost.answers)
+
+
+def time_told(line: Line) -> str:
+    """How long a job may take; nothing of one that asks no model, as tests are not counted."""
+    from calib.report.formats import duration
+
+    if line.done:
+        return "done"
+    if line.seconds is None:
+        return "?"
+    return duration(line.seconds) if asks(line) else ""
+
+
+def jobs(number: int) -> str:
+    from calib.report.formats import plural
+
+    return plural(number, "job")
 
 
 def asked(number: int, at_most: bool) -> str:

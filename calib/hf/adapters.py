@@ -66,12 +66,11 @@ def base_of(adapter: Source, options: Mapping[str, Any]) -> Source:
             f"adapter {adapter.name!r} names no base model in its {CONFIG}; load the base "
             f"model and pass peft={adapter.name}"
         )
-    in_adapter = Path(adapter.name) / base
-    if not Path(base).expanduser().is_dir() and Path(adapter.name).is_dir() and in_adapter.is_dir():
-        base = str(in_adapter)
     try:
         # A revision that was asked for is the adapter's.
-        source = located(base, {**options, "revision": config.get("revision")}, "base model")
+        source = located(
+            beside(adapter, base), {**options, "revision": config.get("revision")}, "base model"
+        )
     except InputError as error:
         raise CalibError(
             f"adapter {adapter.name!r} cannot be put on its base ({error}); load the base "
@@ -80,6 +79,26 @@ def base_of(adapter: Source, options: Mapping[str, Any]) -> Source:
     if is_adapter(source):
         raise CalibError(f"adapter {adapter.name!r}: its base {source.name!r} is an adapter itself")
     return source
+
+
+def beside(adapter: Source, base: str) -> str:
+    """The base as a path from here, else from the adapter's folder, where that is a folder."""
+    inside = Path(adapter.name) / base
+    here = Path(base).expanduser().is_dir()
+    return str(inside) if not here and Path(adapter.name).is_dir() and inside.is_dir() else base
+
+
+def local_base(folder: Path) -> Path | None:
+    """The folder of the model that the adapter in ``folder`` names; None where either is none."""
+    source = Source(str(folder), {})
+    if not (folder / CONFIG).is_file():
+        return None
+    try:
+        base = adapter_config(source).get("base_model_name_or_path")
+    except CalibError:  # what loads it says so
+        return None
+    found = Path(beside(source, base)).expanduser() if isinstance(base, str) and base else None
+    return found if found is not None and found.is_dir() else None
 
 
 def embedded_base(adapter: Source) -> str | None:

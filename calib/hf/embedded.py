@@ -44,7 +44,9 @@ ADAPTERS: dict[str, tuple[str, ...]] = {
 }
 """The folders of LoRA that each state has on stage 1's weights: each is put into the weights before
 the next, which was trained on what that gives."""
-STATES = ("base", *ADAPTERS)
+TEXT_STATE = "base"
+"""The state that sees no pictures."""
+STATES = (TEXT_STATE, *ADAPTERS)
 WEIGHTS = Path(__file__).resolve().parent.parent / "embedded"
 STAGE1 = "stage1.safetensors"
 BASE_MARK = "base.sha256"
@@ -80,6 +82,13 @@ VISION = CLIPVisionConfig(
 )
 
 
+def refuse_state(state: str) -> None:
+    """InputError for what is no state of the embedded model."""
+    if state not in STATES:
+        known = ", ".join(f"embedded:{name}" for name in STATES)
+        raise InputError(f"the embedded model is one of {known}; got {state!r}")
+
+
 def load_embedded(state: str, adapter: Path | None = None) -> tuple[Any, Any]:
     """Return the embedded model in ``state`` and its tokenizer (base) or processor.
 
@@ -87,11 +96,9 @@ def load_embedded(state: str, adapter: Path | None = None) -> tuple[Any, Any]:
     are merged in. Raises InputError for an unknown state, and with the line to install it when the
     base model's package is absent; CalibError where the adapter was trained over other weights.
     """
-    if state not in STATES:
-        known = ", ".join(f"embedded:{name}" for name in STATES)
-        raise InputError(f"the embedded model is one of {known}; got {state!r}")
+    refuse_state(state)
     folder = base_folder()
-    if state == "base":
+    if state == TEXT_STATE:
         base = load_base(folder)
         return (merged(base, adapter) if adapter else base).eval(), load_tokenizer(folder)
     model: Any = assemble(folder)

@@ -43,8 +43,7 @@ def load(
 
     The arguments are those of ``calib.load_model``.
     """
-    if dtype not in DTYPES:
-        raise InputError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+    refuse_dtype(dtype)
     mapped = model_args.get("device_map")
     where = home(device, mapped)
     if dtype == "auto":
@@ -54,9 +53,7 @@ def load(
         options["attn_implementation"] = attn_implementation
     kind, _, state = name.partition(":")
     if kind == "embedded":
-        if model_args or peft is not None:
-            refused = [*model_args, *(["peft"] if peft is not None else [])]
-            raise InputError(f"{name}: the embedded model takes no {', '.join(refused)}")
+        refuse_arguments(name, model_args, peft)
         hf, speaker = embedded(state, None, options)
         adapter = revision = None
     else:
@@ -67,6 +64,18 @@ def load(
     share_template(tokenizer, speaker)
     hf = hf.eval() if mapped is not None else placed(hf.eval(), where)
     return hf, tokenizer, processor, adapter, revision
+
+
+def refuse_dtype(dtype: Any) -> None:
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+
+
+def refuse_arguments(name: str, model_args: Mapping[str, Any], peft: str | None) -> None:
+    """InputError for arguments that say nothing of the embedded model."""
+    if model_args or peft is not None:
+        refused = [*model_args, *(["peft"] if peft is not None else [])]
+        raise InputError(f"{name}: the embedded model takes no {', '.join(refused)}")
 
 
 def embedded(state: str, adapter: Path | None, options: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -129,14 +138,8 @@ def assembled(
     where: torch.device,
 ) -> tuple[Any, Any]:
     """(model, tokenizer or processor); what can be refused early is, as weights take long."""
-    from transformers import AutoConfig
-
-    trusted = bool(options["trust_remote_code"])
-    shared: dict[str, Any] = {"trust_remote_code": trusted}
-    shared |= {key: options[key] for key in ("subfolder", "gguf_file") if key in options}
-    with stage("its config"):
-        whole = AutoConfig.from_pretrained(source.name, **source.hub, **shared)
-    auto, config = auto_class(whole, trusted=trusted)
+    whole, auto, config = configured(source, options)
+    shared = shared_of(options)
     speaking = adapters.speaker_source(source, adapter, auto.__name__ == IMAGES)
     speaker = speaker_of(speaking, auto.__name__, whole, shared)
     refuse_broken_generation(source)
@@ -158,6 +161,22 @@ def assembled(
         if adapter is not None:
             hf = adapters.adapted(hf, adapter)
     return hf, speaker
+
+
+def shared_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of from_pretrained for the configuration and the tokenizer as for the weights."""
+    shared: dict[str, Any] = {"trust_remote_code": bool(options["trust_remote_code"])}
+    return shared | {key: options[key] for key in ("subfolder", "gguf_file") if key in options}
+
+
+def configured(source: Source, options: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """(the whole configuration, the auto class that loads it, the configuration that it loads)."""
+    from transformers import AutoConfig
+
+    shared = shared_of(options)
+    with stage("its config"):
+        whole = AutoConfig.from_pretrained(source.name, **source.hub, **shared)
+    return whole, *auto_class(whole, trusted=shared["trust_remote_code"])
 
 
 def speaker_of(source: Source, auto: str, config: Any, shared: Mapping[str, Any]) -> Any:

@@ -19,6 +19,7 @@ from calib.hf.decoding.packing import CannotPack, Packing
 from calib.hf.decoding.sampling import sample_answers
 from calib.hf.encoding import Encoded, encode, refuse_overlong
 from calib.hf.ends import end_tokens, nested
+from calib.hf.foreseen import foresee as foresee
 from calib.hf.letters import Alphabet
 from calib.hf.loading import load
 from calib.hf.memory import Memory, remembered

@@ -60,6 +60,11 @@ def located(name: str, options: Mapping[str, Any], what: str = "model") -> Sourc
     Raises InputError for an address, a file, a path that is no folder, and a name that the hub does
     not know or, where it cannot be reached, its cache does not hold.
     """
+    return unasked(name, options, what) or asked(name, options, what)
+
+
+def unasked(name: str, options: Mapping[str, Any], what: str = "model") -> Source | None:
+    """``located`` as far as the hub need not be asked; None where it has to be."""
     hub = {key: options[key] for key in HUB if key in options}
     if not name.strip():
         raise InputError(f"{what} {name!r}: expected a folder or a name on the hub, owner/name")
@@ -77,14 +82,22 @@ def located(name: str, options: Mapping[str, Any], what: str = "model") -> Sourc
         raise InputError(f"{what} {name!r} is a file: expected the folder that holds config.json")
     if name.startswith((".", "~", "/")) or name.endswith("/") or name.count("/") > 1:
         raise InputError(f"{what} {name!r}: there is no such folder{near(path)}")
-    try:
-        cached = only_cached(name, path, hub, what)
-    except HFValidationError as error:
+    stored = in_cache(name, hub, what)
+    nowhere = f"{what} {name!r}: there is no such folder{near(path)}"
+    if huggingface_hub.constants.HF_HUB_OFFLINE or hub.get("local_files_only"):
+        if stored:
+            return from_cache(name, hub)
+        raise InputError(f"{nowhere}, and the hub's cache, all that may be read, does not hold it")
+    if path.parent != Path() and path.parent.is_dir() and not stored:
         raise InputError(
-            f"{what} {shortened(name)}: there is no such folder, and it is not a name on the hub, "
-            "which has the form owner/name"
-        ) from error
-    return Source(name, {**hub, "local_files_only": True} if cached else hub)
+            f"{nowhere} (the hub is not asked, since {str(path.parent)!r} is a folder)"
+        )
+    return None
+
+
+def from_cache(name: str, hub: Mapping[str, Any]) -> Source:
+    """A name of the hub that is read from its cache alone."""
+    return Source(name, {**hub, "local_files_only": True})
 
 
 def instead(address: str) -> str:
@@ -96,32 +109,34 @@ def instead(address: str) -> str:
     return "expected a folder or a name on the hub, owner/name"
 
 
-def only_cached(name: str, path: Path, hub: Mapping[str, Any], what: str) -> bool:
-    """Whether ``name`` is to be read from the hub's cache alone; InputError where it is nowhere."""
-    revision, token = hub.get("revision"), hub.get("token")
-    stored = any(
-        isinstance(
-            huggingface_hub.try_to_load_from_cache(
-                name, mark, revision=revision, cache_dir=hub.get("cache_dir")
-            ),
-            str,
+def in_cache(name: str, hub: Mapping[str, Any], what: str) -> bool:
+    """Whether the hub's cache holds a model or adapter; InputError for what is no name there."""
+    try:
+        return any(
+            isinstance(
+                huggingface_hub.try_to_load_from_cache(
+                    name, mark, revision=hub.get("revision"), cache_dir=hub.get("cache_dir")
+                ),
+                str,
+            )
+            for mark in MARKS
         )
-        for mark in MARKS
-    )
-    offline = huggingface_hub.constants.HF_HUB_OFFLINE or hub.get("local_files_only")
-    if stored and offline:
-        return True
-    nowhere = f"{what} {name!r}: there is no such folder{near(path)}"
-    if offline:
-        raise InputError(f"{nowhere}, and the hub's cache, all that may be read, does not hold it")
-    if path.parent != Path() and path.parent.is_dir() and not stored:
+    except HFValidationError as error:
         raise InputError(
-            f"{nowhere} (the hub is not asked, since {str(path.parent)!r} is a folder)"
-        )
+            f"{what} {shortened(name)}: there is no such folder, and it is not a name on the hub, "
+            "which has the form owner/name"
+        ) from error
+
+
+def asked(name: str, options: Mapping[str, Any], what: str) -> Source:
+    """A name that the hub knows, or that its cache holds where it cannot be asked."""
+    hub = {key: options[key] for key in HUB if key in options}
+    revision, token = hub.get("revision"), hub.get("token")
+    nowhere = f"{what} {name!r}: there is no such folder{near(Path(name))}"
     try:
         huggingface_hub.HfApi().model_info(name, revision=revision, token=token, timeout=PATIENCE)
     except GatedRepoError:
-        return False  # transformers says how to ask for access
+        pass  # transformers says how to ask for access
     except RevisionNotFoundError as error:
         raise InputError(f"{what} {name!r} has no revision {revision!r} on the hub") from error
     except RepositoryNotFoundError as error:
@@ -130,12 +145,12 @@ def only_cached(name: str, path: Path, hub: Mapping[str, Any], what: str) -> boo
         ) from error
     # Proxies, certificates, DNS, time: each fails in its own way, and all mean the same.
     except Exception as error:
-        if stored:
-            return True
+        if in_cache(name, hub, what):
+            return from_cache(name, hub)
         raise InputError(
             f"{nowhere}, and the hub could not be asked ({first_line(error)})"
         ) from error
-    return False
+    return Source(name, hub)
 
 
 def near(path: Path) -> str:

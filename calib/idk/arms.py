@@ -36,14 +36,18 @@ def permission(item: Item) -> Item:
 
 
 def option(item: Item, text: str = IDK) -> Item:
-    """The question with one more option, ``text``; an item that has one that says it keeps it."""
+    """The question with one more option, ``text``.
+
+    An item that has that text among its options keeps them, and so does one with another that says
+    not to know (``calib.judge.refusal.is_not_knowing``).
+    """
     if not item.options:
         raise InputError(f"item {item.id!r}: it has no options, so none can be added to them")
+    for place, own in enumerate(item.options):
+        if item.meta.get("idk") is None and plainly(own) == plainly(text):
+            return replace(item, meta={**item.meta, "idk": place})
     if idk_option(item) is not None:
         return item
-    for place, own in enumerate(item.options):
-        if plainly(own) == plainly(text):
-            return replace(item, meta={**item.meta, "idk": place})
     meta = {**item.meta, "idk": len(item.options)}
     if "spellings" in meta:
         meta["spellings"] = (*spellings_of(item), (text,))

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,7 +41,6 @@ SPAN = 2.0
 POWER = 0.8
 """How often as many rows as ``needs`` show equivalence, where there is no difference at all."""
 
-ONE_SIDED = debiased.NORMAL.inv_cdf(1 - ALPHA)
 BOTH_SIDES = debiased.NORMAL.inv_cdf((1 + POWER) / 2)
 """An estimate errs by less than so many standard errors with the probability ``POWER``."""
 NEGLIGIBLE = 1e-3
@@ -52,7 +51,7 @@ FARTHEST = 37.0
 """Standard errors beyond which a normal tail is 0 in float64."""
 MOST = 1e9
 """Times the rows at hand that are looked at for how many would be needed."""
-HALVINGS = 100
+HALVINGS = 60
 
 STILL = "none: the error has no spread"
 T_TESTS = "two one-sided t tests of the paired difference, jackknife over clusters"
@@ -66,8 +65,9 @@ class Equivalence:
     ``low`` and ``high`` bound the difference so that p is below 0.05 just where both lie inside the
     margin: of a mean the 90 % interval, of calibration errors the widest difference that their two
     intervals allow. ``p`` is None where there is no test, and ``method`` then says why. ``needs``
-    is about how many rows of the same kind would show equivalence four times of five if there were
-    no difference; None where that is not known.
+    is about how many rows of the same kind would show equivalence (p < 0.05) four times of five if
+    there were no difference; None where that is not known. A test among several whose p are
+    corrected needs more (``needs_at``).
     """
 
     value: float
@@ -98,6 +98,39 @@ def paired_equivalence(
     Raises ValueError for another metric, a margin that is not above 0, rows of unequal number, rows
     of one cluster, and as the metric does.
     """
+    return tested(metric, first, second, margin, clusters)[0]
+
+
+Needs = Callable[[float], int | None]
+"""Of the level below which p is to lie, about how many rows bring it there four times of five if
+there is no difference; None where that is not known."""
+
+
+def needs_at(
+    metric: Metric,
+    first: tuple[ArrayLike, ArrayLike],
+    second: tuple[ArrayLike, ArrayLike],
+    *,
+    tests: int,
+    margin: float = MARGIN,
+    clusters: ArrayLike | None = None,
+) -> tuple[Equivalence, list[int | None]]:
+    """The test of ``paired_equivalence``, and (tests,) numbers of rows: what it needs for p below
+    0.05, below 0.05 / 2 and so on, the levels that Holm's rule sets.
+
+    Arguments and errors are those of ``paired_equivalence``.
+    """
+    found, needs = tested(metric, first, second, margin, clusters)
+    return found, [needs(ALPHA / number) for number in range(1, tests + 1)]
+
+
+def tested(
+    metric: Metric,
+    first: tuple[ArrayLike, ArrayLike],
+    second: tuple[ArrayLike, ArrayLike],
+    margin: float,
+    clusters: ArrayLike | None,
+) -> tuple[Equivalence, Needs]:
     if not (math.isfinite(margin) and margin > 0):
         raise ValueError(f"margin must be a number above 0, got {margin}")
     a, b = pair("first", first), pair("second", second)
@@ -109,7 +142,7 @@ def paired_equivalence(
     few = too_few(metric, a[1], members) or too_few(metric, b[1], members)
     if base_of(metric) is metrics.debiased_rmsce:
         if few is not None:
-            return Equivalence(value, None, None, None, margin, None, few)
+            return none(value, margin, few)
         cells = [debiased.Cells.of(metric, *side) for side in (a, b)]
         return of_errors(value, [Error.of(each, members) for each in cells], len(a[1]), margin)
     ratio = ratio_of(metric)
@@ -125,13 +158,21 @@ def paired_equivalence(
             f"metric must have values that span at most {SPAN:g}, got {np.ptp(values):g}"
         )
     if few is not None:
-        return Equivalence(value, None, None, None, margin, None, few)
+        return none(value, margin, few)
     return of_means(value, rows[0], rows[1], members, margin)
+
+
+def none(value: float, margin: float, why: str) -> tuple[Equivalence, Needs]:
+    return Equivalence(value, None, None, None, margin, None, why), lambda level: None
+
+
+def with_needs(found: Equivalence, needs: Needs) -> tuple[Equivalence, Needs]:
+    return replace(found, needs=needs(ALPHA)), needs
 
 
 def of_means(
     value: float, first: Rows, second: Rows, members: Members, margin: float
-) -> Equivalence:
+) -> tuple[Equivalence, Needs]:
     """Means over rows: (G,) sums of the differences in each cluster, and how many rows it has."""
     from scipy import special  # takes 0.15 s, and most metrics do without
 
@@ -141,8 +182,12 @@ def of_means(
     small = NEGLIGIBLE * margin
     # So large a share of clusters must differ by more before they can make up the margin.
     least = (margin - small) / SPAN * float(rows.mean() / rows.max())
-    unseen = math.log(ALPHA) / math.log1p(-least) * n / members.count if least < 1 else 1.0
-    needs = math.ceil(max(n * (error * (ONE_SIDED + BOTH_SIDES) / margin) ** 2, unseen))
+
+    def needs(level: float) -> int:
+        unseen = math.log(level) / math.log1p(-least) * n / members.count if least < 1 else 1.0
+        reach = debiased.NORMAL.inv_cdf(1 - level) + BOTH_SIDES
+        return math.ceil(max(n * (error * reach / margin) ** 2, unseen))
+
     differ = int((np.abs(sums) > small * rows).sum())
     if differ < FEWEST_CLUSTERS:
         p = float(special.bdtr(differ, members.count, min(1.0, least)))
@@ -150,12 +195,13 @@ def of_means(
         most = float(special.bdtri(differ, members.count, ALPHA))
         reach = small + (margin - small) * most / least
         how = f"exact binomial of the {members.count:,} clusters, of which {differ} differ"
-        return Equivalence(value, -reach, reach, p, margin, needs, how)
+        return with_needs(Equivalence(value, -reach, reach, p, margin, None, how), needs)
     if error <= ROUNDING:
-        return Equivalence(value, None, None, None, margin, None, STILL)
+        return none(value, margin, STILL)
     reach = float(special.stdtrit(members.count - 1, 1 - ALPHA)) * error
     p = float(special.stdtr(members.count - 1, (abs(value) - margin) / error))
-    return Equivalence(value, value - reach, value + reach, p, margin, needs, T_TESTS)
+    found = Equivalence(value, value - reach, value + reach, p, margin, None, T_TESTS)
+    return with_needs(found, needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +222,17 @@ class Error:
         return Error(square + errors * spread.error(square), spread)
 
 
-def of_errors(value: float, errors: Sequence[Error], n: int, margin: float) -> Equivalence:
+def of_errors(
+    value: float, errors: Sequence[Error], n: int, margin: float
+) -> tuple[Equivalence, Needs]:
     if not all(each.spread.scale > 0 for each in errors):
-        return Equivalence(value, None, None, None, margin, None, STILL)
+        return none(value, margin, STILL)
     low, high = allowed(errors, debiased.REACH)
     # The interval's bounds move outwards, so that p is where they meet the margin.
     reach = last(lambda at: inside(allowed(errors, at), margin), 0.0, FARTHEST)
     p = 1.0 if reach is None else 2 * debiased.NORMAL.cdf(-reach)
-    return Equivalence(value, low, high, p, margin, rows_needed(errors, n, margin), DEBIASED)
+    found = Equivalence(value, low, high, p, margin, None, DEBIASED)
+    return with_needs(found, lambda level: rows_needed(errors, n, margin, level))
 
 
 def allowed(errors: Sequence[Error], reach: float) -> tuple[float, float]:
@@ -196,22 +245,23 @@ def inside(ends: tuple[float, float], margin: float) -> bool:
     return -margin < ends[0] and ends[1] < margin
 
 
-def rows_needed(errors: Sequence[Error], n: int, margin: float) -> int | None:
+def rows_needed(errors: Sequence[Error], n: int, margin: float, level: float) -> int | None:
     """Rows that show two calibration errors to be equivalent with ``POWER``, if they are equal.
 
+    Shown is what has a p below ``level``.
     Both are taken to have the mean of the squares that were found, if that is above 0. Near 0 each
     upper bound must be below the margin, and far from it the difference of the two estimates must
     be small: the larger number is returned.
     """
     square = max(0.0, sum(each.square for each in errors) / len(errors))
-    apart = BOTH_SIDES / math.sqrt(2)
+    apart, reach = BOTH_SIDES / math.sqrt(2), debiased.NORMAL.inv_cdf(1 - level / 2)
     times = 0.0
     for pushes in ((BOTH_SIDES, 0.0), (0.0, BOTH_SIDES), (apart, -apart), (-apart, apart)):
 
         def shows(fewer: float, pushes: tuple[float, float] = pushes) -> bool:
             both = zip(errors, pushes, strict=True)
             seen = [each.of_more(math.exp(-fewer), square, push) for each, push in both]
-            return inside(allowed(seen, debiased.REACH), margin)
+            return inside(allowed(seen, reach), margin)
 
         fewest = last(shows, -math.log(MOST), math.log(MOST))
         times = max(times, math.exp(-fewest) if fewest is not None else math.inf)

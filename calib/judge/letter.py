@@ -65,7 +65,7 @@ from calib.judge.cues import (
 from calib.judge.mentions import begins_text, labels_text, strong, without_list
 from calib.judge.options import POLAR, Options, Texts, same_word
 from calib.judge.plain import plain
-from calib.judge.refusal import idk_option, is_refusal
+from calib.judge.refusal import idk_options, is_refusal
 from calib.judge.said import text_of, unboxed, unwrapped
 from calib.judge.text import spellings_of
 from calib.records import Answer, Item, Verdict
@@ -88,13 +88,13 @@ NOTHING: Reading = (None, "")
 def letter(answer: Answer | str, item: Item) -> Verdict:
     """The option an answer means; see the module for the rules.
 
-    An answer that picks the item's "I don't know" option is a refusal, and so is one that says so
-    without naming an option.
+    An answer that picks an option that says "I don't know" (``idk_options``) is a refusal, unless
+    that is the right one, and so is an answer that says so without naming an option.
     """
     text = unwrapped(text_of(answer))
     parsed, how = find_option(text, spellings_of(item))
     sure = how in ("option text", "letter", "cue", "label")
-    refused = parsed is not None and parsed == idk_option(item)
+    refused = parsed is not None and parsed != item.answer and parsed in idk_options(item)
     if not refused and not sure and is_refusal(text):
         parsed, refused, how = None, True, "refusal"
     return Verdict(None if item.answer is None else parsed == item.answer, parsed, refused, how)

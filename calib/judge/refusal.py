@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from calib.judge.refusal_phrases import (
+    ADDED,
+    ALONE,
     BUT,
     CLAUSES,
     CONCLUDES,
@@ -53,6 +55,12 @@ SODIUM = re.compile(r"\bNa\b|[+⁺]")
 """Of a text that is no "n/a"."""
 KINDS = ("not_knowing", "unable", "unknowable")
 NOT_KNOWING = ("not_knowing", "elliptical")
+WHOLE = ("not_knowing", "elliptical", "unknowable", "unknown")
+"""Kinds of which a phrase says all that a text says; of English ``ALONE`` has more of them."""
+ONLY = re.compile("|".join(f"(?:{phrase})" for phrase in ALONE))
+ONLY_ADDED = re.compile(rf"{ADDED}$")
+CANT = re.compile(r"\bcant\b")
+NEGATION = re.compile(r"\b(?:not |un|in|im(?=p))(?=\w{4})")
 
 
 @functools.cache
@@ -116,7 +124,7 @@ def is_refusal(text: str) -> bool:
     if not re.search(r"\w", own):
         own = text
     sentences = [s for s in SENTENCE.split(own) if s.strip() and not PARTICIPLE.match(s)]
-    if any(refuses(sentence, KINDS) for sentence in sentences):
+    if is_not_knowing(own) or any(refuses(sentence, KINDS) for sentence in sentences):
         return True
     if len(sentences) > SHORT:
         return False
@@ -148,31 +156,47 @@ def is_whole(text: str, kinds: tuple[str, ...]) -> bool:
     return whole or bool(unspaced(kinds).fullmatch(close))
 
 
-# What an option may add to "I don't know".
-ADDED = re.compile(r"(?: (?:and|the|answer|dont|want|to|guess|this|it|about|yet))*$")
+def is_not_knowing(text: str) -> bool:
+    """Whether all that ``text`` says is that one does not know, or that nobody can know it.
+
+    Of options and answers alike; every such text is a refusal (``is_refusal``), and no other text
+    of an option counts as one. Compared without case, accents, apostrophes and punctuation:
+    "I don't know", "Cannot tell", "It is impossible to say from the picture", "unknown". What says
+    more is none ("Unknown Pleasures"), nor is what speaks of the options ("none of the above").
+    """
+    said = words_of(text)
+    if ONLY.fullmatch(said) or is_whole(text, WHOLE):
+        return True
+    matches = (pattern.match(said) for pattern in patterns(said, NOT_KNOWING))
+    return any(match and ONLY_ADDED.match(said, match.end()) for match in matches)
 
 
-def idk_option(item: Item) -> int | None:
-    """The index of the option that means "I don't know": ``meta["idk"]``, or the one so worded.
+def idk_options(item: Item) -> tuple[int, ...]:
+    """The indices of the options that mean "I don't know": ``meta["idk"]`` first, and all that
+    say so (``is_not_knowing``), unless another option says the opposite ("known", "unknown").
 
     InputError: ``meta["idk"]`` is no index of an option.
     """
     index = item.meta.get("idk")
-    if index is not None:
-        if type(index) is not int or not 0 <= index < len(item.options):
-            raise InputError(
-                f"item {item.id!r}: meta['idk'] must be the index of an option, 0 to "
-                f"{len(item.options) - 1}, and is {repr(index)[:80]}"
-            )
-        return index
+    if index is not None and (type(index) is not int or not 0 <= index < len(item.options)):
+        raise InputError(
+            f"item {item.id!r}: meta['idk'] must be the index of an option, 0 to "
+            f"{len(item.options) - 1}, and is {repr(index)[:80]}"
+        )
+    named = () if index is None else (index,)
     worded = [i for i, option in enumerate(item.options) if is_not_knowing(option)]
-    return worded[0] if worded else None
+    said = {words_of(option) for option in item.options} if worded else set()
+    return *named, *(
+        i for i in worded if i != index and affirmed(words_of(item.options[i])) not in said
+    )
 
 
-def is_not_knowing(option: str) -> bool:
-    said = words_of(option)
-    matches = (pattern.match(said) for pattern in patterns(said, NOT_KNOWING))
-    if any(match and ADDED.match(said, match.end()) for match in matches):
-        return True
-    close = re.sub(r"[\W_]+", "", folded(option))
-    return bool(unspaced(NOT_KNOWING).fullmatch(close))
+def idk_option(item: Item) -> int | None:
+    """The first of ``idk_options``, None where there is none."""
+    return next(iter(idk_options(item)), None)
+
+
+def affirmed(said: str) -> str:
+    """What the words of a text would be without its "not"."""
+    without = NEGATION.sub("", CANT.sub("can", said))
+    return without if without != said else ""

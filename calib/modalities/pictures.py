@@ -73,10 +73,10 @@ class Pictures:
         return tuple(self.name(image) for image in item.images)
 
     def others(self) -> dict[tuple[str, ...], tuple[ImageRef, ...]]:
-        """For the pictures of each question those of another, never its own.
+        """For the pictures of each question those of another, none of which is its own.
 
-        Distinct ones stand in an order drawn by the seed, and each gets the next: every picture is
-        shown as often as it is in the order, and none with its own questions.
+        Distinct sets of them stand in an order drawn by the seed, and each gets the next that
+        shares none with it: of sets of one, each is shown as often as it is in the order.
         """
         if not self._others:
             distinct = {self.content(item): item.images for item in self.items}
@@ -87,8 +87,16 @@ class Pictures:
                 )
             order = sorted(distinct)
             random.Random(self.seed).shuffle(order)
-            turned = [*order[1:], order[0]]
-            self._others = {own: distinct[other] for own, other in zip(order, turned, strict=True)}
+            for place, own in enumerate(order):
+                after = [*order[place + 1 :], *order[:place]]
+                other = next((o for o in after if not set(o) & set(own)), None)
+                if other is None:
+                    item = next(item for item in self.items if self.content(item) == own)
+                    raise InputError(
+                        f"arm shuffled: item {item.id!r}: expected another question that shows "
+                        "none of its pictures, and there is none"
+                    )
+                self._others[own] = distinct[other]
         return self._others
 
     def mean(self) -> tuple[Image, str]:

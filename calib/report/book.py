@@ -19,7 +19,7 @@ from calib.report.blocks import Page, Section, Table, Text, Tile
 from calib.report.formats import UNKNOWN, Label, Linked, count, listed
 from calib.report.page import make_folder, write_file, write_page
 from calib.report.study import jobs_of, read_study_results, seconds_of
-from calib.report.study_tables import time_of
+from calib.report.study_tables import asked, time_of
 from calib.report.study_words import (
     AGAINST,
     ILLUSTRATION,
@@ -226,8 +226,8 @@ def study_table(studies: Sequence[Told]) -> Table:
                 f"{headline(study.first).rstrip('.')}.",
                 "illustration" if study.results["quick"] else "full",
                 count(len(runs)),
-                count(sum(job["prompts"] for job in jobs)),
-                count(sum(job["answers"] for job in jobs)),
+                asked(jobs, "prompts"),
+                asked(jobs, "answers"),
                 time_of(seconds_of(jobs)),
             ]
         )

@@ -117,7 +117,8 @@ def told(results: Entry) -> str:
         "questions (two one-sided tests); of calibration errors the widest difference that both "
         "debiased intervals allow, each 97.5 % to either side. Both sides must be shown, so that "
         "two need no correction for their number. “Questions needed” are about as many of this "
-        "kind as would show equivalence four times of five if there were no difference."
+        "kind as would show equivalence, with p so corrected, four times of five if there were no "
+        "difference; of several tests, those that need fewer are shown before."
     )
 
 

@@ -13,6 +13,7 @@ from calib.report.formats import count, duration, listed, plural, printable
 from calib.report.page import write_page
 from calib.report.study_figures import figures_of
 from calib.report.study_tables import (
+    asked,
     conclusion_table,
     found_table,
     refused_table,
@@ -81,8 +82,8 @@ def tiles(results: Results) -> list[Tile]:
     conclusions = results["runs"][0]["found"]["conclusions"]
     verdicts = verdicts_of(conclusions)
     jobs = jobs_of(results["runs"])
-    asked = sum(job["prompts"] for job in jobs)
-    written = sum(job["answers"] for job in jobs)
+    written = asked(jobs, "answers")
+    answer = "answer" if written == "1" else "answers"
     told = []
     if conclusions:
         of = plural(len(conclusions), "statement")
@@ -93,7 +94,7 @@ def tiles(results: Results) -> list[Tile]:
         ]
     return [
         *told,
-        Tile("asked", count(asked), f"prompts; {plural(written, 'answer')} written"),
+        Tile("asked", asked(jobs, "prompts"), f"prompts; {written} {answer} written"),
         Tile("time", duration(seconds_of(jobs)), plural(len(jobs), "step")),
     ]
 

@@ -151,8 +151,8 @@ def step_table(runs: Sequence[Results]) -> Table:
             *([str(seed)] if several else []),
             step["kind"],
             *([options_of(step["options"])] if options else []),
-            asked(step["prompts"]),
-            asked(step["answers"]),
+            asked([step], "prompts") if step["prompts"] else Shown(UNKNOWN, 0),
+            asked([step], "answers") if step["answers"] else Shown(UNKNOWN, 0),
             time_of(step["seconds"]),
             step["date"],
         ]
@@ -162,14 +162,19 @@ def step_table(runs: Sequence[Results]) -> Table:
         "steps",
         [*head, "prompts", "answers", Label("time", "time, seconds"), "date"],
         rows,
-        "Prompts that the model read and answers that it wrote. The time is that of the day when "
-        "the step was done; steps that another study had done were read.",
+        "Prompts that the model read and answers that it wrote; ≤: at most so many, as the step "
+        "may leave out some. The time is that of the day when the step was done; steps that "
+        "another study had done were read.",
         prose=(head.index("options"),) if options else (),
     )
 
 
-def asked(number: int) -> str:
-    return count(number) if number else Shown(UNKNOWN, 0)
+def asked(steps: Iterable[Results], what: str) -> str:
+    """The sum of ``what``, "prompts" or "answers", over steps; where some asked at most so many it
+    is no number of CSV."""
+    some = [step for step in steps if step[what]]
+    number = sum(step[what] for step in some)
+    return f"≤ {number:,}" if any(step.get("at_most") for step in some) else count(number)
 
 
 def time_of(seconds: float) -> str:
@@ -182,16 +187,19 @@ def options_of(options: Results) -> str:
 
 
 def refused_table(runs: Sequence[Results]) -> Table | None:
-    """Steps that concluded nothing, and why; None where there is none."""
-    refused = {
-        step["name"]: why(step["refused"])
-        for run in runs
-        for step in run["steps"]
-        if step["refused"] is not None
-    }
+    """Steps that concluded nothing, with which seeds and why; None where there is none."""
+    refused: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        for step in run["steps"]:
+            if step["refused"] is not None:
+                told = (step["name"], why(step["refused"]))
+                refused.setdefault(told, []).append(str(run["seed"]))
     if not refused:
         return None
-    return Table("nothing", ["step", "why"], list(map(list, refused.items())), prose=(1,))
+    if len(runs) == 1:
+        return Table("nothing", ["step", "why"], list(map(list, refused)), prose=(1,))
+    rows = [[name, ", ".join(seeds), reason] for (name, reason), seeds in refused.items()]
+    return Table("nothing", ["step", "with seed", "why"], rows, prose=(2,))
 
 
 def why(reason: str) -> str:

@@ -114,7 +114,9 @@ def answers(found: Results) -> list[str]:
         lines += [line for line in lines_of(own) if line not in told]
     more = len(lines) - LINES
     if more > 0:
-        lines[LINES:] = [f"{count(more)} more {'line' if more == 1 else 'lines'} stand below."]
+        lines[LINES:] = [
+            f"{count(more)} more {'line stands' if more == 1 else 'lines stand'} below."
+        ]
     return lines
 
 

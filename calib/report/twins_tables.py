@@ -25,7 +25,13 @@ def rate_table(results: Results) -> Table:
         ],
         "Of all pairs of a way. Dual accuracy: the question is answered right and its twin is "
         "abstained from."
-        + (f" Mass: the mean share of “{results['idk']}” among the options." * ("mass" in names)),
+        + (f" Mass: the mean share of “{results['idk']}” among the options." * ("mass" in names))
+        + "".join(
+            f" By {row['how']} there is none: {count(row['without_mass'])} of "
+            f"{count(row['pairs'])} pairs have no options."
+            for row in results["ways"]
+            if "mass" in names and row.get("without_mass")
+        ),
     )
 
 

@@ -30,7 +30,8 @@ RESAMPLES = 4000
 class Work:
     """A job with all that its call needs. ``inputs`` are the folders of the jobs that it reads;
     ``model`` and ``task`` load what the job names, ``whole`` the task without its limit, ``path``
-    finds what the study's file names."""
+    finds what the study's file names, ``called`` are
+    the study's names of the runs where they need some."""
 
     job: Job
     folder: Path
@@ -40,6 +41,7 @@ class Work:
     whole: Callable[[], Task]
     elsewhere: Callable[[], Sequence[Task]]
     path: Callable[[str], str]
+    called: Sequence[str] | None
     progress: Progress | None
 
     @property
@@ -188,7 +190,8 @@ def compare(work: Work) -> None:
     from calib.summary.compare import compare
 
     runs = [open_run(path) for path in work.inputs["runs"]]
-    write_comparison(compare(runs, seed=work.job.seed, **work.options), work.folder)
+    found = compare(runs, seed=work.job.seed, called=work.called, **work.options)
+    write_comparison(found, work.folder)
 
 
 def compare_idk(work: Work) -> None:
@@ -212,4 +215,5 @@ def transfer(work: Work) -> None:
     from calib.summary.transfer import transfer_runs
 
     runs = [open_run(path) for path in work.inputs["runs"]]
-    write_transfer(transfer_runs(runs, seed=work.job.seed, **work.options), work.folder)
+    found = transfer_runs(runs, seed=work.job.seed, called=work.called, **work.options)
+    write_transfer(found, work.folder)

@@ -11,7 +11,7 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Cost:
-    """Prompts that are read and answers that are drawn; ``at_most`` where fewer may do."""
+    """Prompts that are read and answers that are drawn; ``at_most`` where both may be fewer."""
 
     prompts: int = 0
     answers: int = 0

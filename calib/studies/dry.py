@@ -51,8 +51,9 @@ def dry_run(
     known = rates(places.cache)
     lines, seen = [], set()
     for seed in chosen:
-        for job in plan(study, seed, quick=quick):
-            refuse_early(job, places)
+        jobs = plan(study, seed, quick=quick)
+        refuse_early(jobs, study, places)
+        for job in jobs:
             if (key := places.key(job)) in seen:
                 continue  # another seed asks the same
             seen.add(key)

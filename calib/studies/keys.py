@@ -42,7 +42,10 @@ class Places:
     def path(self, named: str) -> str:
         """What the file names: a path beside it where that exists, else as it is."""
         near = self.beside / named
-        return str(near) if near.exists() else named
+        try:
+            return str(near) if near.exists() else named
+        except OSError:  # too long for a path
+            return named
 
     def task(self, asked: TaskOf) -> Task:
         """The task as the study words it, read once."""
@@ -93,7 +96,7 @@ class Places:
         if over == OVER_FILES:
             return said | {"file": contents(Path(self.path(str(job.options["file"]))))}
         if over != OVER_MODELS:
-            return said | {"seed": job.seed}
+            return said | {"seed": job.seed} | ({"names": names} if (names := called(job)) else {})
         assert job.model is not None and job.task is not None
         items = self.items(job)
         whole = len(items) == len(self.task(job.task))
@@ -114,19 +117,43 @@ class Places:
         return named | {name: self.path(str(named[name])) for name in ("peft",) if name in named}
 
     def weights(self, model: ModelOf) -> list[str | None]:
-        """Digests of a local model's files and of its adapter's; None for what is no folder."""
-        adapter = self.arguments(model).get("peft")
+        """Digests of a local model's folder, of its adapter's and of the base that an adapter's
+        folder names; None for what is no folder."""
+        from calib.hf.adapters import local_base
+
+        arguments = self.arguments(model)
+        folder, adapter = self.path(model.model), arguments.get("peft")
+        inner = str(arguments.get("subfolder") or "")  # that of a model; an adapter has none
+        base = local_base(Path(folder).expanduser())
         return [
-            None if each is None else self.digest(each)
-            for each in (self.path(model.model), adapter)
+            self.digest(folder, inner),
+            None if adapter is None else self.digest(str(adapter)),
+            *([] if base is None else [self.digest(str(base), inner)]),
         ]
 
-    def digest(self, place: str) -> str | None:
-        from calib.hf.revision import digest_of
+    def digest(self, place: str, subfolder: str = "") -> str | None:
+        from calib.hf.revision import contents_of
 
-        if place not in self._weights:
-            self._weights[place] = digest_of(Path(place))
-        return self._weights[place]
+        known = json.dumps([place, subfolder])
+        if known not in self._weights:
+            folder = Path(place).expanduser()
+            try:
+                self._weights[known] = contents_of(folder, subfolder)
+            except OSError as error:
+                raise InputError(
+                    f"model {place!r}: {error.filename or folder} cannot be read ({error.strerror})"
+                ) from error
+        return self._weights[known]
+
+
+def called(job: Job) -> list[str] | None:
+    """The study's names of the runs that a job reads; None where their labels tell them apart, and
+    the study's names decide nothing."""
+    jobs = job.inputs.get("runs", ())
+    if len(set(map(label_of, jobs))) == len(jobs):
+        return None
+    names = [each.name.partition("/")[2] for each in jobs]
+    return names if len(set(names)) == len(names) else [each.name for each in jobs]
 
 
 def label_of(job: Job) -> str:

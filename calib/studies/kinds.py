@@ -110,10 +110,11 @@ def singly(option: Option) -> Option:
 def check_names(source: Source, step: Step, part: str, known: Mapping[str, Any]) -> None:
     if not known:
         source.refuse(step.place, f"step {step.name}: the study names no {part}")
-    for name in source.names((*step.place, part), step.options.get(part, list(known)), part):
+    given = step.options.get(part, list(known))
+    for k, name in enumerate(source.names((*step.place, part), given, part)):
         if name not in known:
             source.refuse(
-                (*step.place, part),
+                (*step.place, part, k),
                 f"step {step.name}: {part}: expected some of {', '.join(known)}, got {name!r}",
             )
 
@@ -134,12 +135,13 @@ def check_reads(
             step.place, f"step {step.name}: {part} are missing: a step of {' or '.join(kinds)}"
         )
     usable = [name for name, each in before.items() if each.kind in kinds]
-    for reference in source.names((*step.place, part), step.options[part], part):
+    references = source.names((*step.place, part), step.options[part], part)
+    for k, reference in enumerate(references):
         name = reference.partition("/")[0]
         if name not in usable:
             above = f"got {name!r}" if name not in before else f"{name!r} is {before[name].kind}"
             source.refuse(
-                (*step.place, part),
+                (*step.place, part, k),
                 f"step {step.name}: {part}: expected a step of {' or '.join(kinds)} above it"
                 f"{' (' + ', '.join(usable) + ')' if usable else ''}, {above}",
             )

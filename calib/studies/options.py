@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from calib.fields import told
-from calib.studies.source import Place, Source
+from calib.studies.source import Place, Source, said
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,14 @@ def positive(source: Source, place: Place, value: Any, what: str) -> None:
 
 
 def check(source: Source, place: Place, value: Any, what: str, option: Option) -> None:
-    """Refuse, at its line, what is no ``option``."""
+    """Refuse, at its line, what is no ``option``; of a list the first part that is none."""
     if not option.fits(value):
-        source.refuse(place, f"{what}: expected {option.expected}, got {told(value)}")
+        parts = value if isinstance(value, list) else []
+        wrong = next((n for n, part in enumerate(parts) if not option.fits([part])), None)
+        at, got = (place, value) if wrong is None else ((*place, wrong), parts[wrong])
+        source.refuse(at, f"{what}: expected {option.expected}, got {said(got)}")
+    if isinstance(value, list):
+        source.refuse_twice(place, value, what)
 
 
 def check_all(

@@ -26,13 +26,24 @@ def plan(study: Study, seed: int, *, quick: bool = False) -> list[Job]:
             without.append(step.name)
             continue
         options = {**step.options, **quick_options(study, step)} if quick else dict(step.options)
-        jobs = list(jobs_of(study, replace(step, options=options), made, seed, quick))
+        step = replace(step, options=options)
+        jobs = list(jobs_of(study, step, made, seed, quick))
         if not jobs:
-            study.source.refuse(
-                step.place, f"step {step.name}: what it reads comes to too few runs"
-            )
+            study.source.refuse(step.place, f"step {step.name}: {too_few(step, made)}")
         made[step.name] = jobs
     return [job for jobs in made.values() for job in jobs]
+
+
+def too_few(step: Step, made: Mapping[str, Sequence[Job]]) -> str:
+    """Why a step over runs comes to no job: what it needs, and what it finds in each group."""
+    found = [
+        f"{len(runs)} in {name}" if name else str(len(runs)) for name, runs in groups(step, made)
+    ]
+    several = "" if by_of(step) == "all" else f" of one {by_of(step)}"
+    return (
+        f"what it reads comes to too few runs: {step.kind} takes {KINDS[step.kind].least} or "
+        f"more{several}, got {', '.join(found) or 'none'}"
+    )
 
 
 def reads_only(step: Step, gone: Sequence[str]) -> bool:
@@ -102,10 +113,7 @@ def over_runs(
     """A job for each group of the runs that the step reads, where it has enough of them."""
     kind = KINDS[step.kind]
     read = {part: matching(step.options.get(part) or [], made) for part in kind.reads}
-    groups: dict[str, list[Job]] = {}
-    for run in read["runs"]:
-        groups.setdefault(group_of(run, str(step.options.get("by", kind.by))), []).append(run)
-    for name, runs in groups.items():
+    for name, runs in groups(step, made):
         if len(runs) < kind.least:
             continue
         inputs: dict[str, Sequence[Job]] = {"runs": runs}
@@ -115,6 +123,18 @@ def over_runs(
         title = f"{step.name}/{name}" if name else step.name
         first = runs[0]
         yield Job(title, step.name, step.kind, first.model, first.task, own, seed, inputs)
+
+
+def groups(step: Step, made: Mapping[str, Sequence[Job]]) -> list[tuple[str, list[Job]]]:
+    """The runs that the step reads, by what they have in common."""
+    found: dict[str, list[Job]] = {}
+    for run in matching(step.options.get("runs") or [], made):
+        found.setdefault(group_of(run, by_of(step)), []).append(run)
+    return list(found.items())
+
+
+def by_of(step: Step) -> str:
+    return str(step.options.get("by", KINDS[step.kind].by))
 
 
 def matching(references: Any, made: Mapping[str, Sequence[Job]]) -> list[Job]:

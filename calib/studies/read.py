@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from calib.fields import told
+from calib.prompts.parts import checked
 from calib.records import InputError
 from calib.studies.findings import FINDINGS
 from calib.studies.kinds import KINDS
-from calib.studies.options import is_number, positive
-from calib.studies.source import Place, Source, read_source
+from calib.studies.options import is_number, is_whole, positive
+from calib.studies.source import Place, Source, read_source, said
 from calib.studies.study import CLAIMS, ModelOf, Step, Study, TaskOf
 
 TOP: dict[str, str] = {
@@ -122,7 +123,9 @@ def one_key(
     if isinstance(value, str):
         value = {value: None}
     if not isinstance(value, dict) or len(value) != 1:
-        source.refuse(place, f"{what}: expected one of {', '.join(known)}, got {told(value)}")
+        second = list(value)[1:2] if isinstance(value, dict) else []
+        got = f"{', '.join(value)} together" if second else told(value)
+        source.refuse((*place, *second), f"{what}: expected one of {', '.join(known)}, got {got}")
     name, options = next(iter(value.items()))
     if name not in known:
         source.refuse((*place, name), f"{what}: expected one of {', '.join(known)}, got {name!r}")
@@ -173,7 +176,12 @@ def task_of(source: Source, name: str, value: Any) -> TaskOf:
     for part, text in (
         source.mapping((*place, "wording"), wording, "wording").items() if wording else ()
     ):
-        source.text((*place, "wording", part), text, f"wording {part}")
+        at = (*place, "wording", part)
+        source.text(at, text, f"wording {part}")
+        try:
+            checked(part, text)
+        except InputError as error:
+            source.refuse(at, f"wording: {error}")
     task = source.text((*place, "task"), found["task"], f"task {name}")
     return TaskOf(name, task, limit, prompt, dict(wording))
 
@@ -199,20 +207,22 @@ def claims_of(source: Source, value: Any) -> list[str]:
     found = source.names(("claims",), value, "claims")
     for number, name in enumerate(found):
         if name not in CLAIMS:
-            at = ("claims", number) if isinstance(value, list) else ("claims",)
-            source.refuse(at, f"claims: expected some of {', '.join(CLAIMS)}, got {name!r}")
+            source.refuse(
+                ("claims", number), f"claims: expected some of {', '.join(CLAIMS)}, got {name!r}"
+            )
     return found
 
 
 def seeds_of(source: Source, value: Any) -> list[int]:
     found = value if isinstance(value, list) else [value]
-    whole = all(
-        isinstance(each, int) and not isinstance(each, bool) and each >= 0 for each in found
-    )
-    if not found or not whole or len(set(found)) < len(found):
-        source.refuse(
-            ("seeds",), f"seeds: expected different whole numbers from 0, got {told(value)}"
-        )
+    if not found:
+        source.refuse(("seeds",), "seeds: expected whole numbers from 0, got an empty list")
+    for number, each in enumerate(found):
+        if not is_whole(each, 0):
+            source.refuse(
+                ("seeds", number), f"seeds: expected whole numbers from 0, got {said(each)}"
+            )
+    source.refuse_twice(("seeds",), found, "seeds")
     return found
 
 
@@ -225,7 +235,8 @@ def quick_of(source: Source, value: Any, steps: Mapping[str, Step]) -> Mapping[s
     for name, options in source.keys(place, found.get("steps") or {}, "quick steps", steps).items():
         KINDS[steps[name].kind].options_of(source, (*place, name), name, options)
     without = found.get("without") or []
-    for name in source.names(("quick", "without"), without, "without") if without else []:
+    names = source.names(("quick", "without"), without, "without") if without else []
+    for number, name in enumerate(names):
         if name not in steps:
-            source.refuse(("quick", "without"), f"without: there is no step {name!r}")
+            source.refuse(("quick", "without", number), f"without: there is no step {name!r}")
     return found

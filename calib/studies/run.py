@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calib.fields import (
     Fields,
     check_fields,
+    is_bool,
     is_count,
     is_number,
     is_text,
@@ -39,7 +41,7 @@ from calib.studies.cost import Cost
 from calib.studies.early import refuse_early
 from calib.studies.findings import FINDINGS
 from calib.studies.findings.outcome import Outcome
-from calib.studies.keys import Places
+from calib.studies.keys import Places, called
 from calib.studies.kinds import KINDS, OVER_MODELS
 from calib.studies.plan import plan
 from calib.studies.read import find_study, missing, read_study
@@ -60,6 +62,8 @@ KNOWN: Fields = {
     "refused": ("text or null", or_null(is_text)),
     "date": ("text", is_text),
 }
+LATER: Fields = {"at_most": ("true or false", is_bool)}
+"""What notes of an earlier version do not say."""
 ROOT = Path("runs/studies")
 CACHE = "cache"
 
@@ -109,9 +113,8 @@ def run_study(
     places = Places(cache_of(folder, cache), study.path.parent)
     chosen = chosen_seeds(study, seeds, quick)
     planned = {seed: plan(study, seed, quick=quick) for seed in chosen}
-    for jobs in planned.values():
-        for job in jobs:
-            refuse_early(job, places)  # reads every task, and so refuses a broken one, too
+    # Reads every task, and so refuses a broken one, too.
+    refuse_early(chain.from_iterable(planned.values()), study, places)
     models = Models(places)
     runs = []
     for seed, jobs in planned.items():
@@ -200,6 +203,7 @@ def outcome_of(
         if announce is not None:
             announce(f"{study.name}: {job.name}")
         known = carry_out(job, places, models, progress)
+    known = {"at_most": cost_of(job, places).at_most, **known}  # which earlier notes do not say
     inputs = {part: [places.folder(each) for each in jobs] for part, jobs in job.inputs.items()}
     return Outcome(job, folder, inputs, known)
 
@@ -219,6 +223,7 @@ def carry_out(
         whole=partial(places.whole, job),
         elsewhere=lambda: [places.chosen(each, job.seed) for each in job.elsewhere],
         path=places.path,
+        called=called(job),
         progress=told_of(job, progress),
     )
     began, refused = time.monotonic(), None
@@ -236,6 +241,7 @@ def carry_out(
         "seconds": round(time.monotonic() - began, 3),
         "prompts": cost.prompts,
         "answers": cost.answers,
+        "at_most": cost.at_most,
         "refused": refused,
         "date": datetime.now(UTC).date().isoformat(),
     }
@@ -272,7 +278,7 @@ def read_done(path: Path) -> dict[str, Any]:
     """A done.json. InputError, saying what to delete, for one that was damaged."""
     try:
         known = read_object(path)
-        check_fields(known, str(path), KNOWN)
+        check_fields(known, str(path), KNOWN, LATER)
     except InputError as error:
         raise InputError(f"{error}; delete {path.parent}, and its job is done again") from error
     return known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +19,9 @@ LARGEST = 1_000_000
 """Characters of a file; a study has a few thousand."""
 TAGS = "tag:yaml.org,2002:"
 WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
-WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+MOST_DIGITS = 18
+WHOLE = re.compile(rf"[-+]?(0|[1-9][0-9]{{0,{MOST_DIGITS - 1}}})")
+DIGITS = re.compile(r"[-+]?[0-9]+")
 REAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=e))(e[-+]?[0-9]{1,3})?")
 
 
@@ -68,9 +70,26 @@ class Source:
             if not isinstance(name, str):
                 at = (*place, number) if isinstance(value, list) else place
                 self.refuse(at, f"{what}: expected a name or a list of them, got {told(name)}")
-        if len(set(found)) < len(found):
-            self.refuse(place, f"{what}: each name may stand only once, got {', '.join(found)}")
+        self.refuse_twice(place, found, what)
         return found
+
+    def refuse_twice(self, place: Place, values: Sequence[Any], what: str) -> None:
+        """Refuse, at its line, what stands in a list a second time."""
+        for number, value in enumerate(values):
+            if value in values[:number]:
+                self.refuse(
+                    (*place, number), f"{what}: each may stand only once, got {told(value)} twice"
+                )
+
+
+def said(value: Any) -> str:
+    """A value as a message shows it, with the reason why what looks like a number is a text."""
+    if isinstance(value, str) and DIGITS.fullmatch(value):
+        long = len(value.lstrip("+-")) > MOST_DIGITS
+        return f"the text {told(value)}" + (
+            f" (a whole number has at most {MOST_DIGITS} digits)" if long else ""
+        )
+    return told(value)
 
 
 def read_source(path: Path) -> Source:
@@ -96,7 +115,10 @@ def parsed(text: str, path: Path) -> Source:
         content = None if node is None else value_of(node, (), lines, path)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark is not None else ""
+        line = None if mark is None else mark.line + 1
+        if isinstance(error, yaml.reader.ReaderError):  # a character that no text has
+            line = text.count("\n", 0, int(error.position)) + 1
+        where = "" if line is None else f", line {line}"
         why = " ".join(str(getattr(error, "problem", None) or error).split())
         raise InputError(f"{path}{where}: this is not YAML ({why})") from error
     except RecursionError as error:
@@ -132,6 +154,11 @@ def value_of(node: yaml.Node, place: Place, lines: dict[Place, int], path: Path)
             name = scalar(key) if isinstance(key, yaml.ScalarNode) else None
             if not isinstance(name, str):
                 raise InputError(f"{path}, line {at}: expected a name, got {told(name)}")
+            if name == "<<" and key.style is None:
+                raise InputError(
+                    f"{path}, line {at}: merge keys (<<) are not read; write the names and values "
+                    "that are meant"
+                )
             if name in found:
                 raise InputError(f"{path}, line {at}: {name} stands twice")
             lines[*place, name] = at

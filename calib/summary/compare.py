@@ -41,7 +41,13 @@ SHOWN = (
 FORMAT = "calib.comparison/1"
 
 
-def compare(runs: Sequence[Run], *, margin: float = MARGIN, seed: int = 0) -> dict[str, Any]:
+def compare(
+    runs: Sequence[Run],
+    *,
+    margin: float = MARGIN,
+    seed: int = 0,
+    called: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """The numbers of two or more runs of ``calib.score`` and the others' minus the first's.
 
     Questions are compared that can be judged in every run. Two rows are the same question where
@@ -49,10 +55,11 @@ def compare(runs: Sequence[Run], *, margin: float = MARGIN, seed: int = 0) -> di
     (each with metrics and a temperature), ``pairs`` (each with differences, equivalences and what
     changed), ``groups`` (the largest groups of questions, with the numbers of every run).
     ``margin``, above 0 and below 1: equivalent are quantities that differ by less, in their own
-    unit. Raises InputError for another margin, and where the runs cannot be compared.
+    unit. ``called``: a name for each run, where their own do not do. Raises InputError for another
+    margin, and where the runs cannot be compared.
     """
     seed, margin = checked("seed", seed), checked_margin(margin)
-    sides, left_out = aligned(runs)
+    sides, left_out = aligned(runs, called)
     bins = int(runs[0].config.get("bins") or BINS)
     has = sides[0].scored.has
     table = [spec for spec in specs(bins, has) if spec.name in SHOWN]
@@ -119,7 +126,9 @@ def compare(runs: Sequence[Run], *, margin: float = MARGIN, seed: int = 0) -> di
     return results
 
 
-def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
+def aligned(
+    runs: Sequence[Run], called: Sequence[str] | None = None
+) -> tuple[list[Side], dict[str, int]]:
     """The runs on their common questions, in the order of the first run.
 
     Also returns, by the side's name, how many questions that run has besides these.
@@ -141,7 +150,7 @@ def aligned(runs: Sequence[Run]) -> tuple[list[Side], dict[str, int]]:
         for row_id in ids:
             refuse_another_question(rows_by_id[0][row_id], rows[row_id], runs[0], run)
     sides = []
-    for name, run, rows in zip(names(runs), runs, rows_by_id, strict=True):
+    for name, run, rows in zip(called or names(runs), runs, rows_by_id, strict=True):
         chosen = [rows[row_id] for row_id in ids]
         scored, _, _ = collect(chosen, vocabulary=kinds == {"vocab"})
         sides.append(Side(name, run, chosen, scored))

@@ -8,14 +8,15 @@ than the margin" cannot both be false.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from numbers import Real
 from typing import Any
 
-from calib.intervals import add_holm, paired_equivalence
+from calib.intervals import add_holm
 from calib.intervals.decomposition import brier_parts, paired_refinement
-from calib.intervals.equivalence import MARGIN
+from calib.intervals.equivalence import MARGIN, needs_at
 from calib.records import InputError
 from calib.summary.rows import Scored
 from calib.summary.table import Spec
@@ -23,6 +24,10 @@ from calib.summary.table import Spec
 EQUIVALENT = ("gap", "brier", "brier_confidence", "debiased_rmsce")
 """Of the two Brier scores a comparison has one."""
 REFINEMENT = "refinement"
+
+
+LEVELS = 30
+"""Of so many tests in a family it is known what each needs; of more, what it needs among these."""
 
 
 def checked_margin(value: Any) -> float:
@@ -48,15 +53,20 @@ def equivalence(spec: Spec, first: Scored, other: Scored, margin: float = MARGIN
     facts = {"label": spec.label, "convention": spec.convention}
     (a, right_a, *_), (b, right_b, *_) = spec.arrays(other), spec.arrays(first)
     try:
-        found = paired_equivalence(
-            spec.function, (a, right_a), (b, right_b), margin=margin, clusters=first.cluster
+        found, needs = needs_at(
+            spec.function,
+            (a, right_a),
+            (b, right_b),
+            tests=LEVELS,
+            margin=margin,
+            clusters=first.cluster,
         )
     except ValueError as reason:
         return {**NO_TEST, "method": f"not defined here ({reason})", **facts}
-    return {**asdict(found), **facts}
+    return {**asdict(found), "needs_at": needs, **facts}
 
 
-NO_TEST = dict.fromkeys(("value", "low", "high", "p", "margin", "needs"))
+NO_TEST = dict.fromkeys(("value", "low", "high", "p", "margin", "needs", "needs_at"))
 
 
 def parts(scored: Scored, bins: int) -> dict[str, Any] | None:
@@ -86,6 +96,41 @@ def claimed(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def correct_claims(pairs: Sequence[Mapping[str, Any]]) -> None:
-    """Add ``holm`` to every equivalence and to every refinement, a family each."""
-    add_holm(test for each in pairs for test in each["equivalences"].values())
+    """Add ``holm`` to every equivalence and to every refinement, a family each, and give every
+    equivalence what it ``needs`` in its family."""
+    family = [test for each in pairs for test in each["equivalences"].values()]
+    add_holm(family)
+    add_needs(family)
     add_holm(each["refinement"] for each in pairs)
+
+
+def add_needs(tests: Sequence[dict[str, Any]]) -> None:
+    """Set ``needs`` of each of a family of equivalences to the rows at which Holm's rule shows it.
+
+    The rule shows one after another, of k that are left that of the smallest p, where p < 0.05 / k.
+    So one needs as many rows as the slowest of those that are shown before it and itself: each if
+    there is no difference in it, but those that are found beyond the margin are never shown.
+    Earlier results, which know no ``needs_at``, keep what they say.
+    """
+    family = [test for test in tests if test["p"] is not None and test.get("needs_at")]
+    for test in family:
+        rows = rows_in(family, test)
+        test["needs"] = None if rows == math.inf else int(rows)
+
+
+def rows_in(family: Sequence[Mapping[str, Any]], one: Mapping[str, Any]) -> float:
+    left = [each for each in family if each is one or abs(each["value"]) < each["margin"]]
+    away, rows = len(family) - len(left), 0.0
+    while True:
+        number = len(left) + away
+        least, place = min((rows_of(each, number), place) for place, each in enumerate(left))
+        rows = max(rows, least)
+        if left[place] is one:
+            return rows
+        del left[place]
+
+
+def rows_of(test: Mapping[str, Any], number: int) -> float:
+    """What a test needs that is corrected for so many; infinity where that is not known."""
+    rows = test["needs_at"][min(number, len(test["needs_at"])) - 1]
+    return math.inf if rows is None else float(rows)

@@ -65,12 +65,14 @@ def transfer_runs(
     *,
     calibrator: str = TEMPERATURE,
     seed: int = 0,
+    called: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """A calibrator fitted on each of ``runs`` and judged on each of them and of ``judge``.
 
     Plain JSON values: ``fitted`` (a fit to all of each run), ``judged`` (each run as it is),
     ``cells`` (before, after, the tests against as it is and against the run's own cross-fitted
-    fit). Raises InputError for what cannot be judged so, and CalibError for too few questions.
+    fit). ``called``: a name for each, where their own do not do. Raises InputError for what cannot
+    be judged so, and CalibError for too few questions.
     """
     seed = checked("seed", seed)
     if calibrator not in CALIBRATORS:
@@ -79,7 +81,7 @@ def transfer_runs(
         )
     every = [*runs, *judge]
     refuse_number(runs, every)
-    sides = read(every)
+    sides = read(every, called)
     fitting = sides[: len(runs)]
     columns, carried = [], []
     for side in sides:
@@ -124,7 +126,7 @@ def refuse_number(runs: Sequence[Run], every: Sequence[Run]) -> None:
         raise InputError(f"{twice[0]}: expected each run once, got this one twice")
 
 
-def read(runs: Sequence[Run]) -> list[Side]:
+def read(runs: Sequence[Run], called: Sequence[str] | None = None) -> list[Side]:
     """The runs' rows that can be judged. CalibError where they are too few."""
     scored, questions = [], []
     for run in runs:
@@ -142,7 +144,7 @@ def read(runs: Sequence[Run]) -> list[Side]:
                 f"{run.path}: transfer is judged on {LEAST_QUESTIONS} questions of {2 * FOLDS} "
                 f"clusters or more, got {len(numbers)} questions of {clusters}"
             )
-    parts = zip(names(runs), runs, questions, scored, linked, strict=True)
+    parts = zip(called or names(runs), runs, questions, scored, linked, strict=True)
     return [Side(*part) for part in parts]
 
 

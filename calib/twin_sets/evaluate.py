@@ -27,7 +27,7 @@ from calib.idk.arms import IDK
 from calib.idk.ask import LISTING
 from calib.judge import refuse_unjudgeable, verdicts
 from calib.judge.choice import AUTO
-from calib.judge.refusal import idk_option
+from calib.judge.refusal import idk_options
 from calib.models.protocol import Model, is_whole
 from calib.records import InputError, Item
 from calib.runs.begin import begin
@@ -61,8 +61,8 @@ class Twins:
 
 @dataclass(frozen=True)
 class Said:
-    """One answer: whether it is right and whether it abstains, its mass on "I don't know" among the
-    options (None without options), the answer in words, and whether it could be read."""
+    """One answer: whether it is right and whether it abstains, its mass on what says "I don't know"
+    among the options (None without options), the answer in words, and whether it could be read."""
 
     right: bool
     abstains: bool
@@ -88,10 +88,10 @@ def evaluate_twins(
 
     ``task``: a task, a file of pairs, or a folder of ``calib twins make``. A question with options
     gets one more, ``idk``, unless it has one that says so; it is asked in ``prompt``
-    (default: the task's own, or "letters" where that shows no options), and abstains where that
-    option is the likeliest. One without is asked by one greedy answer of ``max_new_tokens``, with
-    permission not to know; whether it abstains is read by ``calib.judge``. ``limit`` pairs are
-    drawn by the seed. Other arguments as of ``calib.score``.
+    (default: the task's own, or "letters" where that shows no options), and abstains where an
+    option that says so is the likeliest. One without is asked by one greedy answer of
+    ``max_new_tokens``, with permission not to know; whether it abstains is read by ``calib.judge``.
+    ``limit`` pairs are drawn by the seed. Other arguments as of ``calib.score``.
 
     The same call goes on where an earlier one was stopped. Raises InputError for what is refused
     before a model is loaded, also where no pair is whole.
@@ -243,13 +243,14 @@ def scored_answers(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, Item])
     said = {}
     for row in rows:
         item = asked[str(row["id"])]
-        place = idk_option(item)
-        assert place is not None, "every question with options was given one"
+        idk = idk_options(item)
+        assert idk, "every question with options was given one"
         if row["confidence"] is None or None in row["prob"] or not row.get("valid", True):
             continue
         best = int(row["prediction"])
-        right = best == item.answer and best != place
-        said[item.id] = Said(right, best == place, item.options[best], row["prob"][place])
+        abstains, mass = best in idk, min(1.0, sum(row["prob"][place] for place in idk))
+        right = best == item.answer and not abstains
+        said[item.id] = Said(right, abstains, item.options[best], mass)
     return said
 
 

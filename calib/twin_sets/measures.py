@@ -85,6 +85,7 @@ def measured(own: Sequence[Outcome], seed: int) -> dict[str, Any]:
         "clusters": len(set(clusters_of(own))),
         "unread": sum(o.unread for o in own),
         "unread_twin": sum(o.unread_twin for o in own),
+        "without_mass": sum(o.mass is None or o.mass_twin is None for o in own),
         "rates": {
             name: {**asdict(share(own, name, seed)), "n": len(own)}
             for name in RATES

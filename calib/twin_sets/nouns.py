@@ -73,6 +73,11 @@ def alike(one: str, other: str) -> bool:
     return one.endswith("s") == other.endswith("s")
 
 
+def forms(word: str) -> set[str]:
+    """The word, and how it may be written of one and of several."""
+    return {word, word + "s", word + "es", word.removesuffix("s"), word.removesuffix("es")}
+
+
 def replaced(question: str, noun: Noun, word: str) -> str:
     """``question`` with ``word`` in place of ``noun``, and the article that goes with it."""
     text = question[: noun.start] + word + question[noun.end :]

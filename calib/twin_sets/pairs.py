@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from calib.idk.arms import IDK, option, permission
 from calib.judge import answerable
-from calib.judge.refusal import idk_option
+from calib.judge.refusal import idk_option, idk_options
 from calib.judge.text import gold_texts
 from calib.records import InputError, Item
 from calib.tasks.files.checks import is_blank
@@ -74,7 +74,7 @@ def paired(name: str, own: Sequence[Item]) -> list[Pair] | str:
         return "its question has no answer"
     if any(bool(item.options) != bool(can[0].options) for item in cannot):
         return "one has options and another has none"
-    if can[0].answer is not None and can[0].answer == idk_option(can[0]):
+    if can[0].answer in idk_options(can[0]):
         return "its question's right answer is not to know"
     return [Pair(name, way, can[0], item) for way, item in zip(ways, cannot, strict=True)]
 

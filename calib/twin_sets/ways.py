@@ -14,13 +14,13 @@ from itertools import combinations
 
 from calib.idk.arms import plainly
 from calib.judge import answerable
-from calib.judge.refusal import idk_option
+from calib.judge.refusal import idk_options
 from calib.judge.text import gold_texts
 from calib.modalities.pictures import blank
 from calib.records import ImageRef, Item, MadeImage
 from calib.tasks.files.answers import is_truth
 from calib.tasks.task import ImageNames
-from calib.twin_sets.nouns import alike, nouns_in, replaced, words_in
+from calib.twin_sets.nouns import alike, forms, nouns_in, replaced, words_in
 
 LEANING = re.compile(
     r"\b(?:above|below|none|neither|both|either|other|others|all of|any of|not listed|no answer)\b",
@@ -39,22 +39,31 @@ class Reason:
     text: str
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """The pictures of a question in their order, and which they are by content."""
+
+    images: tuple[ImageRef, ...]
+    shown: set[str]
+
+
 class Known:
     """What the questions of a task tell of each other: pictures, questions about them, nouns."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self.name = ImageNames()
-        self.pictures: dict[str | None, dict[tuple[str, ...], tuple[ImageRef, ...]]] = {}
-        self.asked: dict[tuple[str, ...], set[str]] = {}
-        self.said: dict[tuple[str, ...], set[str]] = {}
+        self.pictures: dict[str | None, dict[tuple[str, ...], Sheet]] = {}
+        self.asked: dict[str, set[str]] = {}  # what is asked, by picture
+        self.said: dict[str, set[str]] = {}  # which words are said, by picture and by passage
         self.nouns: dict[str, set[str | None]] = {}
         for item in items:
-            content = self.content(item)
-            self.pictures.setdefault(item.group, {}).setdefault(content, item.images)
-            self.asked.setdefault(content, set()).add(plainly(item.question))
-            said = self.said.setdefault(content, set())
-            for text in (item.question, *gold_texts(item)):
-                said |= words_in(text)
+            sheet = Sheet(item.images, self.shown(item))
+            self.pictures.setdefault(item.group, {}).setdefault(self.content(item), sheet)
+            for picture in sheet.shown:
+                self.asked.setdefault(picture, set()).add(plainly(item.question))
+            words = words_in(" ".join([item.question, *gold_texts(item), *told(item)]))
+            for thing in self.about(item):
+                self.said.setdefault(thing, set()).update(words)
             for noun in nouns_in(item.question):
                 self.nouns.setdefault(noun.text, set()).add(item.group)
         self.grouped = len(self.pictures) > 1
@@ -63,30 +72,42 @@ class Known:
         """What tells the pictures of one question from another's, whatever their files' names."""
         return tuple(self.name(image) for image in item.images)
 
+    def shown(self, item: Item) -> set[str]:
+        """Its pictures by content, in no order; what is made of a picture counts as that one."""
+        return {self.name(i.source if isinstance(i, MadeImage) else i) for i in item.images}
+
+    def about(self, item: Item) -> set[str]:
+        """What the question is about: each of its pictures, and its passage."""
+        passage = plainly(str(item.meta.get("context") or ""))
+        return self.shown(item) | ({f"passage {passage}"} if passage else set())
+
     def others(self, item: Item) -> list[tuple[ImageRef, ...]]:
-        """Pictures of its group, as many, that are not its own and that are not asked the same."""
-        own = self.content(item)
+        """Pictures of its group, as many, none of which is its own or is asked the same."""
+        own, question = self.shown(item), plainly(item.question)
         return [
-            images
-            for content, images in sorted(self.pictures[item.group].items(), key=lambda e: e[0])
-            if content != own
-            and len(content) == len(own)
-            and plainly(item.question) not in self.asked[content]
+            sheet.images
+            for content, sheet in sorted(self.pictures[item.group].items(), key=lambda e: e[0])
+            if len(content) == len(item.images)
+            and not sheet.shown & own
+            and not any(question in self.asked[picture] for picture in sheet.shown)
         ]
 
     def nouns_for(self, item: Item, noun: str) -> list[str]:
         """Nouns of questions of other groups, of which nothing about its pictures speaks."""
-        told = [item.meta.get(name) for name in ("hint", "context", "lecture")]
-        own = words_in(" ".join([item.question, *item.options, *map(str, filter(None, told))]))
-        own |= self.said[self.content(item)] if item.images else set()
+        own = words_in(" ".join([item.question, *item.options, *told(item)]))
+        own = own.union(*(self.said[thing] for thing in self.about(item)))
         return sorted(
             word
             for word, groups in self.nouns.items()
-            if word not in own
-            and alike(word, noun)
+            if alike(word, noun)
             and (not self.grouped or groups - {item.group})
-            and not {word + "s", word.removesuffix("s")} & own
+            and not forms(word) & own
         )
+
+
+def told(item: Item) -> list[str]:
+    """The texts that stand before the question."""
+    return [str(item.meta[name]) for name in ("hint", "context", "lecture") if item.meta.get(name)]
 
 
 Way = Callable[[Item, Known, random.Random], Item | Reason]
@@ -117,16 +138,16 @@ def mask(item: Item, known: Known, rng: random.Random) -> Item | Reason:
 
 def remove(item: Item, known: Known, rng: random.Random) -> Item | Reason:
     """Its options without the right one."""
-    gold, idk = item.answer, idk_option(item)
+    gold, idk = item.answer, idk_options(item)
     if not item.options or gold is None:
         return Reason("it has no options")
     left = [k for k in range(len(item.options)) if k != gold]
-    if len([k for k in left if k != idk]) < 2:
+    if len([k for k in left if k not in idk]) < 2:
         return Reason("fewer than two wrong options would be left")
     texts = [plainly(option) for option in item.options]
     if texts.count(texts[gold]) > 1:
         return Reason("its right option is there twice")
-    if any(LEANING.search(item.options[k]) for k in range(len(item.options)) if k != idk):
+    if any(LEANING.search(item.options[k]) for k in range(len(item.options)) if k not in idk):
         return Reason('an option is about the others, as "none of the above" is')
     meta = dict(item.meta)
     if meta.get("spellings"):
@@ -173,7 +194,7 @@ def twin_of(item: Item, how: str, known: Known, seed: int) -> Item | Reason:
         return Reason("nobody can answer it as it is")
     if not gold_texts(item):
         return Reason("it has no answer")
-    if item.answer is not None and item.answer == idk_option(item):
+    if item.answer in idk_options(item):
         return Reason("its right answer is not to know")
     return WAYS[how](item, known, random.Random(f"{seed} {how} {item.id}"))
 

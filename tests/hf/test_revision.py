@@ -13,7 +13,14 @@ import torch
 
 import calib
 from calib.hf.model import Model, load_model
-from calib.hf.revision import BLOCK, BLOCKS, digest_of, places, template_of
+from calib.hf.revision import (
+    BLOCK,
+    BLOCKS,
+    contents_of,
+    digest_of,
+    places,
+    template_of,
+)
 from calib.records import InputError, Item
 from tests.hf.conftest import TEMPLATE, make_llama, make_processor, make_tokenizer
 
@@ -49,6 +56,54 @@ def test_every_byte_of_a_small_file_counts(tmp_path: Path) -> None:
         seen.add(digest_of(tmp_path))
     assert len(seen) == 4
     assert digest_of(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "additional_chat_templates/tool.jinja",
+        "processor_config.json",
+        "preprocessor_config.json",
+        "generation_config.json",
+        "vocab.txt",
+        "merges.txt",
+        "tokenizer.model",
+        "own.tiktoken",
+        "modeling_own.py",
+        "sub/model.safetensors",
+        "sub/chat_template.jinja",
+    ],
+)
+def test_all_that_decides_what_is_asked_is_content(tmp_path: Path, name: str) -> None:
+    """Every byte of a file that is no weights, also of a large one; the weights' mark stays."""
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "sub").mkdir()
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    before = contents_of(tmp_path, "sub"), digest_of(tmp_path)
+    data = bytearray(BLOCK * BLOCKS * 3)
+    seen = {before[0]}
+    for place in (0, BLOCK + 1, len(data) - 1):
+        data[place] += 1
+        path.write_bytes(data)
+        seen.add(contents_of(tmp_path, "sub"))
+    assert len(seen) == (3 if name.endswith(".safetensors") else 4)  # weights are read by blocks
+    assert digest_of(tmp_path) == before[1]
+
+
+def test_what_decides_nothing_is_no_content(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
+    before = contents_of(tmp_path)
+    for name in ("README.md", ".git", "trainer_state.json", "optimizer.pt", "rng_state_0.pth"):
+        (tmp_path / name).write_text("other")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "config.json").write_text("other")
+    assert contents_of(tmp_path) == before != contents_of(tmp_path, "runs")
+    assert contents_of(tmp_path / "nowhere") is None
 
 
 def test_of_a_large_file_blocks_from_end_to_end_are_read() -> None:

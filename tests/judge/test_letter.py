@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,13 @@ def test_the_idk_option_and_phrases_are_refusals(text: str) -> None:
     verdict = letter(text, METALS)
     assert verdict.refused and verdict.correct is False
     assert idk_option(METALS) == 3
+
+
+def test_an_option_of_not_knowing_is_no_refusal_where_it_is_right() -> None:
+    item = Item("q", "?", (), ("x > y", "x < y", "Cannot be determined"), 2)
+    assert letter("C", item) == Verdict(True, 2, False, "letter")
+    wrong = letter("C", replace(item, answer=0))
+    assert wrong.refused and not wrong.correct and wrong.parsed == 2
 
 
 def test_a_named_option_outweighs_a_phrase() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from calib.judge import Judge, contains, is_refusal, letter, normalized, numeric
-from calib.judge.refusal import idk_option
+from calib.judge.refusal import idk_option, idk_options
 from calib.records import InputError, Item, Verdict
 from tests.judge.refusals import ANSWERS, REFUSALS
 
@@ -40,40 +42,61 @@ def test_a_hedge_is_a_refusal_unless_the_judge_is_sure() -> None:
     assert letter("I'm not sure, but the answer is B.", metals).parsed == 1
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        *(
-            "I don't know",
-            "I dont know.",
-            "Not sure",
-            "Don't know and don't want to guess",
-            "No idea",
-        ),
-        *("Ich weiß nicht", "Je ne sais pas", "No lo sé", "Non lo so", "Não sei", "Не знаю"),
-        *("我不知道", "わかりません", "모르겠습니다", "لا أعرف", "Bilmiyorum", "Nie wiem"),
-    ],
-)
-def test_the_option_of_who_does_not_know(option: str) -> None:
+OPTIONS = {
+    "first person": ("I don't know", "I dont know.", "Not sure", "No idea", "I can't tell", "IDK",
+        "Don't know and don't want to guess", "I cannot tell", "I do not have enough information",
+        "I’m not sure", "I cannot determine the answer from the picture"),
+    "nobody's": ("Cannot tell", "CANNOT TELL!", "can not say", "Cannot be determined", "Unknown",
+        "(unknown)", "Unanswerable", "It is impossible to say", "Impossible to tell.", "Uncertain",
+        "Can't be determined from the information given", "The answer cannot be determined",
+        "Not enough information", "There is not enough information to answer", "Not certain",
+        "It's unclear", "Unclear from the image", "Not possible to say", "Unable to determine",
+        "Insufficient information provided", "It is unknown", "The answer is unknown",
+        "Not answerable", "Cannot be known for sure", "Who knows", "There's no way to know"),
+    "others'": ("Ich weiß nicht", "Je ne sais pas", "No lo sé", "Non lo so", "Não sei", "Не знаю",
+        "我不知道", "わかりません", "모르겠습니다", "لا أعرف", "Bilmiyorum", "Nie wiem",
+        "Unbekannt", "Inconnu", "无法确定", "未知", "不明", "Неизвестно", "Impossible à dire",
+        "Keine Ahnung", "Kann nicht bestimmt werden"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", [text for texts in OPTIONS.values() for text in texts])
+def test_what_only_says_not_to_know_is_such_an_option_and_a_refusal(option: str) -> None:
     assert idk_option(Item("q", "?", (), ("red", option), 0)) == 1
+    assert is_refusal(option)
 
 
 @pytest.mark.parametrize(
     "option",
     [
-        *(
-            "Cannot be determined",
-            "Not certain",
-            "Uncertain",
-            "Unknown",
-            "N/A",
-            "None of the above",
-        ),
-        *("I know", "Not surely", "I don't know why people say so but it is red"),
+        *("Unknown Pleasures", "The Unknown", "None of the above", "N/A", "Not applicable", "None"),
+        *("I know", "Not surely", "I don't know why people say so but it is red", "Pass", "Skip"),
+        *("No answer", "Unknown to science until 1938", "I can't tell a lie", "Cannot fly"),
+        *("A dog that cannot be identified", "Unable to walk", "not enough sugar", "It is known"),
+        *("Unsure Start", "Uncertainty", "Not listed", "Indeterminate cleavage", "Na", "No way"),
+        *("It cannot be said to be red", "Sin respuesta", "無解", "Neither", "Clear", "Impossible"),
     ],
 )
 def test_options_that_may_be_the_right_answer(option: str) -> None:
     assert idk_option(Item("q", "?", (), ("red", option), 0)) is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(("known", "Unknown"), ("clear", "unclear"), ("Clear", "Not clear")),
+        *(("It can be determined", "It cannot be determined"), ("certain", "uncertain")),
+    ],
+)
+def test_an_option_beside_its_opposite_is_an_answer(options: tuple[str, ...]) -> None:
+    assert idk_options(Item("q", "?", (), options, 0)) == ()
+    assert idk_options(Item("q", "?", (), ("red", *options[1:]), 0)) == (1,)
+
+
+def test_all_options_that_say_so_are_found() -> None:
+    item = Item("q", "?", (), ("red", "Unknown", "blue", "I don't know"), 0)
+    assert idk_options(item) == (1, 3)
+    assert idk_options(replace(item, meta={"idk": 2})) == (2, 1, 3)
 
 
 def test_the_option_named_in_meta() -> None:

@@ -100,6 +100,25 @@ def test_shuffled_pictures_are_another_questions(tmp_path: Path, seed: int):
         assert np.array_equal(*both)
 
 
+def of_pairs(tmp_path: Path, *pairs: tuple[int, int]) -> tuple[Item, ...]:
+    questions(tmp_path, pictures=4)
+    return tuple(
+        Item(f"q{n}", "Which?", tuple(tmp_path / f"{name}.png" for name in pair), ("a", "b"), 0)
+        for n, pair in enumerate(pairs)
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_several_pictures_are_shuffled_with_none_of_them(tmp_path: Path, seed: int):
+    items = of_pairs(tmp_path, (0, 1), (1, 0), (2, 3), (3, 2))
+    pictures = Pictures(items, seed=seed, side=448)
+    for item in items:
+        assert not set(pictures.of(item, "shuffled")) & set(item.images)
+    alike = of_pairs(tmp_path, (0, 1), (1, 0), (1, 2))
+    with pytest.raises(InputError, match="none of its pictures, and there is none"):
+        Pictures(alike, seed=seed, side=448).of(alike[0], "shuffled")
+
+
 def test_one_picture_cannot_be_shuffled(tmp_path: Path):
     task = questions(tmp_path, pictures=1)
     with pytest.raises(InputError, match="arm shuffled: expected questions about two pictures"):

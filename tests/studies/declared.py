@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import calib.models.load
 from calib.studies.read import read_study
 from calib.studies.study import Study
 from tests.fake_model import Fake
@@ -80,5 +81,10 @@ def load_fakes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         loaded.append(name)
         return Named(name)
 
+    def foresee(name: str, **arguments: Any) -> Any:
+        return None if name.startswith("fake") else real(name, **arguments)
+
+    real = calib.models.load.foresee
     monkeypatch.setattr("calib.models.load.load_model", load)
+    monkeypatch.setattr("calib.models.load.foresee", foresee)
     return loaded

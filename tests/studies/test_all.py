@@ -54,6 +54,24 @@ def test_all_that_can_run_is_in_the_book(tmp_path: Path, files: dict[str, Path])
     assert book.run_all(root, seeds=[0]) == root / "index.html"
 
 
+def test_a_dry_run_of_all_says_whose_jobs_they_are_and_what_is_left_out(
+    tmp_path: Path, files: dict[str, Path], monkeypatch: Any, capsys: Any
+):
+    from calib.cli.study import all_
+
+    files["broken"].write_text(SMALL.replace("small", "broken"))
+    monkeypatch.setattr("calib.studies.read.shipped", lambda: files)
+    all_(dry_run=True, seeds="0", output_path=tmp_path / "book")
+    said = capsys.readouterr().out
+    lines = [line.split() for line in said.splitlines()]
+    assert lines[0] == ["study", "job", "seed", "prompts", "answers", "time"]
+    assert ["small", "scored/one/mine", "0", "30", "?"] in lines
+    assert ["broken", "pairs/mine", "0"] in lines and " 0 s " not in said
+    said = " ".join(said.split())
+    assert "the time of 3 jobs that ask no model is not counted" in said
+    assert "later is left out: nowhere is not there; it is made by make it" in said
+
+
 def test_studies_of_a_book_share_their_jobs(tmp_path: Path, files: dict[str, Path]):
     del files["broken"], files["later"]
     told: list[str] = []

@@ -318,6 +318,16 @@ def test_a_trajectory_says_no_more_than_its_page():
     assert second.endswith("step-1 is not shown to be worse; step-1 is the earliest.")
     assert found.tables[0].rows[0][2:4] == ["step-1", ""]
 
+    def heads() -> list[str]:  # a column of steps stands where a step is known
+        every = find("trajectory", [by_hand("followed/task", "trajectory", results, reads)]).tables
+        (table,) = (each for each in every if each.name.startswith("checkpoints"))
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+        return [column.name for column in table.columns[:2]]
+
+    assert heads()[1] == "m"
+    rows[1]["step"] = 10
+    assert heads() == ["checkpoint", "step"]
+
 
 def test_two_steps_that_ask_the_same_are_told_apart():
     outcomes = [

@@ -21,6 +21,7 @@ from tests.studies.reported import (
     FIGURES,
     HOSTILE,
     LONG,
+    STEPS,
     conclusion,
     found,
     missing,
@@ -187,6 +188,7 @@ def test_the_answer_names_what_the_headline_counts():
         *(f"{k}: it helps (p = 0.00{k})." for k in range(5)),
         "3 more lines stand below.",
     ]
+    assert answers(found(conclusions=told[:6]))[-1] == "1 more line stands below."
     assert answers(found(conclusions=told[:2])) == []
 
 
@@ -237,8 +239,22 @@ def test_steps_and_what_they_came_to(tmp_path: Path):
     (nothing,) = table_of(folder, "nothing")
     assert nothing == {
         "step": "moved",
+        "with seed": "0, 1",
         "why": "stage2: transfer is judged on 50 questions, got 40",
     }
+    (alone,) = table_of(page_of(tmp_path / "one", results(run(1))), "nothing")
+    assert list(alone) == ["step", "why"]
+
+
+def test_counts_of_at_most_say_so(tmp_path: Path):
+    """On the page, in Markdown and in CSV; the sum too."""
+    most = {**STEPS[1], "kind": "twins", "at_most": True}
+    folder = page_of(tmp_path, results({**run(), "steps": [STEPS[0], most]}))
+    exact, bounded = table_of(folder, "steps")
+    assert (exact["prompts"], bounded["prompts"], bounded["answers"]) == ("40", "≤ 40", "≤ 400")
+    html = (folder / "report.html").read_text()
+    assert "<b>≤ 80</b>" in html and "prompts; ≤ 400 answers written" in html
+    assert "| ≤ 40 |" in (folder / "report.md").read_text()
 
 
 def test_a_study_without_conclusions_tables_and_figures(tmp_path: Path):

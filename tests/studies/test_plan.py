@@ -55,7 +55,15 @@ def test_quick_draws_fewer_answers(tmp_path: Path):
 
 def test_a_step_that_comes_to_nothing_is_refused(tmp_path: Path):
     text = SMALL.replace("scored/*/mine", "scored/one/mine")
-    with pytest.raises(InputError, match="line 17: step moved: what it reads comes to too few"):
+    with pytest.raises(
+        InputError, match=r"line 17: step moved: .* transfer takes 2 or more, got 1$"
+    ):
+        plan(declared(tmp_path, text), 0)
+    text = SMALL.replace('"scored/*/mine"', '"scored/*/mine", by: model')
+    with pytest.raises(InputError, match=r"2 or more of one model, got 1 in one, 1 in two$"):
+        plan(declared(tmp_path, text), 0)
+    text = SMALL.replace("scored/*/mine", "scored/*/none")
+    with pytest.raises(InputError, match=r"2 or more, got none$"):
         plan(declared(tmp_path, text), 0)
 
 
@@ -138,3 +146,44 @@ def test_an_adapter_beside_the_file_decides(tmp_path: Path):
     study = declared(tmp_path, text)
     arguments = Places(tmp_path, tmp_path).arguments(study.models["one"])
     assert arguments == {"peft": str(tmp_path / "tuned")}
+
+
+@pytest.mark.parametrize(
+    "name", ["tokenizer_config.json", "chat_template.jinja", "processor_config.json"]
+)
+def test_what_a_folder_asks_with_decides(tmp_path: Path, name: str):
+    (tmp_path / "fake-one").mkdir()
+    (tmp_path / "fake-one" / "config.json").write_text("{}")
+    before = keys(declared(tmp_path))
+    (tmp_path / "fake-one" / name).write_text("{}")
+    after = keys(declared(tmp_path))
+    assert {n for n in before if before[n] != after[n]} == {
+        *("scored/one/mine", "scored/one/all", "pairs/mine", "pairs/all", "moved")
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "weights"),
+    [
+        ("{model: mine, subfolder: sub}", "mine/sub"),
+        ("~/mine", "mine"),
+        ("tuned", "mine"),  # an adapter, which names it
+        ("tuned2", "tuned2/mine"),  # beside an adapter
+    ],
+)
+def test_weights_decide_wherever_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, weights: str
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, base in (("tuned", str(tmp_path / "mine")), ("tuned2", "mine")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text(
+            json.dumps({"peft_type": "LORA", "base_model_name_or_path": base})
+        )
+    text = SMALL.replace("fake-one", model)
+    (tmp_path / weights).mkdir(parents=True)
+    found = set()
+    for content in (b"1", b"2"):
+        (tmp_path / weights / "model.safetensors").write_bytes(content)
+        found.add(keys(declared(tmp_path, text))["scored/one/all"])
+    assert len(found) == 2

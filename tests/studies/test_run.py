@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from calib.records import CalibError, InputError
 from calib.runs import open_run
 from calib.studies.dry import dry_run
 from calib.studies.run import run_study
-from tests.studies.declared import SMALL, declared, load_fakes
+from tests.studies.declared import SMALL, declared, load_fakes, questions
 
 
 @pytest.fixture
@@ -52,6 +53,45 @@ def test_the_table_is_that_of_the_runs(tmp_path: Path, loaded: list[str]):
         assert named["accuracy"][0] == pytest.approx(rows["correct"].mean())
         assert named["mean confidence"] == pytest.approx(rows["confidence"].mean())
     assert len(run["found"]["conclusions"]) == 4
+
+
+def test_what_is_counted_before_is_not_called_read(tmp_path: Path, loaded: list[str]):
+    """Not every question has a twin; notes of an earlier version do not say so."""
+    text = SMALL.replace("  pairs:", "  asked:\n    twins: {how: [remove], models: one}\n  pairs:")
+    study = declared(tmp_path, text)
+    for _ in range(2):
+        steps = results(run_study(study, out=tmp_path / "out", seeds=[0]))["runs"][0]["steps"]
+        at_most = {step["name"]: step["at_most"] for step in steps}
+        assert [name for name, most in at_most.items() if most] == [
+            "asked/one/mine",
+            "asked/one/all",
+        ]
+        for path in (tmp_path / "cache").glob("*/done.json"):
+            known = json.loads(path.read_text())
+            assert known.pop("at_most", known["kind"] == "twins") == (known["kind"] == "twins")
+            path.write_text(json.dumps(known))
+
+
+def test_tasks_of_one_file_name_have_the_studys_names(tmp_path: Path, loaded: list[str]):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        questions(tmp_path / name, 60 if name == "a" else 61)
+    tasks, rest = SMALL.partition("tasks:")[0], SMALL.partition("steps:")[2]
+    text = (
+        f"{tasks}tasks:\n  first: a/questions.jsonl\n  second: b/questions.jsonl\n"
+        f"steps:{rest.replace('scored/*/mine', 'scored/one')}"
+    )
+    page = run_study(declared(tmp_path, text), out=tmp_path / "out", seeds=[0])
+    steps = {step["name"]: step for step in results(page)["runs"][0]["steps"]}
+    moved = (page.parent / steps["moved"]["page"]).parent
+    found = json.loads((moved / "results.json").read_text())
+    assert [each["name"] for each in found["fitted"]] == ["one/first", "one/second"]
+    tables = [p for p in (moved / "tables").glob("*.csv") if not p.name.startswith("facts")]
+    assert tables and not any("score-" in path.read_text() for path in tables)
+    told: list[str] = []
+    other = text.replace("first", "erste").replace("small", "other")
+    run_study(declared(tmp_path, other), out=tmp_path / "b", seeds=[0], announce=told.append)
+    assert told == ["other: moved"]  # whose page has the names
 
 
 def test_studies_share_their_work(tmp_path: Path, loaded: list[str]):
@@ -134,14 +174,23 @@ def test_progress_names_the_job(tmp_path: Path, loaded: list[str]):
         (
             "limit: 30",
             "limit: 30, prompt: letterz",
-            "step scored/one/mine: prompt: expected one of",
+            "line 13: step scored/one/mine: prompt: expected one of",
         ),
         (
             "  pairs:",
             "  asked:\n    idk: {arms: [plian]}\n  pairs:",
-            "step asked/one/mine: arm 'plian': expected one of",
+            "line 15: step asked/one/mine: arm 'plian': expected one of",
         ),
-        ("fake-one", "./gone", "step scored/one/mine: model './gone': there is no such folder"),
+        (
+            "fake-one",
+            "./gone",
+            "line 6: step scored/one/mine: model './gone': there is no such folder",
+        ),
+        (
+            "{model: fake-two, parameters: 7000}",
+            "\n    model: embedded:stage2\n    dtype: float33",
+            "line 9: step scored/two/mine: dtype 'float33': expected one of auto",
+        ),
     ],
 )
 def test_what_a_call_would_refuse_is_refused_before_a_model(
@@ -152,6 +201,20 @@ def test_what_a_call_would_refuse_is_refused_before_a_model(
         with pytest.raises(InputError) as caught:
             call(study, out=tmp_path / "out")
         assert why in str(caught.value)
+    assert loaded == []
+
+
+def test_pictures_are_refused_before_a_model_that_sees_none(tmp_path: Path, loaded: list[str]):
+    questions(tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    row = {"id": "q", "question": "What?", "options": ["a", "b"], "answer": 0, "image": "a.png"}
+    (tmp_path / "seen.jsonl").write_text(json.dumps(row) + "\n")
+    text = SMALL.replace("fake-two", "embedded:base").replace(
+        "  all:", "  seen: seen.jsonl\n  all:"
+    )
+    for call in (run_study, dry_run):
+        with pytest.raises(InputError, match=r"line 7: step scored/two/seen: .* text only"):
+            call(declared(tmp_path, text), out=tmp_path / "out")
     assert loaded == []
 
 

@@ -61,6 +61,8 @@ def test_every_value_knows_its_line():
     ("text", "why"),
     [
         ("a: 1\na: 2\n", "line 2: a stands twice"),
+        ("a: 1\nb: 2\n<<: {c: 3}\n", r"line 3: merge keys \(<<\) are not read"),
+        ("a: 1\nb: '\0'\n", "line 2: this is not YAML"),
         ("a: &x 1\nb: *x\n", "line 2: aliases are not read"),
         ("a: !!python/object/apply:os.system [ls]\n", "line 1|expected"),
         ("a: !!python/name:os.system x\n", "line 1: expected text, a number"),

@@ -14,8 +14,10 @@ from scipy import stats
 
 import calib
 from calib.records import InputError, Item
+from calib.report.twins_tables import rate_table
 from calib.runs import open_run
 from calib.tasks import Task, load_task
+from calib.twin_sets.evaluate import scored_answers
 from calib.twin_sets.file import make_twins
 from calib.twin_sets.make import make
 from calib.twin_sets.measures import Outcome, by_way
@@ -202,6 +204,21 @@ def test_the_option_is_added_once_and_is_right_of_twins_alone():
     assert with_idk(known, "Cannot be told").options == known.options
 
 
+@pytest.mark.parametrize("own", ["I cannot tell", "Cannot be determined", "unknown"])
+def test_an_abstention_that_a_question_lists_is_the_one_that_counts(own: str):
+    asked = with_idk(replace(QUESTION, options=("x", "y", own)), "I don't know")
+    assert asked.options == ("x", "y", own)
+    row = {"id": asked.id, "confidence": 0.5, "prob": [0.2, 0.3, 0.5], "prediction": 2}
+    said = scored_answers([row], {asked.id: asked})[asked.id]
+    assert (said.abstains, said.right, said.mass) == (True, False, 0.5)
+    several = replace(asked, options=("x", "I don't know", own))
+    said = scored_answers([row], {asked.id: several})[asked.id]
+    assert said.abstains and said.mass == pytest.approx(0.8)
+    named = with_idk(replace(asked, options=("x", own, "None of them")), "none of them")
+    said = scored_answers([row], {asked.id: named})[asked.id]
+    assert said.abstains and said.mass == pytest.approx(0.8)
+
+
 FREE = {
     "mine": lambda k: Item(
         f"{k}", "What is the capital?", (), (), None, None, {"aliases": ("Paris",), "pair": str(k)}
@@ -210,6 +227,16 @@ FREE = {
         f"{k}t", "What is the capital?", (), (), None, None, {"pair": str(k), "answerable": False}
     ),
 }
+
+
+def test_a_way_without_mass_says_why():
+    own = [Outcome("a", "mask", "a", True, False, True, 0.1, 0.2)]
+    own += [Outcome("b", "mask", "b", True, False, True), replace(own[0], how="swap")]
+    rows, _ = by_way(own, 0)
+    table = rate_table({"ways": rows, "idk": "I don't know"})
+    assert table.note.endswith("By mask there is none: 1 of 2 pairs have no options.")
+    rows, _ = by_way(own[1:2], 0)
+    assert "there is none" not in rate_table({"ways": rows, "idk": None}).note
 
 
 def test_questions_without_options_are_asked_in_words(folder: Path, tmp_path: Path):

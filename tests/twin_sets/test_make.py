@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import calib
 from calib import cli
 from calib.images import open_image
-from calib.records import EncodedImage, InputError, Item
+from calib.records import EncodedImage, InputError, Item, MadeImage
 from calib.tasks import Task, load_task
 from calib.tasks.prompts import build
 from calib.tasks.task import image_name
@@ -274,3 +274,65 @@ def test_swap_gives_as_many_pictures_as_the_question_has(task: Task):
     two = replace(task.items[0], images=task.items[0].images * 2)
     found = swap(two, Known([two, *task.items[1:]]), random.Random(0))
     assert isinstance(found, Reason)
+
+
+def pictured(folder: Path, *rows: tuple[str, str, str]) -> list[Item]:
+    """Questions of (pictures by name, question, group); a picture's colour is its name's."""
+    for name in " ".join(row[0] for row in rows).split():
+        Image.new("RGB", (4, 4), tuple(name.encode()[:3])).save(folder / f"{name}.png")
+    return [
+        Item(str(k), question, tuple(folder / f"{n}.png" for n in names.split()), OPTIONS, 0, group)
+        for k, (names, question, group) in enumerate(rows)
+    ]
+
+
+def test_a_swapped_twin_shares_no_picture_at_any_position(tmp_path: Path):
+    asked = "Which of image 1 and image 2 shows a dog?"
+    own, *rest = pictured(
+        tmp_path,
+        ("dog ball", asked, "g"),
+        ("ball dog", "Which of both is greener?", "g"),  # the same in another order
+        ("ball boat", "Which of both is larger?", "g"),  # one in another place
+        ("dog dog", "Are they alike, or which is older?", "g"),
+        ("lamp boat", "Which of both is smaller?", "g"),
+        ("clock chair", "Which of both is older?", "g"),
+        ("chair boat", asked, "g"),  # asked the same of one of the above
+    )
+    known = Known([own, *rest])
+    found = swap(own, known, random.Random(0))
+    assert isinstance(found, Reason) and "shows the same" in found.text
+    (free,) = pictured(tmp_path, ("pen cup", "Which of both is dearer?", "g"))
+    assert Known([own, *rest, free]).others(own) == [free.images]
+
+
+def test_a_new_noun_is_said_of_none_of_the_pictures(tmp_path: Path):
+    own, *rest = pictured(
+        tmp_path,
+        ("dog ball", "Which of image 1 and image 2 shows a dog?", "g"),
+        ("dog", "What stands beside the lamp?", "h"),
+        ("clock ball", "Which of both shows the boats?", "h"),
+        ("boat", "Where is the boat?", "h"),
+        ("sofa ball", "Which of both is cheap?", "h"),
+        ("sofa", "Where is the sofa?", "h"),
+        ("dog", "What is it?", "h"),
+        ("tea", "Where is the cup?", "h"),
+        ("pen", "Where is a kite?", "h"),
+    )
+    rest[5] = replace(rest[5], meta={"hint": "Look at the cups."})
+    assert Known([own, *rest]).nouns_for(own, "dog") == ["kite", "sofa"]
+
+
+def test_a_new_noun_is_said_of_no_question_about_the_passage():
+    items = [
+        Item("1", "Where is the dog?", (), OPTIONS, 0, "g", {"context": "It barks  at night."}),
+        Item("2", "Who holds the lamp?", (), OPTIONS, 0, "h", {"context": "It barks at night."}),
+        Item("3", "Where is the kite?", (), OPTIONS, 0, "h", {"context": "A tale."}),
+    ]
+    assert Known(items).nouns_for(items[0], "dog") == ["kite"]
+
+
+def test_a_picture_made_of_its_own_is_no_other(tmp_path: Path):
+    own, other = pictured(tmp_path, ("dog", "What is it?", "g"), ("dog", "Which?", "g"))
+    made = MadeImage(tmp_path / "dog.png", "darker", lambda image: image)
+    other = replace(other, images=(made,))
+    assert Known([own, other]).others(own) == []

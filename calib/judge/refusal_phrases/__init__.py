@@ -10,18 +10,20 @@ accents, apostrophes and FILLERS, contracted as in CONTRACTIONS, one space betwe
 ``unknowable``   nobody can know it from what is given
 ``short``        says so only in a short answer: longer ones say it of a step on their way
 ``weak``         says so only in a short answer that does not go on to conclude anything
-``whole``        says so only as the whole answer
+``unknown``      says so only as the whole answer or option
+``whole``        says so only as the whole answer, not as an option
 ``hints``        words of which one stands in every such sentence; others are not looked at further
 """
 
 from __future__ import annotations
 
+from calib.judge.refusal_phrases.alone import ADDED, ALONE
 from calib.judge.refusal_phrases.english import ENGLISH
 from calib.judge.refusal_phrases.further import FURTHER
 from calib.judge.refusal_phrases.spaced import SPACED
 from calib.judge.refusal_phrases.unspaced import UNSPACED
 
-__all__ = ["PHRASES", "UNSPACED"]
+__all__ = ["ADDED", "ALONE", "PHRASES", "UNSPACED"]
 
 PHRASES = {"en": ENGLISH, **SPACED, **FURTHER}
 

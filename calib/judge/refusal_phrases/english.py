@@ -145,15 +145,13 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         rf"(?:{KNOWN_FROM}|details)\b",
     ),
     "whole": (
-        r"(?:its |the answer is |answer |that is |it remains |currently )?(?:unknown|unclear|"
-        r"undetermined|indeterminate|indeterminable|unanswerable|unsure|uncertain|not known|"
-        r"not clear|not certain|not answerable|not determinable|undeterminable|"
-        r"n a|na|not applicable|not available|unidentifiable|not specified|unspecified)",
+        r"(?:its |the answer is |answer |it remains )?(?:indeterminate|n a|na|not applicable|"
+        r"not available|unidentifiable|not specified|unspecified)",
         r"(?:im |i )?(?:cant|wont|couldnt|unable|pass|skip)(?: (?:answer|do (?:that|this|"
         r"it)))?",
         r"(?:no|without|none) answer(?: (?:given|available|possible))?",
-        r"who knows|god knows|no comment|i (?:have to )?pass|i give up|i forgot|"
+        r"no comment|i (?:have to )?pass|i give up|i forgot|"
         r"ask someone else",
-        r"(?:it|that|this) (?:isnt|cant be) (?:known|clear|said|sure|certain)",
+        r"(?:it|that|this) (?:isnt (?:said|sure)|cant be (?:clear|sure|certain))",
     ),
 }

@@ -37,7 +37,7 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\bnicht (?:erkennbar|ersichtlich|bestimmbar|beantwortbar|zu erkennen|zu bestimmen)\b",
             r"\bes ist (?:unklar|nicht klar)(?:$| (?:ob|was|wer|wie|welche\w*|wo|wann)\b)",
         ),
-        "whole": (
+        "unknown": (
             r"(?:das ist |die antwort ist )?(?:unbekannt|unklar|ungewiss|nicht beantwortbar)",
         ),
     },
@@ -72,7 +72,8 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\bdifficile a (?:dire|determiner)\b",
             r"\b(?:ce )?nest pas clair(?:$| (?:si|qui|ce|d))",
         ),
-        "whole": (r"(?:cest |la reponse est )?(?:inconnue?|indeterminee?|inconnu|sans reponse)",),
+        "unknown": (r"(?:cest |la reponse est )?(?:inconnue?|indeterminee?)",),
+        "whole": (r"sans reponse",),
     },
     "es": {
         "hints": (
@@ -104,7 +105,8 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\b(?:es )?dificil (?:de )?(?:decir|saber|determinar)(?:lo)?\b",
             r"\bno (?:esta|queda|es) claro(?:$| (?:si|que|quien|cual|en|por)\b)",
         ),
-        "whole": (r"(?:es |la respuesta es )?(?:desconocid[oa]|indeterminad[oa]|sin respuesta)",),
+        "unknown": (r"(?:es |la respuesta es )?(?:desconocid[oa]|indeterminad[oa])",),
+        "whole": (r"sin respuesta",),
     },
     "it": {
         "hints": (
@@ -133,7 +135,7 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\bdifficile (?:da )?(?:dire|determinare)\b|\bdifficile dirlo\b",
             r"\bnon e chiaro(?:$| (?:se|chi|cosa|quale|dall)\w*)",
         ),
-        "whole": (r"(?:e |la risposta e )?(?:sconosciut[oa]|ignot[oa]|indeterminat[oa])",),
+        "unknown": (r"(?:e |la risposta e )?(?:sconosciut[oa]|ignot[oa]|indeterminat[oa])",),
     },
     "pt": {
         "hints": (r"nao|sem|descon\w+|impossivel|insuficientes?|dificil|prefiro|indeterminad[oa]",),
@@ -159,7 +161,8 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\bdificil (?:de )?(?:dizer|saber|determinar)\b",
             r"\bnao (?:esta|e|fica) claro(?:$| (?:se|quem|qual|o|na|a partir|pela)\b)",
         ),
-        "whole": (r"(?:e |a resposta e )?(?:desconhecid[oa]|indeterminad[oa]|sem resposta)",),
+        "unknown": (r"(?:e |a resposta e )?(?:desconhecid[oa]|indeterminad[oa])",),
+        "whole": (r"sem resposta",),
     },
     "nl": {
         "hints": (r"niet|geen|on\w+|te|liever",),
@@ -182,7 +185,7 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\b(?:moeilijk|onmogelijk) te (?:zeggen|bepalen)\b",
             r"\bhet is (?:onduidelijk|niet duidelijk)(?:$| (?:of|wie|wat|welke?|hoe|uit)\b)",
         ),
-        "whole": (r"(?:het is |het antwoord is )?(?:onbekend|onduidelijk|niet bekend)",),
+        "unknown": (r"(?:het is |het antwoord is )?(?:onbekend|onduidelijk|niet bekend)",),
     },
     "pl": {
         "hints": (r"nie\w*|brak|trudno|malo|wole",),
@@ -206,7 +209,7 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"informacje|danych)\b",
             r"\bnie jest jasne\b",
         ),
-        "whole": (r"(?:to )?(?:nieznan[eya]|niejasne|nie wiadomo)",),
+        "unknown": (r"(?:to )?(?:nieznan[eya]|niejasne|nie wiadomo)",),
     },
     "ru": {
         "hints": (r"не\w*|нельзя|без|затрудняюсь|трудно|сложно|понятия|представления",),
@@ -230,7 +233,7 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\b(?:не ясно|неясно|не понятно|непонятно)(?:$| (?:кто|что|как|где|из|какои|"
             r"сколько)\b)",
         ),
-        "whole": (r"(?:это |ответ )?(?:неизвестно|неизвестен|неизвестна|не известно|неясно)",),
+        "unknown": (r"(?:это |ответ )?(?:неизвестно|неизвестен|неизвестна|не известно|неясно)",),
     },
     "tr": {
         "hints": (
@@ -252,7 +255,7 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\byeterli (?:bilgi|veri) (?:yok|bulunmuyor|mevcut degil)\b|\byetersiz bilgi\b",
             r"\b(?:soylemek|belirlemek|bilmek) (?:zor|imkansiz|mumkun degil)\b",
         ),
-        "whole": (r"(?:bilinmiyor|belirsiz|bilinmeyen)",),
+        "unknown": (r"(?:bilinmiyor|belirsiz|bilinmeyen)",),
     },
     "ar": {
         "hints": (r"\w*لا|لست|ليس|غير|معلومات|المعلومات|من|يستحيل|مجهول",),
@@ -273,7 +276,7 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"\b(?:معلومات غير كافية|لا توجد معلومات كافية|المعلومات غير كافية)\b",
             r"\b(?:من )?غير الواضح\b",
         ),
-        "whole": (r"(?:غير معروف|غير محدد|غير واضح|مجهول)",),
+        "unknown": (r"(?:غير معروف|غير محدد|غير واضح|مجهول)",),
     },
     "hi": {
         "hints": (r"नहीं|कहना|बताना|अज्ञात|अस्पष्ट|अपर्याप्त",),
@@ -294,6 +297,6 @@ SPACED: dict[str, dict[str, tuple[str, ...]]] = {
             r"(?:कहना|बताना) (?:मुश्किल|असंभव|कठिन|संभव नहीं)",
             r"(?:पर्याप्त|काफी) जानकारी नहीं|अपर्याप्त जानकारी|(?:यह )?स्पष्ट नहीं है",
         ),
-        "whole": (r"(?:अज्ञात|अस्पष्ट|ज्ञात नहीं)(?: है)?",),
+        "unknown": (r"(?:अज्ञात|अस्पष्ट|ज्ञात नहीं)(?: है)?",),
     },
 }

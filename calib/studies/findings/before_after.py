@@ -28,6 +28,7 @@ from calib.studies.findings.found import (
 )
 from calib.studies.findings.outcome import Outcome, of_kind
 from calib.studies.findings.tests import TESTED, Test, cells, corrected, said, sign
+from calib.summary.equivalence import add_needs
 
 MEASURES = {"gap": "confidence − accuracy", "debiased_rmsce": "squared calibration error"}
 DRAWN = 6
@@ -71,6 +72,7 @@ def pairs_of(compared: Sequence[Outcome]) -> list[Pair]:
     ]
     different = corrected(pair["differences"][name] for _, name, _, pair in places)
     equal = corrected(pair["equivalences"][name] for _, name, _, pair in places)
+    add_needs(equal)
     return [
         Pair(name, measure, n, difference, equivalence)
         for (name, measure, n, _), difference, equivalence in zip(

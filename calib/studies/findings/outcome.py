@@ -100,6 +100,7 @@ class Outcome:
             "page": self.page(base),
             "options": dict(self.job.options),
             **{n: self.known[n] for n in ("seconds", "prompts", "answers", "refused", "date")},
+            "at_most": bool(self.known.get("at_most")),
         }
 
 

@@ -103,7 +103,8 @@ MEASURES = {
 def table(each: Outcome) -> Table:
     checkpoints = named(each)["checkpoints"]
     known = [name for name in MEASURES if name in checkpoints[0]["metrics"]]
-    columns = [Column("checkpoint"), Column("step", "count")]
+    stepped = any(checkpoint["step"] is not None for checkpoint in checkpoints)
+    columns = [Column("checkpoint"), *([Column("step", "count")] if stepped else [])]
     for name in known:
         columns.append(Column(checkpoints[0]["metrics"][name]["label"], MEASURES[name]))
     rows = []
@@ -112,7 +113,7 @@ def table(each: Outcome) -> Table:
         rows.append(
             [
                 checkpoint["name"],
-                checkpoint["step"],
+                *([checkpoint["step"]] if stepped else []),
                 *(
                     metrics[name]["value"]
                     if MEASURES[name] in ("points", "fixed")
