@@ -10,10 +10,10 @@
 
 #include "cross_entropy/cross_entropy.hpp"
 #include "option_scores/option_scores.hpp"
-#include "sample/sample.hpp"
 #include "row_stats/row_stats.hpp"
-#include "temperature_sweep/temperature_sweep.hpp"
+#include "sample/sample.hpp"
 #include "simd/variant.hpp"
+#include "temperature_sweep/temperature_sweep.hpp"
 
 namespace nb = nanobind;
 

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "sample/survivors.hpp"
 #include "rows/walk.hpp"
+#include "sample/survivors.hpp"
 
 namespace calib {
 

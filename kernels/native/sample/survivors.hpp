@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <limits>
 
-#include "sample/loops.hpp"
 #include "rows/statistics.hpp"
+#include "sample/loops.hpp"
 
 namespace calib {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "rows/statistics.hpp"
-#include "temperature_sweep/temperature_sweep.hpp"
 #include "simd/variant.hpp"
+#include "temperature_sweep/temperature_sweep.hpp"
 
 namespace calib {
 

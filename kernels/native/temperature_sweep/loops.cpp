@@ -167,8 +167,7 @@ CALIB_INLINE void sum_multiples(const Powers& powers, int64_t groups, int lane, 
 }
 
 template <int DERIVATIVES, class X>
-void grid(const void* x, int64_t n, float ref, float low, float c, SweepAhead ahead,
-          WideSums* to) {
+void grid(const void* x, int64_t n, float ref, float low, float c, SweepAhead ahead, WideSums* to) {
   const int64_t groups = (n + LANES - 1) / LANES;
   const Centred centred(ref, low);
   const Floats scale = Floats::all(c);

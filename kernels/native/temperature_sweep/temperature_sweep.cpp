@@ -9,8 +9,8 @@
 #endif
 
 #include "counting/sweep_in_cells.hpp"
-#include "temperature_sweep/chunks.hpp"
 #include "rows/walk.hpp"
+#include "temperature_sweep/chunks.hpp"
 
 namespace calib {
 namespace {
