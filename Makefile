@@ -7,7 +7,8 @@
 #   make test-lowest  some of them with the lowest versions that pyproject.toml claims
 #   make bench        CPU benchmarks (BENCH=all for every size, BENCH=sample,ece for some ops)
 #   make bench-check  the same, then compared with the last committed results
-#   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at most)
+#   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at
+#                     most; GPU_OPS=answers,sample for some ops, in four minutes)
 #   make embedded     train the embedded model anew, its state that can admit last (KEEP=6 keeps
 #                     six states along stage 2)
 #   make figures      draw the pictures of README and docs
@@ -70,7 +71,7 @@ bench-check: bench
 
 # A GPU machine's own Python has the torch and triton that fit its driver: nothing is installed.
 gpu:
-	PYTHONPATH=kernels:.:$$PYTHONPATH $(PYTHON) -m bench.gpu $(GPU_SECONDS)
+	PYTHONPATH=kernels:.:$$PYTHONPATH $(PYTHON) -m bench.gpu $(GPU_SECONDS) --ops "$(GPU_OPS)"
 
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training $(if $(KEEP),--keep $(KEEP))

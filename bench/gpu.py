@@ -1,15 +1,17 @@
 """The GPU run: correctness of every Triton op, bandwidth of the machine, then timings.
 
-    python -m bench.gpu [SECONDS]        (make gpu)
+    python -m bench.gpu [SECONDS] [--ops OP,OP]        (make gpu GPU_SECONDS= GPU_OPS=)
 
 Needs torch and triton; transformers for the end-to-end case; rivals where they can be imported. A
 failed check ends the run before anything is timed, with exit code 1. Every row is written when it
 is there, so a run that is cut leaves what it had. The parts have times by which they end, and the
-whole takes less than SECONDS, which are 480 unless they are given.
+whole takes less than SECONDS, which are 480 unless they are given. Of some ops only what they stand
+on is checked, and they alone are timed, in 240.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import importlib.util
 import os
@@ -154,16 +156,28 @@ def run(
     return 0 if complete else 1
 
 
+SECONDS, SECONDS_OF_OPS = 480.0, 240.0
+
+
 def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.gpu")
+    parser.add_argument("seconds", nargs="?", type=float)
+    parser.add_argument("--ops", default="", metavar="OP,OP")
+    asked = parser.parse_args(words)
+    ops = [name for name in asked.ops.split(",") if name]
+    try:
+        cases = sizes.of(ops, sizes.gpu())
+    except ValueError as error:
+        parser.error(str(error))
     reason = problem()
     if reason:
         print(reason, file=sys.stderr)
         return 1
     device = torch.device("cuda", torch.cuda.current_device())
     results = Results(f"gpu-{slug(torch.cuda.get_device_name(device))}", device)
-    found = checks.in_parallel(device, os.cpu_count() or 1)
-    budget = Budget.of(float(words[0])) if words else Budget()
-    return run(device, CudaClock(device), results, found, sizes.gpu(), budget=budget)
+    found = checks.in_parallel(device, os.cpu_count() or 1, checks.of_ops(ops))
+    seconds = asked.seconds or (SECONDS_OF_OPS if ops else SECONDS)
+    return run(device, CudaClock(device), results, found, cases, budget=Budget.of(seconds))
 
 
 if __name__ == "__main__":

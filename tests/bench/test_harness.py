@@ -23,13 +23,15 @@ from bench import (
     memory,
     registers,
     regression,
+    sizes,
     table,
     targets,
 )
 from bench.cases import Case
 from bench.clock import Call, CpuClock
+from bench.ops import OPS
 from bench.results import Results, slug
-from tests.gate import verify
+from tests.gate import checks, verify
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -54,6 +56,26 @@ def test_one_sentence_without_a_gpu(
 def test_one_sentence_without_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None)
     assert gpu.problem() == "make gpu needs triton, and this Python has none."
+
+
+def test_a_gpu_run_of_some_ops_checks_what_they_stand_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert {case.op for case in sizes.of(["answers"], sizes.gpu())} == {"answers"}
+    assert sizes.of([], sizes.gpu()) == sizes.gpu()
+    assert checks.of_ops(["training_step", "sample"]).families == (
+        "cross_entropy",
+        "head",
+        "sample",
+    )
+    assert checks.families_of(checks.of_ops(["ece"])) == []
+    assert len(checks.families_of(checks.of_ops([]))) == 3 * len(checks.FAMILIES)
+    assert set(checks.STANDS_ON) <= set(OPS)
+    assert all(set(names) <= set(checks.FAMILIES) for names in checks.STANDS_ON.values())
+    assert all(name in checks.STANDS_ON or name in checks.FAMILIES for name in OPS)
+    with pytest.raises(SystemExit):
+        gpu.main(["--ops", "answer"])
+    assert "no op called answer" in capsys.readouterr().err
 
 
 def problems_of(columns: int) -> list[str]:

@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from calib_kernels import use_backend
@@ -29,6 +29,7 @@ class Selection:
     block: int = 2048
     many: int = 300
     histogram_sizes: Sequence[int] = (1, 1000, 100_003)
+    families: Sequence[str] | None = None  # of ``FAMILIES``, or all
 
 
 ALL = Selection()
@@ -50,6 +51,33 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+# What a bench's op stands on, where that is not what it is called.
+STANDS_ON = {
+    "answers": ("sample",),
+    "ece": (),
+    "linear_cross_entropy": ("head",),
+    "linear_option_scores": ("head",),
+    "linear_sample": ("head", "sample"),
+    "orders": ("option_scores",),
+    "scoring": ("option_scores",),
+    "temperature_fit": ("temperature_sweep",),
+    "training_step": ("head", "cross_entropy"),
+}
+
+
+def of_ops(ops: Sequence[str]) -> Selection:
+    """What benches of these ops stand on; all where there are none."""
+    if not ops:
+        return ALL
+    names = {family for op in ops for family in STANDS_ON.get(op, (op,))}
+    return replace(ALL, families=tuple(name for name in FAMILIES if name in names))
+
+
+def families_of(chosen: Selection) -> list[tuple[str, torch.dtype]]:
+    names = FAMILIES if chosen.families is None else chosen.families
+    return list(itertools.product(names, chosen.dtypes))
+
+
 def of_a_family(
     device: torch.device, chosen: Selection, name: str, dtype: torch.dtype
 ) -> Iterator[verify.Check]:
@@ -61,16 +89,16 @@ def of_a_family(
 def of_batches(device: torch.device, chosen: Selection) -> Iterator[verify.Check]:
     """What is checked once, of no dtype in particular."""
     columns = max(chosen.widths)
-    yield from verify.invariance_checks(device, columns, chosen.many)
-    yield from verify.histogram_checks(device, chosen.histogram_sizes)
     if device.type == "cuda":
         yield from verify.graph_checks(device, columns, chosen.many)
+    yield from verify.invariance_checks(device, columns, chosen.many)
+    yield from verify.histogram_checks(device, chosen.histogram_sizes)
 
 
 def in_turn(device: torch.device, chosen: Selection = ALL) -> Iterator[verify.Check]:
     """Every check on the Triton backend."""
     with use_backend("triton"):
-        for name, dtype in itertools.product(FAMILIES, chosen.dtypes):
+        for name, dtype in families_of(chosen):
             yield from of_a_family(device, chosen, name, dtype)
         yield from of_batches(device, chosen)
 
@@ -92,7 +120,7 @@ def in_parallel(
     has compiled stands in Triton's cache for whoever comes next."""
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         try:
-            families = [*itertools.product(FAMILIES, chosen.dtypes), None]
+            families = [None, *families_of(chosen)]
             shares = [pool.submit(share, device, chosen, family) for family in families]
             for done in as_completed(shares):
                 yield from done.result()
