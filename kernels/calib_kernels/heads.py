@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from calib_kernels import checks, rows, tiles
+from calib_kernels import checks, rows
 from calib_kernels.rows import Rows
 
 SCHEMA = rows.SCHEMA.replace("Tensor logits", "Tensor hidden, Tensor weight, Tensor? bias")
@@ -70,31 +70,15 @@ def given(
 ) -> tuple[Head, bool]:
     """As ``rows.given``; under torch.autocast the head is cast as F.linear casts it."""
     hidden, weight, bias = cast(hidden, weight, bias)
-    count = hidden.shape[0]
     size = checks.vocab_size(vocab_size, weight.shape[0])
-    wanted = checks.labels(labels, count, required=labelled)
-    number, row_temperature = checks.temperature(temperature, count)
-    if wanted is not None:
-        wanted = wanted.to(hidden.device)
-    elif bins:
-        raise ValueError("histogram needs labels, got labels=None")
-    differentiated = (
-        gradients
-        and torch.is_grad_enabled()
-        and any(
-            isinstance(x, Tensor) and x.requires_grad for x in (hidden, weight, bias, temperature)
-        )
+    differentiated = gradients and rows.wants_gradients(hidden, weight, bias, temperature)
+    read = rows.how(
+        hidden, labels, temperature, bins, labelled=labelled, differentiated=differentiated
     )
     if not gradients:
         hidden, weight = hidden.detach(), weight.detach()
         bias = None if bias is None else bias.detach()
-    if isinstance(temperature, Tensor):
-        own = temperature if differentiated else temperature.detach()
-        row_temperature = own.reshape(-1).to(hidden.device, tiles.sums_dtype(weight))
-    head = Head(
-        hidden, weight, bias, wanted, number, row_temperature, ignore_index, size, bins
-    )  # fmt: skip
-    return head, differentiated
+    return Head(hidden, weight, bias, *read, ignore_index, size, bins), differentiated
 
 
 def cast(

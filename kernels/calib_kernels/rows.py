@@ -10,7 +10,7 @@ device, and allocates nothing but scratch of its own. N >= 1 always; all tensors
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -88,6 +88,47 @@ def ready(rows: Rows, seen: Tensor | None = None) -> Launch:
     )
 
 
+class How(NamedTuple):
+    """How each of N rows is read, checked: what ``Rows`` and ``Head`` have in common."""
+
+    labels: Tensor | None
+    temperature: float
+    row_temperature: Tensor | None
+
+
+def how(
+    like: Tensor,
+    labels: Tensor | None,
+    temperature: float | Tensor,
+    bins: int,
+    *,
+    labelled: bool,
+    differentiated: bool,
+) -> How:
+    """Of as many rows as ``like`` (N, ..) has, on its device.
+
+    A temperature that is a tensor has the dtype of results, and its history if ``differentiated``.
+    """
+    count = like.shape[0]
+    wanted = checks.labels(labels, count, required=labelled)
+    number, row_temperature = checks.temperature(temperature, count)
+    if wanted is not None:
+        wanted = dispatch.beside(like, wanted)
+    elif bins:
+        raise ValueError("histogram needs labels, got labels=None")
+    if isinstance(temperature, Tensor):
+        own = temperature if differentiated else temperature.detach()
+        row_temperature = own.reshape(-1).to(like.device, dispatch.real_dtype(like))
+    return How(wanted, number, row_temperature)
+
+
+def wants_gradients(*values: Any) -> bool:
+    """Whether a gradient may be asked for in one of them now."""
+    return torch.is_grad_enabled() and any(
+        isinstance(value, Tensor) and value.requires_grad for value in values
+    )
+
+
 def given(
     op: str,
     logits: Tensor,
@@ -109,25 +150,8 @@ def given(
     if gradients:
         transforms.refuse_tangents(op, logits, temperature)
     plain = checks.logits(logits)
-    count, columns = plain.shape
-    size = checks.vocab_size(vocab_size, columns)
-    wanted = checks.labels(labels, count, required=labelled)
-    number, row_temperature = checks.temperature(temperature, count)
-    if wanted is not None:
-        wanted = dispatch.beside(plain, wanted)
-    elif bins:
-        raise ValueError("histogram needs labels, got labels=None")
-    own = temperature if isinstance(temperature, Tensor) else None
-    differentiated = (
-        gradients
-        and torch.is_grad_enabled()
-        and (logits.requires_grad or (own is not None and own.requires_grad))
-    )
-    if own is not None:
-        own = own if differentiated else own.detach()
-        row_temperature = own.reshape(-1).to(plain.device, dispatch.real_dtype(plain))
-    rows = Rows(
-        logits if differentiated else plain, wanted, number, row_temperature, ignore_index, size,
-        bins,
-    )  # fmt: skip
+    size = checks.vocab_size(vocab_size, plain.shape[1])
+    differentiated = gradients and wants_gradients(logits, temperature)
+    read = how(plain, labels, temperature, bins, labelled=labelled, differentiated=differentiated)
+    rows = Rows(logits if differentiated else plain, *read, ignore_index, size, bins)
     return rows, differentiated

@@ -101,6 +101,18 @@ def test_twice_and_scaled(backend: str, chunks: str, dtype: torch.dtype) -> None
         assert torch.equal(a, b) and torch.equal(2 * a, c)
 
 
+def test_nothing_that_reaches_the_loss_sends_nothing(backend: str, chunks: str) -> None:
+    """As of rows: 0 times a gradient of NaN is 0."""
+    given = head()
+    given.hidden[2] = math.nan
+    for reduction in ("sum", "none"):
+        leaves = given.leaves()
+        loss = of(leaves, reduction=reduction).sum()
+        loss.backward(torch.zeros(()))
+        for leaf in leaves[:3]:
+            assert leaf.grad is not None and (leaf.grad == 0).all(), reduction
+
+
 @pytest.mark.parametrize("wanted", list(itertools.product([False, True], repeat=3))[1:], ids=str)
 def test_of_what_learns_alone(backend: str, chunks: str, wanted: tuple[bool, ...]) -> None:
     whole, part = head().leaves(), head().leaves()

@@ -4,6 +4,7 @@ all would, on 2 and 4 gloo processes."""
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -99,7 +100,9 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     ]
     errors = [worker.communicate(timeout=300)[1] for worker in workers]
     assert all(worker.returncode == 0 for worker in workers), "\n".join(errors)
-    return made, [torch.load(folder / f"found-{rank}") for rank in range(ranks)]
+    found = [torch.load(folder / f"found-{rank}") for rank in range(ranks)]
+    refused = [json.loads((folder / f"refused-{rank}").read_text()) for rank in range(ranks)]
+    return made, found, refused
 
 
 def whole_loss(logits: Tensor, labels: Tensor, temperature: Any, upstream: Tensor, reduction: str,
@@ -118,7 +121,7 @@ def whole_loss(logits: Tensor, labels: Tensor, temperature: Any, upstream: Tenso
 
 def test_losses_gradients_and_bins(told: Any) -> None:
     """R1-R5, R12-R17, R22, R37: against float64 on the whole rows."""
-    made, found = told
+    made, found, _ = told
     seen = 0
     for at, (_backend, op, _bounds, arguments) in enumerate(made):
         if op != "losses":
@@ -144,9 +147,18 @@ def test_losses_gradients_and_bins(told: Any) -> None:
     assert seen == 3 * 4 * len(BACKENDS)
 
 
+def test_slices_that_are_no_whole_are_refused(told: Any) -> None:
+    """On every rank, with all slices: unequal ones without first, a gap, a lap, two sizes."""
+    for of_rank in told[2]:
+        assert len(of_rank) == 4
+        for message in of_rank:
+            assert "must be columns 0 to vocab_size - 1 in order, got 0 to " in message
+    assert "64 of 66" in told[2][0][1] or "32 of 34" in told[2][0][1]
+
+
 def test_scores_and_bins(told: Any) -> None:
     names, _ = rows()
-    made, found = told
+    made, found, _ = told
     seen = 0
     for at, (_backend, op, _bounds, arguments) in enumerate(made):
         if op != "scores":

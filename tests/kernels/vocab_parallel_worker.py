@@ -5,6 +5,7 @@ vocab_parallel_worker.py RANK RANKS FOLDER
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,27 @@ def scores(mine: slice, logits: Tensor, **options: Any) -> list[Tensor]:
     return [*(field for field in found if field is not None), *sums]
 
 
+def refusals(logits: Tensor, rank: int, ranks: int) -> list[str]:
+    """What is said of slices that are no whole, each of columns of the whole that all may have."""
+    columns = logits.shape[1]
+    cut = [round(columns * k / ranks) for k in range(ranks + 1)]
+    mine, labels = slice(cut[rank], cut[rank + 1]), torch.zeros(len(logits), dtype=torch.int64)
+    wrong: list[dict[str, Any]] = [
+        {},  # equal slices, which these are not
+        {"first": mine.start, "vocab_size": columns + 1},
+        {"first": max(0, mine.start - 1), "vocab_size": columns},
+        {"first": mine.start, "vocab_size": columns - rank},
+    ]
+    said = []
+    for options in wrong:
+        try:
+            calib_kernels.vocab_parallel_cross_entropy(logits[:, mine], labels, **options)
+            said.append("")
+        except ValueError as error:
+            said.append(str(error))
+    return said
+
+
 def main(rank: int, ranks: int, folder: Path) -> None:
     distributed.init_process_group(
         "gloo", f"file://{folder / 'store'}", rank=rank, world_size=ranks
@@ -49,6 +71,8 @@ def main(rank: int, ranks: int, folder: Path) -> None:
         with use_backend(backend):
             found.append({"losses": losses, "scores": scores}[op](mine, **arguments))
     torch.save(found, folder / f"found-{rank}")
+    odd = torch.zeros(2, 16 * ranks + 1)
+    (folder / f"refused-{rank}").write_text(json.dumps(refusals(odd, rank, ranks)))
     distributed.barrier()  # ranks leave together
     distributed.destroy_process_group()
 

@@ -59,7 +59,6 @@ def _table(loss: str) -> Table[Losses]:
 
 
 OF_ROWS, REDUCED = _table("N"), _table("")
-FIELDS = len(Losses._fields)
 
 
 def _outputs(rows: Rows, reduction: str, sloped: bool) -> Losses:

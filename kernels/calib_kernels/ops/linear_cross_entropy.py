@@ -256,9 +256,10 @@ def _linear_cross_entropy_scale(
     d_hidden: Tensor, d_weight: Tensor, d_bias: Tensor, d_loss: Tensor
 ) -> Gradients:
     """Formed gradients times what reaches the loss; a new tensor each, so that this may be done
-    again."""
+    again. Where that is 0 nothing is sent, not even NaN."""
+    nothing = d_loss == 0
     d_hidden, d_weight, d_bias = (
-        (g * d_loss).to(g.dtype) if g.shape[0] else g.new_empty(0)
+        (g * d_loss).to(g.dtype).masked_fill_(nothing, 0.0) if g.shape[0] else g.new_empty(0)
         for g in (d_hidden, d_weight, d_bias)
     )
     return d_hidden, d_weight, d_bias

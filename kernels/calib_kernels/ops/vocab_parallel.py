@@ -26,6 +26,7 @@ from calib_kernels.reference.vocabulary import INF, LN2, scaled_gap
 from calib_kernels.rows import Rows, given
 
 NUMBERS = 4  # of a row, that each rank tells the others, beside what its op adds
+HELD = 3  # that say which columns it holds
 
 
 class Slice(NamedTuple):
@@ -35,16 +36,12 @@ class Slice(NamedTuple):
     first: int  # column of the whole that the slice begins with
     columns: int  # of the whole
 
-    def inside(self, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Where columns of the whole are in the slice, and whether they are (any shape)."""
-        at = columns - self.first
-        there = (at >= 0) & (at < self.rows.logits.shape[1])
-        return at.clamp(0, self.rows.logits.shape[1] - 1), there
-
     def logits_at(self, columns: Tensor) -> Tensor:
         """(N, K) float64 logits of columns (N, K) of the whole; -inf of those elsewhere."""
-        at, there = self.inside(columns)
-        return self.rows.logits.gather(1, at).double().masked_fill(~there, -INF)
+        at, own = columns - self.first, self.rows.logits.shape[1]
+        elsewhere = (at < 0) | (at >= own)
+        found = self.rows.logits.gather(1, at.clamp(0, own - 1))
+        return found.double().masked_fill(elsewhere, -INF)
 
 
 class Whole(NamedTuple):
@@ -75,7 +72,7 @@ def slice_of(
     group: dist.ProcessGroup | None,
     *,
     gradients: bool = False,
-) -> tuple[Slice, bool]:
+) -> Slice:
     """Arguments checked; ``first`` and ``vocab_size`` of None are those of equal slices."""
     columns = checks.logits(logits).shape[1]
     ranks, rank = dist.get_world_size(group), dist.get_rank(group)
@@ -88,13 +85,16 @@ def slice_of(
             f"first must be below vocab_size={size}, got {start}: rank {rank} has no column"
         )
     own = min(columns, size - start)
-    rows, differentiated = given(op, logits, None, temperature, -100, own, 0, gradients=gradients)
-    cut = rows._replace(logits=rows.logits[:, :own])
-    return Slice(cut, start, size), differentiated
+    rows, _ = given(op, logits, None, temperature, -100, own, 0, gradients=gradients)
+    return Slice(rows._replace(logits=rows.logits[:, :own]), start, size)
 
 
 def whole_of(part: Slice, more: Tensor, group: dist.ProcessGroup | None) -> Whole:
-    """Tell the other ranks of this slice, and ``more`` (N, K) with it; combine what all told."""
+    """Tell the other ranks of this slice, and ``more`` (N, K) with it; combine what all told.
+
+    Behind the rows each tells which columns it holds. Where these are not the whole in the order of
+    ranks, ValueError on a CPU, and on a device, which would have to be waited for, every row lost.
+    """
     rows = part.rows
     stats, _, log2_d = row_stats.read(rows._replace(logits=rows.logits.detach()), keep=True)
     assert log2_d is not None
@@ -102,13 +102,34 @@ def whole_of(part: Slice, more: Tensor, group: dist.ProcessGroup | None) -> Whol
     # Of a row of -inf alone, only that: its other columns may hold something.
     told = [top, log2_d.double() * LN2, stats.entropy.double(), stats.prediction.double()]
     told[3] += part.first
-    own = torch.cat((torch.stack(told, 1), more.double()), 1).contiguous()
+    own = torch.cat((torch.stack(told, 1), more.double()), 1)
+    held = own.new_zeros((1, own.shape[1]))
+    for place, value in enumerate((part.first, part.first + rows.logits.shape[1], part.columns)):
+        held[0, place] = value
+    own = torch.cat((own, held))
     all_told = own.new_empty((dist.get_world_size(group), *own.shape))
     dist.all_gather(list(all_told.unbind(0)), own, group=group)
-    return _combined(all_told, rows.t)
+    return _combined(all_told[:, :-1], rows.t, _in_pieces(all_told[:, -1, :HELD]))
 
 
-def _combined(told: Tensor, t: float | Tensor) -> Whole:
+def _in_pieces(held: Tensor) -> Tensor:
+    """() bool: whether the slices (P, 3) of all ranks are no whole, one after the other.
+
+    ``held``: the first column of each, the one behind its last, and how many the whole has.
+    """
+    begin, end, columns = held.unbind(1)
+    whole = (begin[0] == 0) & (begin[1:] == end[:-1]).all() & (end[-1] == columns).all()
+    if held.device.type == "cpu" and not whole:
+        slices = ", ".join(f"{int(b)} to {int(e) - 1}" for b, e in zip(begin, end, strict=True))
+        sizes = " or ".join(str(int(size)) for size in sorted(set(columns.tolist())))
+        raise ValueError(
+            f"logits of all ranks must be columns 0 to vocab_size - 1 in order, got {slices} of "
+            f"{sizes}: slices that are not alike need first= and vocab_size="
+        )
+    return ~whole
+
+
+def _combined(told: Tensor, t: float | Tensor, in_pieces: Tensor) -> Whole:
     """``told`` (P, N, 4 + K)."""
     tops, log_ds, entropies, tokens = told[..., :NUMBERS].unbind(-1)
     nothing = tops == -INF
@@ -127,7 +148,7 @@ def _combined(told: Tensor, t: float | Tensor) -> Whole:
     moment = torch.where(weight == 0, 0.0, weight * mean).sum(0) / d
     log_d = d.log().clamp(min=0.0)  # below by rounding alone
     broken = (entropies.isnan() & ~nothing).any(0)
-    lost = broken | nothing.all(0) | ((tops == INF).sum(0) > 1)
+    lost = in_pieces | broken | nothing.all(0) | ((tops == INF).sum(0) > 1)
     nan = float("nan")
     return Whole(
         top,

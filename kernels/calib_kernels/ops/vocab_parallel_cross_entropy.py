@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from calib_kernels import checks, dispatch, transforms
+from calib_kernels import checks, dispatch
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.ops.linear_cross_entropy_backward import Sent, logits_gradient_
 from calib_kernels.ops.vocab_parallel import Slice, bins_of, slice_of, whole_of
@@ -47,7 +47,7 @@ class _Losses(torch.autograd.Function):
             logits, row_temperature, labels, kept, top.to(real), whole.log_d.to(real),
             slope.to(real),
         )  # fmt: skip
-        ctx.part = part
+        ctx.first, ctx.temperature = part.first, part.rows.temperature
         confidence = (-whole.log_d).exp().to(real).masked_fill(whole.lost, torch.nan)
         ctx.mark_non_differentiable(confidence, whole.token, kept)
         return loss, confidence, whole.token, kept
@@ -56,7 +56,6 @@ class _Losses(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_loss: Tensor, *_others: Any) -> tuple[Tensor | None, ...]:
         logits, row_temperature, labels, kept, top, log_d, slope = ctx.saved_tensors
-        part: Slice = ctx.part
         sent = d_loss.to(top.dtype).where(kept, 0.0)
         d_logits = d_temperature = None
         if ctx.needs_input_grad[0]:
@@ -65,7 +64,7 @@ class _Losses(torch.autograd.Function):
             d_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
             d_logits.copy_(logits)
             rows = Sent(logits[:, :0], labels, t, top, log_d / LN2, sent)
-            logits_gradient_(d_logits, rows, part.first, part.rows.temperature)
+            logits_gradient_(d_logits, rows, ctx.first, ctx.temperature)
         if row_temperature is not None and ctx.needs_input_grad[1]:
             slopes = (sent * slope).masked_fill(sent == 0, 0.0)
             shared = row_temperature.shape[0] == 1
@@ -93,10 +92,10 @@ def vocab_parallel_cross_entropy(
     of ``group`` (None: all there are) must call it. Each returns the loss of the whole rows, has
     the gradient of its own logits and the whole gradient of a temperature that is a tensor, and
     adds the whole rows to its histogram: do not reduce these again over the group. One all-gather
-    of 40 bytes per row and rank; no ``torch.compile`` or ``torch.func``.
+    of 40 bytes per row and rank; no ``torch.compile`` or ``torch.func``. Raises ValueError where
+    the slices are not the whole in the order of ranks; on a GPU every row is NaN then.
     """
-    transforms.refuse_tangents("vocab_parallel_cross_entropy", logits, temperature)
-    part, _ = slice_of(
+    part = slice_of(
         "vocab_parallel_cross_entropy", logits, temperature, first, vocab_size, group,
         gradients=True,
     )  # fmt: skip

@@ -40,9 +40,7 @@ def vocab_parallel_option_scores(
     rank returns the scores of the whole rows, and adds them to its histogram: do not reduce these
     again over the group. One all-gather of 32 + 8 O M bytes per row and rank. No gradient flows.
     """
-    part, _ = slice_of(
-        "vocab_parallel_option_scores", logits, temperature, first, vocab_size, group
-    )  # fmt: skip
+    part = slice_of("vocab_parallel_option_scores", logits, temperature, first, vocab_size, group)
     count, device = logits.shape[0], logits.device
     ids = checks.option_ids(option_ids, count)
     checks.host_option_ids(ids, part.columns)
