@@ -274,7 +274,7 @@ def test_what_is_needed_is_reckoned_as_holm_shows_one_after_another():
     assert needs(tests((0, slow), (0.1, quick), (0, slowest))) == [390, 140, 950]
     assert needs(tests((0, [299, 368, 408]), (0, [299, 368, 408]), (0, slowest))) == [408, 408, 900]
     assert needs(tests((0, [None] * 3), (0, quick))) == [None, 120]
-    assert needs(tests(*[(0, [10, 20])] * 3)) == [20] * 3  # the last that is known
+    assert needs(tests(*[(0, [10, 20])] * 3)) == [None] * 3  # among three nothing is known
     without = [{"p": None, "value": None, "margin": None, "needs": None, "needs_at": None}]
     assert needs([*tests((0, quick)), *without]) == [100, None]
     earlier = {"p": 0.5, "value": 0.0, "margin": 0.02, "needs": 7}

@@ -27,7 +27,7 @@ REFINEMENT = "refinement"
 
 
 LEVELS = 30
-"""Of so many tests in a family it is known what each needs; of more, what it needs among these."""
+"""Of so many tests in a family it is known what each needs; in a family of more, of none."""
 
 
 def checked_margin(value: Any) -> float:
@@ -132,5 +132,5 @@ def rows_in(family: Sequence[Mapping[str, Any]], one: Mapping[str, Any]) -> floa
 
 def rows_of(test: Mapping[str, Any], number: int) -> float:
     """What a test needs that is corrected for so many; infinity where that is not known."""
-    rows = test["needs_at"][min(number, len(test["needs_at"])) - 1]
+    rows = test["needs_at"][number - 1] if number <= len(test["needs_at"]) else None
     return math.inf if rows is None else float(rows)
