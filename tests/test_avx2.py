@@ -57,6 +57,10 @@ assert native.simd() == "v3"
 """
 
 
+def test_what_is_named_is_there() -> None:
+    assert all((ROOT / path).exists() for path in ELSEWHERE)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() != "AVX512",
@@ -65,7 +69,6 @@ assert native.simd() == "v3"
 def test_the_same_holds_on_avx2() -> None:
     paths = [str(ROOT), str(ROOT / "kernels"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, **AVX2, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    assert all((ROOT / path).exists() for path in ELSEWHERE)
     subprocess.run([sys.executable, "-c", USED], env=environment, check=True)
     selected = ["-m", "not slow and not gpu", *(f"--ignore={path}" for path in ELSEWHERE)]
     ran = subprocess.run(

@@ -15,14 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # Of every op: drawn calls, and layouts and labels of every kind.
 OF_ALL = ["tests/kernels/test_every_op.py", "tests/kernels/test_fuzz.py"]
 REST = [
-    "tests/kernels/test_bins.py",
-    "tests/kernels/test_contract.py",
-    "tests/kernels/test_loss.py",
-    "tests/kernels/test_rows.py",
-    "tests/kernels/test_sampling.py",
-    "tests/kernels/test_sampling_draws.py",
-    "tests/kernels/test_sweep.py",
-    "tests/kernels/test_sweep_counted.py",
+    *(
+        f"tests/kernels/test_{name}.py"
+        for name in (
+            *("bins", "contract", "cross_entropy", "linear_formed", "linear_sample", "row_stats"),
+            *("sample", "sample_draws", "temperature_sweep", "temperature_sweep_counted"),
+        )
+    )
 ]
 
 
@@ -85,6 +84,10 @@ outputs = tuple(field.data_ptr() for field in fields)
 rows = (x.data_ptr(), 0, 1, 2000, 2000)
 _native.row_stats(rows, (0, False, -100), (1.0, 0, False), (0, 0, 0), outputs, 1)
 """
+
+
+def test_what_is_named_is_there() -> None:
+    assert all((ROOT / path).exists() for path in OF_ALL + REST)
 
 
 @pytest.mark.slow
