@@ -60,15 +60,43 @@ def as_it_is(run: Run) -> Run:
     return run
 
 
-def compiler(case: Case) -> Compiler:
-    """``torch.compile`` for one size alone."""
+# What makes Inductor compute a head and its loss in chunks of rows. By itself it takes on none with
+# logits of less than eight times its inputs, which no head here has. Code from its caches does not
+# say whether it was chunked.
+CHUNKED = {
+    "auto_chunker.enable": True,
+    "auto_chunker.amplify_ratio_threshold": 0,
+    "force_disable_caches": True,
+}
+
+
+def compiler(case: Case, *, chunked: bool = False) -> Compiler:
+    """``torch.compile`` for one size alone; ``chunked``: with Inductor's auto-chunker."""
     # Inductor writes the number of threads into its code, and keeps code by its options.
-    options = {"cpp.threads": case.threads} if case.threads else None
+    options = {"cpp.threads": case.threads} if case.threads else {}
 
     def compiled(run: Run) -> Run:
-        return torch.compile(run, dynamic=False, fullgraph=True, options=options)
+        made = torch.compile(
+            run, dynamic=False, fullgraph=True, options=options | CHUNKED if chunked else options
+        )
+        return only_chunked(made) if chunked else made
 
     return compiled
+
+
+def only_chunked(run: Run) -> Run:
+    """``run``, which raises RuntimeError where the compiler has left it whole."""
+    from torch._inductor import metrics
+
+    before = metrics.num_auto_chunking
+
+    def checked(*given: Any) -> Any:
+        found = run(*given)
+        if metrics.num_auto_chunking == before:
+            raise RuntimeError("the compiler found nothing to chunk")
+        return found
+
+    return checked
 
 
 @dataclass(frozen=True)
@@ -80,6 +108,7 @@ class Rival:
     modes: tuple[str, ...] | None = None  # None: all of the op's
     in_place: bool = False  # it writes over its inputs, and gets copies of its own
     checked: bool = True  # False where it computes something else
+    package: str = ""  # the distribution it comes from, whose version its rows name
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any, Self
 from unittest import mock
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.cases import Given, Run
+from bench.clock import Call
 
 COPIES = ("_to_copy", "copy_", "clone")
 
@@ -82,21 +83,15 @@ class Readings:
         self._patch.stop()
 
 
-def crossings(run: Run, given: Given, columns: int) -> dict[str, Any]:
-    """Columns of a row of results: what one call took to the host."""
-    with Crossings(columns) as seen:
-        run(*given)
-    device = next(x for x in flat(given) if isinstance(x, Tensor)).device
-    if device.type == "cpu":
-        return {"logit_bytes_copied": seen.logits_copied}
-    return {
-        "bytes_to_host": seen.to_host,
-        "logit_bytes_to_host": seen.logits_to_host,
+def crossings(call: Call, columns: int, device: torch.device) -> dict[str, int]:
+    """Columns of a row of results: what one call reads and copies, and took to the host."""
+    with Crossings(columns) as seen, Readings(columns) as readings:
+        call()
+    found = {
+        "bytes_read": readings.bytes,
+        "logit_bytes_read": readings.logits,
         "logit_bytes_copied": seen.logits_copied,
     }
-
-
-def flat(given: Any) -> list[Any]:
-    if isinstance(given, dict):
-        given = tuple(given.values())
-    return [y for x in given for y in flat(x)] if isinstance(given, tuple | list) else [given]
+    if device.type != "cpu":
+        found |= {"bytes_to_host": seen.to_host, "logit_bytes_to_host": seen.logits_to_host}
+    return found

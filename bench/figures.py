@@ -30,6 +30,7 @@ KIND_OF = {
     "eager": EAGER,
     "compile": COMPILED,
     "compile, lean": COMPILED,
+    "compile, chunks": COMPILED,
     "scikit-learn": LIBRARY,
     "torchmetrics": LIBRARY,
     "netcal": LIBRARY,

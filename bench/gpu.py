@@ -1,4 +1,4 @@
-"""The GPU run: correctness of every Triton op, bandwidth of the machine, then timings.
+"""The GPU run: correctness of every Triton op, bandwidth of the machine, timings, what drives take.
 
     python -m bench.gpu [SECONDS] [--ops OP,OP]        (make gpu GPU_SECONDS= GPU_OPS=)
 
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from calib_kernels import use_backend
 
-from bench import gpu_targets, registers, sanitizer, sizes, table, targets
+from bench import drives, gpu_targets, registers, sanitizer, sizes, table, targets
 from bench.cases import OURS, Case
 from bench.clock import Clock, CudaClock
 from bench.machine import bandwidth
@@ -38,7 +38,8 @@ class Budget:
     """Seconds after the start by which each part is over."""
 
     gate: float = 192.0
-    cases: float = 410.0
+    cases: float = 370.0
+    drives: float = 415.0
     sanitizer: float = 465.0
     # Of sampling, per case, and the most rounds of it.
     sampling: float = 1.5
@@ -46,7 +47,9 @@ class Budget:
 
     @classmethod
     def of(cls, seconds: float) -> Budget:
-        return cls(gate=0.4 * seconds, cases=seconds - 70, sanitizer=seconds - 15)
+        return cls(
+            gate=0.4 * seconds, cases=seconds - 110, drives=seconds - 65, sanitizer=seconds - 15
+        )
 
 
 def problem() -> str | None:
@@ -117,17 +120,37 @@ def timings(
     return complete
 
 
+def drive(
+    device: torch.device,
+    clock: Clock,
+    results: Results,
+    names: Sequence[str],
+    size: drives.Size,
+    deadline: float,
+) -> bool:
+    """What the drives take, until ``deadline``; whether all were measured that can be here."""
+    complete = True
+    for name in names:
+        left = deadline - time.perf_counter()
+        row = results.add(**drives.row(name, size, device, clock, seconds=left))
+        print(drives.line(row), flush=True)
+        complete &= row.get("error", "skipped").startswith("skipped")
+    return complete
+
+
 def run(
     device: torch.device,
     clock: Clock,
     results: Results,
     found: Iterator[Check],
     chosen: Sequence[Case],
+    driven: Sequence[str] = (),
     *,
     budget: Budget | None = None,
+    size: drives.Size = drives.GPU,
     bandwidth_bytes: int = 2 << 30,
 ) -> int:
-    """The whole run on one device; the exit code."""
+    """The whole run on one device, with the drives of these names; the exit code."""
     start = time.perf_counter()
     budget = budget or Budget()
     print(f"{results.facts['machine']}, {results.facts['versions']}, {results.facts['commit']}")
@@ -143,13 +166,17 @@ def run(
             device, clock, results, chosen, rates["read"],
             deadline=start + budget.cases, sampling=budget.sampling, rounds=budget.rounds,
         )  # fmt: skip
+        print()
+        complete &= drive(device, clock, results, driven, size, start + budget.drives)
     print()
     for row in registers.rows():
         print(registers.line(results.add(**row)))
-    left = budget.sanitizer - (time.perf_counter() - start)
-    row = results.add(**sanitizer.row(device, left))
-    print(f"compute-sanitizer: {row['outcome']}\n")
-    complete &= not row["failed"]
+    for what in sanitizer.SELECTIONS:
+        left = budget.sanitizer - (time.perf_counter() - start)
+        row = results.add(**sanitizer.row(what, device, left))
+        print(f"compute-sanitizer, {what}: {row['outcome']}")
+        complete &= not row["failed"]
+    print()
     for target in gpu_targets.targets():
         print(targets.line(results.add(**target.row(results.rows))))
     print(f"\n{results.paths[-1].name}: {len(results.rows)} rows")
@@ -177,7 +204,8 @@ def main(words: list[str]) -> int:
     results = Results(f"gpu-{slug(torch.cuda.get_device_name(device))}", device)
     found = checks.in_parallel(device, os.cpu_count() or 1, checks.of_ops(ops))
     seconds = asked.seconds or (SECONDS_OF_OPS if ops else SECONDS)
-    return run(device, CudaClock(device), results, found, cases, budget=Budget.of(seconds))
+    driven = drives.of_ops(ops)
+    return run(device, CudaClock(device), results, found, cases, driven, budget=Budget.of(seconds))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.targets import (
     Cell,
+    Row,
     Target,
     answer_targets,
     bandwidth,
@@ -33,6 +36,15 @@ def rival(where: Cell, name: str, aim: float) -> Target:
     return Target(f"{where.name}, {where.rows} rows: {name} / ours", aim, "x", where.against(name))
 
 
+CROSSED = "logit_bytes_to_host"  # only where something crosses
+
+
+def drives_logits(rows: Sequence[Row]) -> float | None:
+    """Bytes of logits that reached the host in all drives together."""
+    found = [row[CROSSED] for row in rows if "drive" in row and CROSSED in row]
+    return float(sum(found)) if found else None
+
+
 def targets() -> list[Target]:
     loss = cell("cross_entropy", rows=8192)
     histogram = excess(cell("cross_entropy", "histogram").against("no histogram"))
@@ -56,6 +68,7 @@ def targets() -> list[Target]:
         Target("training_step: beyond the products", None, "%", products, False),
         Target("scoring: beyond the bare forward", None, "%", forward, False),
         Target("scoring: logits that reach the host", 0, "bytes",
-               scoring.own("logit_bytes_to_host"), False),
+               scoring.own(CROSSED), False),
+        Target("drives: logits that reach the host", 0, "bytes", drives_logits, False),
         *answer_targets(cell("answers", "LLaVA-7B", 64, 32_064)),
     ]  # fmt: skip

@@ -79,6 +79,17 @@ def facts(device: torch.device) -> dict[str, Any]:
     }
 
 
+def tracked(folder: Path, pattern: str) -> list[Path]:
+    """Its files of this pattern that git knows; all where git knows nothing of it, by name."""
+    command = ["git", "ls-files", "--", "."]
+    try:
+        listed = subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
+    except OSError:
+        listed = ""
+    known = listed.splitlines()
+    return [path for path in sorted(folder.glob(pattern)) if not known or path.name in known]
+
+
 def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 

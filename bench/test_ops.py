@@ -15,7 +15,7 @@ import pytest
 import torch
 from calib_kernels import available_backends, use_backend
 
-from bench import cpu_targets, memory, sizes, table, targets
+from bench import cpu_targets, drives, memory, sizes, table, targets
 from bench.cases import Case
 from bench.clock import CpuClock
 from bench.conftest import SUMMARY
@@ -56,9 +56,10 @@ REPLAY = Replay()
 class Bench:
     """One run: its file, the rates of the machine, every case timed once."""
 
-    def __init__(self, results: Results, lines: list[str]) -> None:
+    def __init__(self, results: Results, lines: list[str], driven: list[str]) -> None:
         self.results = results
         self.lines = lines
+        self.drives = driven
         self.clock = CpuClock()
         self.rate = cache(self._rate)
         self.measured = cache(self._measured)
@@ -93,7 +94,10 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     results = Results(name, CPU)
     summary = request.config.stash[SUMMARY]
     lines = summary.setdefault("calib_kernels and its rivals", [table.HEADER])
-    yield Bench(results, lines)
+    driven: list[str] = []
+    yield Bench(results, lines, driven)
+    if driven:
+        summary["drives"] = driven
     rows = [results.add(**target.row(results.rows)) for target in cpu_targets.targets()]
     shown = [targets.line(row) for row in rows if whole or row["found"] is not None]
     if shown:
@@ -131,3 +135,17 @@ def test_peak_memory(bench: Bench, request: pytest.FixtureRequest) -> None:
     bench.results.add(kind="memory", op=PEAK.op, dtype="bfloat16", **size, **found)
     if "error" in found:
         pytest.skip(found["error"])
+
+
+@pytest.mark.parametrize("name", drives.DRIVES)
+def test_drives(bench: Bench, request: pytest.FixtureRequest, name: str) -> None:
+    """What each drive copies and reads, at a tiny size: on a CPU it depends on no other."""
+    selection = request.config.getoption("bench")
+    chosen = [] if selection in ("default", "all") else selection.split(",")
+    if name not in drives.of_ops(chosen):
+        pytest.skip("not selected")
+    with use_backend("native"):
+        row = bench.results.add(**drives.row(name, drives.TINY, CPU, bench.clock))
+    bench.drives.append(drives.line(row))
+    if "error" in row:
+        pytest.skip(row["error"])

@@ -21,6 +21,7 @@ from torch import Tensor
 from bench.cases import OURS, Case, Given, Op, Rival, Run
 from bench.clock import Call, Clock, Sampler, Times, in_turns
 from bench.ops import OPS
+from bench.results import version
 
 MOST_COPIES = 64
 READY_SECONDS = 60.0  # a variant that takes longer to compile and agree is left out
@@ -220,14 +221,16 @@ def rows_of(measured: Measured, device: torch.device, read: float) -> Iterator[d
         "threads": case.threads,
         "inputs": measured.copies,
     }
-    for name in op.variants(case, device):
+    for name, rival in op.variants(case, device).items():
+        named = {**base, "variant": name}
+        if rival.package and (release := version(rival.package)):
+            named["release"] = release
         if name in measured.missing:
-            yield {**base, "variant": name, "error": measured.missing[name]}
+            yield {**named, "error": measured.missing[name]}
             continue
         t = times[name]
         row = {
-            **base,
-            "variant": name,
+            **named,
             "us": t.p50 * 1e6,
             "us_p20": t.p20 * 1e6,
             "us_p80": t.p80 * 1e6,

@@ -41,6 +41,18 @@ def test_a_missing_requirement_is_bad(monkeypatch):
     assert found["flash-attn"].verdict == "note"
 
 
+@pytest.mark.parametrize("gpu", [False, True], ids=["CPU", "GPU"])
+@pytest.mark.parametrize("packages", [(), ("flash-attn",), ("flash-attn-4",), tuple(doctor.FLASH)])
+def test_flash_attention_is_offered_with_what_is_known_of_it(monkeypatch, packages, gpu):
+    monkeypatch.setattr(doctor, "installed", lambda name: "4.0" if name in packages else None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    (fact,) = doctor.attention()
+    offered = {name for name in doctor.FLASH.values() if f"={name} " in fact.text}
+    assert offered == ({doctor.FLASH[name] for name in packages} if gpu else set())
+    assert (doctor.UNTRIED in fact.text) == bool(offered)
+    assert fact.verdict == ("note" if offered else "ok")
+
+
 @pytest.mark.parametrize(("wanted", "verdict"), [("reference", "ok"), ("nonsense", "bad")])
 def test_the_backend_asked_for_is_the_one_said(monkeypatch, wanted, verdict):
     monkeypatch.setenv("CALIB_KERNELS", wanted)

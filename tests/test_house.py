@@ -45,11 +45,12 @@ IMPORTERS = {
         "calib/hf/",
         "training/",
         "tests/",
+        "bench/drives.py",
         "bench/ops/scoring.py",
         "bench/ops/answers.py",
     ),
     "peft": ("calib/hf/", "training/", "tests/"),
-    "triton": ("kernels/calib_kernels/gpu/", "tests/", "bench/gpu.py"),
+    "triton": ("kernels/calib_kernels/gpu/", "tests/", "bench/gpu.py", "bench/registers.py"),
     "matplotlib": (
         "calib/report/plots/",
         "tests/",

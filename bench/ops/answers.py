@@ -8,14 +8,18 @@ every answer has the same number of tokens, at temperature 1 and without filters
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
 from bench.cases import Case, Compiler, Given, Op, Rival, Run, close
+from bench.results import version
+from calib.hf.decoding import flash
 from calib.hf.decoding.draws import by_address
 from calib.hf.decoding.loop import Decoded, decode
 from calib.hf.decoding.sampling import Sampling, settings_of
@@ -105,9 +109,11 @@ class Stopwatch:
 class Answers:
     """What is timed; ``decode_seconds`` are those of the last call behind its first token."""
 
-    def __init__(self, case: Case, way: str | None) -> None:
-        """``way``: one of ``calib.hf.decoding.prefix.WAYS``; None is plain generation."""
+    def __init__(self, case: Case, way: str | None, package: bool = True) -> None:
+        """``way``: one of ``calib.hf.decoding.prefix.WAYS``; None is plain generation. ``package``:
+        whether the kernel of flash-attn is used where there is one."""
         self.case, self.way, self.tokens = case, way, MODES[case.mode].answer
+        self.package = package
         self.decode_seconds = 0.0
         self.replayed = 0  # steps of the last call that were a CUDA graph's
 
@@ -122,10 +128,22 @@ class Answers:
             config.num_return_sequences = samples
             ids, logprob = hf.generate(**asked), None
         else:
-            found: Decoded = hf.generate(**asked, custom_generate=self.method)
+            with self.kernels():
+                found: Decoded = hf.generate(**asked, custom_generate=self.method)
             ids, logprob = found.ids, found.logprob.cpu()
         self.decode_seconds = watch.seconds
         return ids[:, batch["input_ids"].shape[1] :].cpu(), logprob
+
+    def kernels(self) -> AbstractContextManager[Any]:
+        """Those that calib chooses, or without the package's."""
+        without = mock.patch.object(flash, "of_package", lambda: None)
+        return nullcontext() if self.package else without
+
+    @property
+    def attention(self) -> str:
+        """The kernel of the prompt's keys, on a GPU."""
+        with self.kernels():
+            return "aten" if flash.of_package() is None else f"flash-attn {version('flash-attn')}"
 
     def method(
         self,
@@ -152,6 +170,13 @@ def plain(case: Case, compiled: Compiler) -> Run:
     return Answers(case, None)
 
 
+def of_aten(case: Case) -> Run:
+    """Ours with the kernel of PyTorch, where ours has that of flash-attn."""
+    if flash.of_package() is None:
+        raise ModuleNotFoundError("No kernel of flash_attn: ours has that of PyTorch")
+    return Answers(case, "shared", package=False)
+
+
 def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
     """Draws by address agree but for roundings; others have the right form only."""
     (ids, logprob), (our_ids, our_logprob) = found, expected
@@ -166,7 +191,9 @@ def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
 
 def notes(case: Case, run: Run, given: Given) -> dict[str, Any]:
     assert isinstance(run, Answers)
-    return {"decode_seconds": run.decode_seconds, "replayed_steps": run.replayed}
+    found = {"decode_seconds": run.decode_seconds, "replayed_steps": run.replayed}
+    on_gpu = run.way == "shared" and given[1]["input_ids"].is_cuda
+    return {**found, "attention": run.attention} if on_gpu else found
 
 
 OP = Op(
@@ -177,7 +204,10 @@ OP = Op(
     modes=tuple(MODES),
     compiles=False,
     copies=1,
-    rivals={"repeated": Rival(lambda case: Answers(case, "repeated"))},
+    rivals={
+        "repeated": Rival(lambda case: Answers(case, "repeated")),
+        "aten's kernel": Rival(of_aten, devices=("cuda",)),
+    },
     notes=notes,
     once=True,
 )

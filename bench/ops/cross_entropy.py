@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import calib_kernels
@@ -27,6 +29,7 @@ from bench.cases import (
 # the same pass. "temperature": a scalar temperature that needs a gradient.
 MODES = ("", "forward", "histogram", "temperature")
 AT_ONE = ("", "histogram")
+CUDA = ("cuda",)
 
 
 def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Given:
@@ -76,22 +79,45 @@ def plain(case: Case, compiled: Compiler) -> Run:
     return stepped(compiled(plain_loss))
 
 
-def of_liger(case: Case) -> Run:
+def of_liger() -> Run:
     from liger_kernel.transformers.functional import liger_cross_entropy
 
-    return stepped(liger_cross_entropy)
+    return liger_cross_entropy
 
 
-def of_quack(case: Case) -> Run:
+def of_quack() -> Run:
     from quack.cross_entropy import cross_entropy
 
-    return stepped(cross_entropy)
+    return cross_entropy
 
 
-def of_flash_attention(case: Case) -> Run:
+def of_flash_attention() -> Run:
     from flash_attn.ops.triton.cross_entropy import cross_entropy_loss
 
-    return stepped(lambda logits, labels: cross_entropy_loss(logits, labels)[0].mean())
+    return lambda logits, labels: cross_entropy_loss(logits, labels)[0].mean()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The mean loss of logits (N, V) and labels (N,) of another library."""
+
+    load: Callable[[], Run]
+    package: str
+    in_place: bool = False  # it writes the gradient over the logits
+
+
+LOSSES = {
+    "Liger": Loss(of_liger, "liger-kernel", in_place=True),
+    "quack": Loss(of_quack, "quack-kernels"),
+    "flash-attn": Loss(of_flash_attention, "flash-attn"),
+}
+
+
+def of_library(loss: Loss, whole: Callable[[Run], Run], modes: tuple[str, ...] | None) -> Rival:
+    """A rival whose loss is another library's; ``whole`` makes of it what is timed."""
+    return Rival(
+        lambda case: whole(loss.load()), CUDA, modes, in_place=loss.in_place, package=loss.package
+    )
 
 
 def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
@@ -106,7 +132,6 @@ def moved_bytes(case: Case) -> int:
     return case.logit_bytes * (1 if case.mode == "forward" else 2) + case.rows * 8
 
 
-CUDA = ("cuda",)
 OP = Op(
     inputs=inputs,
     ours=ours,
@@ -116,8 +141,6 @@ OP = Op(
     modes=MODES,
     rivals={
         "no histogram": Rival(without_histogram, modes=("histogram",)),
-        "Liger": Rival(of_liger, CUDA, AT_ONE, in_place=True),
-        "quack": Rival(of_quack, CUDA, AT_ONE),
-        "flash-attn": Rival(of_flash_attention, CUDA, AT_ONE),
+        **{name: of_library(loss, stepped, AT_ONE) for name, loss in LOSSES.items()},
     },
 )

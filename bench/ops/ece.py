@@ -74,7 +74,7 @@ OP = Op(
     moved_bytes=moved_bytes,
     copies=4,
     rivals={
-        "torchmetrics": Rival(of_torchmetrics),
-        "netcal": Rival(of_netcal, devices=("cpu",)),
+        "torchmetrics": Rival(of_torchmetrics, package="torchmetrics"),
+        "netcal": Rival(of_netcal, devices=("cpu",), package="netcal"),
     },
 )

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench import cases
 from bench.cases import Case, Compiler, Given, Op, Rival, Run, close, random_labels
-from bench.ops.cross_entropy import stepped
+from bench.ops.cross_entropy import CUDA, stepped
 
 # "": forward and backward, for hidden states and weight, gradients formed in the forward pass;
 # "256 MiB": the same where that is all that may be held.
@@ -62,10 +63,39 @@ def of_torch(case: Case) -> Run:
     )
 
 
+def of_inductor(case: Case) -> Run:
+    """The compiled head in chunks of rows."""
+    return stepped(cases.compiler(case, chunked=True)(plain_loss))
+
+
 def of_liger(case: Case) -> Run:
     from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
 
     return stepped(liger_fused_linear_cross_entropy)
+
+
+def of_liger_cute(case: Case) -> Run:
+    """Hopper has a function of its own, which is not the one that LIGER_KERNEL_IMPL selects."""
+    from liger_kernel.ops.cutedsl.ops import LigerFusedLinearCrossEntropyFunction as Function
+    from liger_kernel.ops.cutedsl.ops.fused_linear_cross_entropy_sm90 import (
+        LigerFusedLinearCrossEntropySM90Function as OnHopper,
+    )
+
+    if torch.cuda.get_device_capability() == (9, 0):
+        return stepped(OnHopper.apply)
+    return stepped(lambda *given: Function.apply(*given)[0])
+
+
+def of_liger_cutile(case: Case) -> Run:
+    from liger_kernel.ops.cutile.ops import LigerFusedLinearCrossEntropyFunction as Function
+
+    return stepped(lambda *given: Function.apply(*given)[0])
+
+
+def of_quack(case: Case) -> Run:
+    from quack.linear_cross_entropy import chunked_linear_cross_entropy
+
+    return stepped(chunked_linear_cross_entropy)
 
 
 def of_cut_cross_entropy(case: Case) -> Run:
@@ -105,7 +135,11 @@ OP = Op(
     modes=MODES,
     rivals={
         "F.linear_ce": Rival(of_torch),
-        "Liger": Rival(of_liger, ("cuda",)),
-        "cut-ce": Rival(of_cut_cross_entropy, ("cuda",)),
+        "compile, chunks": Rival(of_inductor, modes=("", "256 MiB")),
+        "Liger": Rival(of_liger, CUDA, package="liger-kernel"),
+        "Liger CuTe": Rival(of_liger_cute, CUDA, package="liger-kernel"),
+        "Liger cuTile": Rival(of_liger_cutile, CUDA, package="liger-kernel"),
+        "quack": Rival(of_quack, CUDA, package="quack-kernels"),
+        "cut-ce": Rival(of_cut_cross_entropy, CUDA, package="cut-cross-entropy"),
     },
 )

@@ -8,6 +8,7 @@ import torch
 from calib_kernels import CalibrationHistogram, row_stats
 from torch import Tensor
 
+from bench import cases
 from bench.cases import (
     BINS,
     Case,
@@ -17,7 +18,6 @@ from bench.cases import (
     Rival,
     Run,
     close,
-    compiler,
     normal_logits,
     random_labels,
 )
@@ -94,6 +94,6 @@ OP = Op(
     moved_bytes=moved_bytes,
     modes=("", "histogram"),
     rivals={
-        "compile, lean": Rival(lambda case: compiler(case)(lean_stats), modes=("",)),
+        "compile, lean": Rival(lambda case: cases.compiler(case)(lean_stats), modes=("",)),
     },
 )

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from bench.cases import Case, Compiler, Given, Op, Rival, Run, close, normal_logits
 
-MODES = ("", "top-p 0.9", "16 draws")
+MODES = ("", "top-p 0.9", "16 draws", "top-k 50")
 DRAWS = {"16 draws": 16}
 TOP_P = {"top-p 0.9": 0.9}
+TOP_K = {"top-k 50": 50}
 
 
 def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Given:
@@ -29,15 +30,16 @@ def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Give
 def ours(case: Case) -> Run:
     def run(logits: Tensor, items: Tensor, number: Tensor) -> tuple[Tensor, ...]:
         drawn = calib_kernels.sample(
-            logits, top_p=TOP_P.get(case.mode, 1.0), seed=1, item=items, sample=number, step=0
-        )
+            logits, top_p=TOP_P.get(case.mode, 1.0), top_k=TOP_K.get(case.mode, 0),
+            seed=1, item=items, sample=number, step=0,
+        )  # fmt: skip
         return drawn.token, drawn.logprob, drawn.entropy
 
     return run
 
 
 def plain(case: Case, compiled: Compiler) -> Run:
-    draws, top_p = DRAWS.get(case.mode), TOP_P.get(case.mode)
+    draws, top_p, top_k = (of.get(case.mode) for of in (DRAWS, TOP_P, TOP_K))
 
     def run(logits: Tensor, items: Tensor, number: Tensor) -> tuple[Tensor, ...]:
         logp = torch.log_softmax(logits, 1, dtype=torch.float32)
@@ -47,6 +49,11 @@ def plain(case: Case, compiled: Compiler) -> Run:
             ordered, order = p.sort(dim=1, descending=True, stable=True)
             beyond = ordered.cumsum(1) - ordered >= top_p
             kept = torch.zeros_like(p).scatter(1, order, ordered.masked_fill(beyond, 0.0))
+            p = kept / kept.sum(1, keepdim=True)
+            logp = p.log()
+        if top_k is not None:
+            largest, order = p.topk(min(top_k, p.shape[1]))
+            kept = torch.zeros_like(p).scatter(1, order, largest)
             p = kept / kept.sum(1, keepdim=True)
             logp = p.log()
         token = torch.multinomial(p, draws or 1, replacement=True)
@@ -93,13 +100,34 @@ def of_flashinfer_top_p(case: Case) -> Run:
     )
 
 
+def of_flashinfer_top_k(case: Case) -> Run:
+    from flashinfer.sampling import softmax, top_k_sampling_from_probs
+
+    return lambda logits, items, number: (
+        top_k_sampling_from_probs(softmax(logits.float()), TOP_K[case.mode]),
+    )
+
+
+def is_left(case: Case, logits: Tensor, token: Tensor) -> Tensor:
+    """(N,) whether the mode's filter leaves the token (N,), whichever of equal ones it takes."""
+    x = logits.float()
+    larger = x > x.gather(1, token[:, None])
+    if case.mode in TOP_K:
+        return larger.sum(1) < TOP_K[case.mode]
+    # Rivals sum 1e5 probabilities in float32, in orders of their own.
+    return (x.softmax(1) * larger).sum(1) < TOP_P[case.mode] + 1e-3
+
+
 def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
     """Draws differ; their range, the log-probability of each and the entropies do not."""
     logits, _items, number = given
     token = found[0].long()
     assert token.shape == number.shape, f"tokens have shape {tuple(token.shape)}"
     assert bool(((token >= 0) & (token < case.columns)).all()), "a token is out of range"
-    if len(found) > 1 and case.mode not in TOP_P:
+    filtered = case.mode in TOP_P or case.mode in TOP_K
+    if filtered:
+        assert bool(is_left(case, logits, token).all()), "a token is filtered"
+    if len(found) > 1 and not filtered:
         logp = torch.log_softmax(logits, 1, dtype=torch.float32)
         close(found[1], logp.gather(1, token.view(len(logits), -1)).view(token.shape))
     if len(found) > 2:
@@ -113,6 +141,7 @@ def moved_bytes(case: Case) -> int:
     return case.logit_bytes + case.rows * (12 * DRAWS.get(case.mode, 1) + 20)
 
 
+CUDA, FLASHINFER = ("cuda",), "flashinfer-python"
 OP = Op(
     inputs=inputs,
     ours=ours,
@@ -123,7 +152,8 @@ OP = Op(
     rivals={
         "multinomial": Rival(by_multinomial, modes=("",)),
         "cumsum": Rival(by_cumsum, modes=("",)),
-        "flashinfer": Rival(of_flashinfer, ("cuda",), ("",)),
-        "flashinfer top-p": Rival(of_flashinfer_top_p, ("cuda",), ("top-p 0.9",)),
+        "flashinfer": Rival(of_flashinfer, CUDA, ("",), package=FLASHINFER),
+        "flashinfer top-p": Rival(of_flashinfer_top_p, CUDA, tuple(TOP_P), package=FLASHINFER),
+        "flashinfer top-k": Rival(of_flashinfer_top_k, CUDA, tuple(TOP_K), package=FLASHINFER),
     },
 )

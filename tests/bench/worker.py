@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from bench import cases, gpu
+from bench import cases, drives, gpu
 from bench.cases import Case, Run
 from bench.clock import Call, CpuClock, Sampler
 from bench.gpu import Budget
-from bench.ops import OPS, row_stats
+from bench.ops import OPS
 from bench.results import Results
 from tests.gate import checks, verify
 
@@ -55,7 +55,7 @@ class DyingClock(CpuClock):
         return sampler
 
 
-def no_compiler(case: Case) -> Run:
+def no_compiler(case: Case, *, chunked: bool = False) -> Run:
     raise ImportError("no module named rival\nsecond line")
 
 
@@ -66,18 +66,27 @@ def small_checks() -> list[verify.Check]:
 
 
 def run(
-    name: str, folder: Path, clock: CpuClock, found: list[verify.Check], which: Sequence[Case]
+    name: str,
+    folder: Path,
+    clock: CpuClock,
+    found: list[verify.Check],
+    which: Sequence[Case],
+    driven: Sequence[str] = (),
 ) -> int:
+    # The interpreter takes a minute for what a GPU does in a second.
+    budget = Budget(sampling=0.0, rounds=1, cases=600.0, drives=900.0)
     return gpu.run(
-        CPU, clock, Results(name, CPU, folder), iter(found), which,
-        budget=Budget(sampling=0.0, rounds=1), bandwidth_bytes=1 << 18,
+        CPU, clock, Results(name, CPU, folder), iter(found), which, driven,
+        budget=budget, size=drives.TINY, bandwidth_bytes=1 << 18,
     )  # fmt: skip
 
 
-def three_runs(folder: Path, passed: list[verify.Check], which: Sequence[Case]) -> None:
+def three_runs(
+    folder: Path, passed: list[verify.Check], which: Sequence[Case], driven: Sequence[str]
+) -> None:
     wrong = ("a check", ["prob of row 'plain': 0.5, float64 says 0.25"])
     assert run("failed", folder, CpuClock(8), [*passed, wrong], CUT) == 1
-    assert run("whole", folder, CpuClock(8), passed, which) == 0
+    assert run("whole", folder, CpuClock(8), passed, which, driven) == 0
     run("cut", folder, DyingClock(8), passed, CUT)
 
 
@@ -85,8 +94,7 @@ def main(folder: Path) -> None:
     # numpy reports each NaN and infinity of the rows that are made of them.
     warnings.simplefilter("ignore", RuntimeWarning)
     cases.compiler = no_compiler
-    row_stats.compiler = no_compiler
-    three_runs(folder, small_checks(), list(chosen()))
+    three_runs(folder, small_checks(), list(chosen()), list(drives.DRIVES))
 
 
 if __name__ == "__main__":
