@@ -66,7 +66,7 @@ def as_it_is(run: Run) -> Run:
 CHUNKED = {
     "auto_chunker.enable": True,
     "auto_chunker.amplify_ratio_threshold": 0,
-    "force_disable_caches": True,
+    "fx_graph_cache": False,
 }
 
 

@@ -187,3 +187,17 @@ def test_answers_without_the_kernel_of_flash_attention(monkeypatch: pytest.Monke
         run(*given)
         assert run.attention.partition(" ")[0] == ("flash-attn" if seen[-1] else "aten")
     assert seen == [flash.on_cpu, None]
+
+
+@pytest.mark.slow  # it compiles
+def test_inductor_chunks_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its logits are four times its inputs: by itself it would leave it whole, which is noticed."""
+    case = Case("linear_cross_entropy", 256, 8192, torch.float32, hidden=64, threads=1)
+    op = OPS[case.op]
+    given = op.inputs(case, CPU, torch.Generator().manual_seed(0))
+    rival = op.rivals["compile, chunks"]
+    op.agree(case, given, rival.build(case)(*given), op.ours(case)(*given))
+    torch.compiler.reset()
+    monkeypatch.delitem(cases.CHUNKED, "auto_chunker.amplify_ratio_threshold")
+    with pytest.raises(RuntimeError, match="found nothing to chunk"):
+        rival.build(case)(*given)
