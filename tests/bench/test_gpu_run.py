@@ -33,7 +33,7 @@ KERNELS = {
     "paper": {"option_scores"},
     "sample": {"sample"},
     "packed": {"sample"},
-    "idk build": {"sample"},
+    "idk build": {"sample", "sample_survivors"},  # it draws with top_p
     "training callback": {"row_stats"},
 }
 """The modules whose kernels a drive launches."""

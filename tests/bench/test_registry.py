@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -13,13 +12,15 @@ from calib_kernels import use_backend
 from torch import Tensor
 
 from bench import cases, sizes, timing
-from bench.cases import OURS, Case, Run
+from bench.cases import OURS, Case, Rival, Run
 from bench.clock import CpuClock
 from bench.ops import OPS, answers
+from bench.results import ROOT, version
 from bench.timing import inputs, measure, rows_of, size_of
 from calib.hf.decoding import flash
 
 CPU = torch.device("cpu")
+RIVALS = ROOT / "bench" / "rivals.txt"
 FORMS = [(name, mode) for name, op in OPS.items() for mode in op.modes]
 # Real configurations of models have one that is "tiny" beside them, which stands for them here.
 SMALL_FORMS = [form for form in FORMS if form[1] == "tiny" or "tiny" not in OPS[form[0]].modes]
@@ -146,23 +147,48 @@ def test_every_op_and_size_is_selected() -> None:
         sizes.cpu("nothing")
 
 
-@pytest.mark.parametrize("module", ["liger_kernel", "quack", "flash_attn", "flashinfer"])
-def test_rivals_that_are_not_installed_say_so(module: str) -> None:
-    if importlib.util.find_spec(module):
-        pytest.skip(f"{module} is installed")
-    cuda = torch.device("cuda")
-    builds = [
-        (Case(name, 8, 64, torch.bfloat16, mode), rival)
-        for name, mode in FORMS
-        for rival in OPS[name].variants(Case(name, 8, 64, torch.bfloat16, mode), cuda).values()
-        if rival.devices == ("cuda",)
-    ]
-    said = []
-    for case, rival in builds:
-        with pytest.raises(ModuleNotFoundError) as error:
+LIBRARIES = {
+    "liger-kernel",
+    "quack-kernels",
+    "flash-attn",
+    "flashinfer-python",
+    "cut-cross-entropy",
+}
+
+
+def of_libraries(package: str) -> Iterator[tuple[Case, Rival]]:
+    """The rivals on a GPU that come from a package, in every form that they take part in."""
+    for name, mode in FORMS:
+        case = Case(name, 8, 64, torch.bfloat16, mode)
+        for rival in OPS[name].variants(case, torch.device("cuda")).values():
+            if rival.package == package and rival.devices == ("cuda",):
+                yield case, rival
+
+
+@pytest.mark.parametrize("package", sorted(LIBRARIES))
+def test_a_library_that_is_not_there_is_named(package: str) -> None:
+    if version(package):
+        pytest.skip(f"{package} is installed")
+    found = list(of_libraries(package))
+    assert found
+    module = {"flashinfer-python": "flashinfer", "quack-kernels": "quack"}.get(package, package)
+    for case, rival in found:
+        with pytest.raises(ModuleNotFoundError, match=module.replace("-", "_")):
             rival.build(case)
-        said.append(str(error.value))
-    assert any(module in sentence for sentence in said)
+
+
+def test_libraries_are_carried_by_pinned_versions() -> None:
+    """All but those that are built on the machine itself, which the page names."""
+    lines = [line for line in RIVALS.read_text().splitlines() if not line.startswith("#")]
+    pins = dict(line.split("==") for line in lines)
+    assert lines == sorted(lines) and all(pins.values())
+    assert LIBRARIES - set(pins) == {"flash-attn", "flashinfer-python"}
+    page = (RIVALS.parent / "README.md").read_text()
+    assert all(f"`{name}`" in page for name in LIBRARIES - set(pins))
+    cuda = torch.device("cuda")
+    every = [Case(name, 8, 64, torch.bfloat16, mode) for name, mode in FORMS]
+    rivals = [rival for case in every for rival in OPS[case.op].variants(case, cuda).values()]
+    assert {r.package for r in rivals if r.devices == ("cuda",)} - {""} == LIBRARIES
 
 
 def test_answers_without_the_kernel_of_flash_attention(monkeypatch: pytest.MonkeyPatch) -> None:

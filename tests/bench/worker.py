@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ CUT = (
     Case("option_scores", 3, 300, torch.bfloat16),
     Case("option_scores", 2, 100, torch.float32, "histogram"),
 )
+SIZE = replace(drives.TINY, questions=2, samples=2, tokens=2)
 
 
 def chosen(names: Iterable[str] = OPS) -> Iterator[Case]:
@@ -73,11 +75,11 @@ def run(
     which: Sequence[Case],
     driven: Sequence[str] = (),
 ) -> int:
-    # The interpreter takes a minute for what a GPU does in a second.
+    # The interpreter takes minutes for what a GPU does in a second.
     budget = Budget(sampling=0.0, rounds=1, cases=600.0, drives=900.0)
     return gpu.run(
         CPU, clock, Results(name, CPU, folder), iter(found), which, driven,
-        budget=budget, size=drives.TINY, bandwidth_bytes=1 << 18,
+        budget=budget, size=SIZE, bandwidth_bytes=1 << 18,
     )  # fmt: skip
 
 
