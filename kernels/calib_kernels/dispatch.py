@@ -53,6 +53,11 @@ def traced(x: Tensor) -> bool:
     return type(x) not in (Tensor, torch.nn.Parameter)
 
 
+def passes_once(upstream: Tensor) -> bool:
+    """Whether the backward pass at hand, which sends ``upstream``, is the graph's last."""
+    return not (traced(upstream) or torch._C._autograd._get_current_graph_task_keep_graph())
+
+
 def columns(logits: Tensor, vocab_size: int) -> Tensor:
     """The leading columns, rows contiguous."""
     cut = logits if logits.shape[1] == vocab_size else logits[:, :vocab_size]

@@ -44,7 +44,8 @@ def head(n: int = 17, hidden: int = 16, columns: int = 101, dtype: Any = torch.f
 
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four rows of 101 logits, none stored; tiles of a few columns and rows; sums in groups."""
-    monkeypatch.setitem(tiles.FORMED_BYTES, "cpu", 4 * 128 * 4 + 3)
+    for name in ("cpu", "cpu, bfloat16"):
+        monkeypatch.setitem(tiles.FORMED_BYTES, name, 4 * 128 * 4 + 3)
     monkeypatch.setattr(tiles, "STORED_BYTES", 0)
     few = tiles.Budget(*[4 * 101 * 4 + 3] * 2, weight=9 * 16 * 4, hidden=6 * 16 * 4)
     monkeypatch.setitem(tiles.BUDGETS, "cpu", few)

@@ -101,6 +101,28 @@ def test_twice_and_scaled(backend: str, chunks: str, dtype: torch.dtype) -> None
         assert torch.equal(a, b) and torch.equal(2 * a, c)
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_pass_that_is_the_last_hands_on_what_was_formed(
+    backend: str, chunks: str, dtype: torch.dtype, scale: float
+) -> None:
+    """The same digits as a pass that may be followed by another, in memory of one's own."""
+    leaves = head(dtype=dtype).leaves()
+    loss = of(leaves)
+    kept = torch.autograd.grad(loss, leaves[:3], torch.tensor(scale), retain_graph=True)
+    copies = [g.clone() for g in kept]
+    for g in kept:
+        g.zero_()
+    for leaf in leaves[:3]:
+        leaf.grad = torch.ones_like(leaf)
+    (scale * loss).backward()
+    for leaf, copy in zip(leaves[:3], copies, strict=True):
+        assert leaf.grad is not None and leaf.grad.grad_fn is None
+        assert torch.equal(leaf.grad, copy + 1)
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
 def test_nothing_that_reaches_the_loss_sends_nothing(backend: str, chunks: str) -> None:
     """As of rows: 0 times a gradient of NaN is 0."""
     given = head()
@@ -193,7 +215,7 @@ def test_sums_over_many_chunks(backend: str, monkeypatch: pytest.MonkeyPatch) ->
     """R19: a thousand chunks whose sums would stall in bfloat16."""
     if backend == "triton":
         pytest.skip("the sums are not the backend's, and a thousand launches take long")
-    monkeypatch.setitem(tiles.FORMED_BYTES, "cpu", 1)  # a row at a time
+    monkeypatch.setitem(tiles.FORMED_BYTES, "cpu, bfloat16", 1)  # a row at a time
     h = torch.ones(1000, 1, dtype=torch.bfloat16)
     w = torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True)
     labels = torch.zeros(1000, dtype=torch.int64)

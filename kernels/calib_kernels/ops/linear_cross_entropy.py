@@ -38,6 +38,7 @@ from calib_kernels.ops.linear_cross_entropy_backward import (
     Sent,
     gradients,
     logits_gradient_,
+    scale_,
 )
 from calib_kernels.results import INT, Field, Table, present
 
@@ -255,14 +256,8 @@ def _fake_linear_cross_entropy_backward(*arguments: Any) -> Gradients:
 def _linear_cross_entropy_scale(
     d_hidden: Tensor, d_weight: Tensor, d_bias: Tensor, d_loss: Tensor
 ) -> Gradients:
-    """Formed gradients times what reaches the loss; a new tensor each, so that this may be done
-    again. Where that is 0 nothing is sent, not even NaN."""
-    nothing = d_loss == 0
-    d_hidden, d_weight, d_bias = (
-        (g * d_loss).to(g.dtype).masked_fill_(nothing, 0.0) if g.shape[0] else g.new_empty(0)
-        for g in (d_hidden, d_weight, d_bias)
-    )
-    return d_hidden, d_weight, d_bias
+    """As ``scale_``, of a new tensor each, so that this may be done again."""
+    return scale_(d_hidden.clone(), d_weight.clone(), d_bias.clone(), d_loss)
 
 
 def _fake_linear_cross_entropy_scale(
@@ -296,7 +291,8 @@ def _backward(ctx: Any, d_loss: Tensor | None, *_others: None) -> tuple[Tensor |
         wanted = ctx.needs_input_grad[:3]
         formed = all(g.shape[0] or not w for g, w in zip((d_h, d_w, d_b), wanted, strict=True))
         if any(wanted) and formed and reduction != "none":
-            found = _linear_cross_entropy_scale_op(d_h, d_w, d_b, d_loss)
+            scale = scale_ if dispatch.passes_once(d_loss) else _linear_cross_entropy_scale_op
+            found = scale(d_h, d_w, d_b, d_loss)
         elif any(wanted):
             found = _linear_cross_entropy_backward_op(
                 *head, labels, temperature, row_temperature, *constants, top, log2_d, stored, sent,

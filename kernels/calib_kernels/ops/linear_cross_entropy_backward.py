@@ -155,6 +155,20 @@ def gradients(
         d_hidden.masked_fill_((sent.loss == 0)[:, None], 0.0)  # 0 times a weight of NaN
 
 
+def scale_(
+    d_hidden: Tensor, d_weight: Tensor, d_bias: Tensor, d_loss: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Formed gradients, or none (0,), times what reaches the loss, written over them.
+
+    Where that is 0 nothing is sent, not even NaN; where it is seen to be 1 nothing is written.
+    """
+    d_hidden, d_weight, d_bias = d_hidden.detach(), d_weight.detach(), d_bias.detach()
+    if tiles.waits(d_loss) or d_loss != 1:
+        for g in (d_hidden, d_weight, d_bias):
+            g.mul_(d_loss).masked_fill_(d_loss == 0, 0.0)
+    return d_hidden, d_weight, d_bias
+
+
 def _sweep(
     sent: Sent,
     temperature: float,
