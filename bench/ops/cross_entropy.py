@@ -8,6 +8,7 @@ import calib_kernels
 import torch
 import torch.nn.functional as F
 from calib_kernels import CalibrationHistogram
+from calib_kernels.gpu import tuning
 from torch import Tensor
 
 from bench.cases import (
@@ -27,6 +28,7 @@ from bench.cases import (
 # the same pass. "temperature": a scalar temperature that needs a gradient.
 MODES = ("", "forward", "histogram", "temperature")
 AT_ONE = ("", "histogram")
+TO_FORM = ("", "temperature")
 
 
 def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Given:
@@ -64,6 +66,28 @@ def ours(case: Case) -> Run:
 
 def without_histogram(case: Case) -> Run:
     return stepped(lambda logits, labels: calib_kernels.cross_entropy(logits, labels))
+
+
+def formed(case: Case, wanted: bool, weight: float = 1.0) -> Run:
+    """Ours with the gradient formed in the kernel of the loss, or with a kernel of its own.
+
+    ``weight``: what the loss is multiplied by, as of a part of a step.
+    """
+
+    def forward(logits: Tensor, labels: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+        loss: Tensor = calib_kernels.cross_entropy(logits, labels, temperature=temperature)
+        return loss if weight == 1 else loss * weight
+
+    step = stepped(forward)
+
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        before, tuning.FORMED = tuning.FORMED, (case.dtype,) if wanted else ()
+        try:
+            return step(*given)
+        finally:
+            tuning.FORMED = before
+
+    return run
 
 
 def plain_loss(logits: Tensor, labels: Tensor, temperature: Tensor | None = None) -> Tensor:
@@ -116,6 +140,11 @@ OP = Op(
     modes=MODES,
     rivals={
         "no histogram": Rival(without_histogram, modes=("histogram",)),
+        "one kernel": Rival(lambda case: formed(case, True), CUDA, TO_FORM),
+        "two kernels": Rival(lambda case: formed(case, False), CUDA, TO_FORM),
+        "one kernel, a quarter": Rival(
+            lambda case: formed(case, True, 0.25), CUDA, TO_FORM, checked=False
+        ),
         "Liger": Rival(of_liger, CUDA, AT_ONE, in_place=True),
         "quack": Rival(of_quack, CUDA, AT_ONE),
         "flash-attn": Rival(of_flash_attention, CUDA, AT_ONE),

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _python_dispatch
 
 from calib_kernels import transforms
 
@@ -51,6 +52,14 @@ def traced(x: Tensor) -> bool:
     if torch.compiler.is_compiling() or transforms.active():
         return True
     return type(x) not in (Tensor, torch.nn.Parameter)
+
+
+def watched(x: Tensor) -> bool:
+    """The same; also a mode that is told of every op, or several gradients at once."""
+    if traced(x):
+        return True
+    several = torch._C._functorch.is_legacy_batchedtensor(x)  # by autograd's is_grads_batched
+    return several or _python_dispatch._len_torch_dispatch_stack() > 0
 
 
 def columns(logits: Tensor, vocab_size: int) -> Tensor:

@@ -159,7 +159,8 @@ def test_rivals_that_are_not_installed_say_so(module: str) -> None:
     ]
     said = []
     for case, rival in builds:
-        with pytest.raises(ModuleNotFoundError) as error:
-            rival.build(case)
-        said.append(str(error.value))
+        try:
+            rival.build(case)  # what is ours in another form can be built
+        except ModuleNotFoundError as error:
+            said.append(str(error))
     assert any(module in sentence for sentence in said)
