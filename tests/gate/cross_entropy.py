@@ -17,7 +17,6 @@ from calib_kernels.gpu import tuning
 from torch import Tensor
 
 from tests.gate.agreement import differing_bits
-
 from tests.gate.row_stats import hard_rows, row_labels
 
 # Ways to shape the loss, each with what breaks it apart from the others.

@@ -154,8 +154,10 @@ def scan_together(
 
 @triton.jit
 def turned(lanes, shift, BLOCK: tl.constexpr, G: tl.constexpr):
-    """Lanes (G, BLOCK) as ``device.scan`` turns them. As one row: of several, Triton would give each
-    to one warp, and the sum another tree."""
+    """Lanes (G, BLOCK) as ``device.scan`` turns them.
+
+    Turned as one row: of several, Triton would give each to one warp, and their sum another tree.
+    """
     place = tl.arange(0, G * BLOCK)
     from_ = place // BLOCK * BLOCK + (place + shift) % BLOCK
     flat = tl.gather(tl.reshape(lanes, (G * BLOCK,)), from_, 0)

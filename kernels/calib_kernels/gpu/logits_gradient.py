@@ -37,8 +37,8 @@ from .launch import launch_options, on_device
 # One compiled kernel serves every size, stride and alignment.
 UNSPECIALISED = [
     "x_ptr", "labels_ptr", "t_ptr", "top_ptr", "log2_d_ptr", "entropy_ptr", "d_loss_ptr",
-    "d_lse_ptr", "d_entropy_ptr", "dx_ptr", "unless_ptr", "V", "x_stride", "t_stride", "d_stride", "dx_stride",
-    "scale", "ignore_index", "cap", "smoothing", "z_loss",
+    "d_lse_ptr", "d_entropy_ptr", "dx_ptr", "unless_ptr", "V", "x_stride", "t_stride", "d_stride",
+    "dx_stride", "scale", "ignore_index", "cap", "smoothing", "z_loss",
 ]  # fmt: skip
 # The largest finite logit, and the exponent that it and those below it get beside a +inf: 2 to its
 # negative is 0.
@@ -216,7 +216,7 @@ def logits_gradient_kernel(
     """One program per row and partition. Where unless_ptr has 1, dx is there already."""
     n = tl.program_id(0).to(tl.int64)
     partition = tl.program_id(1)
-    if unless_ptr is not None:
+    if unless_ptr is not None:  # noqa: SIM102  (of these, the compiler knows the first)
         if tl.load(unless_ptr) == 1.0:
             return
     SURPRISE: tl.constexpr = d_entropy_ptr is not None

@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from calib_kernels import bins as binning
 from calib_kernels import backend, checks, dispatch, reference, transforms
+from calib_kernels import bins as binning
 from calib_kernels.gpu import tuning
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.ops.logits_gradient import Saved, Upstream, logits_gradient, room

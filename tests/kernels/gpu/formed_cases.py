@@ -83,6 +83,15 @@ def compiled() -> Tensor:
     return gradient(torch.compile(loss_of, fullgraph=True, backend="aot_eager")(x), x)
 
 
+def compiled_backward() -> Tensor:
+    """Of a loss that was not: what was formed is not handed on."""
+    torch._dynamo.reset()
+    x = leaf()
+    loss = loss_of(x)
+    with torch._dynamo.compiled_autograd._enable(torch.compile(backend="eager")):
+        return gradient(loss, x)
+
+
 def traced() -> Tensor:
     """A tracer that is told of every op sees one that it knows."""
     graph = make_fx(lambda x: gradient(loss_of(x), x))(leaf())
@@ -133,6 +142,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "checkpointed, reentrant": lambda: checkpointed(True),
     "offloaded": offloaded,
     "compiled": compiled,
+    "compiled backward": compiled_backward,
     "traced": traced,
     "transformed": lambda: torch.func.grad(loss_of)(logits()),
     "batched": batched,

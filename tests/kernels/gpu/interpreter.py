@@ -168,10 +168,16 @@ def formed_elsewhere(tune: dict[str, int]) -> dict[str, Any]:
 
 
 def gradient_of(
-    given: tuple[Any, ...], d_logits: torch.Tensor, variance: torch.Tensor, tune: dict[str, int]
-) -> tuple[torch.Tensor, torch.Tensor]:
+    given: tuple[Any, ...],
+    d_logits: torch.Tensor,
+    variance: torch.Tensor | None,
+    tune: dict[str, int],
+    unless: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """(gradient, variance) of the launcher, written into memory laid out as d_logits is."""
-    launcher("triton", "logits_gradient")(*given, d_logits, variance, tune=RowTuning(**tune))
+    launcher("triton", "logits_gradient")(
+        *given, d_logits, variance, unless=unless, tune=RowTuning(**tune)
+    )
     return d_logits, variance
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 from calib_kernels.gpu import tuning
+from calib_kernels.ops.logits_gradient import PLAIN, Saved, Upstream
+from calib_kernels.rows import Launch
 from torch import Tensor
 
 from tests.gate.agreement import same_bits
 from tests.gate.cross_entropy import SHAPES, disagreements, truth
-from tests.gate.row_stats import hard_rows, laid_out, row_labels
+from tests.gate.row_stats import LOG2_E, hard_rows, laid_out, row_labels
 from tests.kernels.gpu.cases import BLOCK, COLUMNS, TUNE, some_rows
 
 QUICK = {("plain", 837, torch.float16), ("everything", 100, torch.float32)}
@@ -76,6 +78,17 @@ def test_what_reaches_the_loss(interpreted: Any) -> None:
             same_bits((loss, *found), (same_loss, *wanted))
 
 
+def test_one_leaves_what_is_there(interpreted: Any) -> None:
+    """And anything else, also NaN, does not."""
+    x = some_rows(2, 100)
+    rows = Launch(x, torch.tensor([3, 4]), LOG2_E, None, -100, None, None)
+    given = (rows, PLAIN, Saved(x.amax(1), torch.ones(2)), Upstream(torch.ones(2)))
+    for number, untouched in ((1.0, True), (1.0000001, False), (0.0, False), (math.nan, False)):
+        there = torch.full((2, 100), -77.0)
+        found, _ = interpreted("gradient_of", given, there, None, TUNE, torch.tensor(number))
+        assert (found == -77).any() == untouched == (found == -77).all()
+
+
 @pytest.fixture(scope="module")
 def elsewhere(interpreted: Any) -> dict[str, Any]:
     found: dict[str, Any] = interpreted("formed_elsewhere", TUNE)
@@ -84,7 +97,7 @@ def elsewhere(interpreted: Any) -> dict[str, Any]:
 
 CASES = (
     "as it is", "a quarter", "accumulated", "checkpointed", "checkpointed, reentrant", "offloaded",
-    "compiled", "traced", "transformed", "batched", "with everything", "counted",
+    "compiled", "compiled backward", "traced", "transformed", "batched", "with everything", "counted",
     "temperature alone", "recorded",
 )  # fmt: skip
 
