@@ -253,7 +253,8 @@ def cross_entropy_formed(rows, terms, reduction, out, d_logits, mean, *, slow=No
     logits, labels, scale, temperature, ignore_index, edges, seen = rows
     count, columns = logits.shape
     partitions = tuning.together(columns)
-    tune = tuning.loss_formed(partitions, terms.softcap > 0)
+    smoothed = terms.smoothing > 0
+    tune = tuning.loss_formed(partitions, smoothed, terms.softcap > 0)
     losses = out.loss if reduction == "none" else torch.empty_like(out.top)
 
     def reduce(loss, as_mean):
@@ -271,7 +272,7 @@ def cross_entropy_formed(rows, terms, reduction, out, d_logits, mean, *, slow=No
             columns, 0 if edges is None else edges.shape[0] + 1, logits.stride(0),
             0 if temperature is None or temperature.shape[0] == 1 else 1, d_logits.stride(0),
             min(max(scale, 1e-37), 1e37), ignore_index, terms.softcap or None, terms.smoothing,
-            terms.z_loss, SMOOTHED=terms.smoothing > 0, MEAN=mean, PARTITION=tune.partition,
+            terms.z_loss, SMOOTHED=smoothed, MEAN=mean, PARTITION=tune.partition,
             BLOCK=tune.block, AHEAD=tune.ahead, G=partitions, **launch_options(logits, tune),
         )  # fmt: skip
         reduce(None if reduction == "none" else out.loss, reduction == "mean")

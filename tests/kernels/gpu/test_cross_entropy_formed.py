@@ -145,7 +145,7 @@ def test_which_logits_are_formed(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = {tuning.together(columns) for columns in range(1, tuning.FORMED_COLUMNS, 1000)}
     assert counts == {1, 2, 4, 8}
     for count in counts:
-        row = tuning.loss_formed(count, False)
-        for loss in (tuning.LOSS, tuning.LOSS_CAPPED, tuning.loss_formed(count, True)):
+        row = tuning.loss_formed(count, False, False)
+        for loss in (tuning.LOSS, tuning.LOSS_CAPPED, tuning.loss_formed(count, True, True)):
             assert (row.block, row.partition) == (loss.block, loss.partition)
         assert row.warps == count * tuning.LOSS.warps == count * tuning.LOSS_CAPPED.warps

@@ -25,7 +25,7 @@ from calib_kernels.gpu import (
 TILE_O, TILE_M = tuning.option_tile(1)
 SAMPLER: dict[str, Any] = {"BLOCKS": 64, "GREEDY": False}
 NO_STATISTICS = dict.fromkeys(("d_lse_ptr", "d_entropy_ptr", "entropy_ptr", "variance_ptr"))
-BOTH = {"SMOOTHED": True, "MEAN": True, "cap": None, "slow_ptr": None}
+BOTH = {"SMOOTHED": False, "MEAN": True, "cap": None, "slow_ptr": None}
 SWEPT = {"FIRST": 5, "TERMS": 4, "slow_ptr": None}
 # Row of the table -> kernel and constants beside BLOCK and PARTITION.
 FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
