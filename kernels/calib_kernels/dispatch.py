@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _python_dispatch
 
 from calib_kernels import transforms
 
@@ -59,7 +58,7 @@ def watched(x: Tensor) -> bool:
     if traced(x):
         return True
     several = torch._C._functorch.is_legacy_batchedtensor(x)  # by autograd's is_grads_batched
-    return several or _python_dispatch._len_torch_dispatch_stack() > 0
+    return several or torch._C._len_torch_dispatch_stack() > 0
 
 
 def columns(logits: Tensor, vocab_size: int) -> Tensor:

@@ -123,7 +123,9 @@ def loss_checks(
         problems = list(disagreements(found, want, names, options, 0.7))
         short = str(dtype).removeprefix("torch.")
         yield f"cross_entropy {short} {n} x {columns}, {kind}", problems[:5]
-        if dtype.itemsize == 2 and columns <= tuning.FORMED_COLUMNS:
+        with forming(True):
+            formed = tuning.forms(dtype, n, columns, "softcap" in options)
+        if formed:
             name = f"cross_entropy with its gradient {short} {n} x {columns}, {kind}"
             yield name, formed_problems(x, labels, t, options)
 
@@ -150,7 +152,7 @@ class Twice(NamedTuple):
 def formed_problems(x: Tensor, labels: Tensor, t: Tensor, options: Mapping[str, Any]) -> list[str]:
     """Where the loss and its gradient in one kernel have other bits than in two.
 
-    The mean, of rows of which none is lost: else it is NaN. What reaches it is 1, and a part of 1.
+    1 reaches the loss in the first backward pass and in the second, or a part of 1.
     """
     problems = []
     for reduction, sent in (("sum", None), ("mean", torch.tensor(0.25, device=x.device))):

@@ -254,7 +254,7 @@ def cross_entropy_formed(rows, terms, reduction, out, d_logits, mean, *, slow=No
     count, columns = logits.shape
     partitions = tuning.together(columns)
     smoothed = terms.smoothing > 0
-    tune = tuning.loss_formed(partitions, smoothed, terms.softcap > 0)
+    tune = tuning.loss_formed(partitions, smoothed or terms.softcap > 0)
     losses = out.loss if reduction == "none" else torch.empty_like(out.top)
 
     def reduce(loss, as_mean):

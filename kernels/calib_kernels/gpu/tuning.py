@@ -90,10 +90,13 @@ FORMED: tuple[torch.dtype, ...] = ()
 FORMED_COLUMNS = 163_840
 
 
-def forms(dtype: torch.dtype, rows: int, columns: int) -> bool:
+def forms(dtype: torch.dtype, rows: int, columns: int, capped: bool) -> bool:
     """Whether the loss of such logits forms their gradient; not where partitions are split."""
-    whole = rows > SPLIT_ROWS or columns <= LOSS.partition
-    return dtype in FORMED and rows > 0 and columns <= FORMED_COLUMNS and whole
+    if dtype not in FORMED or not 0 < columns <= FORMED_COLUMNS:
+        return False
+    # By the warps of eight partitions a cap would spill.
+    fits = together(columns) <= 4 or not capped
+    return fits and rows > (SPLIT_ROWS if columns > LOSS.partition else 0)
 
 
 def together(columns: int) -> int:
@@ -101,10 +104,11 @@ def together(columns: int) -> int:
     return 1 << (-(columns // -LOSS.partition) - 1).bit_length()
 
 
-def loss_formed(partitions: int, smoothed: bool, capped: bool) -> RowTuning:
-    """The row of as many partitions at once; with fewer blocks where it would spill."""
+def loss_formed(partitions: int, shaped: bool) -> RowTuning:
+    """The row of as many partitions at once; ``shaped``: by smoothing or a cap, which would spill
+    with as many blocks ahead."""
     row = LOSS_FORMED if partitions <= 4 else LOSS_FORMED_8
-    ahead = max(1, row.ahead >> smoothed + capped)
+    ahead = max(1, row.ahead // 2) if shaped else row.ahead
     return replace(row, warps=LOSS.warps * partitions, ahead=ahead)
 
 

@@ -221,7 +221,7 @@ class _Formed(torch.autograd.Function):
         return _backward(ctx, d_loss)
 
 
-def _forms(rows: Rows, reduction: str) -> bool:
+def _forms(rows: Rows, capped: bool, reduction: str) -> bool:
     """Whether ``_Formed`` is what runs."""
     x, size = rows.logits, rows.vocab_size
     if x.dtype not in tuning.FORMED or reduction == "none" or not x.requires_grad:
@@ -230,7 +230,7 @@ def _forms(rows: Rows, reduction: str) -> bool:
         return False
     # The gradient is contiguous; its rows must lie as those of the logits do to 16-byte boundaries.
     alike = (x.stride(0) - x.shape[1]) * x.element_size() % 16 == 0 and x.data_ptr() % 16 == 0
-    return alike and x.stride(1) == 1 and tuning.forms(x.dtype, x.shape[0], size)
+    return alike and x.stride(1) == 1 and tuning.forms(x.dtype, x.shape[0], size, capped)
 
 
 def _taken(ctx: Any, logits: Tensor, d_loss: Tensor) -> bool:
@@ -307,7 +307,7 @@ def run(
     )
     checks.reduction(reduction)
     call = _cross_entropy_op if differentiated or dispatch.traced(logits) else _cross_entropy
-    if differentiated and _forms(rows, reduction):
+    if differentiated and _forms(rows, terms[0] > 0, reduction):
         call = _Formed.apply
     outputs: tuple[Tensor, ...] = call(*rows, *terms, reduction, counted)
     return outputs

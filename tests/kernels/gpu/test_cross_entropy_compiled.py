@@ -66,7 +66,7 @@ def backward(compiled: Any, arch: Any, dtype: str, kind: str) -> Any:
 
 def formed(compiled: Any, arch: Any, dtype: str, shape: tuple[bool, bool], together: int) -> Any:
     smoothed, capped = shape
-    tune = tuning.loss_formed(together, *shape)
+    tune = tuning.loss_formed(together, smoothed or capped)
     constants = {"PARTITION": tune.partition, "BLOCK": tune.block, "SMOOTHED": smoothed}
     constants |= {"MEAN": True, "slow_ptr": None, "G": together} | ({} if capped else {"cap": None})
     return compiled(
@@ -134,7 +134,7 @@ def test_backward(compiled: Any, arch: int, dtype: str, kind: str) -> None:
         (
             (arch, dtype, shape, together)
             for (arch, dtype), shape, together in itertools.product(TARGETS, FORMED, (4, 8))
-            if dtype != "*fp32"
+            if dtype != "*fp32" and (together <= 4 or not shape[1])
         ),
         {(HOPPER, "*bf16", (False, False), 4)},
     ),

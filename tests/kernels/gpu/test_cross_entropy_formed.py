@@ -97,8 +97,8 @@ def elsewhere(interpreted: Any) -> dict[str, Any]:
 
 CASES = (
     "as it is", "a quarter", "accumulated", "checkpointed", "checkpointed, reentrant", "offloaded",
-    "compiled", "compiled backward", "traced", "transformed", "batched", "with everything", "counted",
-    "temperature alone", "recorded",
+    "compiled", "compiled backward", "traced", "transformed", "batched", "with everything",
+    "counted", "temperature alone", "recorded",
 )  # fmt: skip
 
 
@@ -137,15 +137,19 @@ def test_which_logits_are_formed(monkeypatch: pytest.MonkeyPatch) -> None:
     """R34: few variants. None so far: no GPU has timed them."""
     assert not tuning.FORMED
     monkeypatch.setattr(tuning, "FORMED", (torch.bfloat16,))
-    assert tuning.forms(torch.bfloat16, 1024, 128_256)
-    assert tuning.forms(torch.bfloat16, 1, 32_000)
-    assert not tuning.forms(torch.bfloat16, tuning.SPLIT_ROWS, 128_256)
-    assert not tuning.forms(torch.bfloat16, 1024, tuning.FORMED_COLUMNS + 1)
-    assert not tuning.forms(torch.float32, 1024, 128_256)
+    bfloat16 = torch.bfloat16
+    assert tuning.forms(bfloat16, 1024, 128_256, True)
+    assert tuning.forms(bfloat16, 1024, 151_936, False)
+    assert tuning.forms(bfloat16, 1, 32_000, False)
+    assert not tuning.forms(bfloat16, 1024, 151_936, True)
+    assert not tuning.forms(bfloat16, 0, 32_000, False)
+    assert not tuning.forms(bfloat16, tuning.SPLIT_ROWS, 128_256, False)
+    assert not tuning.forms(bfloat16, 1024, tuning.FORMED_COLUMNS + 1, False)
+    assert not tuning.forms(torch.float32, 1024, 128_256, False)
     counts = {tuning.together(columns) for columns in range(1, tuning.FORMED_COLUMNS, 1000)}
     assert counts == {1, 2, 4, 8}
     for count in counts:
-        row = tuning.loss_formed(count, False, False)
-        for loss in (tuning.LOSS, tuning.LOSS_CAPPED, tuning.loss_formed(count, True, True)):
+        row = tuning.loss_formed(count, False)
+        for loss in (tuning.LOSS, tuning.LOSS_CAPPED, tuning.loss_formed(count, True)):
             assert (row.block, row.partition) == (loss.block, loss.partition)
         assert row.warps == count * tuning.LOSS.warps == count * tuning.LOSS_CAPPED.warps
