@@ -50,8 +50,6 @@ UNSPECIALISED = [
 ]  # fmt: skip
 # Two bfloat16 of -inf.
 NO_PAIR = tl.constexpr(0xFF80FF80)
-# What is written is not read here: it should leave the L2 cache before a row that is.
-STREAMED = tl.constexpr(".cs")
 
 
 @triton.jit
@@ -188,7 +186,7 @@ def write_gradient(row, out, V, weights, column, cap, BLOCK: tl.constexpr, AHEAD
         k += 1
     v = gradient_blocks(
         tl.multiple_of(row - shift, 16), tl.multiple_of(out - shift, 16), k, tail, weights, v, cap,
-        False, False, BLOCK, AHEAD, STREAMED,
+        False, False, BLOCK, AHEAD, True,
     )  # fmt: skip
     for k0 in range(tl.maximum(tail, k), tail + 1):
         v = gradient_edge(row, out, k0, shift, 0, V, weights, v, cap, False, False, BLOCK)

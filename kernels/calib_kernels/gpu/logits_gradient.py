@@ -158,14 +158,23 @@ def gradient_edge(
 
 
 @triton.jit
+def put(at, back, STREAMED: tl.constexpr):
+    """Store where ``at`` points, in the dtype that stands there."""
+    if STREAMED:
+        tl.store(at, back.to(at.dtype.element_ty), cache_modifier=".cs")
+    else:
+        tl.store(at, back.to(at.dtype.element_ty))
+
+
+@triton.jit
 def gradient_blocks(
     from_, to, k, end, weights, v, cap,
     SURPRISE: tl.constexpr, VARIANCE: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
-    STORE: tl.constexpr = "",
+    STREAMED: tl.constexpr = False,
 ):  # fmt: skip
     """Whole blocks k..end-1, of logits that lie as their gradient does. Returns v.
 
-    STORE: how what is written stays in caches.
+    STREAMED: what is written leaves the caches before what is read.
     """
     lanes = tl.arange(0, BLOCK)
     together = (end - k) // AHEAD * AHEAD
@@ -180,15 +189,12 @@ def gradient_blocks(
                     unpacked(ahead[i], BLOCK), weights, v, cap, SURPRISE, VARIANCE
                 )
                 later += (load_packed(following, i, BLOCK),)
-                tl.store(
-                    to + (k0 + i) * BLOCK + lanes, back.to(to.dtype.element_ty),
-                    cache_modifier=STORE,
-                )  # fmt: skip
+                put(to + (k0 + i) * BLOCK + lanes, back, STREAMED)
             ahead = later
     for k0 in range(k + together, end):
         x = unpacked(load_packed(from_, k0, BLOCK), BLOCK)
         back, v = gradient_block(x, weights, v, cap, SURPRISE, VARIANCE)
-        tl.store(to + k0 * BLOCK + lanes, back.to(to.dtype.element_ty), cache_modifier=STORE)
+        put(to + k0 * BLOCK + lanes, back, STREAMED)
     return v
 
 

@@ -128,6 +128,13 @@ def test_backward(compiled: Any, arch: int, dtype: str, kind: str) -> None:
         assert all(n <= limit * 1.05 for n, limit in zip(found, measured, strict=True)), found
 
 
+def test_a_gradient_that_is_there_costs_one_number(compiled: Any) -> None:
+    """Of each program: it reads what reached the loss, and ends."""
+    code, _ = backward(compiled, HOPPER, "*bf16", "loss")
+    way = [line for line in code.instructions if "LDG" in line or "EXIT" in line]
+    assert "LDG" in way[0] and "EXIT" in way[1]
+
+
 @pytest.mark.parametrize(
     ("arch", "dtype", "shape", "together"),
     marked(
