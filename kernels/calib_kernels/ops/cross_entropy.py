@@ -226,8 +226,8 @@ def _forms(rows: Rows, capped: bool, reduction: str) -> bool:
     x, size = rows.logits, rows.vocab_size
     if x.dtype not in tuning.FORMED or reduction == "none" or not x.requires_grad:
         return False
-    if dispatch.watched(x) or rows.backend != "triton":
-        return False
+    if dispatch.watched(x) or rows.backend != "triton" or torch.version.hip is not None:
+        return False  # on AMD's wider warps nobody has compared the order of sums
     # The gradient is contiguous; its rows must lie as those of the logits do to 16-byte boundaries.
     alike = (x.stride(0) - x.shape[1]) * x.element_size() % 16 == 0 and x.data_ptr() % 16 == 0
     return alike and x.stride(1) == 1 and tuning.forms(x.dtype, x.shape[0], size, capped)
