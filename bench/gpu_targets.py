@@ -47,6 +47,9 @@ def drives_logits(rows: Sequence[Row]) -> float | None:
 
 def targets() -> list[Target]:
     loss = cell("cross_entropy", rows=8192)
+    formed = quotient(
+        cell("cross_entropy").of("one kernel", "us"), cell("cross_entropy").of("two kernels", "us")
+    )
     histogram = excess(cell("cross_entropy", "histogram").against("no histogram"))
     floor = inverse(cell("sample").own("share_of_read"))
     head = cell("linear_cross_entropy", "forward", 4096, 131_072)
@@ -61,6 +64,7 @@ def targets() -> list[Target]:
         sweep("4 on a grid", 1.8),
         rival(loss, "Liger", 1.3),
         rival(loss, "quack", 1.0),
+        Target("cross_entropy: one kernel / two", 0.7, "x", formed, False),
         Target("cross_entropy: the histogram adds", 3, "%", histogram, False),
         Target("sample: ours / the read floor", 1.3, "x", floor, False),
         rival(cell("sample"), "eager", 3),

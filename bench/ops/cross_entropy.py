@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import calib_kernels
 import torch
 import torch.nn.functional as F
 from calib_kernels import CalibrationHistogram
+from calib_kernels.gpu import tuning
 from torch import Tensor
 
 from bench.cases import (
@@ -30,6 +31,7 @@ from bench.cases import (
 MODES = ("", "forward", "histogram", "temperature")
 AT_ONE = ("", "histogram")
 CUDA = ("cuda",)
+TO_FORM = ("", "temperature")
 
 
 def inputs(case: Case, device: torch.device, generator: torch.Generator) -> Given:
@@ -67,6 +69,31 @@ def ours(case: Case) -> Run:
 
 def without_histogram(case: Case) -> Run:
     return stepped(lambda logits, labels: calib_kernels.cross_entropy(logits, labels))
+
+
+def formed(case: Case, wanted: bool, weight: float = 1.0, registers: int = 255) -> Run:
+    """Ours with the gradient formed in the kernel of the loss, or with a kernel of its own.
+
+    ``weight``: what the loss is multiplied by, as of a part of a step. ``registers``: with 128 of
+    them two programs of a row of four partitions fit on a multiprocessor.
+    """
+
+    def forward(logits: Tensor, labels: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+        loss: Tensor = calib_kernels.cross_entropy(logits, labels, temperature=temperature)
+        return loss if weight == 1 else loss * weight
+
+    step = stepped(forward)
+
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        before = tuning.FORMED, tuning.LOSS_FORMED
+        tuning.FORMED = (case.dtype,) if wanted else ()
+        tuning.LOSS_FORMED = replace(tuning.LOSS_FORMED, registers=registers)
+        try:
+            return step(*given)
+        finally:
+            tuning.FORMED, tuning.LOSS_FORMED = before
+
+    return run
 
 
 def plain_loss(logits: Tensor, labels: Tensor, temperature: Tensor | None = None) -> Tensor:
@@ -142,5 +169,13 @@ OP = Op(
     rivals={
         "no histogram": Rival(without_histogram, modes=("histogram",)),
         **{name: of_library(loss, stepped, AT_ONE) for name, loss in LOSSES.items()},
+        "two kernels": Rival(lambda case: formed(case, False), CUDA, TO_FORM),
+        "one kernel": Rival(lambda case: formed(case, True), CUDA, TO_FORM),
+        "one kernel, two at once": Rival(
+            lambda case: formed(case, True, registers=128), CUDA, TO_FORM
+        ),
+        "one kernel, a quarter": Rival(
+            lambda case: formed(case, True, 0.25), CUDA, TO_FORM, checked=False
+        ),
     },
 )

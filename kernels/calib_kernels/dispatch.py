@@ -53,9 +53,17 @@ def traced(x: Tensor) -> bool:
     return type(x) not in (Tensor, torch.nn.Parameter)
 
 
+def watched(x: Tensor) -> bool:
+    """The same; also a mode that is told of every op, or several gradients at once."""
+    if traced(x):
+        return True
+    several = torch._C._functorch.is_legacy_batchedtensor(x)  # by autograd's is_grads_batched
+    return several or torch._C._len_torch_dispatch_stack() > 0
+
+
 def passes_once(upstream: Tensor) -> bool:
     """Whether the backward pass at hand, which sends ``upstream``, is the graph's last."""
-    return not (traced(upstream) or torch._C._autograd._get_current_graph_task_keep_graph())
+    return not (watched(upstream) or torch._C._autograd._get_current_graph_task_keep_graph())
 
 
 def columns(logits: Tensor, vocab_size: int) -> Tensor:

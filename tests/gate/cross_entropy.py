@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from calib_kernels import CalibrationHistogram, cross_entropy, use_backend
+from calib_kernels.gpu import tuning
 from torch import Tensor
 
+from tests.gate.agreement import differing_bits
 from tests.gate.row_stats import hard_rows, row_labels
 
 # Ways to shape the loss, each with what breaks it apart from the others.
@@ -24,6 +27,8 @@ SHAPES: dict[str, dict[str, float]] = {
     "z-loss": {"z_loss": 1e-3},
     "everything": {"label_smoothing": 0.2, "softcap": 20.0, "z_loss": 1e-2},
 }
+# Of these, what one kernel makes is compared with what two make: more would take long to compile.
+FORMED = ("plain", "everything")
 
 
 class Outcome(NamedTuple):
@@ -120,3 +125,46 @@ def loss_checks(
         problems = list(disagreements(found, want, names, options, 0.7))
         short = str(dtype).removeprefix("torch.")
         yield f"cross_entropy {short} {n} x {columns}, {kind}", problems[:5]
+        with forming(True):
+            formed = kind in FORMED and tuning.forms(dtype, n, columns, "softcap" in options)
+        if formed:
+            name = f"cross_entropy with its gradient {short} {n} x {columns}, {kind}"
+            yield name, formed_problems(x, labels, t, options)
+
+
+@contextmanager
+def forming(wanted: bool) -> Iterator[None]:
+    """Gradients of losses that are one number are formed with them, however few rows; or not."""
+    before = tuning.FORMED, tuning.SPLIT_ROWS
+    try:
+        tuning.FORMED = (torch.bfloat16, torch.float16) if wanted else ()
+        tuning.SPLIT_ROWS = 0 if wanted else before[1]
+        yield
+    finally:
+        tuning.FORMED, tuning.SPLIT_ROWS = before
+
+
+class Twice(NamedTuple):
+    """Of a loss and two backward passes through it."""
+
+    first: Tensor
+    second: Tensor
+
+
+def formed_problems(x: Tensor, labels: Tensor, t: Tensor, options: Mapping[str, Any]) -> list[str]:
+    """Where the loss and its gradient in one kernel have other bits than in two.
+
+    1 reaches the loss in the first backward pass and in the second, or a part of 1.
+    """
+    problems, found = [], []
+    for wanted in (True, False):
+        with forming(wanted):
+            part = torch.tensor(0.25, device=x.device)
+            outcomes = [outcome(x, labels, t, sent, **options) for sent in (None, part)]
+            leaf = x.detach().requires_grad_()
+            loss = cross_entropy(leaf, labels, **options)
+            if wanted != (type(loss.grad_fn).__name__ == "_FormedBackward"):
+                problems.append(f"wanted {wanted}, made by {type(loss.grad_fn).__name__}")
+            first = torch.autograd.grad(loss, leaf, retain_graph=True)[0].clone()
+            found.append((*outcomes, Twice(first, torch.autograd.grad(loss, leaf)[0])))
+    return (problems + differing_bits(*found))[:5]

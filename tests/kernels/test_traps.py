@@ -16,7 +16,12 @@ HERE = Path(__file__).parent
 READERS = {
     "option_scores": ("contract", "option_scores", "compiled"),
     "row_stats": ("row_stats", "row_stats_ops", "row_stats_reference", "compiled"),
-    "cross_entropy": ("cross_entropy", "cross_entropy_ops", "cross_entropy_compiled"),
+    "cross_entropy": (
+        "cross_entropy",
+        "cross_entropy_ops",
+        "cross_entropy_compiled",
+        "cross_entropy_formed",
+    ),
     "temperature_sweep": (
         "temperature_sweep",
         "temperature_sweep_counted",

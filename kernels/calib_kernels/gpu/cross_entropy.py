@@ -24,11 +24,11 @@ from .device import (
     capped,
     count_in_histogram,
     scan,
-    settle,
     temperature_scale,
 )
 from .launch import launch_options, on_device
 from .row_stats import first_reference, row_partition_kernel
+from .settling import settle
 
 # One compiled kernel serves every size, stride and alignment.
 UNSPECIALISED = [
@@ -44,11 +44,24 @@ def finish_loss(
     SMOOTHED: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """From the sums of row n to everything that leaves the kernel."""
-    losses_ptr, top_ptr, log2_d_ptr, slope_ptr, seen_ptr, slow_ptr = outputs
-    peak, D, W, Q, token, broken = settle(
-        row, n, V, c, ref, D, W, Q, M_row, token, slow_ptr, SMOOTHED, PARTITION, BLOCK, cap,
+    sums = settle(
+        row, n, V, c, ref, D, W, Q, M_row, token, outputs[5], SMOOTHED, PARTITION, BLOCK, cap,
         SMOOTHED,
     )  # fmt: skip
+    tell_loss(
+        row, n, sums, c, usable, labels_ptr, edges_ptr, outputs, V, B, ignore_index, cap,
+        smoothing, z_loss, SMOOTHED,
+    )  # fmt: skip
+
+
+@triton.jit
+def tell_loss(
+    row, n, sums, c, usable, labels_ptr, edges_ptr, outputs, V, B, ignore_index, cap, smoothing,
+    z_loss, SMOOTHED: tl.constexpr,
+):  # fmt: skip
+    """Store everything that leaves the kernel, of sums that are settled; return top and log2_d."""
+    losses_ptr, top_ptr, log2_d_ptr, slope_ptr, seen_ptr, _slow_ptr = outputs
+    peak, D, W, Q, token, broken = sums
     lost = broken | ~usable
     certain = peak == PLUS_INF
     D = tl.maximum(D, 1.0)
@@ -76,7 +89,8 @@ def finish_loss(
         moment += 2.0 * z_loss * lse * tl.fma(top, c, expected) * LN2
     lost_loss = tl.where(ignored, 0.0, float("nan"))
     tl.store(losses_ptr + n, tl.where(kept & ~lost, loss, lost_loss))
-    tl.store(top_ptr + n, tl.where(lost, float("nan"), peak))
+    told_top = tl.where(lost, float("nan"), peak)
+    tl.store(top_ptr + n, told_top)
     tl.store(log2_d_ptr + n, log_D)
     if slope_ptr is not None:
         slope = tl.where(lost, float("nan"), -moment * (c * LN2))
@@ -85,6 +99,7 @@ def finish_loss(
         valid = kept & ~lost
         correct = valid & (label == token)
         count_in_histogram(seen_ptr, edges_ptr, 1.0 / D, correct, valid, ~ignored, B)
+    return told_top, log_D
 
 
 @triton.jit(do_not_specialize=UNSPECIALISED)

@@ -146,10 +146,11 @@ def step(
 def larger(x, k, m, at):
     """The largest logit m of each group of lanes, and the block ``at`` where it stood first.
 
+    x may have any shape, and k a block for each group.
     A group is what one load of 128 bits gives a thread: one comparison for all of it, not each.
     """
     groups: tl.constexpr = m.shape[0]
-    top = tl.max(tl.reshape(x, (groups, x.shape[0] // groups)), 1)
+    top = tl.max(tl.reshape(x, (groups, x.numel // groups)), 1)
     better = top > m
     return tl.where(better, top, m), tl.where(better, k, at)
 
@@ -169,10 +170,16 @@ def largest(row, m, at, shift, begin, end, BLOCK: tl.constexpr):
     """
     groups: tl.constexpr = m.shape[0]
     size: tl.constexpr = BLOCK // groups
+    starts = at * BLOCK + tl.arange(0, groups) * size - shift
+    return largest_of_groups(row, m, starts, begin, end, size)
+
+
+@triton.jit
+def largest_of_groups(row, m, starts, begin, end, SIZE: tl.constexpr):
+    """The same of groups of SIZE logits that begin at the columns ``starts``."""
     M = tl.max(m, 0)
     # Groups do not overlap, so the first that has M has the first M.
-    starts = at * BLOCK + tl.arange(0, groups) * size - shift
-    j = tl.min(tl.where(m == M, starts, end), 0) + tl.arange(0, size)
+    j = tl.min(tl.where(m == M, starts, end), 0) + tl.arange(0, SIZE)
     x = tl.load(row + j, mask=(j >= begin) & (j < end), other=MINUS_INF).to(tl.float32)
     token = tl.min(tl.where(x == M, j, end), 0)
     return M, tl.where(M > MINUS_INF, token, 0)
@@ -312,59 +319,6 @@ def add_partitions(sums_ptr, tokens_ptr, n, P, SQUARES: tl.constexpr):
         token = tl.where(m > M, tl.load(tokens_ptr + at), token)
         M = tl.maximum(M, m)
     return D, W, Q, M, token
-
-
-@triton.jit
-def blemishes(row, V, BLOCK: tl.constexpr):
-    """Index of the row's first NaN (V if there is none) and its number of +inf."""
-    lanes = tl.arange(0, BLOCK)
-    nan_at = tl.full((BLOCK,), 2147483647, tl.int32)
-    infinite = tl.zeros((BLOCK,), tl.int32)
-    for j in range(0, V, BLOCK):
-        x = tl.load(row + j + lanes, mask=j + lanes < V, other=0.0).to(tl.float32)
-        nan_at = tl.minimum(nan_at, tl.where(x != x, j + lanes, 2147483647))
-        infinite += (x == PLUS_INF).to(tl.int32)
-    return tl.minimum(tl.min(nan_at, 0), V), tl.sum(infinite, 0)
-
-
-@triton.jit
-def settle(
-    row, n, V, c, ref, D, W, Q, M, token, slow_ptr,
-    SQUARES: tl.constexpr, PARTITION: tl.constexpr, BLOCK: tl.constexpr,
-    cap=None, LINEAR: tl.constexpr = False,
-):  # fmt: skip
-    """Turn the sums of a whole row into ones relative to its maximum, and look at its oddities.
-
-    Returns (M, D, W, Q, token, broken). ``broken``: a NaN, several +inf, or nothing but -inf. A
-    single +inf is the limit: M = +inf, D = Q = 1, W = 0. token is a column, whatever the row.
-    """
-    top = capped(M, cap)
-    z = tl.fma(top, c, -(c * ref))
-    finite = (M > MINUS_INF) & (M < PLUS_INF)
-    # Also true for a NaN in z: c * ref overflowed.
-    slow = finite & ~((z >= -1.0) & (z <= HEADROOM))
-    if slow:
-        partitions = tl.cdiv(V, PARTITION)
-        D, W, Q, _m, _token = scan(
-            row, 0, partitions, V, c, top, True, SQUARES, PARTITION, BLOCK, 1, cap, LINEAR
-        )  # fmt: skip
-        z = 0.0
-    if slow_ptr is not None:
-        tl.store(slow_ptr + n, slow.to(tl.int32))
-    scale = tl.exp2(-z)
-    W = tl.fma(-z, D, W) * scale
-    D = D * scale
-    Q = tl.fma(-z, V * LINEAR_UNIT, Q) if LINEAR else Q * scale * scale
-    broken = M == MINUS_INF
-    if (M == PLUS_INF) | (D != D):
-        nan_at, infinite = blemishes(row, V, BLOCK)
-        if nan_at < V:
-            token = nan_at
-        broken = (nan_at < V) | (infinite != 1)
-        D = 1.0
-        W = 0.0
-        Q = 1.0
-    return M, D, W, Q, token, broken
 
 
 @triton.jit

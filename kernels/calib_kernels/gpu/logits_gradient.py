@@ -37,8 +37,8 @@ from .launch import launch_options, on_device
 # One compiled kernel serves every size, stride and alignment.
 UNSPECIALISED = [
     "x_ptr", "labels_ptr", "t_ptr", "top_ptr", "log2_d_ptr", "entropy_ptr", "d_loss_ptr",
-    "d_lse_ptr", "d_entropy_ptr", "dx_ptr", "V", "x_stride", "t_stride", "d_stride", "dx_stride",
-    "scale", "ignore_index", "cap", "smoothing", "z_loss",
+    "d_lse_ptr", "d_entropy_ptr", "dx_ptr", "unless_ptr", "V", "x_stride", "t_stride", "d_stride",
+    "dx_stride", "scale", "ignore_index", "cap", "smoothing", "z_loss",
 ]  # fmt: skip
 # The largest finite logit, and the exponent that it and those below it get beside a +inf: 2 to its
 # negative is 0.
@@ -51,36 +51,59 @@ def row_weights(
     n, V, c, labels_ptr, top_ptr, log2_d_ptr, entropy_ptr, d_loss_ptr, d_lse_ptr, d_entropy_ptr,
     d_stride, ignore_index, cap, smoothing, z_loss,
 ):  # fmt: skip
-    """((c, top, most, log2_d, H, all, surprise, everywhere, pull), column, silent) of row n.
-
-    ln p = min(x - top, most) c - log2_d in base 2; surprise is minus d_H, pull what is taken away
-    in the label's column, or column is -1.
-    """
+    """``weights_of`` row n, from what is saved of it and what comes to it."""
     peak = tl.load(top_ptr + n)
-    certain = peak == PLUS_INF
-    top = tl.where(certain, PLUS_INF, capped(peak, cap))
     log_d = tl.load(log2_d_ptr + n)
     H = 0.0
     everything = 0.0
     surprise = 0.0
-    everywhere = 0.0
-    pull = 0.0
-    column = -1
+    label = -1
+    given = 0.0
     if d_lse_ptr is not None:
         everything += tl.load(d_lse_ptr + n)
     if d_entropy_ptr is not None:
         surprise = -tl.load(d_entropy_ptr + n)
         H = tl.load(entropy_ptr + n)
     if d_loss_ptr is not None:
-        label = tl.load(labels_ptr + n).to(tl.int64)
-        kept = (label != ignore_index) & (label >= 0) & (label < V)
-        given = tl.load(d_loss_ptr + n * d_stride, mask=kept, other=0.0)
+        label = kept_label(n, V, labels_ptr, ignore_index)
+        given = tl.load(d_loss_ptr + n * d_stride, mask=label >= 0, other=0.0)
+    return weights_of(
+        V, c, peak, log_d, H, everything, surprise, label, given, cap, smoothing, z_loss,
+        d_loss_ptr is not None,
+    )  # fmt: skip
+
+
+@triton.jit
+def kept_label(n, V, labels_ptr, ignore_index):
+    """The label of row n; -1 of a row that is not kept."""
+    label = tl.load(labels_ptr + n).to(tl.int64)
+    kept = (label != ignore_index) & (label >= 0) & (label < V)
+    return tl.where(kept, label, -1)
+
+
+@triton.jit
+def weights_of(
+    V, c, peak, log_d, H, everything, surprise, label, given, cap, smoothing, z_loss,
+    LOSS: tl.constexpr,
+):  # fmt: skip
+    """((c, top, most, log2_d, H, all, surprise, everywhere, pull), column, silent) of a row.
+
+    ln p = min(x - top, most) c - log2_d in base 2; surprise is minus d_H, pull what is taken away
+    in the label's column, or column is -1. ``given`` comes to the loss, if there is one: 0 where
+    label is -1.
+    """
+    certain = peak == PLUS_INF
+    top = tl.where(certain, PLUS_INF, capped(peak, cap))
+    everywhere = 0.0
+    pull = 0.0
+    column = -1
+    if LOSS:
         lse = tl.fma(top, c, log_d) * LN2
         lift = tl.where(z_loss > 0.0, 1.0 + 2.0 * z_loss * lse, 1.0)
         everything += tl.where(given == 0.0, 0.0, given * lift)
         everywhere = -given * smoothing / V
         pull = given * (1.0 - smoothing)
-        column = tl.where(kept & (given != 0.0), label, -1).to(tl.int32)
+        column = tl.where(given != 0.0, label, -1).to(tl.int32)
     silent = (everything == 0.0) & (surprise == 0.0) & (column < 0)
     over_t = c * LN2
     everything = tl.where(peak == peak, everything * over_t, float("nan"))
@@ -135,11 +158,24 @@ def gradient_edge(
 
 
 @triton.jit
+def put(at, back, STREAMED: tl.constexpr):
+    """Store where ``at`` points, in the dtype that stands there."""
+    if STREAMED:
+        tl.store(at, back.to(at.dtype.element_ty), cache_modifier=".cs")
+    else:
+        tl.store(at, back.to(at.dtype.element_ty))
+
+
+@triton.jit
 def gradient_blocks(
     from_, to, k, end, weights, v, cap,
     SURPRISE: tl.constexpr, VARIANCE: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
+    STREAMED: tl.constexpr = False,
 ):  # fmt: skip
-    """Whole blocks k..end-1, of logits that lie as their gradient does. Returns v."""
+    """Whole blocks k..end-1, of logits that lie as their gradient does. Returns v.
+
+    STREAMED: what is written leaves the caches before what is read.
+    """
     lanes = tl.arange(0, BLOCK)
     together = (end - k) // AHEAD * AHEAD
     if together > 0:
@@ -153,12 +189,12 @@ def gradient_blocks(
                     unpacked(ahead[i], BLOCK), weights, v, cap, SURPRISE, VARIANCE
                 )
                 later += (load_packed(following, i, BLOCK),)
-                tl.store(to + (k0 + i) * BLOCK + lanes, back.to(to.dtype.element_ty))
+                put(to + (k0 + i) * BLOCK + lanes, back, STREAMED)
             ahead = later
     for k0 in range(k + together, end):
         x = unpacked(load_packed(from_, k0, BLOCK), BLOCK)
         back, v = gradient_block(x, weights, v, cap, SURPRISE, VARIANCE)
-        tl.store(to + k0 * BLOCK + lanes, back.to(to.dtype.element_ty))
+        put(to + k0 * BLOCK + lanes, back, STREAMED)
     return v
 
 
@@ -179,13 +215,16 @@ def zeros(out, shift, begin, end, head, tail, BLOCK: tl.constexpr):
 @triton.jit(do_not_specialize=UNSPECIALISED)
 def logits_gradient_kernel(
     x_ptr, labels_ptr, t_ptr, top_ptr, log2_d_ptr, entropy_ptr, d_loss_ptr, d_lse_ptr,
-    d_entropy_ptr, dx_ptr, variance_ptr,
+    d_entropy_ptr, dx_ptr, variance_ptr, unless_ptr,
     V, x_stride, t_stride, d_stride, dx_stride, scale, ignore_index, cap, smoothing, z_loss,
     PARTITION: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
-    """One program per row and partition."""
+    """One program per row and partition. Where unless_ptr has 1, dx is there already."""
     n = tl.program_id(0).to(tl.int64)
     partition = tl.program_id(1)
+    if unless_ptr is not None:  # noqa: SIM102  (of these, the compiler knows the first)
+        if tl.load(unless_ptr) == 1.0:
+            return
     SURPRISE: tl.constexpr = d_entropy_ptr is not None
     VARIANCE: tl.constexpr = variance_ptr is not None
     per_boundary: tl.constexpr = 128 // x_ptr.dtype.element_ty.primitive_bitwidth
@@ -254,8 +293,11 @@ def logits_gradient_kernel(
         tl.store(variance_ptr + n * tl.num_programs(1) + partition, tl.sum(v, 0))
 
 
-def logits_gradient(rows, terms, saved, upstream, d_logits, variance, *, tune=None):
-    """Launch; what the arguments are is written in the op's file. The last one is for tests."""
+def logits_gradient(rows, terms, saved, upstream, d_logits, variance, *, unless=None, tune=None):
+    """Launch; what the arguments are is written in the op's file. The last one is for tests.
+
+    ``unless`` () float32: where it is 1 nothing is read or written.
+    """
     logits, labels, scale, temperature, ignore_index, _edges, _seen = rows
     top, log2_d, entropy = saved
     d_loss, d_lse, d_entropy = upstream
@@ -268,7 +310,7 @@ def logits_gradient(rows, terms, saved, upstream, d_logits, variance, *, tune=No
     with on_device(logits):
         logits_gradient_kernel[(count, partitions)](
             logits, labels, temperature, top, log2_d, entropy, d_loss, d_lse, d_entropy, d_logits,
-            parts, columns, logits.stride(0),
+            parts, unless, columns, logits.stride(0),
             0 if temperature is None or temperature.shape[0] == 1 else 1,
             0 if d_loss is None else d_loss.stride(0),
             d_logits.stride(0), min(max(scale, 1e-37), 1e37), ignore_index, terms.softcap or None,

@@ -25,10 +25,10 @@ from .device import (
     keep_partition,
     largest_of_first_block,
     scan,
-    settle,
     temperature_scale,
 )
 from .launch import launch_options, on_device
+from .settling import settle
 
 # One compiled kernel serves every size, stride and alignment.
 UNSPECIALISED = [

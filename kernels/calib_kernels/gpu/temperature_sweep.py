@@ -29,11 +29,11 @@ from .device import (
     LN2,
     MINUS_INF,
     PLUS_INF,
-    blemishes,
     count_in_histogram,
 )
 from .launch import architecture, launch_options, on_device
 from .row_stats import first_reference
+from .settling import blemishes
 from .temperature_sweep_options import sweep_options_kernel
 from .temperature_sweep_walk import UNSPECIALISED, keep, sweep_scan, usable_scale
 

@@ -2,12 +2,15 @@
 
 They fix the order of summation, so they may be keyed by architecture, dtype and V, never by the
 number of rows. They were chosen by times on an H200 (``bench/findings/gpu-block-sizes.md``), but
-for LOSS_CAPPED, GRADIENT_ENTROPY, DRAW and SWEEP_DERIVATIVES_100, which the counts below decided.
+for LOSS_CAPPED, GRADIENT_ENTROPY, DRAW, SWEEP_DERIVATIVES_100 and the rows of LOSS_FORMED, which
+the counts below decided.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,12 @@ def registers(tune: RowTuning, arch: int) -> int:
     from it: not the order of summation, so not the bits."""
     # The same code needs up to 24 more on sm_120, and spills without: there six programs of two
     # warps fit on a multiprocessor instead of eight.
-    return min(tune.registers + 24, 255) if arch >= 120 else tune.registers
+    more = min(tune.registers + 24, 255) if arch >= 120 else tune.registers
+    return min(more, REGISTERS // (32 * tune.warps))
+
+
+# What all threads of a multiprocessor have together.
+REGISTERS = 65_536
 
 
 # Eight programs fit on a multiprocessor: 1,024 rows are one wave on an H200.
@@ -45,6 +53,12 @@ LOSS_CAPPED = RowTuning(ahead=2)
 GRADIENT = RowTuning(block=1024, warps=4, registers=64, ahead=2)
 # The gradient of an entropy has a variance to sum, and spills at 80.
 GRADIENT_ENTROPY = RowTuning(block=1024, warps=4, registers=112, ahead=2)
+# The loss and its gradient in one program, by the warps of four partitions: with more than 128
+# registers no second program fits on a multiprocessor, and the rows of all of them fit in the L2
+# cache. Blocks, partitions and the warps of a partition are those of LOSS, for the bits are.
+LOSS_FORMED = RowTuning(warps=8, registers=255, ahead=8)
+# By the warps of eight partitions.
+LOSS_FORMED_8 = RowTuning(warps=16, registers=128, ahead=4)
 SWEEP = RowTuning()
 # Twelve sums with both derivatives: three programs fit on a multiprocessor.
 SWEEP_DERIVATIVES = RowTuning(block=1024, warps=4, registers=168, ahead=2)
@@ -67,6 +81,37 @@ def sweep(derivatives: int, arch: int) -> RowTuning:
     return SWEEP_DERIVATIVES_100 if arch >= 100 else SWEEP_DERIVATIVES
 
 
+# Dtypes of logits of which a loss that is one number forms the gradient in its forward pass: of 16
+# bits, for rows of more do not fit in the cache. None does: no GPU has timed it yet. ``make gpu
+# GPU_OPS=cross_entropy`` times it either way (bench/findings/loss-with-gradient.md). Where what
+# reaches the loss is not 1, as that of a float16 loss that is scaled, it costs a gradient more.
+FORMED: tuple[torch.dtype, ...] = ()
+# In 16 bits 320 KiB, of which 132 multiprocessors have 42 MiB at once.
+FORMED_COLUMNS = 163_840
+
+
+def forms(dtype: torch.dtype, rows: int, columns: int, capped: bool) -> bool:
+    """Whether the loss of such logits forms their gradient; not where partitions are split."""
+    if dtype not in FORMED or not 0 < columns <= FORMED_COLUMNS:
+        return False
+    # By the warps of eight partitions a cap would spill.
+    fits = together(columns) <= 4 or not capped
+    return fits and rows > (SPLIT_ROWS if columns > LOSS.partition else 0)
+
+
+def together(columns: int) -> int:
+    """Of a loss with its gradient: how many partitions are read at once, 1, 2, 4 or 8."""
+    return 1 << (-(columns // -LOSS.partition) - 1).bit_length()
+
+
+def loss_formed(partitions: int, shaped: bool) -> RowTuning:
+    """The row of as many partitions at once; ``shaped``: by smoothing or a cap, which would spill
+    with as many blocks ahead."""
+    row = LOSS_FORMED if partitions <= 4 else LOSS_FORMED_8
+    ahead = max(1, row.ahead // 2) if shaped else row.ahead
+    return replace(row, warps=LOSS.warps * partitions, ahead=ahead)
+
+
 # Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of
 # a row are read by programs of their own instead. The results are the same bits either way.
 SPLIT_ROWS = 512
@@ -82,7 +127,8 @@ def option_tile(spellings: int) -> tuple[int, int]:
 # What the compiler makes of the rows, by architecture: registers a thread holds, instructions,
 # and the bytes it spills at the next smaller limit, that of one more program on a multiprocessor.
 # No row spills at its own. bfloat16; triton 3.9.0; the form of each kernel that needs most, but of
-# sweeps a grid. A test compiles them again.
+# sweeps a grid and of LOSS_FORMED what neither smoothing nor a cap shapes. A test compiles them
+# again.
 COUNTS: dict[str, dict[int, tuple[int, int, int]]] = {
     "ROW": {
         80: (122, 3896, 0),
@@ -119,6 +165,18 @@ COUNTS: dict[str, dict[int, tuple[int, int, int]]] = {
         90: (96, 1712, 0),
         100: (88, 1608, 0),
         120: (122, 1680, 0),
+    },
+    "LOSS_FORMED": {
+        80: (247, 4384, 0),
+        90: (245, 4256, 16),
+        100: (242, 3984, 32),
+        120: (241, 4320, 16),
+    },
+    "LOSS_FORMED_8": {
+        80: (128, 3808, 112),
+        90: (127, 3688, 160),
+        100: (128, 3512, 160),
+        120: (127, 3768, 232),
     },
     "SWEEP": {
         80: (127, 3440, 0),

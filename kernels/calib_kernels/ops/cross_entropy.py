@@ -9,7 +9,11 @@ Launchers, ``native.cross_entropy`` and ``gpu.cross_entropy.cross_entropy``::
         out,           # Losses of allocated contiguous tensors; slope may be None
     ) -> None
 
-What goes backward is in ``logits_gradient``.
+What goes backward is in ``logits_gradient``. Where the loss is one number and ``gpu.tuning.forms``
+says so, ``gpu.cross_entropy_formed.cross_entropy_formed`` does both at once; it is given besides::
+
+        d_logits,      # (N, V) to write to, whose rows lie as those of the logits (``_Formed``)
+        mean,          # whether it is that of the mean, else of the sum: for 1 that reaches it
 
 A row is *kept* if its label is not ignore_index and names a column. Ignored: loss 0, in no bin. Any
 other row that is not kept: loss NaN, in the histogram's invalid counter. Neither is counted, summed
@@ -24,10 +28,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from calib_kernels import backend, checks, dispatch, reference, transforms
 from calib_kernels import bins as binning
-from calib_kernels import checks, dispatch, reference, transforms
+from calib_kernels.gpu import tuning
 from calib_kernels.histogram import CalibrationHistogram
-from calib_kernels.ops.logits_gradient import Saved, Upstream, logits_gradient
+from calib_kernels.ops.logits_gradient import Saved, Upstream, logits_gradient, room
 from calib_kernels.reference.cross_entropy import LossTerms, capped
 from calib_kernels.reference.vocabulary import LN2
 from calib_kernels.results import INT, Field, Table, present
@@ -82,7 +87,8 @@ def _reduced(loss: Tensor, kept: Tensor, reduction: str) -> tuple[Tensor, Tensor
     return reduced.to(loss.dtype), count
 
 
-def _cross_entropy(*arguments: Any) -> tuple[Tensor, ...]:
+def _cross_entropy(*arguments: Any, d_logits: Tensor | None = None) -> tuple[Tensor, ...]:
+    """``d_logits``: where the gradient is formed at once, room for it."""
     *row_arguments, softcap, smoothing, z_loss, reduction, counted = arguments
     rows, terms = Rows(*row_arguments), LossTerms(softcap, smoothing, z_loss)
     assert rows.labels is not None
@@ -95,8 +101,12 @@ def _cross_entropy(*arguments: Any) -> tuple[Tensor, ...]:
             rows.cut(), rows.labels, rows.t, rows.ignore_index, terms, rows.bins
         )
         out = Losses(*_reduced(loss, kept, once), top, log2_d, None if out.slope is None else slope)
-    else:
+    elif d_logits is None:
         dispatch.launcher(name, "cross_entropy")(ready(rows, seen), terms, once, out)
+    else:
+        own = d_logits[:, : rows.vocab_size]
+        launch = dispatch.launcher(name, "cross_entropy_formed")
+        launch(ready(rows, seen), terms, once, out, own, reduction == "mean")
     if not counted:
         return _flat(rows, out, seen if rows.bins else None)
     assert seen is not None
@@ -160,8 +170,8 @@ def _fake_cross_entropy_backward(*arguments: Any) -> Tensor:
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     logits, labels, temperature, row_temperature, *constants, reduction, _counted = inputs
-    _loss, kept, top, log2_d, slope, _seen = output
-    ctx.save_for_backward(logits, labels, row_temperature, kept, top, log2_d, slope)
+    _loss, kept, top, log2_d, slope, _seen, *formed = output
+    ctx.save_for_backward(logits, labels, row_temperature, kept, top, log2_d, slope, *formed)
     ctx.constants = (temperature, constants, reduction)
     ctx.set_materialize_grads(False)
 
@@ -169,20 +179,86 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 def _backward(ctx: Any, d_loss: Tensor | None, *_others: None) -> tuple[Tensor | None, ...]:
     d_logits = d_row_temperature = None
     if d_loss is not None:
-        logits, labels, row_temperature, kept, top, log2_d, slope = ctx.saved_tensors
+        logits, labels, row_temperature, kept, top, log2_d, slope, *formed = ctx.saved_tensors
         temperature, constants, reduction = ctx.constants
-        if reduction == "mean":
-            d_loss = d_loss / kept.clamp(min=1)
+        given = d_loss / kept.clamp(min=1) if reduction == "mean" else d_loss
         if ctx.needs_input_grad[0]:
-            d_logits = _cross_entropy_backward_op(
-                logits, labels, temperature, row_temperature, *constants, top, log2_d, d_loss
-            )
+            arguments = (
+                logits, labels, temperature, row_temperature, *constants, top, log2_d, given
+            )  # fmt: skip
+            if formed and _taken(ctx, logits, d_loss):
+                d_logits = _completed(formed[0], d_loss, *arguments)
+            else:
+                d_logits = _cross_entropy_backward_op(*arguments)
         if row_temperature is not None and ctx.needs_input_grad[3]:
             # A row that sends nothing back may have an infinite slope.
-            sent = torch.where((slope == 0) | (d_loss == 0), 0.0, slope * d_loss)
+            sent = torch.where((slope == 0) | (given == 0), 0.0, slope * given)
             shared = row_temperature.shape[0] == 1
             d_row_temperature = sent.sum(0, keepdim=True) if shared else sent
     return d_logits, None, None, d_row_temperature, *(None,) * 8
+
+
+class _Formed(torch.autograd.Function):
+    """The op whose forward pass forms the gradient of the logits, for 1 that reaches the loss.
+
+    A backward pass hands on what was formed, so only one can; where something else reaches the
+    loss, it is written over first. torch.library has no ops that keep what they may write over:
+    what a compiler or a transform sees is the registered op.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+        d_logits = room(Rows(*arguments[: len(Rows._fields)]))
+        output = _cross_entropy(*arguments, d_logits=d_logits)
+        _save(ctx, arguments, (*output, d_logits))
+        ctx.waits = True
+        loss, *_, seen = output
+        ctx.mark_non_differentiable(seen)
+        return loss, seen
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: Tensor | None, _seen: None) -> tuple[Tensor | None, ...]:
+        return _backward(ctx, d_loss)
+
+
+def _forms(rows: Rows, capped: bool, reduction: str) -> bool:
+    """Whether ``_Formed`` is what runs."""
+    x, size = rows.logits, rows.vocab_size
+    if x.dtype not in tuning.FORMED or reduction == "none" or not x.requires_grad:
+        return False
+    if dispatch.watched(x) or rows.backend != "triton" or torch.version.hip is not None:
+        return False  # on AMD's wider warps nobody has compared the order of sums
+    # The gradient is contiguous; its rows must lie as those of the logits do to 16-byte boundaries.
+    alike = (x.stride(0) - x.shape[1]) * x.element_size() % 16 == 0 and x.data_ptr() % 16 == 0
+    return alike and x.stride(1) == 1 and tuning.forms(x.dtype, x.shape[0], size, capped)
+
+
+def _taken(ctx: Any, logits: Tensor, d_loss: Tensor) -> bool:
+    """Whether this backward pass is the one that hands on what was formed.
+
+    Not where it is itself recorded, or something must see the registered op, nor where another
+    backend is asked for by now.
+    """
+    if torch.is_grad_enabled() or dispatch.watched(d_loss) or not ctx.waits:
+        return False
+    if backend.choose(logits.device, logits.dtype) != "triton":
+        return False
+    ctx.waits = False
+    return True
+
+
+def _completed(formed: Tensor, d_loss: Tensor, *arguments: Any) -> Tensor:
+    """The gradient that was formed; made anew in its place where d_loss is not 1."""
+    *row_arguments, softcap, smoothing, z_loss, top, log2_d, given = arguments
+    rows = Rows(*row_arguments)
+    # Not to autograd the tensor that was saved: a gradient may be changed by whom it is given to.
+    d_logits = formed.data
+    given = given.expand(d_logits.shape[0])
+    dispatch.launcher("triton", "logits_gradient")(
+        ready(rows._replace(bins=0)), LossTerms(softcap, smoothing, z_loss), Saved(top, log2_d),
+        Upstream(given), d_logits[:, : rows.vocab_size], None, unless=d_loss,
+    )  # fmt: skip
+    return d_logits
 
 
 _ARGUMENTS = f"{SCHEMA}, float softcap, float smoothing, float z_loss"
@@ -216,7 +292,10 @@ def run(
     bins: int,
     counted: bool,
 ) -> tuple[Tensor, ...]:
-    """Check the arguments of a public function and call the op, or what it runs."""
+    """Check the arguments of a public function and call the op, or what it runs.
+
+    First of what is returned is the loss, last what is seen of calibration.
+    """
     rows, differentiated = given(
         "cross_entropy", logits, labels, temperature, ignore_index, vocab_size, bins,
         labelled=True, gradients=True,
@@ -228,6 +307,8 @@ def run(
     )
     checks.reduction(reduction)
     call = _cross_entropy_op if differentiated or dispatch.traced(logits) else _cross_entropy
+    if differentiated and _forms(rows, terms[0] > 0, reduction):
+        call = _Formed.apply
     outputs: tuple[Tensor, ...] = call(*rows, *terms, reduction, counted)
     return outputs
 

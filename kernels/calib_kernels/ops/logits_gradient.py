@@ -70,13 +70,19 @@ def logits_gradient(
     In place, it is written over the logits, whose rows must be contiguous.
     """
     logits, size = rows.logits, rows.vocab_size
-    d_logits = logits
-    if not in_place:
-        d_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
-    if size < logits.shape[1]:
+    d_logits = logits if in_place else room(rows)
+    if in_place and size < logits.shape[1]:
         d_logits[:, size:] = 0.0
     if logits.shape[0]:
         launch = dispatch.launcher(backend, "logits_gradient")
         own = ready(rows._replace(bins=0))
         launch(own, terms, saved, upstream, d_logits[:, :size], variance)
+    return d_logits
+
+
+def room(rows: Rows) -> Tensor:
+    """For the gradient (N, columns) in the logits: 0 in those of padding, else not yet written."""
+    d_logits = torch.empty_like(rows.logits, memory_format=torch.contiguous_format)
+    if rows.vocab_size < d_logits.shape[1]:
+        d_logits[:, rows.vocab_size :] = 0.0
     return d_logits

@@ -64,7 +64,7 @@ def interpreted() -> Iterator[Interpreter]:
 
 POINTERS = {
     "*fp32": "t edges sums logprob prob mass confidence entropy vocab_entropy "
-    "lse sum_p2 label_logprob losses loss top log2_d slope d_loss d_lse d_entropy variance "
+    "lse sum_p2 label_logprob losses loss top log2_d slope d_loss d_lse d_entropy variance unless "
     "value left logprob_unfiltered",
     "*fp64": "terms nll grad hess uniforms",
     "*i64": "ids labels prediction token seen kept count item sample step",

@@ -11,6 +11,8 @@ import pickle
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -104,29 +106,78 @@ def public_option_scores(*args: Any, bin_count: int = 0, **kwargs: Any) -> Any:
     return tuple(scores), kwargs["histogram"].count if bin_count else None
 
 
-def loss_outcome(
-    given: tuple[torch.Tensor, ...], tune: dict[str, int], split: bool, **options: Any
-) -> Outcome:
-    """``outcome`` of the public op with other blocks; split rows or whole ones in the forward."""
+@contextmanager
+def small_blocks(tune: dict[str, int], split: bool, formed: bool) -> Iterator[None]:
+    """Other blocks of the loss; split rows or whole ones; its gradient formed with it, or not."""
     small = RowTuning(**tune)
-    names = ("LOSS", "LOSS_CAPPED", "GRADIENT")
-    changed = {**dict.fromkeys(names, small), "SPLIT_ROWS": 10**6 if split else 0}
+    names = ("LOSS", "LOSS_CAPPED", "LOSS_FORMED", "LOSS_FORMED_8", "GRADIENT")
+    changed: dict[str, Any] = {**dict.fromkeys(names, small), "SPLIT_ROWS": 10**6 if split else 0}
+    changed["FORMED"] = (torch.float32, torch.float16, torch.bfloat16) if formed else ()
     before = {name: getattr(tuning, name) for name in changed}
     try:
         for name, value in changed.items():
             setattr(tuning, name, value)
         with calib_kernels.use_backend("triton"):
-            return outcome(*given, **options)
+            yield
     finally:
         for name, value in before.items():
             setattr(tuning, name, value)
 
 
+def loss_outcome(
+    given: tuple[torch.Tensor, ...],
+    tune: dict[str, int],
+    split: bool,
+    formed: bool = False,
+    **options: Any,
+) -> Outcome:
+    """``outcome`` of the public op with other blocks."""
+    with small_blocks(tune, split, formed):
+        return outcome(*given, **options)
+
+
+def loss_gradients(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    tune: dict[str, int],
+    formed: bool,
+    sent: list[float],
+    **options: Any,
+) -> tuple[str, torch.Tensor, list[torch.Tensor]]:
+    """What made the loss, the loss, and the gradient of each number that is sent to it, in turn.
+
+    Each is changed once it is known, as an optimizer might.
+    """
+    with small_blocks(tune, False, formed):
+        x = logits.detach().requires_grad_()
+        loss = calib_kernels.cross_entropy(x, labels, **options)
+        found = []
+        for number in sent:
+            (gradient,) = torch.autograd.grad(loss, x, torch.tensor(number), retain_graph=True)
+            found.append(gradient.clone())
+            gradient.mul_(3.0)
+        return type(loss.grad_fn).__name__, loss.detach(), found
+
+
+def formed_elsewhere(tune: dict[str, int]) -> dict[str, Any]:
+    """Pairs that must be equal: where the gradient may be formed, and plain autograd of it."""
+    from tests.kernels.gpu import formed_cases
+
+    with small_blocks(tune, False, True):
+        return formed_cases.pairs()
+
+
 def gradient_of(
-    given: tuple[Any, ...], d_logits: torch.Tensor, variance: torch.Tensor, tune: dict[str, int]
-) -> tuple[torch.Tensor, torch.Tensor]:
+    given: tuple[Any, ...],
+    d_logits: torch.Tensor,
+    variance: torch.Tensor | None,
+    tune: dict[str, int],
+    unless: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """(gradient, variance) of the launcher, written into memory laid out as d_logits is."""
-    launcher("triton", "logits_gradient")(*given, d_logits, variance, tune=RowTuning(**tune))
+    launcher("triton", "logits_gradient")(
+        *given, d_logits, variance, unless=unless, tune=RowTuning(**tune)
+    )
     return d_logits, variance
 
 

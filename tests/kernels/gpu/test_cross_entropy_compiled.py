@@ -10,7 +10,13 @@ import re
 from typing import Any
 
 import pytest
-from calib_kernels.gpu import cross_entropy, logits_gradient, row_stats, tuning
+from calib_kernels.gpu import (
+    cross_entropy,
+    cross_entropy_formed,
+    logits_gradient,
+    row_stats,
+    tuning,
+)
 
 from tests.kernels.gpu.cases import TARGETS
 from tests.kernels.gpu.conftest import per_element
@@ -32,6 +38,14 @@ BACKWARD = {
     "capped loss": ((12.97, 14.94), (12.91, 14.81), (11.91, 13.69)),
     "statistics": ((12.81, 17.12), (12.81, 16.88), (11.81, 15.38)),
 }
+# (smoothed, capped) -> the same of the loss with its gradient, in bfloat16 and float16: of the loop
+# of sums, and of that of gradients.
+FORMED = {
+    (False, False): ((8.53, 9.08), (7.45, 7.45)),
+    (True, False): ((11.19, 11.5), (7.59, 7.59)),
+    (False, True): ((12.97, 14.3), (12.31, 12.31)),
+    (True, True): ((13.94, 15.55), (12.31, 12.31)),
+}
 STATISTICS = ("d_lse_ptr", "d_entropy_ptr", "entropy_ptr", "variance_ptr")
 
 
@@ -48,6 +62,16 @@ def backward(compiled: Any, arch: Any, dtype: str, kind: str) -> Any:
     constants |= {} if kind == "capped loss" else {"cap": None}
     constants |= {} if kind == "statistics" else dict.fromkeys(STATISTICS)
     return compiled(logits_gradient.logits_gradient_kernel, arch, dtype, constants, tune), tune
+
+
+def formed(compiled: Any, arch: Any, dtype: str, shape: tuple[bool, bool], together: int) -> Any:
+    smoothed, capped = shape
+    tune = tuning.loss_formed(together, smoothed or capped)
+    constants = {"PARTITION": tune.partition, "BLOCK": tune.block, "SMOOTHED": smoothed}
+    constants |= {"MEAN": True, "slow_ptr": None, "G": together} | ({} if capped else {"cap": None})
+    return compiled(
+        cross_entropy_formed.loss_and_gradient_kernel, arch, dtype, constants, tune
+    ), tune
 
 
 def marked(cases: Any, quick: set[Any]) -> list[Any]:
@@ -102,6 +126,70 @@ def test_backward(compiled: Any, arch: int, dtype: str, kind: str) -> None:
         found = [len(body) / len(per_element(body)) for body in (straight, *turned)]
         measured = BACKWARD[kind][DTYPES.index(dtype)]
         assert all(n <= limit * 1.05 for n, limit in zip(found, measured, strict=True)), found
+
+
+def test_a_gradient_that_is_there_costs_one_number(compiled: Any) -> None:
+    """Of each program: it reads what reached the loss, and ends."""
+    code, _ = backward(compiled, HOPPER, "*bf16", "loss")
+    way = [line for line in code.instructions if "LDG" in line or "EXIT" in line]
+    assert "LDG" in way[0] and "EXIT" in way[1]
+
+
+@pytest.mark.parametrize(
+    ("arch", "dtype", "shape", "together"),
+    marked(
+        (
+            (arch, dtype, shape, together)
+            for (arch, dtype), shape, together in itertools.product(TARGETS, FORMED, (4, 8))
+            if dtype != "*fp32" and (together <= 4 or not shape[1])
+        ),
+        {(HOPPER, "*bf16", (False, False), 4)},
+    ),
+)
+def test_formed(
+    compiled: Any, arch: int, dtype: str, shape: tuple[bool, bool], together: int
+) -> None:
+    """R9, R20, R35: three loops, of sums, of sums relative to the maximum, of gradients, and what
+    is left of the last. One program on a multiprocessor. The trees of the two kernels' sums."""
+    code, tune = formed(compiled, arch, dtype, shape, together)
+    assert code.resources["STACK"] == code.resources["LOCAL"] == 0
+    limit = tuning.registers(tune, arch)
+    assert tuning.REGISTERS / 2 < code.resources["REG"] * 32 * tune.warps <= tuning.REGISTERS
+    assert code.resources["REG"] <= limit
+    loops = code.walks()
+    assert len(loops) == 4
+    for body in loops:
+        assert not any("BAR" in line for line in body)
+        moves = [line for line in body if "LDG" in line or "STG" in line]
+        assert all(".128" in line for line in moves)
+    blocks = [body for body in loops if sum("LDG" in line for line in body) == tune.ahead]
+    sums = [body for body in blocks if not any("STG" in line for line in body)]
+    written = [body for body in blocks if any("STG" in line for line in body)]
+    assert len(sums) == 2 and len(written) == 1
+    if arch == HOPPER and together == 4:
+        measured = [limits[dtype == "*fp16"] for limits in FORMED[shape]]
+        for body, most in zip((sums[0], *written), measured, strict=True):
+            assert len(body) / len(per_element(body)) <= most * 1.05
+    layouts = trees(code.asm["ttgir"], f"{together}x{tune.block}", f"tensor<{together}xf32")
+    per_thread = r"sizePerThread = \[1, 8\], threadsPerWarp = \[1, 32\]"
+    warps = rf"warpsPerCTA = \[{together}, 2\], order = \[1, 0\]"
+    assert layouts and all(re.search(f"{per_thread}, {warps}", layout) for layout in layouts)
+    plain, _ = forward(compiled, arch, dtype, *shape)
+    layouts = trees(plain.asm["ttgir"], str(tune.block), "f32")
+    assert layouts
+    for layout in layouts:
+        assert re.search(r"= \[8\], threadsPerWarp = \[32\], warpsPerCTA = \[2\]", layout)
+
+
+def trees(text: str, shape: str, result: str) -> list[str]:
+    """The layouts of what is summed: of floating-point numbers of a shape, to others."""
+    aliases = dict(re.findall(r"^(#\w+) = (#ttg\.\w+<.*>)", text, re.M))
+    sums = re.findall(
+        r"arith\.addf [^\n]*\n[^\n]*tt\.reduce\.return[^\n]*\n"
+        rf"\s*}}\) : \(tensor<{shape}xf32, (#\w+)>\) -> {result}",
+        text,
+    )
+    return [aliases[alias] for alias in sums]
 
 
 @pytest.mark.slow

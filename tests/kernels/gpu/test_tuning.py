@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from calib_kernels.gpu import (
     cross_entropy,
+    cross_entropy_formed,
     histogram_delta,
     logits_gradient,
     option_scores,
@@ -24,6 +25,7 @@ from calib_kernels.gpu import (
 TILE_O, TILE_M = tuning.option_tile(1)
 SAMPLER: dict[str, Any] = {"BLOCKS": 64, "GREEDY": False}
 NO_STATISTICS = dict.fromkeys(("d_lse_ptr", "d_entropy_ptr", "entropy_ptr", "variance_ptr"))
+BOTH = {"SMOOTHED": False, "MEAN": True, "cap": None, "slow_ptr": None}
 SWEPT = {"FIRST": 5, "TERMS": 4, "slow_ptr": None}
 # Row of the table -> kernel and constants beside BLOCK and PARTITION.
 FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -39,6 +41,8 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "LOSS_CAPPED": (cross_entropy.cross_entropy_kernel, {"SMOOTHED": True, "slow_ptr": None}),
     "GRADIENT": (logits_gradient.logits_gradient_kernel, NO_STATISTICS),
     "GRADIENT_ENTROPY": (logits_gradient.logits_gradient_kernel, {"cap": None}),
+    "LOSS_FORMED": (cross_entropy_formed.loss_and_gradient_kernel, {**BOTH, "G": 4}),
+    "LOSS_FORMED_8": (cross_entropy_formed.loss_and_gradient_kernel, {**BOTH, "G": 8}),
     "SWEEP": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 0}),
     "SWEEP_DERIVATIVES": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
     "SWEEP_DERIVATIVES_100": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
@@ -69,7 +73,8 @@ def counted(compiled: Any, name: str, arch: int) -> tuple[int, int, int]:
     code = built(compiled, name, arch, tune)
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
     allowed = tuning.registers(tune, arch)
-    smaller = next_limit(allowed, tune.warps) - (allowed - tune.registers)
+    added = tuning.registers(replace(tune, registers=0), arch)
+    smaller = next_limit(allowed, tune.warps) - added
     less = built(compiled, name, arch, replace(tune, registers=smaller))
     return code.resources["REG"], len(code.instructions), less.resources["STACK"]
 

@@ -36,6 +36,7 @@ OWN = {
     "histogram_delta_kernel": "seen",
     "kept_sums_kernel": "sums value last left",
     "logits_gradient_kernel": "variance",
+    "loss_and_gradient_kernel": "kept losses top log2_d slope seen slow",
     "loss_combine_kernel": "losses top log2_d slope seen slow sums tokens",
     "option_scores_kernel": "logprob prob mass confidence prediction entropy vocab_entropy token "
     "correct valid seen slow",
