@@ -68,7 +68,7 @@ POINTERS = {
     "value left logprob_unfiltered",
     "*fp64": "terms nll grad hess uniforms",
     "*i64": "ids labels prediction token seen kept count item sample step",
-    "*i32": "tokens slow counted last",
+    "*i32": "tokens slow counted ties tied",
     "*i1": "correct valid",
 }
 TYPES = {f"{name}_ptr": kind for kind, names in POINTERS.items() for name in names.split()}

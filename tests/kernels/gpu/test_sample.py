@@ -61,6 +61,46 @@ def test_hard_rows(interpreted: Any, dtype: torch.dtype, chosen: int) -> None:
     assert not list(compare(found, expected, list(NAMES)))
 
 
+def rows_of_few_values() -> dict[str, Tensor]:
+    """Where a cut falls among equal logits, or no logit lies between most floats."""
+    x = torch.randn(COLUMNS, generator=torch.Generator().manual_seed(4)) * 3
+    few = torch.full((COLUMNS,), -torch.inf)
+    few[::900] = x[::900]
+    peaked = x.clone()
+    peaked[[7, 4096, 9000]] = torch.tensor([22.0, 20.5, 20.0])
+    return {
+        "one value": torch.full((COLUMNS,), 1.5),
+        "two values": torch.where(x > 1, 2.0, 1.0),
+        "halves": (x * 2).round() / 2,
+        "of bfloat16": x.bfloat16().float(),
+        "few": few,
+        "peaked": peaked,
+    }
+
+
+CUTS: list[dict[str, Any]] = [
+    {"top_p": 0.9}, {"top_k": 50}, {"top_k": 1000, "top_p": 0.5}, {"top_p": 0.99, "min_p": 0.3},
+]  # fmt: skip
+
+
+QUICK_CUTS = [(torch.bfloat16, 2), (torch.float32, 0)]
+FEW = [
+    pytest.param(*case, marks=[] if case in QUICK_CUTS else pytest.mark.slow)
+    for case in itertools.product((torch.float32, torch.bfloat16, torch.float16), range(4))
+]
+
+
+@pytest.mark.parametrize(("dtype", "chosen"), FEW, ids=str)
+def test_cuts_among_few_values(interpreted: Any, dtype: torch.dtype, chosen: int) -> None:
+    """R22: more ties than are kept, of which the first stay; and fewer logits than top_k."""
+    rows = rows_of_few_values()
+    x = torch.stack(list(rows.values())).to(dtype)
+    indices = torch.arange(4 * len(x)).view(len(x), 4)
+    # At 1.3 no mass lies at a cut but for rounding.
+    found, expected = both(interpreted, x, sample=indices, temperature=1.3, **CUTS[chosen])
+    assert not list(compare(found, expected, list(rows)))
+
+
 def test_injected_uniforms_and_temperatures(interpreted: Any) -> None:
     """And draws of one row by several programs; seeds whose halves look negative."""
     x = some_rows(torch.float32)[:2]
@@ -86,7 +126,7 @@ def test_bits_do_not_depend_on_where_a_row_lies(interpreted: Any, dtype: torch.d
 
 
 CONSTANTS = {"PIECE": tuning.BLOCK_SUMS.block, "BLOCKS": 64, "GREEDY": False}
-BARE = dict.fromkeys(("value_ptr", "last_ptr", "kept_ptr", "uniforms_ptr"))
+BARE = dict.fromkeys(("value_ptr", "ties_ptr", "left_ptr", "tied_ptr", "uniforms_ptr"))
 KERNELS: dict[str, tuple[Any, dict[str, Any], tuning.RowTuning]] = {
     "block_sums": (kernels.block_sums_kernel, CONSTANTS, tuning.BLOCK_SUMS),
     "kept_sums": (kernels.kept_sums_kernel, CONSTANTS, tuning.BLOCK_SUMS),
@@ -107,6 +147,7 @@ COMPILED = [
 def test_nothing_spills(compiled: Any, name: str, arch: int, dtype: str) -> None:
     """R9, R35, R36: with what filters need, and without it."""
     kernel, constants, tune = KERNELS[name]
+    tune = tuning.cut(32) if (name, dtype) == ("cut", "*fp32") else tune
     code = compiled(kernel, arch, dtype, constants, tune)
     assert code.resources["STACK"] == code.resources["LOCAL"] == 0
     assert code.resources["REG"] <= tuning.registers(tune, arch)
