@@ -3,11 +3,12 @@
 In the order of falling logits, equal ones by rising id, a beginning of the row stays. It ends at a
 (value, ties): logits above value stay, and of those equal to it the first ``ties``.
 
-For top_k and top_p a read of the row adds up what lies above PIVOTS values at once, so that it
-leaves an eighth of the range where a limit is looked for: at first one in which the limit must lie,
-then the values between two pivots, and at last, where values crowd about 0, the floats between
-them. Pivots are values of the row's own dtype: bfloat16 takes three or four reads, float32 five or
-six, until one value or one logit is left. Masses are sums of rounded terms in a fixed order, hence
+For top_k and top_p a read of the row adds up what lies above PIVOTS values at once, and leaves
+about a sixth of the range where a limit is looked for. The first cuts the range in which the limit
+must lie, the next ones the values between two pivots; where values crowd about 0, the floats
+between them are counted at last. Pivots are values of the row's own dtype, and reads end where one
+value or one logit is left: behind four as a rule in bfloat16, behind three to eight in float32
+(``bench/findings/sample-filters.md``). Masses are sums of rounded terms in a fixed order, hence
 never smaller for a lower pivot, and counts are masses at infinite temperature.
 """
 
@@ -26,7 +27,8 @@ from .device import (
 
 # Logits of a block: part of the contract, not a matter of tuning.
 BLOCK = tl.constexpr(4096)
-# Each costs two instructions a logit and two numbers a lane; seven make eight parts of a range.
+# Each costs two instructions a logit and a number a lane: with five, in bfloat16, a read takes as
+# long to arrive as to be worked on, and more do not fit into the registers of four programs.
 PIVOTS = tl.constexpr(5)
 PARTS = tl.constexpr(6)
 # In bits below the largest logit: what lies lower weighs nothing, whether it stays or not.

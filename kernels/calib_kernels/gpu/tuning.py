@@ -2,8 +2,8 @@
 
 They fix the order of summation, so they may be keyed by architecture, dtype and V, never by the
 number of rows. They were chosen by times on an H200 (``bench/findings/gpu-block-sizes.md``), but
-for LOSS_CAPPED, GRADIENT_ENTROPY, CUT, CUT_FLOAT32, DRAW and SWEEP_DERIVATIVES_100: the counts
-below decided those.
+for LOSS_CAPPED, GRADIENT_ENTROPY, BLOCK_SUMS_100, CUT, CUT_FLOAT32, DRAW, SWEEP_DERIVATIVES_100 and
+SAMPLE_WALK, which the counts below decided.
 """
 
 from __future__ import annotations
@@ -55,11 +55,18 @@ SWEEP_DERIVATIVES_100 = RowTuning(block=1024, warps=4, registers=208, ahead=2)
 # ``sampling``), in pieces. With four warps a thread has too few logits to share what it does once;
 # with one, 10 warps fit on a multiprocessor instead of 16.
 BLOCK_SUMS = RowTuning(partition=4096)
+# Two blocks of bfloat16 at a time, from sm_100 on, spill at 128.
+BLOCK_SUMS_100 = RowTuning(partition=4096, registers=136)
 CUT = RowTuning(block=1024, partition=4096, warps=4)
 # Of float32 the search looks for more, and spills on sm_100 at 128.
 CUT_FLOAT32 = RowTuning(block=1024, partition=4096, warps=4, registers=136)
 DRAW = RowTuning(block=4096, partition=4096, warps=4)
 HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
+
+
+def block_sums(arch: int) -> RowTuning:
+    """A block of the sampler on sm_<arch>."""
+    return BLOCK_SUMS_100 if arch >= 100 else BLOCK_SUMS
 
 
 def cut(bits: int) -> RowTuning:
@@ -77,6 +84,8 @@ def sweep(derivatives: int, arch: int) -> RowTuning:
 # Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of
 # a row are read by programs of their own instead. The results are the same bits either way.
 SPLIT_ROWS = 512
+# Blocks of the sampler that one program walks where there are more rows than that.
+SAMPLE_WALK = 8
 
 
 def option_tile(spellings: int) -> tuple[int, int]:
@@ -142,10 +151,12 @@ COUNTS: dict[str, dict[int, tuple[int, int, int]]] = {
         120: (232, 6024, 96),
     },
     "BLOCK_SUMS": {
-        80: (123, 1824, 0),
-        90: (126, 1776, 0),
-        100: (122, 1600, 0),
-        120: (146, 1768, 0),
+        80: (128, 3328, 32),
+        90: (128, 2624, 112),
+    },
+    "BLOCK_SUMS_100": {
+        100: (135, 2504, 16),
+        120: (154, 2688, 0),
     },
     "CUT": {
         80: (128, 2192, 88),

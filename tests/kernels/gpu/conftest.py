@@ -114,6 +114,11 @@ class Compiled:
             at = stop
         return [self.instructions[i] for i in way]
 
+    def round(self, loop: list[str]) -> list[str]:
+        """The fewest instructions of one round of a loop, the jump that ends it left out."""
+        first, last = (self.instructions.index(loop[i]) for i in (0, -1))
+        return [self.instructions[i] for i in [first, *self._leg(first, last)[:-1]]]
+
     def _leg(self, start: int, stop: int) -> list[int]:
         """Places after ``start`` up to ``stop``: breadth first."""
         before = {start: start}
