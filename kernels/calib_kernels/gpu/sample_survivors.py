@@ -69,9 +69,10 @@ def tally_step(x, masses, least, most, c, peak, pivots, low, high, SNAP: tl.cons
         sums += (tl.where(x > pivots[i], masses[i] + e, masses[i]),)
     if SNAP:
         # One number for all the logits of a load.
-        loads: tl.constexpr = (least.shape[0], x.shape[0] // least.shape[0])
-        above = tl.reshape(tl.where(x > low, x, PLUS_INF), loads)
-        below = tl.reshape(tl.where(x > high, MINUS_INF, x), loads)
+        loads: tl.constexpr = least.shape[0]
+        size: tl.constexpr = x.shape[0] // loads
+        above = tl.reshape(tl.where(x > low, x, PLUS_INF), (loads, size))
+        below = tl.reshape(tl.where(x > high, MINUS_INF, x), (loads, size))
         least = tl.minimum(least, tl.min(above, 1))
         most = tl.maximum(most, tl.max(below, 1))
     return sums, least, most
