@@ -139,8 +139,9 @@ def test_filters_of_long_rows(backend: str) -> None:
     late[0, 39990:] = 1.0
     masked = plain.where(torch.rand(1, 40001, generator=generator) < 0.7, -1e9)
     indices = torch.arange(64)[None]
+    two = torch.where(plain > 1, 2.0, 1.0)
     rows = {"plain": plain, "coarse": coarse, "flat": flat, "late": late, "masked": masked,
-            "narrow": plain * 1e-4, "wide": plain * 300}  # fmt: skip
+            "two": two, "narrow": plain * 1e-4, "wide": plain * 300}  # fmt: skip
     for name, x in rows.items():
         for options in (
             {"top_k": 1}, {"top_k": 5000}, {"top_k": 39999}, {"top_p": 0.5}, {"top_p": 0.9997},

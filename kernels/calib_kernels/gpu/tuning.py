@@ -2,8 +2,8 @@
 
 They fix the order of summation, so they may be keyed by architecture, dtype and V, never by the
 number of rows. They were chosen by times on an H200 (``bench/findings/gpu-block-sizes.md``), but
-for LOSS_CAPPED, GRADIENT_ENTROPY, DRAW, SWEEP_DERIVATIVES_100 and the rows of LOSS_FORMED, which
-the counts below decided.
+for LOSS_CAPPED, GRADIENT_ENTROPY, BLOCK_SUMS_100, CUT, CUT_FLOAT32, DRAW, SWEEP_DERIVATIVES_100,
+SAMPLE_WALK and the rows of LOSS_FORMED, which the counts below decided.
 """
 
 from __future__ import annotations
@@ -68,10 +68,23 @@ SWEEP_DERIVATIVES_100 = RowTuning(block=1024, warps=4, registers=208, ahead=2)
 # ``sampling``), in pieces. With four warps a thread has too few logits to share what it does once;
 # with one, 10 warps fit on a multiprocessor instead of 16.
 BLOCK_SUMS = RowTuning(partition=4096)
+# Two blocks of bfloat16 at a time, from sm_100 on, spill at 128.
+BLOCK_SUMS_100 = RowTuning(partition=4096, registers=136)
 CUT = RowTuning(block=1024, partition=4096, warps=4)
-# At 128, with which four programs would fit on a multiprocessor, it spills.
-DRAW = RowTuning(block=4096, partition=4096, warps=4, registers=136)
+# Of float32 the search looks for more, and spills on sm_100 at 128.
+CUT_FLOAT32 = RowTuning(block=1024, partition=4096, warps=4, registers=136)
+DRAW = RowTuning(block=4096, partition=4096, warps=4)
 HISTOGRAM = RowTuning(block=256, partition=256, warps=4, registers=64)
+
+
+def block_sums(arch: int) -> RowTuning:
+    """A block of the sampler on sm_<arch>."""
+    return BLOCK_SUMS_100 if arch >= 100 else BLOCK_SUMS
+
+
+def cut(bits: int) -> RowTuning:
+    """The search for where a filter cuts rows of logits of so many bits."""
+    return CUT_FLOAT32 if bits == 32 else CUT
 
 
 def sweep(derivatives: int, arch: int) -> RowTuning:
@@ -115,6 +128,8 @@ def loss_formed(partitions: int, shaped: bool) -> RowTuning:
 # Up to this many rows, one program per row would leave most of a large GPU idle: the partitions of
 # a row are read by programs of their own instead. The results are the same bits either way.
 SPLIT_ROWS = 512
+# Blocks of the sampler that one program walks where there are more rows than that.
+SAMPLE_WALK = 8
 
 
 def option_tile(spellings: int) -> tuple[int, int]:
@@ -193,22 +208,30 @@ COUNTS: dict[str, dict[int, tuple[int, int, int]]] = {
         120: (232, 6024, 96),
     },
     "BLOCK_SUMS": {
-        80: (123, 1824, 0),
-        90: (126, 1776, 0),
-        100: (122, 1600, 0),
-        120: (146, 1768, 0),
+        80: (128, 3328, 32),
+        90: (128, 2624, 112),
+    },
+    "BLOCK_SUMS_100": {
+        100: (135, 2504, 16),
+        120: (154, 2688, 0),
     },
     "CUT": {
-        80: (124, 2544, 16),
-        90: (128, 2288, 32),
-        100: (124, 2184, 16),
-        120: (148, 2312, 0),
+        80: (128, 2192, 88),
+        90: (127, 2056, 144),
+        100: (122, 2240, 88),
+        120: (132, 2040, 0),
+    },
+    "CUT_FLOAT32": {
+        80: (134, 2176, 0),
+        90: (128, 2008, 0),
+        100: (122, 2208, 0),
+        120: (138, 2048, 0),
     },
     "DRAW": {
-        80: (136, 3392, 0),
-        90: (136, 3344, 24),
-        100: (136, 3408, 8),
-        120: (160, 3456, 8),
+        80: (120, 3720, 0),
+        90: (124, 3176, 56),
+        100: (124, 3160, 48),
+        120: (128, 3128, 0),
     },
     "HISTOGRAM": {
         80: (22, 168, 0),

@@ -56,6 +56,29 @@ void above(const void* data, int64_t n, float c, float ref, float t, int64_t* co
 }
 
 template <class X>
+void around(const void* data, int64_t n, float t, float* most, float* least) {
+  const auto* x = static_cast<const typename X::Scalar*>(data);
+  const Floats at = Floats::all(t), one = Floats::all(1.0f), none = Floats::all(MINUS_INF);
+  Floats low = none, high = none;  // the second of numbers turned about
+  for (int64_t start = 0; start < n; start += LANES) {
+    const bool whole = start + LANES <= n;
+    for (int r = 0; r < LANES; r += Floats::W) {
+      const Floats v = X::load(whole ? x + start + r : Tail<X>(x + start, n - start).x + r);
+      const Floats is_above = where_greater(v, at, one);
+      low = max(select_equal(is_above, one, none, v), low);
+      high = max(select_equal(is_above, one, Floats::all(0.0f) - v, none), high);
+    }
+  }
+  alignas(64) float lows[Floats::W], highs[Floats::W];
+  low.store(lows);
+  high.store(highs);
+  for (int l = 0; l < Floats::W; ++l) {
+    *most = lows[l] > *most ? lows[l] : *most;
+    *least = -highs[l] < *least ? -highs[l] : *least;
+  }
+}
+
+template <class X>
 int64_t within(const void* data, int64_t n, float low, float high, int32_t* places) {
   const auto* x = static_cast<const typename X::Scalar*>(data);
   const Floats floor = Floats::all(low), top = Floats::all(high), one = Floats::all(1.0f);
@@ -96,9 +119,8 @@ void weights(const void* data, int64_t n, float c, float ref, float t, float* ou
 }  // namespace
 
 extern const SampleKernels sample_kernels = {
-    {largest<F32>, largest<BF16>, largest<F16>},
-    {above<F32>, above<BF16>, above<F16>},
-    {within<F32>, within<BF16>, within<F16>},
+    {largest<F32>, largest<BF16>, largest<F16>}, {above<F32>, above<BF16>, above<F16>},
+    {around<F32>, around<BF16>, around<F16>},    {within<F32>, within<BF16>, within<F16>},
     {weights<F32>, weights<BF16>, weights<F16>},
 };
 

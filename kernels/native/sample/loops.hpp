@@ -17,6 +17,8 @@ struct SampleKernels {
   // How many logits are above t, and the sum of their e.
   void (*above[3])(const void* x, int64_t n, float c, float ref, float t, int64_t* count,
                    double* mass);
+  // Raises most to the largest logit up to t, lowers least to the least above it.
+  void (*around[3])(const void* x, int64_t n, float t, float* most, float* least);
   // Writes which logits are above low and up to high, in their order. Returns how many.
   int64_t (*within[3])(const void* x, int64_t n, float low, float high, int32_t* places);
   // e of logits above t and 0 of others, in weights (n rounded up to a multiple of LANES); their

@@ -83,6 +83,21 @@ std::array<float, 2> about(const WeighedRow& row, const Prefix& limit) {
   return {found - 1.5f * width, found + 1.5f * width};
 }
 
+// The id of the number-th logit that equals value, where `below` is the next smaller float.
+int64_t place_of(const WeighedRow& row, float value, float below, int64_t number) {
+  int32_t places[BLOCK];
+  for (int64_t block = 0;; ++block) {
+    const int64_t equal = above_in(row, block, below).count - above_in(row, block, value).count;
+    if (equal < number) {
+      number -= equal;
+      continue;
+    }
+    row.kernels.within[static_cast<int>(row.type)](block_of(row, block), length_of(row, block),
+                                                   below, value, places);
+    return block * BLOCK + places[number - 1];
+  }
+}
+
 // The cut before the first token at which the limit is reached, but after the first of all. `low`
 // is a logit, and at_low, what stands above it, reaches the limit. *mass is of what is left.
 Cut search(const WeighedRow& row, const Prefix& limit, float low, Prefix at_low, double* mass) {
@@ -105,8 +120,28 @@ Cut search(const WeighedRow& row, const Prefix& limit, float low, Prefix at_low,
   if (at_low.count > std::max(FEW, row.columns / 4) && row.columns <= CELL_LOGITS &&
       row.c < COLDEST && !repetitive(row.x, row.type, std::min(LANES, row.columns), low))
     for (const float x : about(row, limit)) narrow(x);
-  for (int i = 0; i < HALVINGS && at_low.count - kept.count > FEW; ++i)
-    if (!narrow(static_cast<float>(0.5 * (static_cast<double>(low) + high)))) break;
+  for (int i = 0; i < HALVINGS && at_low.count - kept.count > FEW && low < just_below(high); ++i) {
+    const auto middle = static_cast<float>(0.5 * (static_cast<double>(low) + high));
+    if (!narrow(middle)) break;
+    // On to logits that exist, so that of many equal ones nothing but them is left.
+    float most = -INF, least = INF;
+    for (int64_t block = 0; block < blocks_of(row.columns); ++block)
+      row.kernels.around[static_cast<int>(row.type)](block_of(row, block), length_of(row, block),
+                                                     middle, &most, &least);
+    if (low == middle)
+      low = just_below(least);
+    else
+      high = most;
+  }
+  if (low >= just_below(high)) {
+    const double e = std::exp2(static_cast<double>(row.c) * (static_cast<double>(high) - row.max));
+    const double ties = std::min({static_cast<double>(at_low.count - kept.count),
+                                  static_cast<double>(limit.count - kept.count),
+                                  std::ceil((limit.mass - kept.mass) / e)});
+    const auto number = static_cast<int64_t>(std::max(ties, 1.0));
+    *mass = kept.mass + static_cast<double>(number) * e;
+    return {high, place_of(row, high, low, number)};
+  }
   struct Token {
     float x;
     int64_t id;

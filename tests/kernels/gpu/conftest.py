@@ -68,7 +68,7 @@ POINTERS = {
     "value left logprob_unfiltered",
     "*fp64": "terms nll grad hess uniforms",
     "*i64": "ids labels prediction token seen kept count item sample step",
-    "*i32": "tokens slow counted last",
+    "*i32": "tokens slow counted ties tied",
     "*i1": "correct valid",
 }
 TYPES = {f"{name}_ptr": kind for kind, names in POINTERS.items() for name in names.split()}
@@ -113,6 +113,11 @@ class Compiled:
             way += self._leg(at, stop)
             at = stop
         return [self.instructions[i] for i in way]
+
+    def round(self, loop: list[str]) -> list[str]:
+        """The fewest instructions of one round of a loop, the jump that ends it left out."""
+        first, last = (self.instructions.index(loop[i]) for i in (0, -1))
+        return [self.instructions[i] for i in [first, *self._leg(first, last)[:-1]]]
 
     def _leg(self, start: int, stop: int) -> list[int]:
         """Places after ``start`` up to ``stop``: breadth first."""

@@ -221,6 +221,16 @@ def public(op: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(calib_kernels, op)(*args, **kwargs)
 
 
+def sampled_in_walks(walk: int, logits: torch.Tensor, **arguments: Any) -> Any:
+    """``sample`` where a program of the first pass walks so many blocks of 4,096."""
+    before = tuning.SPLIT_ROWS, tuning.SAMPLE_WALK
+    try:
+        tuning.SPLIT_ROWS, tuning.SAMPLE_WALK = 0, walk
+        return tuple(public("sample", logits, **arguments))
+    finally:
+        tuning.SPLIT_ROWS, tuning.SAMPLE_WALK = before
+
+
 def drawn(op: str, logits: torch.Tensor, **arguments: Any) -> Any:
     """A drawn call of an op on this backend."""
     from tests.kernels.fuzz_calls import CALLS  # hypothesis is needed for these alone

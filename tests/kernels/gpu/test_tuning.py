@@ -47,7 +47,9 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "SWEEP_DERIVATIVES": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
     "SWEEP_DERIVATIVES_100": (temperature_sweep.sweep_kernel, {**SWEPT, "ORDER": 2}),
     "BLOCK_SUMS": (sample.block_sums_kernel, SAMPLER),
+    "BLOCK_SUMS_100": (sample.block_sums_kernel, SAMPLER),
     "CUT": (sample_survivors.cut_kernel, SAMPLER),
+    "CUT_FLOAT32": (sample_survivors.cut_kernel, SAMPLER),
     "DRAW": (sample.draw_kernel, SAMPLER),
     "HISTOGRAM": (histogram_delta.histogram_delta_kernel, {}),
 }

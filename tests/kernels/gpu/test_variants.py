@@ -31,10 +31,10 @@ OWN = {
     "combine_kernel": "logprob prob mass confidence prediction entropy vocab_entropy token correct "
     "valid seen slow sums tokens",
     "cross_entropy_kernel": "losses top log2_d slope seen slow",
-    "cut_kernel": "sums value last",
-    "draw_kernel": "sums value last left token logprob logprob_unfiltered entropy valid",
+    "cut_kernel": "sums value ties",
+    "draw_kernel": "sums value ties left tied token logprob logprob_unfiltered entropy valid",
     "histogram_delta_kernel": "seen",
-    "kept_sums_kernel": "sums value last left",
+    "kept_sums_kernel": "sums value left tied",
     "logits_gradient_kernel": "variance",
     "loss_and_gradient_kernel": "kept losses top log2_d slope seen slow",
     "loss_combine_kernel": "losses top log2_d slope seen slow sums tokens",
