@@ -8,6 +8,7 @@ what came.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,15 +27,15 @@ LEAST_SOFTCAP = 1e-30  # it and its inverse stay in float32
 LEAST_TEMPERATURE = 1e-38  # below it log2(e)/T leaves float32
 
 
-def logits(value: Any) -> Tensor:
-    """(N, V) floating-point tensor with V >= 1, without its gradient history."""
+def logits(value: Any, least: int = 1) -> Tensor:
+    """(N, V) floating-point tensor with V >= ``least``, without its gradient history."""
     if not isinstance(value, Tensor):
         raise TypeError(f"logits must be a torch.Tensor, got {type(value).__name__}")
     if value.dim() != 2:
         raise ValueError(f"logits must be (N, V), got shape {tuple(value.shape)}")
     if value.dtype not in LOGIT_DTYPES:
         raise TypeError(f"logits must be float32, bfloat16, float16 or float64, got {value.dtype}")
-    if value.shape[1] < 1:
+    if value.shape[1] < least:
         raise ValueError("logits must have at least one column, got V = 0")
     return value.detach() if value.requires_grad else value
 
@@ -43,9 +44,10 @@ def vocab_size(value: int | None, columns: int) -> int:
     """How many leading columns exist; the others are padding and count as absent."""
     if value is None:
         return columns
-    if not 1 <= value <= columns:
+    size = index("vocab_size", value)
+    if not 1 <= size <= columns:
         raise ValueError(f"vocab_size must be in 1..{columns} (the columns of logits), got {value}")
-    return int(value)
+    return size
 
 
 def option_ids(value: Tensor | Sequence[Any], rows: int) -> Tensor:
@@ -109,10 +111,12 @@ def labels(value: Any, rows: int, *, required: bool = False) -> Tensor | None:
 def temperature(value: float | Tensor, rows: int) -> tuple[float, Tensor | None]:
     """A host number, checked, or (1.0, a float32 tensor of 1 or N values, unread)."""
     if not isinstance(value, Tensor):
-        number = float(value)
-        if not LEAST_TEMPERATURE <= number < math.inf:
-            raise ValueError(f"temperature must be positive and finite, got {number}")
-        return number, None
+        own = number("temperature", value)
+        if 0 < own < LEAST_TEMPERATURE:
+            raise ValueError(f"temperature must be at least {LEAST_TEMPERATURE}, got {own}")
+        if not 0 < own < math.inf:
+            raise ValueError(f"temperature must be positive and finite, got {own}")
+        return own, None
     if not value.is_floating_point():
         raise TypeError(f"temperature must be floating point, got {value.dtype}")
     if tuple(value.shape) not in ((), (1,), (rows,)):
@@ -128,7 +132,7 @@ def temperatures(value: Sequence[float] | Tensor) -> tuple[list[float], Tensor |
         if value.dim() != 1 or value.shape[0] < 1:
             raise ValueError(f"temperatures must be (K,) with K >= 1, got {tuple(value.shape)}")
         return [], value.detach()
-    numbers = [temperature(float(number), 1)[0] for number in value]
+    numbers = [temperature(number("temperatures", one), 1)[0] for one in value]
     if not numbers:
         raise ValueError("temperatures must hold at least one number, got none")
     return numbers, None
@@ -156,19 +160,19 @@ def softcap(value: float | None) -> float:
     """A positive finite number, or 0.0 for None."""
     if value is None:
         return 0.0
-    number = float(value)
-    if not (LEAST_SOFTCAP <= number <= 1 / LEAST_SOFTCAP):
-        raise ValueError(f"softcap must be positive and finite, got {number}")
-    return number
+    cap = number("softcap", value)
+    if not (LEAST_SOFTCAP <= cap <= 1 / LEAST_SOFTCAP):
+        raise ValueError(f"softcap must be positive and finite, got {cap}")
+    return cap
 
 
 def within(name: str, value: float, most: float = math.inf) -> float:
     """A finite number from 0 to ``most``."""
-    number = float(value)
-    if not (0 <= number <= most and number != math.inf):
+    own = number(name, value)
+    if not (0 <= own <= most and own != math.inf):
         bounds = "finite and at least 0" if most == math.inf else f"in [0, {most:g}]"
-        raise ValueError(f"{name} must be {bounds}, got {number}")
-    return number
+        raise ValueError(f"{name} must be {bounds}, got {own}")
+    return own
 
 
 def bin_count(value: int) -> int:
@@ -196,13 +200,27 @@ def flags(name: str, value: Any, like: Tensor) -> Tensor:
     return value.to(like.device)
 
 
-def whole(name: str, value: Any, low: int, high: int) -> int:
-    """A Python integer in low..high."""
-    if isinstance(value, bool) or not isinstance(value, int):
+def index(name: str, value: Any) -> int:
+    """An integer of Python or NumPy."""
+    if type(value) is int:
+        return value
+    if isinstance(value, bool | np.bool_ | Tensor) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be in {low}..{high}, got {value}")
-    return value
+    return operator.index(value)
+
+
+def number(name: str, value: Any) -> float:
+    if isinstance(value, str | bytes):  # which float() would read
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    return float(value)
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """An integer in low..high."""
+    own = index(name, value)
+    if not low <= own <= high:
+        raise ValueError(f"{name} must be in {low}..{high}, got {own}")
+    return own
 
 
 def address(name: str, value: Any, rows: int, bits: int) -> int | Tensor:
@@ -242,10 +260,10 @@ def host_range(name: str, value: Tensor, bits: int) -> None:
 
 def share(name: str, value: float, most: float) -> float:
     """A host number in [0, most]."""
-    number = float(value)
-    if not 0 <= number <= most:
-        raise ValueError(f"{name} must be in [0, {most:g}], got {number}")
-    return number
+    own = number(name, value)
+    if not 0 <= own <= most:
+        raise ValueError(f"{name} must be in [0, {most:g}], got {own}")
+    return own
 
 
 def uniforms(value: Any, shape: torch.Size) -> Tensor | None:

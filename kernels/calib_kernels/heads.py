@@ -73,12 +73,13 @@ def given(
     size = checks.vocab_size(vocab_size, weight.shape[0])
     differentiated = gradients and rows.wants_gradients(hidden, weight, bias, temperature)
     read = rows.how(
-        hidden, labels, temperature, bins, labelled=labelled, differentiated=differentiated
-    )
+        hidden, labels, temperature, ignore_index, bins, labelled=labelled,
+        differentiated=differentiated,
+    )  # fmt: skip
     if not gradients:
         hidden, weight = hidden.detach(), weight.detach()
         bias = None if bias is None else bias.detach()
-    return Head(hidden, weight, bias, *read, ignore_index, size, bins), differentiated
+    return Head(hidden, weight, bias, *read, size, bins), differentiated
 
 
 def cast(

@@ -94,12 +94,14 @@ class How(NamedTuple):
     labels: Tensor | None
     temperature: float
     row_temperature: Tensor | None
+    ignore_index: int
 
 
 def how(
     like: Tensor,
     labels: Tensor | None,
     temperature: float | Tensor,
+    ignore_index: int,
     bins: int,
     *,
     labelled: bool,
@@ -112,14 +114,17 @@ def how(
     count = like.shape[0]
     wanted = checks.labels(labels, count, required=labelled)
     number, row_temperature = checks.temperature(temperature, count)
+    ignored = checks.whole("ignore_index", ignore_index, -(2**63), 2**63 - 1)
     if wanted is not None:
         wanted = dispatch.beside(like, wanted)
+        if not -(2**31) <= ignored < 2**31:
+            wanted = wanted.long()  # compared with int32 labels it would be cut to their bits
     elif bins:
         raise ValueError("histogram needs labels, got labels=None")
     if isinstance(temperature, Tensor):
         own = temperature if differentiated else temperature.detach()
         row_temperature = own.reshape(-1).to(like.device, dispatch.real_dtype(like))
-    return How(wanted, number, row_temperature)
+    return How(wanted, number, row_temperature, ignored)
 
 
 def wants_gradients(*values: Any) -> bool:
@@ -152,6 +157,8 @@ def given(
     plain = checks.logits(logits)
     size = checks.vocab_size(vocab_size, plain.shape[1])
     differentiated = gradients and wants_gradients(logits, temperature)
-    read = how(plain, labels, temperature, bins, labelled=labelled, differentiated=differentiated)
-    rows = Rows(logits if differentiated else plain, *read, ignore_index, size, bins)
-    return rows, differentiated
+    read = how(
+        plain, labels, temperature, ignore_index, bins, labelled=labelled,
+        differentiated=differentiated,
+    )  # fmt: skip
+    return Rows(logits if differentiated else plain, *read, size, bins), differentiated

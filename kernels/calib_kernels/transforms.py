@@ -20,6 +20,10 @@ FORWARD = (
     "{} has no forward-mode derivative (jvp, jacfwd, hessian, dual numbers): take torch.func.vjp "
     "or jacrev, or compute it from torch.log_softmax of the logits"
 )
+SECOND = (
+    "{} has a first derivative and no second: compute the second from plain PyTorch, "
+    "torch.log_softmax of the logits for one"
+)
 
 
 def active() -> bool:
@@ -88,12 +92,30 @@ def once(op: str) -> tuple[Save, Backward]:
         pass
 
     def backward(ctx: Any, *gradients: Any) -> Any:
-        raise RuntimeError(
-            f"{op} has a first derivative and no second: compute the second from plain PyTorch, "
-            "torch.log_softmax of the logits for one"
-        )
+        raise RuntimeError(SECOND.format(op))
 
     return save, backward
+
+
+def no_second_derivative(op: str, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The gradients that a backward pass returns; where they are to be differentiated, it raises.
+
+    For the ``backward`` of a torch.autograd.Function, which need not be a registered op.
+    """
+    if not torch.is_grad_enabled():
+        return gradients
+    return tuple(g if g is None else _Refused.apply(g.requires_grad_(), op) for g in gradients)  # type: ignore[no-untyped-call]
+
+
+class _Refused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, op: str) -> Tensor:
+        ctx.op = op
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        raise RuntimeError(SECOND.format(ctx.op))
 
 
 def refuse_tangents(op: str, *values: Any) -> None:

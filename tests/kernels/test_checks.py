@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from calib_kernels import CalibrationHistogram, histogram_delta, option_scores, row_stats
+from calib_kernels import (
+    CalibrationHistogram,
+    cross_entropy,
+    histogram_delta,
+    linear_cross_entropy,
+    option_scores,
+    row_stats,
+    use_backend,
+)
 
 X = torch.zeros(2, 5)
 IDS = torch.tensor([0, 1])
@@ -32,6 +41,12 @@ IDS = torch.tensor([0, 1])
         ({"labels": torch.tensor([0.0, 1.0])}, "labels must be an integer tensor"),
         ({"labels": torch.tensor([0])}, r"labels must be \(N=2,\), got shape \(1,\)"),
         ({"temperature": 0.0}, "temperature must be positive and finite, got 0.0"),
+        ({"temperature": 1e-40}, "temperature must be at least 1e-38, got 1e-40"),
+        ({"temperature": "2"}, "temperature must be a number, got str"),
+        ({"vocab_size": 4.5}, "vocab_size must be an integer, got float"),
+        ({"vocab_size": torch.tensor(4)}, "vocab_size must be an integer, got Tensor"),
+        ({"ignore_index": -100.0}, "ignore_index must be an integer, got float"),
+        ({"ignore_index": 2**63}, r"ignore_index must be in .*, got 9223372036854775808"),
         ({"temperature": float("nan")}, "got nan"),
         ({"temperature": torch.ones(3)}, r"temperature must be a scalar or \(N=2,\), got \(3,\)"),
         ({"temperature": torch.tensor(1)}, "temperature must be floating point, got torch.int64"),
@@ -87,3 +102,24 @@ def test_histogram_delta_refuses(arguments: dict[str, Any], message: str) -> Non
     given.update(arguments)
     with pytest.raises((ValueError, TypeError), match=message):
         histogram_delta(given.pop("confidence"), given.pop("correct"), **given)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    for size in (np.int64(4), np.uint8(4)):
+        got = row_stats(X, vocab_size=size, temperature=np.float32(2.0))
+        assert torch.equal(got.entropy, row_stats(X, vocab_size=4, temperature=2.0).entropy)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_what_is_ignored_is_not_cut_to_the_bits_of_labels(backend: str) -> None:
+    """2^32 - 100 has the low 32 bits of -100."""
+    labels = torch.tensor([-100, 3], dtype=torch.int32)
+    hidden, weight = torch.ones(2, 3), torch.ones(5, 3)
+    with use_backend(backend):
+        for losses in (
+            cross_entropy(X, labels, ignore_index=2**32 - 100, reduction="none"),
+            linear_cross_entropy(
+                hidden, weight, labels, ignore_index=2**32 - 100, reduction="none"
+            ),
+        ):
+            assert losses[0].isnan() and losses[1] > 1

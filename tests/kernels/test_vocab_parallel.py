@@ -27,8 +27,11 @@ from tests.gate.row_stats import hard_rows, option_sets, row_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = 330
-# Where slices begin: equal ones, ones of a column, and ones that are not alike.
-BOUNDS = {2: ([0, 165, 330], [0, 1, 330]), 4: ([0, 83, 165, 248, 330], [0, 5, 6, 329, 330])}
+# Where slices begin: equal ones, ones of a column, ones that are not alike, ones of no column.
+BOUNDS = {
+    2: ([0, 165, 330], [0, 1, 330], [0, 330, 330]),
+    4: ([0, 83, 165, 248, 330], [0, 5, 6, 329, 330], [0, 0, 165, 330, 330]),
+}
 BACKENDS = [name for name in ("reference", "native") if name in available_backends("cpu")]
 
 
@@ -144,16 +147,35 @@ def test_losses_gradients_and_bins(told: Any) -> None:
             assert torch.equal(part[3][:14], want[3][:14]) and part[3][-1] == want[3][-1]
             for one, other in ((part[0], slices[0][0]), (part[2], slices[0][2])):
                 assert torch.equal(one.nan_to_num(-77.0), other.nan_to_num(-77.0))
-    assert seen == 3 * 4 * len(BACKENDS)
+    assert seen == 3 * 6 * len(BACKENDS)
 
 
 def test_slices_that_are_no_whole_are_refused(told: Any) -> None:
     """On every rank, with all slices: unequal ones without first, a gap, a lap, two sizes."""
     for of_rank in told[2]:
-        assert len(of_rank) == 4
-        for message in of_rank:
+        assert len(of_rank["pieces"]) == 4
+        for message in of_rank["pieces"]:
             assert "must be columns 0 to vocab_size - 1 in order, got 0 to " in message
-    assert "64 of 66" in told[2][0][1] or "32 of 34" in told[2][0][1]
+    third = told[2][0]["pieces"][1]
+    assert "64 of 66" in third or "32 of 34" in third
+
+
+def test_what_it_does_not_do_is_said(told: Any) -> None:
+    """Each would else be wrong in silence, or an error of something else."""
+    for rank, of_rank in enumerate(told[2]):
+        second, mapped, stranger, no_group = of_rank["others"]
+        assert "vocab_parallel_cross_entropy has a first derivative and no second" in second
+        assert "vocab_parallel_cross_entropy runs in no transform of torch.func" in mapped
+        assert "group must be None or a process group of this process, got 'all'" in stranger
+        if rank:  # the group holds rank 0 alone
+            assert "group must be None or a process group of this process" in no_group
+
+
+def test_padding_of_ranks_that_have_no_column(told: Any) -> None:
+    """Equal slices, the last of which are padding: as a head is padded for its ranks."""
+    for of_rank in told[2]:
+        assert of_rank["padded"] == pytest.approx(of_rank["whole"], abs=1e-6)
+        assert of_rank["of padding"] == 0.0
 
 
 def test_scores_and_bins(told: Any) -> None:

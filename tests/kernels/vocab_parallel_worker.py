@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,46 @@ def refusals(logits: Tensor, rank: int, ranks: int) -> list[str]:
     return said
 
 
+def others() -> list[str]:
+    """What is said of calls that are refused for something else."""
+    op = calib_kernels.vocab_parallel_cross_entropy
+    x, labels = torch.randn(3, 8).requires_grad_(), torch.tensor([1, 2, 3])
+    alone = distributed.new_group([0])
+
+    def second() -> None:
+        loss = op(x, labels)
+        (slope,) = torch.autograd.grad(loss, x, create_graph=True)
+        (loss + slope.pow(2).sum()).backward()
+
+    calls: list[Callable[[], Any]] = [
+        second,
+        lambda: torch.func.grad(lambda y: op(y, labels))(x),
+        lambda: op(x, labels, group="all"),
+        lambda: op(x, labels, group=alone),
+    ]
+    said = []
+    for call in calls:
+        try:
+            call()
+            said.append("")
+        except (RuntimeError, TypeError, ValueError) as error:
+            said.append(str(error))
+    return said
+
+
+def padded(rank: int, ranks: int) -> dict[str, float]:
+    """The loss of 9 columns padded to 9 on each rank, beside that of the whole."""
+    whole = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 8, 3, -100, 5])
+    x = (whole.clone() if rank == 0 else torch.full((5, 9), torch.nan)).requires_grad_()
+    loss = calib_kernels.vocab_parallel_cross_entropy(x, labels, vocab_size=9)
+    loss.backward()
+    assert x.grad is not None
+    of_padding = 0.0 if rank == 0 else float(x.grad.abs().sum())
+    plain = calib_kernels.cross_entropy(whole, labels)
+    return {"padded": loss.item(), "whole": plain.item(), "of padding": of_padding}
+
+
 def main(rank: int, ranks: int, folder: Path) -> None:
     distributed.init_process_group(
         "gloo", f"file://{folder / 'store'}", rank=rank, world_size=ranks
@@ -72,7 +113,8 @@ def main(rank: int, ranks: int, folder: Path) -> None:
             found.append({"losses": losses, "scores": scores}[op](mine, **arguments))
     torch.save(found, folder / f"found-{rank}")
     odd = torch.zeros(2, 16 * ranks + 1)
-    (folder / f"refused-{rank}").write_text(json.dumps(refusals(odd, rank, ranks)))
+    said = {"pieces": refusals(odd, rank, ranks), "others": others(), **padded(rank, ranks)}
+    (folder / f"refused-{rank}").write_text(json.dumps(said))
     distributed.barrier()  # ranks leave together
     distributed.destroy_process_group()
 

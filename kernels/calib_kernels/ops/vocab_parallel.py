@@ -19,11 +19,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from calib_kernels import checks
+from calib_kernels import checks, transforms
 from calib_kernels.ops import row_stats
 from calib_kernels.ops.histogram_delta import histogram_delta
 from calib_kernels.reference.vocabulary import INF, LN2, scaled_gap
-from calib_kernels.rows import Rows, given
+from calib_kernels.rows import Rows, given, wants_gradients
 
 NUMBERS = 4  # of a row, that each rank tells the others, beside what its op adds
 HELD = 3  # that say which columns it holds
@@ -32,15 +32,16 @@ HELD = 3  # that say which columns it holds
 class Slice(NamedTuple):
     """This rank's columns of the whole vocabulary."""
 
-    rows: Rows  # without labels; no padding
+    rows: Rows  # to be read: without labels or padding; of no columns, one of -inf
+    logits: Tensor  # (N, own), 0 <= own; with their history where a gradient may be asked for
     first: int  # column of the whole that the slice begins with
     columns: int  # of the whole
 
     def logits_at(self, columns: Tensor) -> Tensor:
         """(N, K) float64 logits of columns (N, K) of the whole; -inf of those elsewhere."""
-        at, own = columns - self.first, self.rows.logits.shape[1]
-        elsewhere = (at < 0) | (at >= own)
-        found = self.rows.logits.gather(1, at.clamp(0, own - 1))
+        at, read = columns - self.first, self.rows.logits
+        elsewhere = (at < 0) | (at >= self.logits.shape[1])
+        found = read.gather(1, at.clamp(0, read.shape[1] - 1))
         return found.double().masked_fill(elsewhere, -INF)
 
 
@@ -74,19 +75,24 @@ def slice_of(
     gradients: bool = False,
 ) -> Slice:
     """Arguments checked; ``first`` and ``vocab_size`` of None are those of equal slices."""
-    columns = checks.logits(logits).shape[1]
+    if transforms.active():
+        raise RuntimeError(f"{op} runs in no transform of torch.func and in no torch.vmap")
+    columns = checks.logits(logits, least=0).shape[1]
+    # torch.distributed hands a number to those who are not in a new group.
+    if group is not None and not (isinstance(group, dist.ProcessGroup) and group.rank() >= 0):
+        raise ValueError(f"group must be None or a process group of this process, got {group!r}")
     ranks, rank = dist.get_world_size(group), dist.get_rank(group)
     start = rank * columns if first is None else checks.whole("first", first, 0, 2**31 - 1)
     size = ranks * columns
     if vocab_size is not None:
         size = checks.whole("vocab_size", vocab_size, 1, 2**31 - 1)
-    if start >= size:
-        raise ValueError(
-            f"first must be below vocab_size={size}, got {start}: rank {rank} has no column"
-        )
+    start = min(start, size)
     own = min(columns, size - start)
-    rows, _ = given(op, logits, None, temperature, -100, own, 0, gradients=gradients)
-    return Slice(rows._replace(logits=rows.logits[:, :own]), start, size)
+    read = logits if own else logits.new_full((logits.shape[0], 1), -INF)
+    rows, _ = given(op, read, None, temperature, -100, max(own, 1), 0, gradients=gradients)
+    differentiated = gradients and wants_gradients(logits, temperature)
+    part = (logits if differentiated else logits.detach())[:, :own]
+    return Slice(rows._replace(logits=part if own else read), part, start, size)
 
 
 def whole_of(part: Slice, more: Tensor, group: dist.ProcessGroup | None) -> Whole:
@@ -104,7 +110,7 @@ def whole_of(part: Slice, more: Tensor, group: dist.ProcessGroup | None) -> Whol
     told[3] += part.first
     own = torch.cat((torch.stack(told, 1), more.double()), 1)
     held = own.new_zeros((1, own.shape[1]))
-    for place, value in enumerate((part.first, part.first + rows.logits.shape[1], part.columns)):
+    for place, value in enumerate((part.first, part.first + part.logits.shape[1], part.columns)):
         held[0, place] = value
     own = torch.cat((own, held))
     all_told = own.new_empty((dist.get_world_size(group), *own.shape))
@@ -120,7 +126,10 @@ def _in_pieces(held: Tensor) -> Tensor:
     begin, end, columns = held.unbind(1)
     whole = (begin[0] == 0) & (begin[1:] == end[:-1]).all() & (end[-1] == columns).all()
     if held.device.type == "cpu" and not whole:
-        slices = ", ".join(f"{int(b)} to {int(e) - 1}" for b, e in zip(begin, end, strict=True))
+        slices = ", ".join(
+            f"{int(b)} to {int(e) - 1}" if e > b else "none"
+            for b, e in zip(begin, end, strict=True)
+        )
         sizes = " or ".join(str(int(size)) for size in sorted(set(columns.tolist())))
         raise ValueError(
             f"logits of all ranks must be columns 0 to vocab_size - 1 in order, got {slices} of "

@@ -12,11 +12,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from calib_kernels import checks, dispatch
+from calib_kernels import checks, dispatch, transforms
 from calib_kernels.histogram import CalibrationHistogram
 from calib_kernels.ops.linear_cross_entropy_backward import Sent, logits_gradient_
 from calib_kernels.ops.vocab_parallel import Slice, bins_of, slice_of, whole_of
 from calib_kernels.reference.vocabulary import LN2, scaled_gap
+
+OP = "vocab_parallel_cross_entropy"
 
 
 class _Losses(torch.autograd.Function):
@@ -53,23 +55,25 @@ class _Losses(torch.autograd.Function):
         return loss, confidence, whole.token, kept
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_loss: Tensor, *_others: Any) -> tuple[Tensor | None, ...]:
         logits, row_temperature, labels, kept, top, log_d, slope = ctx.saved_tensors
-        sent = d_loss.to(top.dtype).where(kept, 0.0)
+        logits, top, log_d, slope = (x.detach() for x in (logits, top, log_d, slope))
+        sent = d_loss.detach().to(top.dtype).where(kept, 0.0)
         d_logits = d_temperature = None
         if ctx.needs_input_grad[0]:
             t = row_temperature
-            t = None if t is None else t.expand(logits.shape[0])
+            t = None if t is None else t.detach().expand(logits.shape[0])
             d_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
             d_logits.copy_(logits)
             rows = Sent(logits[:, :0], labels, t, top, log_d / LN2, sent)
-            logits_gradient_(d_logits, rows, ctx.first, ctx.temperature)
+            if logits.shape[1]:
+                logits_gradient_(d_logits, rows, ctx.first, ctx.temperature)
         if row_temperature is not None and ctx.needs_input_grad[1]:
             slopes = (sent * slope).masked_fill(sent == 0, 0.0)
             shared = row_temperature.shape[0] == 1
             d_temperature = slopes.sum(0, keepdim=True) if shared else slopes
-        return d_logits, d_temperature, None, None, None, None
+        found = transforms.no_second_derivative(OP, d_logits, d_temperature)
+        return *found, None, None, None, None
 
 
 def vocab_parallel_cross_entropy(
@@ -95,16 +99,13 @@ def vocab_parallel_cross_entropy(
     of 40 bytes per row and rank; no ``torch.compile`` or ``torch.func``. Raises ValueError where
     the slices are not the whole in the order of ranks; on a GPU every row is NaN then.
     """
-    part = slice_of(
-        "vocab_parallel_cross_entropy", logits, temperature, first, vocab_size, group,
-        gradients=True,
-    )  # fmt: skip
+    part = slice_of(OP, logits, temperature, first, vocab_size, group, gradients=True)
     wanted = checks.labels(labels, logits.shape[0], required=True)
     assert wanted is not None
     wanted = dispatch.beside(logits, wanted)
     checks.reduction(reduction)
     loss, confidence, token, kept = _Losses.apply(  # type: ignore[no-untyped-call]
-        part.rows.logits, part.rows.row_temperature, part, wanted, ignore_index, group
+        part.logits, part.rows.row_temperature, part, wanted, ignore_index, group
     )
     if histogram is not None:
         there = confidence.masked_fill(~kept, torch.nan)
