@@ -21,6 +21,15 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return load_fakes(monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(page, folder) of the small study, run once with one seed; its files are left as they are."""
+    folder = tmp_path_factory.mktemp("done")
+    with pytest.MonkeyPatch.context() as patched:
+        load_fakes(patched)
+        return run_study(declared(folder), out=folder / "out", seeds=[0]), folder
+
+
 def results(page: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((page.parent / "results.json").read_text())
     return found
@@ -42,8 +51,8 @@ def test_a_study_runs_and_is_read_again(tmp_path: Path, loaded: list[str]):
     assert told == [] and len(loaded) == 4 and results(page) == found
 
 
-def test_the_table_is_that_of_the_runs(tmp_path: Path, loaded: list[str]):
-    page = run_study(declared(tmp_path), out=tmp_path / "out", seeds=[3])
+def test_the_table_is_that_of_the_runs(done: tuple[Path, Path]):
+    page, _ = done
     (run,) = results(page)["runs"]
     table = run["found"]["tables"][0]
     for row, step in zip(table["rows"], run["steps"][:4], strict=True):
@@ -94,12 +103,12 @@ def test_tasks_of_one_file_name_have_the_studys_names(tmp_path: Path, loaded: li
     assert told == ["other: moved"]  # whose page has the names
 
 
-def test_studies_share_their_work(tmp_path: Path, loaded: list[str]):
-    run_study(declared(tmp_path), out=tmp_path / "studies" / "small", seeds=[0])
-    other = declared(tmp_path, SMALL.replace("small", "other").replace("  moved:", "  carried:"))
+def test_studies_share_their_work(done: tuple[Path, Path], loaded: list[str]):
+    _, folder = done
+    other = declared(folder, SMALL.replace("small", "other").replace("  moved:", "  carried:"))
     told: list[str] = []
-    run_study(other, out=tmp_path / "studies" / "other", seeds=[0], announce=told.append)
-    assert told == [] and len(loaded) == 2
+    run_study(other, out=folder / "other", seeds=[0], announce=told.append)
+    assert told == [] and loaded == []
 
 
 def test_what_fails_is_named_and_what_is_done_stays(tmp_path: Path, monkeypatch: Any):
@@ -131,15 +140,17 @@ def test_steps_without_a_conclusion_are_told_with_their_reason(tmp_path: Path, l
     assert all("calibrators are ranked on" in step["refused"] for step in ranked)
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path: Path, loaded: list[str]):
-    study = declared(tmp_path)
-    run_study(study, out=tmp_path / "out", seeds=[0])
-    score = next((tmp_path / "cache").glob("score-*/*"))
+def test_a_folder_of_something_else_is_refused(done: tuple[Path, Path], loaded: list[str]):
+    _, folder = done
+    study = declared(folder)
+    score = next((folder / "cache").glob("score-*/*"))
     with pytest.raises(InputError, match="something else than a study"):
         run_study(study, out=score)
 
 
-def test_a_dry_run_counts_and_loads_nothing(tmp_path: Path, loaded: list[str]):
+def test_a_dry_run_counts_and_loads_nothing(
+    tmp_path: Path, loaded: list[str], done: tuple[Path, Path]
+):
     study = declared(tmp_path)
     lines = dry_run(study, out=tmp_path / "out")
     assert loaded == [] and not (tmp_path / "out").exists() and not any(x.done for x in lines)
@@ -148,8 +159,8 @@ def test_a_dry_run_counts_and_loads_nothing(tmp_path: Path, loaded: list[str]):
     # The second seed asks 30 other questions; all 40 of the file are asked once.
     assert [line.cost.prompts for line in lines if line.seed == 1] == [30, 30, 0, 0, 0]
     assert all(line.seconds is None for line in lines if line.cost.prompts)
-    run_study(study, out=tmp_path / "out", seeds=[0])
-    after = dry_run(study, out=tmp_path / "out")
+    _, folder = done
+    after = dry_run(declared(folder), out=folder / "out")
     assert [line.done for line in after if line.seed == 0] == [True] * 7
     assert all(line.seconds is not None for line in after)
 
@@ -218,27 +229,29 @@ def test_pictures_are_refused_before_a_model_that_sees_none(tmp_path: Path, load
     assert loaded == []
 
 
-def test_no_page_of_another_study_is_written_over(tmp_path: Path, loaded: list[str]):
-    study = declared(tmp_path)
-    run_study(study, out=tmp_path / "out", seeds=[0])
+def test_no_page_of_another_study_is_written_over(done: tuple[Path, Path], loaded: list[str]):
+    _, folder = done
     with pytest.raises(InputError, match="it holds a study whose quick is False and not True"):
-        run_study(study, out=tmp_path / "out", quick=True)
-    other = declared(tmp_path, SMALL.replace("small", "other"))
+        run_study(declared(folder), out=folder / "out", quick=True)
+    other = declared(folder, SMALL.replace("small", "other"))
     with pytest.raises(InputError, match="it holds a study whose study is 'small'"):
-        run_study(other, out=tmp_path / "out")
+        run_study(other, out=folder / "out")
+    assert loaded == []
 
 
-def test_a_damaged_note_of_a_job_says_what_to_delete(tmp_path: Path, loaded: list[str]):
-    study = declared(tmp_path)
-    run_study(study, out=tmp_path / "out", seeds=[0])
-    note = next((tmp_path / "cache").glob("score-*/done.json"))
+def test_a_damaged_note_of_a_job_says_what_to_delete(done: tuple[Path, Path], loaded: list[str]):
+    _, folder = done
+    study = declared(folder)
+    note = next((folder / "cache").glob("score-*/done.json"))
+    before = note.read_text()
     for text in ("", "{}", '{"job": 3}'):
         note.write_text(text)
         for call in (run_study, dry_run):
             with pytest.raises(
                 InputError, match=f"delete {note.parent}, and its job is done again"
             ):
-                call(study, out=tmp_path / "out", seeds=[0])
+                call(study, out=folder / "out", seeds=[0])
+    note.write_text(before)
 
 
 def test_what_cannot_be_written_is_not_called_concluded(tmp_path: Path, monkeypatch: Any):
