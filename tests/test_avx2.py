@@ -34,13 +34,26 @@ OF_ARITHMETIC = [
     "tests/sample/test_sample.py",
     *(f"tests/test_{name}.py" for name in ("decision", "earlier_runs", "fit", "loss_module")),
 ]
-# Of the ops' tests those that compute nothing, or nothing but on a GPU, or choose the instructions
-# themselves.
+# Of the ops' tests those that compute nothing, or nothing with the core, or nothing but on a GPU,
+# or choose the instructions themselves; of the heads' those whose loops other heads run as well.
 ELSEWHERE = [
     "tests/kernels/gpu",
     *(
         f"tests/kernels/test_{name}.py"
-        for name in ("backend", "checks", "native", "philox", "sanitized", "traps", "transforms")
+        for name in (
+            *(
+                "backend",
+                "checks",
+                "coarse",
+                "native",
+                "philox",
+                "reference",
+                "row_stats_reference",
+            ),
+            *("sanitized", "traps", "transforms", "vocab_parallel"),
+            *("cross_entropy_ops", "linear_ops", "row_stats_ops", "sample_ops"),
+            *("linear_memory", "linear_option_scores", "linear_sample"),
+        )
     ),
 ]
 USED = """
