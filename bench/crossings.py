@@ -19,6 +19,11 @@ from bench.clock import Call
 COPIES = ("_to_copy", "copy_", "clone")
 
 
+def rows_of(x: Tensor, columns: int) -> bool:
+    """Whether these may be rows of logits; bytes of a storage may be as many by chance."""
+    return x.is_floating_point() and x.dim() > 0 and x.shape[-1] == columns
+
+
 class Crossings(TorchDispatchMode):
     """Counts bytes that go from a device to the host, and copies of rows of ``columns``."""
 
@@ -38,7 +43,7 @@ class Crossings(TorchDispatchMode):
             return result
         source = args[1] if name == "copy_" else args[0]
         size = source.numel() * source.element_size()
-        logits = source.dim() > 0 and source.shape[-1] == self.columns
+        logits = rows_of(source, self.columns)
         self.logits_copied += size * logits
         if source.device.type != "cpu" and result.device.type == "cpu":
             self.to_host += size
@@ -68,7 +73,7 @@ class Readings:
             try:
                 size = tensor.numel() * tensor.element_size()
                 self.bytes += size
-                self.logits += size * (tensor.dim() > 0 and tensor.shape[-1] == self.columns)
+                self.logits += size * rows_of(tensor, self.columns)
                 return method(tensor, *args, **kwargs)
             finally:
                 self._within = False

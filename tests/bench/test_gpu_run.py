@@ -31,9 +31,9 @@ KERNELS = {
     "several tokens": {"option_scores", "histogram_delta"},
     "orders": {"option_scores"},
     "paper": {"option_scores"},
-    "sample": {"sample"},
-    "packed": {"sample"},
-    "idk build": {"sample", "sample_survivors"},  # it draws with top_p
+    "sample": {"sample", "sample_sums"},
+    "packed": {"sample", "sample_sums"},
+    "idk build": {"sample", "sample_sums", "sample_survivors"},  # it draws with top_p
     "training callback": {"row_stats"},
 }
 """The modules whose kernels a drive launches."""
