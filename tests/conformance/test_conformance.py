@@ -1,7 +1,9 @@
-"""Families of models against a forward by hand: three of them at once, all in the long tier."""
+"""Families of models against a forward by hand: three of them daily, every second one of the others
+in the long tier, all with ``CALIB_FAMILIES=all``, as after any change of what reads a model."""
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import pytest
@@ -14,6 +16,8 @@ from tests.conformance.suite import PACKAGES, Outcome, run_families
 # needs torchvision.
 DAILY = ("llama", "llava", "idefics3")
 EXPECTED = read_expected()
+OTHERS = [name for name in FAMILIES if name not in DAILY]
+LONG = OTHERS if os.environ.get("CALIB_FAMILIES") == "all" else OTHERS[::2]
 
 
 def can_run(name: str) -> bool:
@@ -29,7 +33,7 @@ def daily() -> dict[str, Outcome]:
 
 @pytest.fixture(scope="module")
 def others() -> dict[str, Outcome]:
-    return run_families([name for name in EXPECTED if name not in DAILY and can_run(name)])
+    return run_families([name for name in LONG if can_run(name)])
 
 
 def check(outcome: Outcome) -> None:
@@ -60,7 +64,7 @@ def test_family(name: str, daily: dict[str, Outcome]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in DAILY])
+@pytest.mark.parametrize("name", LONG)
 def test_every_family(name: str, others: dict[str, Outcome]) -> None:
     if not can_run(name):
         pytest.skip(f"needs {', '.join(FAMILIES[name].needs)}")
