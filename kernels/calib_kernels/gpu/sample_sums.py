@@ -24,18 +24,17 @@ UNSPECIALISED = ["x_ptr", "t_ptr", "V", "B", "WALK", "x_stride", "t_stride", "sc
 
 
 @triton.jit
-def whole_pieces(start, k, shift, PIECE: tl.constexpr):
-    """The pieces of a block, from piece k on; before the block's first logit, -inf."""
-    lanes = tl.arange(0, PIECE)
-    x = (tl.where(lanes >= shift, unpacked(load_packed(start, k, PIECE), PIECE), MINUS_INF),)
-    for i in tl.static_range(1, BLOCK // PIECE):
+def whole_pieces(start, k, PIECE: tl.constexpr):
+    """The pieces of a block, from piece k on."""
+    x = ()
+    for i in tl.static_range(BLOCK // PIECE):
         x += (unpacked(load_packed(start, k + i, PIECE), PIECE),)
     return x
 
 
 @triton.jit
 def inner_piece(start, k, shift, V, PIECE: tl.constexpr):
-    """Piece k of a row, none of whose columns below V lies outside the block at hand."""
+    """Piece k of a row, not before its first column; beyond the row, -inf."""
     lanes = tl.arange(0, PIECE)
     if (k + 1) * PIECE - shift <= V:
         x = tl.load(start + k * PIECE + lanes)
@@ -57,19 +56,29 @@ def cut_pieces(start, k, shift, begin, end, V, PIECE: tl.constexpr):
 
 @triton.jit
 def load_block(row, b, shift, V, PIECE: tl.constexpr):
-    """Block b in pieces from the 16-byte boundary below it, and what they leave at its end."""
+    """Block b in pieces from the 16-byte boundary below it. The lanes before its first logit hold
+    logits of the next piece, so that each lane has its logits in order and none of another block.
+    """
     start = tl.multiple_of(row - shift, 16)
     k = b * (BLOCK // PIECE)
     begin = b * BLOCK
-    end = tl.minimum(begin + BLOCK, V)
     if (begin >= shift) & (begin + BLOCK - shift <= V):
-        x = whole_pieces(start, k, shift, PIECE)
+        x = whole_pieces(start, k, PIECE)
     else:
-        x = cut_pieces(start, k, shift, begin, end, V, PIECE)
-    rest = tl.full((PIECE,), MINUS_INF, tl.float32)
+        x = cut_pieces(start, k, shift, begin, tl.minimum(begin + BLOCK, V), V, PIECE)
     if shift > 0:
-        rest = edge_block(start, k + BLOCK // PIECE, shift, begin, end, V, PIECE)
-    return x, rest
+        x += (inner_piece(start, k + BLOCK // PIECE, shift, V, PIECE),)
+        x = pieces_in_order(x, tl.arange(0, PIECE) >= shift)
+    return x
+
+
+@triton.jit
+def pieces_in_order(x, inside):
+    """Pieces of which the lanes that are not inside hold what the next one has there."""
+    y = ()
+    for i in tl.static_range(len(x) - 1):
+        y += (tl.where(inside, x[i], x[i + 1]),)
+    return y
 
 
 @triton.jit
@@ -87,14 +96,12 @@ def add_both(a, b, x, y):
 
 
 @triton.jit
-def keep_sums(x, rest, shift, c, to, PIECE: tl.constexpr):
+def keep_sums(x, shift, c, to, PIECE: tl.constexpr):
     """Store (M, sum e, sum e z) of a block, in pieces as they were loaded, where ``to`` points."""
     PIECES: tl.constexpr = BLOCK // PIECE
     m = unpacked(x[0], PIECE)
     for i in tl.static_range(1, PIECES):
         m = tl.maximum(m, unpacked(x[i], PIECE))
-    if shift > 0:
-        m = tl.maximum(m, rest)
     M = tl.max(m, 0)
     ref = tl.where((M > MINUS_INF) & (M < PLUS_INF), M, 0.0)
     d = tl.zeros((PIECE,), tl.float32)
@@ -102,13 +109,12 @@ def keep_sums(x, rest, shift, c, to, PIECE: tl.constexpr):
     for i in tl.static_range(PIECES):
         d, w = weigh(unpacked(x[i], PIECE), d, w, c, ref)
     if shift > 0:
-        d, w = weigh(rest, d, w, c, ref)
         turned = (tl.arange(0, PIECE) + shift) % PIECE
         d = tl.gather(d, turned, 0)
         w = tl.gather(w, turned, 0)
     D, W = tl.reduce((d, w), 0, add_both)
     if (M == PLUS_INF) & (D == D):
-        infinite = (rest == PLUS_INF).to(tl.float32)
+        infinite = tl.zeros((PIECE,), tl.float32)
         for i in tl.static_range(PIECES):
             infinite += (unpacked(x[i], PIECE) == PLUS_INF).to(tl.float32)
         D = tl.sum(infinite, 0)
@@ -143,21 +149,20 @@ def block_sums_kernel(
         whole = tl.minimum(last, V // BLOCK)
         if (shift == 0) & (b < whole):
             start = tl.multiple_of(row, 16)
-            none = tl.full((PIECE,), MINUS_INF, tl.float32)
             ahead = load_blocks(start + b * BLOCK, PIECE, PIECES)
             for k in range(b, whole):
                 x = ahead
                 # The next block is on its way while this one is added up.
                 if k + 1 < whole:
                     ahead = load_blocks(start + (k + 1) * BLOCK, PIECE, PIECES)
-                keep_sums(x, none, 0, c, sums + 3 * k, PIECE)
+                keep_sums(x, 0, c, sums + 3 * k, PIECE)
             b = whole
         for k in range(b, last):
-            x, rest = load_block(row, k, shift, V, PIECE)
-            keep_sums(x, rest, shift, c, sums + 3 * k, PIECE)
+            x = load_block(row, k, shift, V, PIECE)
+            keep_sums(x, shift, c, sums + 3 * k, PIECE)
     else:
-        x, rest = load_block(row, b, shift, V, PIECE)
-        keep_sums(x, rest, shift, c, sums + 3 * b, PIECE)
+        x = load_block(row, b, shift, V, PIECE)
+        keep_sums(x, shift, c, sums + 3 * b, PIECE)
 
 
 @triton.jit

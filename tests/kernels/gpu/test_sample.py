@@ -147,7 +147,7 @@ KERNELS: dict[str, tuple[Any, dict[str, Any], tuning.RowTuning]] = {
 }
 # Instructions per logit of the first pass, sm_90, triton 3.9.0: of whole blocks, in bfloat16 of one
 # round of the walk, and of those of odd rows.
-MEASURED = {"*bf16": (9.75, 14.78), "*fp16": (12.78, 14.36), "*fp32": (11.31, 12.64)}
+MEASURED = {"*bf16": (9.81, 13.52), "*fp16": (12.23, 13.02), "*fp32": (10.61, 11.19)}
 COMPILED = [
     pytest.param(*case, marks=[] if case[1:] == (90, "*bf16") else pytest.mark.slow)
     for case in ((name, *target) for name in KERNELS for target in TARGETS)
@@ -180,7 +180,8 @@ def test_budget(compiled: Any, dtype: str) -> None:
     The design's figure was 8.8 without the maximum of each block and the guard of -inf. A maximum
     and the guard take an instruction each, and so does the difference that cannot overflow: its
     place is the block's own maximum, so nothing is ever read twice. Memory is the limit up to about
-    15, for float32 up to 30. Odd rows, that begin at no 16-byte boundary, turn their lanes.
+    15, for float32 up to 30. Odd rows, that begin at no 16-byte boundary, choose each logit from
+    two pieces and turn their lanes.
     """
     kernel, constants, tune = KERNELS["block_sums"]
     code = compiled(kernel, 90, dtype, constants, tune)
@@ -200,12 +201,9 @@ def test_budget(compiled: Any, dtype: str) -> None:
         plain = code.shortest_way()
         assert sum("LDG" in line for line in plain) == len(wide(plain)) + 1  # the one temperature
     assert sum("LDG" in line for line in odd) == len(wide(odd)) + 1
-    rest = tune.block // (32 * tune.warps)
-    for way, exponentials, measured in zip(
-        (plain, odd), (logits, logits + rest), MEASURED[dtype], strict=True
-    ):
-        assert sum("MUFU.EX2" in line for line in way) == exponentials
-        assert sum("MUFU" in line for line in way) <= 1.05 * exponentials
+    for way, measured in zip((plain, odd), MEASURED[dtype], strict=True):
+        assert sum("MUFU.EX2" in line for line in way) == logits
+        assert sum("MUFU" in line for line in way) <= 1.05 * logits
         assert 0.95 * measured <= len(way) / logits <= 1.05 * measured
 
 
