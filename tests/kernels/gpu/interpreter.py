@@ -17,13 +17,15 @@ from dataclasses import replace
 from typing import Any
 
 import calib_kernels
+import numpy as np
 import torch
 from calib_kernels import bins
 from calib_kernels.dispatch import launcher
-from calib_kernels.gpu import tuning
+from calib_kernels.gpu import sample_sums, tuning
 from calib_kernels.gpu.tuning import RowTuning
 from calib_kernels.ops.temperature_sweep import Sums
 from calib_kernels.rows import Launch
+from triton.runtime.interpreter import ReduceOps
 
 from tests.gate.cross_entropy import Outcome, outcome
 from tests.gate.poisoned import Poisoned
@@ -31,6 +33,22 @@ from tests.gate.row_stats import LOG2_E
 
 # numpy reports each NaN and infinity of the rows that are made of them.
 warnings.simplefilter("ignore", RuntimeWarning)
+
+
+def add_in_trees() -> None:
+    """Sums that share a reduction meet in a tree on a GPU. The interpreter adds them one by one,
+    which loses digits where terms are alike; as it does a single sum, NumPy adds in pairs."""
+    one_by_one = ReduceOps.apply_impl
+
+    def apply_impl(self: Any, terms: Any) -> Any:
+        if self.combine_fn is not sample_sums.add_both:
+            return one_by_one(self, terms)
+        return tuple(
+            self.to_tensor(np.sum(x.handle.data, axis=self.axis, keepdims=self.keep_dims), x.dtype)
+            for x in terms
+        )
+
+    ReduceOps.apply_impl = apply_impl
 
 
 def launch(
@@ -265,4 +283,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    add_in_trees()
     serve()
