@@ -18,7 +18,7 @@ REST = [
     *(
         f"tests/kernels/test_{name}.py"
         for name in (
-            *("bins", "contract", "cross_entropy", "linear_formed", "linear_sample", "row_stats"),
+            *("bins", "contract", "cross_entropy", "linear_sample", "row_stats"),
             *("sample", "sample_draws", "temperature_sweep", "temperature_sweep_counted"),
         )
     )
